@@ -1,0 +1,51 @@
+"""Everything a training run is told, resolved: no defaults left to fill in, no names left to check."""
+
+from dataclasses import dataclass
+
+from gbdist.metrics.base import Metric
+from gbdist.objectives.base import Objective
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How rows are drawn for the structure of a tree. ``kind`` is CatBoost's bootstrap_type."""
+
+    kind: str = "No"
+    subsample: float = 1.0
+    bagging_temperature: float = 1.0
+    mvs_reg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """CatBoost's overfitting detector. ``kind``: "None", "Iter" or "IncToDec"; ``wait`` iterations after the best one."""
+
+    kind: str = "None"
+    wait: int = 20
+    p_value: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BoostParams:
+    """Resolved parameters of one run, under CatBoost's names."""
+
+    objective: Objective
+    metrics: tuple[Metric, ...]
+    eval_metric: int = 0
+    iterations: int = 1000
+    learning_rate: float = 0.03
+    depth: int = 6
+    l2_leaf_reg: float = 3.0
+    score_function: str = "Cosine"
+    leaf_estimation_method: str = "Newton"
+    leaf_estimation_iterations: int = 1
+    leaf_estimation_backtracking: str = "AnyImprovement"
+    bootstrap: Bootstrap = Bootstrap()
+    random_strength: float = 1.0
+    rsm: float = 1.0
+    random_seed: int = 0
+    boost_from_average: bool = False
+    stopping: Stopping = Stopping()
+    use_best_model: bool = False
+    metric_period: int = 1
+    threads: int = 1

@@ -1,0 +1,47 @@
+"""What a metric is: a value of the whole data set, whoever holds its rows."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Rows to score on one rank, and global facts that bound the fixed-point sums.
+
+    Parameters
+    ----------
+    predictions : float64 [dimension, n_rows]
+        Raw values.
+    label : float32 [n_rows]
+    weight : float32 [n_rows] or None
+    total_weight : float
+        Σ weight over all ranks (the number of rows where weights are None).
+    label_bound, prediction_bound : float
+        Largest |label| and |raw prediction| over all ranks.
+    """
+
+    predictions: NDArray[np.float64]
+    label: NDArray[np.float32]
+    weight: NDArray[np.float32] | None
+    total_weight: float
+    label_bound: float
+    prediction_bound: float
+
+
+class Metric(Protocol):
+    """One metric under CatBoost's name and definition.
+
+    ``rounds`` yields int64 vectors of this rank's sums, is sent back the sums over all ranks, and returns the value.
+    Additive metrics yield once; all metrics of an iteration share their rounds (``evaluate``), so most iterations cost one.
+    """
+
+    name: str
+    is_max_optimal: bool
+
+    def rounds(self, scored: Scored) -> Generator[NDArray[np.int64], NDArray[np.int64], float]:
+        """Compute the metric; see the class."""
+        ...

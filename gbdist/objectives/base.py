@@ -1,0 +1,77 @@
+"""What a loss is to the trainer: derivatives, leaf sums and their bounds."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Largest absolute values for a row of weight 1; the fixed-point scales come from them (DESIGN §4)."""
+
+    derivative: float
+    second_derivative: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeafScales:
+    """Powers of two that turn a row's weighted values into int64 before they are summed."""
+
+    derivative: float
+    second_derivative: float
+    loss: float
+    weight: float
+
+
+class Objective(Protocol):
+    """One loss. Instances are small, immutable and picklable.
+
+    Sign convention is CatBoost's: ``derivatives`` is the derivative of **minus** the loss, the second derivative of
+    minus the loss is ≤ 0 for a convex loss, and leaf value = Σder / (−Σder2 + l2).
+
+    The leaf-sum vector of one leaf, ``sums[leaf]``, has ``n_sums = 2 + dimension + n_second`` columns:
+    ``[loss, weight, der_0 … der_{K−1}, second …]`` where ``second`` is, by ``second_order``: "diagonal" der2_0 … der2_{K−1}, or
+    "full" the upper triangle row by row (K·(K+1)/2 values).
+    """
+
+    name: str
+    dimension: int
+    second_order: str
+
+    def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
+        """Bounds for |label| ≤ label_bound and every |raw prediction| ≤ prediction_bound."""
+        ...
+
+    def start_value(self, weighted_label_mean: float) -> float:
+        """Raw start value for ``boost_from_average`` (dimension 1 only)."""
+        ...
+
+    def derivatives(
+        self,
+        label: NDArray[np.float32],
+        weight: NDArray[np.float32] | None,
+        predictions: NDArray[np.float64],
+        out: NDArray[np.float64],
+    ) -> None:
+        """Write weight × first derivative of each row; ``predictions`` IN and ``out`` OUT are [dimension, n_rows]."""
+        ...
+
+    def add_leaf_sums(
+        self,
+        label: NDArray[np.float32],
+        weight: NDArray[np.float32] | None,
+        predictions: NDArray[np.float64],
+        leaf_of_row: NDArray[np.uint16],
+        shift: NDArray[np.float64],
+        scales: LeafScales,
+        sums: NDArray[np.int64],
+    ) -> None:
+        """Add each row's values at ``predictions + shift[leaf]`` to its leaf's sums.
+
+        ``shift`` is float64 [n_leaves, dimension], ``sums`` int64 [n_leaves, n_sums], IN and OUT. Each value is rounded once,
+        ``rint(value × scale)``, so the sums do not depend on order.
+        """
+        ...
