@@ -1,0 +1,62 @@
+"""Randomness without state: a hash of (seed, purpose, tree, …) gives a key, a hash of key and row number a draw.
+
+The mixer is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014, fig. 19).
+The same source runs in NumPy on uint64 arrays and in kernels on uint64 scalars.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.kernels.compile import device_function
+
+_MASK = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+
+GOLDEN = np.uint64(_GOLDEN)
+_M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_TO_UNIT = 2.0**-53
+
+
+def stream_key(*numbers: int) -> np.uint64:
+    """Mix small integers (seed, purpose, tree, …) into the key of one stream of draws."""
+    state = 0
+    for number in numbers:
+        state = _mix_int((state + _GOLDEN + (number & _MASK)) & _MASK)
+    return np.uint64(state)
+
+
+def _mix_int(value: int) -> int:
+    value = ((value ^ (value >> 30)) * int(_M1)) & _MASK
+    value = ((value ^ (value >> 27)) * int(_M2)) & _MASK
+    return value ^ (value >> 31)
+
+
+def hash_numbers(key: np.uint64, numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hash of (key, number) for an array of numbers, uint64 in and out; the NumPy twin of ``hash_number``."""
+    value = key + numbers * GOLDEN
+    value = (value ^ (value >> _S30)) * _M1
+    value = (value ^ (value >> _S27)) * _M2
+    return np.asarray(value ^ (value >> _S31), dtype=np.uint64)
+
+
+def unit_draws(key: np.uint64, numbers: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Uniform float64 draws in [0, 1) for an array of numbers; the NumPy twin of ``unit_draw``."""
+    return (hash_numbers(key, numbers) >> _S11).astype(np.float64) * _TO_UNIT
+
+
+@device_function
+def hash_number(key: Any, number: Any) -> Any:
+    """Hash of (key, number), both uint64 scalars, inside a kernel."""
+    value = key + number * GOLDEN
+    value = (value ^ (value >> _S30)) * _M1
+    value = (value ^ (value >> _S27)) * _M2
+    return value ^ (value >> _S31)
+
+
+@device_function
+def unit_draw(key: Any, number: Any) -> Any:
+    """Uniform float64 draw in [0, 1), inside a kernel."""
+    return np.float64(hash_number(key, number) >> _S11) * _TO_UNIT
