@@ -1,0 +1,240 @@
+"""Which rows each rank owns: rows keep their order and numbers, workers get even loads, and little moves.
+
+Pure: no Dask here. Rows that are already in a fair place stay there, so a rank may own rows that are not neighbours;
+``first_row`` gives every piece its global row number, and nothing downstream needs more than that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+__all__ = ["MIN_ROWS_PER_RANK", "Piece", "Placement", "largest_rank", "place"]
+
+MIN_ROWS_PER_RANK = 1024
+"""Below this a rank costs more in messages than it saves in work, so tiny data get fewer ranks than workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows ``start … stop−1`` of a partition, owned by one rank.
+
+    ``first_row`` is the global number of the piece's first row; the others follow it.
+    """
+
+    partition: int
+    start: int
+    stop: int
+    first_row: int
+    rank: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows the piece has, at least one."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The outcome: ``members[rank]`` is a worker's address, ``pieces`` are in the order of their rows."""
+
+    members: tuple[str, ...]
+    pieces: tuple[Piece, ...]
+
+    def pieces_of(self, rank: int) -> tuple[Piece, ...]:
+        """Return the pieces of one rank, in the order of their rows."""
+        return tuple(piece for piece in self.pieces if piece.rank == rank)
+
+    def rows_of(self, rank: int) -> int:
+        """Return how many rows one rank owns."""
+        return sum(piece.rows for piece in self.pieces_of(rank))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Neighbouring rows of one partition that have no owner yet."""
+
+    partition: int
+    start: int
+    stop: int
+
+    @property
+    def rows(self) -> int:
+        return self.stop - self.start
+
+
+def largest_rank(rows: int, ranks: int) -> int:
+    """Return the most rows that ``place`` gives to any rank: the mean, rounded up, and a tenth of it."""
+    return -(-rows // ranks) + rows // ranks // 10
+
+
+def place(
+    rows_per_partition: Sequence[int],
+    where: Sequence[str | None],
+    workers: Sequence[str],
+    *,
+    min_rows_per_rank: int = MIN_ROWS_PER_RANK,
+) -> Placement:
+    """Give every row an owner.
+
+    * A worker within ``largest_rank`` keeps all that it holds. One above it keeps its first rows, down to the mean or to
+      the nearest edge of a partition above the mean, so no more rows move than lie above the mean.
+    * What is given away, and what lies on no chosen worker, fills the emptier workers to one level, in row order. Cuts
+      move to the edge of a partition where one is within a twentieth of the mean; otherwise the partition is cut.
+    * There are ``rows // min_rows_per_rank`` ranks, at least one and at most one a worker; the workers that hold most
+      rows are taken. No rank is without rows, so no rows give no ranks.
+
+    Parameters
+    ----------
+    rows_per_partition
+        Rows of each partition, in row order; empty partitions get no piece.
+    where
+        Address of the worker that holds each partition, or None; an address that is not in ``workers`` counts as None.
+    workers
+        Addresses of the workers that may be used, each once. Ranks follow this order.
+    min_rows_per_rank
+        Fewest rows that are worth a rank, at least 1.
+
+    Raises
+    ------
+    ValueError
+        If the sequences do not match, or there are rows but no workers.
+    """
+    if len(rows_per_partition) != len(where):
+        raise ValueError(f"{len(rows_per_partition)} partitions but {len(where)} places")
+    total = sum(rows_per_partition)
+    if total == 0:
+        return Placement((), ())
+    if not workers:
+        raise ValueError(f"{total} rows but no workers")
+    chosen = _choose(rows_per_partition, where, workers, min_rows_per_rank)
+    kept, loose = _keep(rows_per_partition, where, chosen, total)
+    owned = _fill(kept, loose, total)
+    return _number(rows_per_partition, owned, chosen)
+
+
+def _choose(
+    rows_per_partition: Sequence[int], where: Sequence[str | None], workers: Sequence[str], min_rows_per_rank: int
+) -> list[str]:
+    """Return the workers that become ranks: those that hold most rows, in the order of ``workers``."""
+    held = dict.fromkeys(workers, 0)
+    for rows, address in zip(rows_per_partition, where, strict=True):
+        if address in held:
+            held[address] += rows
+    ranks = min(len(held), max(1, sum(rows_per_partition) // min_rows_per_rank))
+    fullest = set(sorted(held, key=lambda address: -held[address])[:ranks])  # stable: ties go to the earlier worker
+    return [address for address in held if address in fullest]
+
+
+def _keep(
+    rows_per_partition: Sequence[int], where: Sequence[str | None], chosen: Sequence[str], total: int
+) -> tuple[list[list[_Run]], list[_Run]]:
+    """Split the rows into those that stay with their worker, a list a rank, and those that need an owner."""
+    rank_of = {address: rank for rank, address in enumerate(chosen)}
+    held: list[list[_Run]] = [[] for _ in chosen]
+    loose: list[_Run] = []
+    for partition, (rows, address) in enumerate(zip(rows_per_partition, where, strict=True)):
+        if rows:
+            home = loose if address not in rank_of else held[rank_of[address]]
+            home.append(_Run(partition, 0, rows))
+
+    most = largest_rank(total, len(chosen))
+    mean = -(-total // len(chosen))
+    kept = []
+    for runs in held:
+        if sum(run.rows for run in runs) <= most:
+            kept.append(runs)
+            continue
+        cut = max((edge for edge in _edges(runs) if mean <= edge <= most), default=mean)
+        stays, goes = _cut(runs, [cut])
+        kept.append(stays)
+        loose += goes
+    return kept, sorted(loose, key=lambda run: (run.partition, run.start))
+
+
+def _fill(kept: list[list[_Run]], loose: list[_Run], total: int) -> list[list[_Run]]:
+    """Give the loose rows, in order, to the emptier ranks so that these end on one level."""
+    supply = sum(run.rows for run in loose)
+    if not supply:
+        return kept
+    quotas = _level([sum(run.rows for run in runs) for runs in kept], supply)
+    takers = [rank for rank, quota in enumerate(quotas) if quota]
+    edges = _edges(loose)
+    cuts: list[int] = []
+    target = 0
+    for rank, following in pairwise(takers):
+        target += quotas[rank]
+        # Less than half of either neighbour's share, so that cuts stay apart and nobody is left empty-handed.
+        near = min(total // len(kept) // 20, (quotas[rank] - 1) // 2, (quotas[following] - 1) // 2)
+        close = [edge for edge in edges if abs(edge - target) <= near]
+        cuts.append(min(close, key=lambda edge, target=target: abs(edge - target), default=target))
+    owned = list(kept)
+    for rank, extra in zip(takers, _cut(loose, cuts), strict=True):
+        owned[rank] = kept[rank] + extra
+    return owned
+
+
+def _level(loads: Sequence[int], supply: int) -> list[int]:
+    """Return how much of ``supply`` each rank gets, so that the emptiest rise to one level (within one row)."""
+    order = sorted(range(len(loads)), key=lambda rank: loads[rank])
+    filled, room = 0, supply
+    for count, rank in enumerate(order[1:], start=1):
+        step = (loads[rank] - loads[order[filled]]) * count
+        if step >= room:
+            break
+        room -= step
+        filled = count
+    count = filled + 1
+    level, spare = divmod(room, count)
+    level += loads[order[filled]]
+    quotas = [0] * len(loads)
+    for index, rank in enumerate(sorted(order[:count])):
+        quotas[rank] = level - loads[rank] + (index < spare)
+    return quotas
+
+
+def _edges(runs: Sequence[_Run]) -> list[int]:
+    """Return the ends of the runs, counted in rows from the first run's start."""
+    edges, seen = [], 0
+    for run in runs:
+        seen += run.rows
+        edges.append(seen)
+    return edges
+
+
+def _cut(runs: Sequence[_Run], cuts: Sequence[int]) -> list[list[_Run]]:
+    """Cut the runs after ``cuts`` rows (ascending); return one list more than there are cuts."""
+    bounds = [0, *cuts, sum(run.rows for run in runs)]
+    starts = [0, *_edges(runs)]
+    parts: list[list[_Run]] = []
+    for low, high in pairwise(bounds):
+        part = []
+        for run, start in zip(runs, starts, strict=False):  # starts has the end of the last run too
+            first, last = max(low, start), min(high, start + run.rows)
+            if first < last:
+                part.append(_Run(run.partition, run.start + first - start, run.start + last - start))
+        parts.append(part)
+    return parts
+
+
+def _number(rows_per_partition: Sequence[int], owned: list[list[_Run]], chosen: Sequence[str]) -> Placement:
+    """Number ranks and rows: ranks without rows are left out, neighbouring runs of a rank are joined."""
+    first_rows = [0]
+    for rows in rows_per_partition:
+        first_rows.append(first_rows[-1] + rows)
+    members: list[str] = []
+    pieces: list[Piece] = []
+    for address, runs in zip(chosen, owned, strict=True):
+        if not runs:
+            continue
+        rank = len(members)
+        members.append(address)
+        joined: list[_Run] = []
+        for run in sorted(runs, key=lambda run: (run.partition, run.start)):
+            if joined and (joined[-1].partition, joined[-1].stop) == (run.partition, run.start):
+                joined[-1] = _Run(run.partition, joined[-1].start, run.stop)
+            else:
+                joined.append(run)
+        pieces += [
+            Piece(run.partition, run.start, run.stop, first_rows[run.partition] + run.start, rank) for run in joined
+        ]
+    return Placement(tuple(members), tuple(sorted(pieces, key=lambda piece: piece.first_row)))
