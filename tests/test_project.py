@@ -1,0 +1,30 @@
+"""The files that describe the project agree with each other."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def lower_ends() -> dict[str, str]:
+    """The lowest version of every requirement that users and tests install, by distribution."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = {}
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+        match = re.fullmatch(r"([a-z0-9-]+)(?:\[[a-z,]+\])?>=([0-9.]+)(?:,<[0-9.]+)?", requirement)
+        assert match, f"{requirement} has no lower end"
+        found[match[1]] = match[2]
+    return found
+
+
+def test_lowest_versions_tested_are_those_that_are_promised() -> None:
+    lines = [line for line in (ROOT / "constraints/lowest.txt").read_text().splitlines() if not line.startswith("#")]
+    pinned = dict(line.split("==") for line in lines)
+    promised = lower_ends()
+    assert pinned == {**promised, "distributed": promised["dask"]}
+
+
+def test_readme_opens_with_two_commands_that_set_everything_up() -> None:
+    commands = re.findall(r"^    (pip install .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert commands == ["pip install . && gbdist demo", "pip install '.[test]' && pytest"]
