@@ -1,0 +1,215 @@
+"""What a run says while it trains: a progress bar, plain lines, and CatBoost-style callbacks."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
+from gbdist.errors import ParameterError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+#: history[data set][metric name] = its values, one for every iteration at which metrics were computed
+History = dict[str, dict[str, list[float]]]
+
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True)
+class IterationInfo:
+    """What a callback is given. ``iteration`` counts trees, so it is 1 after the first one, as in CatBoost."""
+
+    iteration: int
+    metrics: History = field(default_factory=dict)
+
+
+class Callback(Protocol):
+    """What ``fit(callbacks=[...])`` takes: CatBoost's own callback objects."""
+
+    def after_iteration(self, info: IterationInfo) -> bool:
+        """Return True to go on; anything false (None too, as CatBoost reads it) stops after this tree."""
+        ...
+
+
+class CallbackListener:
+    """Calls CatBoost-style callbacks after every tree; any of them may stop the run."""
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self._callbacks = tuple(callbacks)
+        self._metrics: History = {}
+
+    def hear(self, event: Event) -> bool:
+        """Pass a grown tree on; True when a callback wants to stop."""
+        if isinstance(event, RunStarted):
+            self._metrics = {}
+        if not isinstance(event, TreeGrown):
+            return False
+        add_to_history(self._metrics, event.metrics)
+        info = IterationInfo(event.iteration + 1, self._metrics)
+        # All are called, whatever the first ones answer.
+        answers = [callback.after_iteration(info) for callback in self._callbacks]
+        return not all(answers)
+
+
+class Listeners:
+    """Several listeners as one: each hears every event, and any of them may stop the run."""
+
+    def __init__(self, listeners: Iterable[Listener]) -> None:
+        self._listeners = tuple(listeners)
+
+    def hear(self, event: Event) -> bool:
+        """Pass the event on to all."""
+        answers = [listener.hear(event) for listener in self._listeners]
+        return any(answers)
+
+    def close(self) -> None:
+        """Close those that hold something (a progress bar holds the terminal's cursor)."""
+        for listener in self._listeners:
+            close = getattr(listener, "close", None)
+            if close is not None:
+                close()
+
+
+class ProgressBar:
+    """One line in a terminal: trees done, metrics, best so far, trees a second, time left."""
+
+    def __init__(self, stream: TextIO, clock: Clock = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._bar: Progress | None = None
+        self._started = 0.0
+        self._words = ""
+
+    def hear(self, event: Event) -> bool:
+        """Draw the event; never stops the run."""
+        if isinstance(event, RunStarted):
+            self._start(event.iterations)
+        elif isinstance(event, RunFinished):
+            self.close()
+        elif self._bar is not None:
+            done = event.iteration + 1
+            if event.metrics:
+                self._words = describe(event, first_only=True)
+            seconds = max(self._clock() - self._started, 1e-9)
+            text = f"{self._words}  {done / seconds:.1f} trees/s"
+            self._bar.update(self._bar.task_ids[0], completed=done, text=text)
+        return False
+
+    def close(self) -> None:
+        """Leave the terminal as it was; safe at any time, also after an error."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _start(self, iterations: int) -> None:
+        # Imported here because only a terminal needs it.
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.close()
+        self._started = self._clock()
+        self._words = ""
+        self._bar = Progress(
+            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[text]}", markup=False),
+            TimeRemainingColumn(),
+            console=Console(file=self._stream),
+        )
+        self._bar.add_task("trees", total=iterations, text="")
+        self._bar.start()
+
+
+class PlainLines:
+    """One line for every ``period``-th tree, for logs and pipes."""
+
+    def __init__(self, stream: TextIO, period: int = 1, clock: Clock = time.monotonic) -> None:
+        self._stream = stream
+        self._period = period
+        self._clock = clock
+        self._started = 0.0
+        self._iterations = 0
+
+    def hear(self, event: Event) -> bool:
+        """Write the event; never stops the run."""
+        if isinstance(event, RunStarted):
+            self._started = self._clock()
+            self._iterations = event.iterations
+            self._write(f"training on {event.rows} rows × {event.features} features, ranks: {event.ranks}")
+        elif isinstance(event, RunFinished):
+            self._write(f"done: {event.trees} trees in {self._clock() - self._started:.1f} s ({event.stopped})")
+        elif event.iteration % self._period == 0 or event.iteration + 1 == self._iterations:
+            self._write(self._line(event))
+        return False
+
+    def _line(self, event: TreeGrown) -> str:
+        done = event.iteration + 1
+        seconds = max(self._clock() - self._started, 1e-9)
+        left = seconds / done * (self._iterations - done)
+        pace = f"{done / seconds:.1f} trees/s  {left:.0f} s left"
+        return "  ".join(part for part in (f"{event.iteration}:", describe(event), pace) if part)
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def add_to_history(history: History, metrics: MetricTable) -> None:
+    """Append one iteration's values to ``history``, in place."""
+    for data_set, values in metrics.items():
+        for name, value in values.items():
+            history.setdefault(data_set, {}).setdefault(name, []).append(value)
+
+
+def describe(event: TreeGrown, *, first_only: bool = False) -> str:
+    """Metrics of a tree in words, with the best value so far; ``first_only`` keeps one metric a data set."""
+    words = []
+    for data_set, values in event.metrics.items():
+        for name, value in list(values.items())[: 1 if first_only else None]:
+            words.append(f"{data_set} {name} {value:.6g}")
+    if event.best >= 0:
+        words.append(f"best {event.best_value:.6g} ({event.best})")
+    return "  ".join(words)
+
+
+def progress_listener(verbose: object = None, metric_period: int = 1, stream: TextIO | None = None) -> Listener | None:
+    """Choose how a run reports progress to ``stream`` (default: stderr); None for silence.
+
+    ``verbose`` has CatBoost's values: False or 0 is silence, True every ``metric_period``-th tree, a whole number n > 1
+    every n-th tree. CatBoost's default is to print every tree; here the default, None, is a progress bar in a terminal and
+    silence elsewhere. In a terminal the bar takes the place of the lines.
+    """
+    stream = sys.stderr if stream is None else stream
+    if verbose is not None and not verbose:
+        return None
+    if stream.isatty():
+        return ProgressBar(stream)
+    if verbose is None:
+        return None
+    period = metric_period if verbose is True or verbose == 1 else int(verbose)  # type: ignore[call-overload]
+    return PlainLines(stream, max(1, period))
+
+
+def callback_listener(callbacks: Any) -> CallbackListener | None:
+    """Check ``fit``'s ``callbacks`` (None or a sequence of objects with ``after_iteration``) and wrap them.
+
+    Raises
+    ------
+    ParameterError
+        One of them has no ``after_iteration`` method.
+    """
+    if callbacks is None:
+        return None
+    listed = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for callback in listed:
+        if not callable(getattr(callback, "after_iteration", None)):
+            raise ParameterError(
+                "callbacks",
+                callback,
+                "objects with a method after_iteration(info) that returns True to go on",
+                "Give CatBoost-style callback objects, as in callbacks=[MyCallback()].",
+            )
+    return CallbackListener(listed) if listed else None

@@ -1,0 +1,172 @@
+"""Progress and callbacks hear the events of a run in order."""
+
+import io
+import pickle
+
+import pytest
+
+from gbdist.boosting.events import RunFinished, RunStarted, TreeGrown
+from gbdist.errors import ParameterError
+from gbdist.estimators.listeners import (
+    CallbackListener,
+    Listeners,
+    PlainLines,
+    ProgressBar,
+    callback_listener,
+    progress_listener,
+)
+
+START = RunStarted(iterations=3, rows=100, features=4, ranks=2)
+
+
+def grown(iteration, learn, valid=None, best=-1):
+    metrics = {"learn": {"Logloss": learn}}
+    if valid is not None:
+        metrics["validation"] = {"Logloss": valid, "AUC": 0.9}
+    return TreeGrown(iteration, metrics, best, valid if valid is not None else 0.0)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Ticks:
+    """A clock that moves one second each time it is read."""
+
+    now = 0.0
+
+    def __call__(self):
+        self.now += 1.0
+        return self.now
+
+
+class Recorder:
+    def __init__(self, stop_at=None):
+        self.seen = []
+        self.stop_at = stop_at
+
+    def after_iteration(self, info):
+        self.seen.append((info.iteration, {s: {m: list(v) for m, v in t.items()} for s, t in info.metrics.items()}))
+        return info.iteration != self.stop_at
+
+
+def test_callback_gets_iteration_from_one_and_all_metrics_so_far():
+    recorder = Recorder()
+    listener = CallbackListener([recorder])
+    for event in (START, grown(0, 0.6, 0.7), grown(1, 0.5, 0.65), RunFinished(2, "iterations")):
+        assert listener.hear(event) is False
+    assert [iteration for iteration, _ in recorder.seen] == [1, 2]
+    assert recorder.seen[1][1] == {
+        "learn": {"Logloss": [0.6, 0.5]},
+        "validation": {"Logloss": [0.7, 0.65], "AUC": [0.9, 0.9]},
+    }
+
+
+def test_callback_stops_the_run_and_the_others_are_still_called():
+    first, second = Recorder(stop_at=2), Recorder()
+    listener = CallbackListener([first, second])
+    answers = [listener.hear(event) for event in (START, grown(0, 0.6), grown(1, 0.5))]
+    assert answers == [False, False, True]
+    assert len(second.seen) == 2
+
+
+def test_callback_that_returns_nothing_stops_as_in_catboost():
+    class Silent:
+        def after_iteration(self, info):
+            return None
+
+    assert CallbackListener([Silent()]).hear(grown(0, 0.6)) is True
+
+
+def test_second_run_starts_with_an_empty_history():
+    recorder = Recorder()
+    listener = CallbackListener([recorder])
+    for event in (START, grown(0, 0.6), START, grown(0, 0.4)):
+        listener.hear(event)
+    assert recorder.seen[-1] == (1, {"learn": {"Logloss": [0.4]}})
+
+
+def test_object_without_after_iteration_is_refused():
+    with pytest.raises(ParameterError) as caught:
+        callback_listener([print])
+    assert str(caught.value) == (
+        "callbacks=<built-in function print> cannot be used: expected objects with a method after_iteration(info) that "
+        "returns True to go on. Give CatBoost-style callback objects, as in callbacks=[MyCallback()]."
+    )
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_no_callbacks_no_listener():
+    assert callback_listener(None) is None
+    assert callback_listener([]) is None
+
+
+@pytest.mark.parametrize(
+    ("verbose", "stream", "kind"),
+    [
+        (None, Terminal, ProgressBar),
+        (True, Terminal, ProgressBar),
+        (10, Terminal, ProgressBar),
+        (False, Terminal, type(None)),
+        (0, Terminal, type(None)),
+        (None, io.StringIO, type(None)),
+        (False, io.StringIO, type(None)),
+        (True, io.StringIO, PlainLines),
+        (10, io.StringIO, PlainLines),
+    ],
+)
+def test_verbose_chooses_bar_lines_or_silence(verbose, stream, kind):
+    assert type(progress_listener(verbose, 1, stream())) is kind
+
+
+def test_plain_lines_word_by_word():
+    stream = io.StringIO()
+    lines = PlainLines(stream, period=1, clock=Ticks())
+    for event in (START, grown(0, 0.6, 0.7, best=0), grown(1, 0.5, 0.75, best=0), RunFinished(2, "overfitting")):
+        assert lines.hear(event) is False
+    assert stream.getvalue().splitlines() == [
+        "training on 100 rows × 4 features, ranks: 2",
+        "0:  learn Logloss 0.6  validation Logloss 0.7  validation AUC 0.9  best 0.7 (0)  1.0 trees/s  2 s left",
+        "1:  learn Logloss 0.5  validation Logloss 0.75  validation AUC 0.9  best 0.75 (0)  1.0 trees/s  1 s left",
+        "done: 2 trees in 3.0 s (overfitting)",
+    ]
+
+
+@pytest.mark.parametrize(("verbose", "metric_period", "shown"), [(True, 1, 5), (True, 2, 3), (3, 1, 3), (4, 1, 2)])
+def test_lines_come_every_period_and_for_the_last_tree(verbose, metric_period, shown):
+    stream = io.StringIO()
+    lines = progress_listener(verbose, metric_period, stream)
+    lines.hear(RunStarted(iterations=5, rows=1, features=1, ranks=1))
+    for i in range(5):
+        lines.hear(grown(i, 0.5))
+    assert len(stream.getvalue().splitlines()) == 1 + shown
+
+
+def test_bar_shows_trees_metric_best_and_pace(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    stream = Terminal()
+    bar = ProgressBar(stream, clock=Ticks())
+    for event in (START, grown(0, 0.6, 0.7, best=0), grown(2, 0.5, 0.65, best=2), RunFinished(3, "iterations")):
+        assert bar.hear(event) is False
+    shown = stream.getvalue()
+    for words in ("3/3", "validation Logloss 0.65", "best 0.65 (2)", "trees/s"):
+        assert words in shown
+
+
+def test_bar_is_closed_after_an_error():
+    stream = Terminal()
+    bar = ProgressBar(stream)
+    both = Listeners([bar, CallbackListener([Recorder()])])
+    both.hear(START)
+    both.close()
+    both.close()
+    # The cursor, hidden while the bar was live, is shown again.
+    assert stream.getvalue().rstrip().endswith("\x1b[?25h")
+
+
+def test_any_listener_may_stop_and_all_hear():
+    stopping, hearing = CallbackListener([Recorder(stop_at=1)]), Recorder()
+    both = Listeners([stopping, CallbackListener([hearing])])
+    assert both.hear(grown(0, 0.5)) is True
+    assert len(hearing.seen) == 1
