@@ -18,11 +18,15 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """CatBoost's overfitting detector. ``kind``: "None", "Iter" or "IncToDec"; ``wait`` iterations after the best one."""
+    """CatBoost's overfitting detector. ``kind``: "None", "Iter" or "IncToDec"; ``wait`` iterations after the best one.
+
+    ``min_trees`` is CatBoost's best_model_min_trees: ``use_best_model`` keeps at least that many.
+    """
 
     kind: str = "None"
     wait: int = 20
     p_value: float = 0.0
+    min_trees: int = 1
 
 
 @dataclass(frozen=True, slots=True)
