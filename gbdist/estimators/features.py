@@ -1,0 +1,162 @@
+"""What the model expects of X, checked as scikit-learn words it, and X as CatBoost reads it fastest."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from warnings import warn
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gbdist.errors import DataError
+from gbdist.estimators.inputs import is_lazy
+from gbdist.estimators.tables import column_labels, count_columns, is_frame, library_of
+from gbdist.quantize.raw import open_features
+
+_SHOWN = 5
+
+
+class FeaturesError(DataError):
+    """X has not the features that the model was trained on. The words are scikit-learn's, the way out is added."""
+
+    def __init__(self, problem: str, fix: str) -> None:
+        Exception.__init__(self, problem, fix)  # unpickling calls cls(*args)
+
+    def __str__(self) -> str:
+        problem, fix = self.args
+        return f"{problem}\n{fix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The features that a fitted estimator expects.
+
+    Parameters
+    ----------
+    n_features : int
+    labels : tuple or None
+        Column labels of the frame it was trained on, in order; None if it was trained on an array.
+    estimator : str
+        Name of the estimator's class, for messages.
+    """
+
+    n_features: int
+    labels: tuple[Hashable, ...] | None
+    estimator: str
+
+    def check(self, X: Any, *, warn_without_names: bool = True) -> None:
+        """Refuse an X with missing, extra or reordered columns, or of another width; costs nothing on collections.
+
+        Raises
+        ------
+        FeaturesError
+            Naming the columns. Columns are never reordered silently.
+        """
+        labels = labels_of(X)
+        if labels is not None and self.labels is not None:
+            if labels != self.labels:
+                raise FeaturesError(*self._difference(labels))
+            return
+        n_features = width_of(X) if labels is None else len(labels)
+        if n_features != self.n_features:
+            raise FeaturesError(
+                f"X has {n_features} features, but {self.estimator} is expecting {self.n_features} features as input.",
+                "Pass the columns that the model was trained on.",
+            )
+        if warn_without_names and (self._has_names(labels) != self._has_names(self.labels)):
+            self._warn(labels)
+
+    def _difference(self, labels: tuple[Hashable, ...]) -> tuple[str, str]:
+        given, ours = set(labels), set(self.labels or ())
+        problem = "The feature names should match those that were passed during fit.\n"
+        unseen = sorted(str(label) for label in given - ours)
+        missing = sorted(str(label) for label in ours - given)
+        if unseen:
+            problem += "Feature names unseen at fit time:\n" + _listed(unseen)
+        if missing:
+            problem += "Feature names seen at fit time, yet now missing:\n" + _listed(missing)
+        if not unseen and not missing:
+            if len(labels) != len(given):
+                repeated = next(label for i, label in enumerate(labels) if label in labels[:i])
+                problem += f"Feature name given more than once: {repeated}\n"
+            else:
+                problem += "Feature names must be in the same order as they were in fit.\n"
+        return problem, "Select the model's columns in the model's order, as in X[list(model.feature_names_in_)]."
+
+    def _warn(self, labels: tuple[Hashable, ...] | None) -> None:
+        # scikit-learn's own two sentences, which its users filter by.
+        if self._has_names(labels):
+            warn(f"X has feature names, but {self.estimator} was fitted without feature names", stacklevel=4)
+        else:
+            warn(
+                f"X does not have valid feature names, but {self.estimator} was fitted with feature names", stacklevel=4
+            )
+
+    @staticmethod
+    def _has_names(labels: tuple[Hashable, ...] | None) -> bool:
+        return labels is not None and all(isinstance(label, str) for label in labels)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = "- ...\n" if len(names) > _SHOWN else ""
+    return "".join(f"- {name}\n" for name in names[:_SHOWN]) + more
+
+
+def labels_of(X: Any) -> tuple[Hashable, ...] | None:
+    """Column labels of a frame, lazy or not; None for arrays and matrices."""
+    if is_lazy(X):
+        return tuple(X.columns) if hasattr(X, "columns") else None
+    return tuple(column_labels(X)) if is_frame(X) else None
+
+
+def width_of(X: Any) -> int:
+    """Number of columns of an array or matrix, lazy or not; a Dask array must not be cut along its columns."""
+    if not is_lazy(X):
+        return count_columns(X)
+    if X.ndim != 2:
+        raise DataError("X", f"a {X.ndim}D Dask array", "2D array [n_rows, n_features]", "Reshape your data.")
+    if len(X.chunks[1]) != 1:
+        raise DataError(
+            "X",
+            f"a Dask array in {len(X.chunks[1])} chunks along its columns",
+            "chunks over rows only",
+            "Call X.rechunk({1: -1}).",
+        )
+    return int(X.shape[1])
+
+
+def as_matrix_of_numbers(X: Any, part: int = 0) -> Any:
+    """X as CatBoost reads it without another copy: a Fortran-ordered float matrix, or a CSR matrix of float32.
+
+    Frames of one floating type (what a Parquet file of features gives) and sparse matrices are not copied.
+
+    Raises
+    ------
+    DataError
+        A column holds something else than numbers; it names the column and partition ``part``.
+    """
+    if library_of(X) == "scipy" and X.dtype.kind in "fiub":
+        from scipy.sparse import csr_matrix
+
+        return csr_matrix(X, dtype=np.float32)  # the class: CatBoost takes no sparse arrays
+    if isinstance(X, pd.DataFrame) and _of_one_float_type(X):
+        return np.asfortranarray(X.to_numpy())
+    table = open_features(X, part)
+    if table.dense is not None:
+        return as_fortran_float(table.dense)
+    matrix = np.empty((table.n_rows, len(table.names)), dtype=np.float32, order="F")
+    for feature in range(len(table.names)):
+        matrix[:, feature] = table.column(feature)
+    return matrix
+
+
+def _of_one_float_type(frame: pd.DataFrame) -> bool:
+    kinds = set(frame.dtypes)
+    return len(kinds) == 1 and kinds <= {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+def as_fortran_float(values: NDArray[Any]) -> NDArray[Any]:
+    """A numeric matrix as float32 in Fortran order, rounded as CatBoost rounds: too large becomes ±inf."""
+    with np.errstate(over="ignore"):
+        return np.asfortranarray(values, dtype=np.float32)

@@ -1,0 +1,172 @@
+"""Apply a CatBoost model to data: lazily to Dask collections, at once to data in memory."""
+
+import hashlib
+import tempfile
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gbdist.estimators.features import Expected, as_matrix_of_numbers
+from gbdist.estimators.inputs import is_lazy
+from gbdist.estimators.questions import Labels, Question
+from gbdist.estimators.tables import as_table, count_rows
+
+#: Models that a process keeps ready: a worker rarely serves more at a time, and each may be hundreds of megabytes.
+_KEPT = 4
+_loaded: "OrderedDict[str, Any]" = OrderedDict()
+_lock = Lock()
+
+#: Name of a Dask Series of predictions.
+SERIES_NAME = "prediction"
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedModel:
+    """A model as it travels to the workers: bytes of a ``.cbm`` file under one key of the graph."""
+
+    cbm: bytes
+    digest: str
+
+    @classmethod
+    def of(cls, model: Any) -> "ShippedModel":
+        """Pack a CatBoost model."""
+        cbm = cbm_bytes(model)
+        return cls(cbm, hashlib.blake2b(cbm, digest_size=16).hexdigest())
+
+    def load(self) -> Any:
+        """Return the model, read once in a process whatever the number of tasks and threads."""
+        with _lock:
+            if self.digest not in _loaded:
+                _loaded[self.digest] = model_of_bytes(self.cbm)
+                while len(_loaded) > _KEPT:
+                    _loaded.popitem(last=False)
+            _loaded.move_to_end(self.digest)
+            return _loaded[self.digest]
+
+
+def cbm_bytes(model: Any) -> bytes:
+    """Content of the ``.cbm`` file of a CatBoost model."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.cbm"
+        model.save_model(str(path))
+        return path.read_bytes()
+
+
+def model_of_bytes(cbm: bytes, model: Any = None) -> Any:
+    """Read a ``.cbm`` into ``model``, a new ``catboost.CatBoost`` by default, and return it."""
+    from catboost import CatBoost
+
+    model = CatBoost() if model is None else model
+    model.load_model(blob=cbm)
+    return model
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a task needs besides its rows and the model."""
+
+    question: Question
+    expected: Expected
+    tail: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def answer(model: Any, X: Any, question: Question, expected: Expected, threads: int = -1) -> Any:
+    """Ask ``question`` about the rows of X.
+
+    Parameters
+    ----------
+    model : catboost.CatBoost
+    X : Dask DataFrame or Array, or a table in memory
+        Checked against ``expected`` before anything else.
+    threads : int
+        CatBoost's thread_count for data in memory. A task uses one thread, as Dask's thread is the unit of its work.
+
+    Returns
+    -------
+    array, or Dask Series, DataFrame or Array
+        NumPy [n_rows, …] for data in memory. For a Dask DataFrame a Series if there is one value a row, else a DataFrame
+        (further axes flattened, named by the question), with X's index and divisions. For a Dask Array an array whose chunks
+        over rows are X's.
+    """
+    if not is_lazy(X):
+        X = as_table(X)
+        expected.check(X)
+        if count_rows(X) == 0:
+            return _empty(*_shape_of_answer(model, question, expected))
+        return question.ask(model, as_matrix_of_numbers(X), threads)
+    expected.check(X)
+    tail, dtype = _shape_of_answer(model, question, expected)
+    job = Job(question, expected, tail, dtype)
+    return _ask_frame(model, X, job) if hasattr(X, "columns") else _ask_array(model, X, job)
+
+
+def _shape_of_answer(model: Any, question: Question, expected: Expected) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Ask about one row of zeros: what CatBoost refuses is refused now rather than in a task."""
+    probe = question.ask(model, np.zeros((1, expected.n_features), dtype=np.float32, order="F"), 1)
+    return probe.shape[1:], probe.dtype
+
+
+def _empty(tail: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.empty((0, *tail), dtype=dtype)
+
+
+def ship(model: Any) -> Any:
+    """Return the model as one delayed value that any number of tasks share."""
+    from dask import delayed
+
+    shipped = ShippedModel.of(model)
+    # traverse=False: a dataclass would be taken apart into a task of its own.
+    return delayed(shipped, name=f"catboost-model-{shipped.digest}", traverse=False)
+
+
+def _ask_frame(model: Any, X: Any, job: Job) -> Any:
+    meta = _as_frame(_empty(job.tail, job.dtype), X._meta.index[:0], job)
+    return X.map_partitions(_answer_frame, ship(model), job, meta=meta, enforce_metadata=False)
+
+
+def _ask_array(model: Any, X: Any, job: Job) -> Any:
+    chunks = (X.chunks[0], *((size,) for size in job.tail))
+    extra = len(job.tail) - 1
+    return X.map_blocks(
+        _answer_array,
+        shipped=ship(model),
+        job=job,
+        dtype=job.dtype,
+        chunks=chunks,
+        drop_axis=1 if extra < 0 else None,
+        new_axis=list(range(2, 2 + extra)) if extra > 0 else None,
+        meta=np.empty((0,) * (1 + len(job.tail)), dtype=job.dtype),
+    )
+
+
+def answer_part(part: Any, shipped: ShippedModel, job: Job) -> NDArray[Any]:
+    """Answer for one partition in a task, with one thread; a partition without rows keeps shape and dtype."""
+    job.expected.check(part, warn_without_names=False)
+    if count_rows(part) == 0:
+        return _empty(job.tail, job.dtype)
+    return job.question.ask(shipped.load(), as_matrix_of_numbers(part), 1)
+
+
+def _answer_frame(part: Any, shipped: ShippedModel, job: Job) -> Any:
+    return _as_frame(answer_part(part, shipped, job), part.index, job)
+
+
+def _answer_array(block: Any, shipped: ShippedModel, job: Job) -> NDArray[Any]:
+    return answer_part(block, shipped, job)
+
+
+def _as_frame(values: NDArray[Any], index: Any, job: Job) -> Any:
+    """Values as a pandas Series or DataFrame whose dtypes do not depend on which values there are."""
+    if not job.tail:
+        # pandas would infer another dtype from no rows than from some.
+        dtype = pd.Series(job.question.classes).dtype if isinstance(job.question, Labels) else job.dtype
+        return pd.Series(values, index=index, name=SERIES_NAME, dtype=dtype)
+    flat = values.reshape(len(values), int(np.prod(job.tail)))
+    return pd.DataFrame(flat, index=index, columns=job.question.column_names(job.tail))
