@@ -26,7 +26,7 @@ def kernel(function: Kernel) -> Kernel:
 
 def device_function(function: Kernel) -> Kernel:
     """Compile a small function that kernels call; it is inlined into them by LLVM."""
-    return cast(Kernel, numba.njit(nogil=True, error_model="numpy")(function))
+    return cast(Kernel, numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))
 
 
 def _say_uncached_once(error: RuntimeError) -> None:
