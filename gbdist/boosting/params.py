@@ -31,7 +31,10 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class BoostParams:
-    """Resolved parameters of one run, under CatBoost's names."""
+    """Resolved parameters of one run, under CatBoost's names; ``eval_metric`` is a position in ``metrics``.
+
+    ``listeners_may_stop`` costs one more round a tree and is the same on all ranks; ``threads`` may differ.
+    """
 
     objective: Objective
     metrics: tuple[Metric, ...]
@@ -52,4 +55,5 @@ class BoostParams:
     stopping: Stopping = Stopping()
     use_best_model: bool = False
     metric_period: int = 1
+    listeners_may_stop: bool = False
     threads: int = 1

@@ -1,0 +1,23 @@
+"""What each stream of random draws is for. A number here is part of the model: never reuse or renumber one."""
+
+from enum import IntEnum
+
+import numpy as np
+
+from gbdist.kernels.hashing import stream_key
+
+
+class Purpose(IntEnum):
+    """First number of a stream after the seed."""
+
+    DERIVATIVE_ROUNDING = 1
+    WEIGHT_ROUNDING = 2
+    BOOTSTRAP = 3
+    FEATURE_SAMPLE = 4
+    BORDER_NOISE = 5
+    FEATURE_NOISE = 6
+
+
+def key_of(seed: int, purpose: Purpose, *numbers: int) -> np.uint64:
+    """Key of one stream of draws, e.g. of (tree) or (tree, level)."""
+    return stream_key(seed, int(purpose), *numbers)

@@ -1,0 +1,244 @@
+"""The boosting loop: what every rank runs on its own rows, and all there is to one training run.
+
+``collective`` is the only way in which ranks influence each other; after each tree all of them hold the same ensemble.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.boosting.collective import Collective
+from gbdist.boosting.crew import Crew
+from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.grow import GrowthRules, Structure, grow
+from gbdist.boosting.leaves import LeafEstimator
+from gbdist.boosting.params import BoostParams
+from gbdist.boosting.population import Population, survey_population
+from gbdist.boosting.rows import Rows
+from gbdist.boosting.sampling import GradientFacts, GradientSurvey, mvs_ridge, sample_and_pack
+from gbdist.boosting.scores import DataSet, score_all, set_names
+from gbdist.boosting.stopping import Detector
+from gbdist.kernels.elementary import exp, log
+from gbdist.models.tree import ObliviousTree
+
+History = dict[str, dict[str, list[float]]]
+
+
+@dataclass(frozen=True)
+class BoostResult:
+    """What a run ends with; the same on every rank but for ``predictions``.
+
+    Parameters
+    ----------
+    trees : tuple of ObliviousTree
+        Cut after the best iteration where ``use_best_model`` asks for it.
+    bias : float64 [dimension]
+    history : data set → metric → one value for each time it was evaluated
+    best_iteration : int
+        −1 without an eval set.
+    best_value : float
+        Eval metric of the best iteration, NaN without an eval set.
+    stopped : "iterations", "overfitting" or "callback"
+    predictions : float64 [dimension, n]
+        The trainer's own raw predictions of this rank's training rows, after all trees that were grown.
+    """
+
+    trees: tuple[ObliviousTree, ...]
+    bias: NDArray[np.float64]
+    history: History
+    best_iteration: int
+    best_value: float
+    stopped: str
+    predictions: NDArray[np.float64] = field(repr=False)
+
+
+def boost(
+    train: Rows,
+    evals: Sequence[Rows],
+    n_bins: NDArray[np.int64],
+    params: BoostParams,
+    collective: Collective,
+    listeners: Sequence[Listener] = (),
+) -> BoostResult:
+    """Grow trees until ``params`` or a listener says stop.
+
+    Parameters
+    ----------
+    train, evals : this rank's rows of the training set and of each eval set
+    n_bins : int64 [n_features]
+        Bins of each feature: its number of borders + 1.
+    listeners : heard on this rank; a True answer to ``TreeGrown`` ends the run on all ranks.
+    """
+    with Crew(params.threads) as crew:
+        run = _Run(train, evals, n_bins, params, collective, crew)
+        run.tell(listeners, run.started())
+        while run.stopped is None:
+            run.add_tree()
+            wants_stop = run.tell(listeners, run.grown())
+            run.decide(wants_stop)
+        run.tell(listeners, RunFinished(len(run.trees), run.stopped))
+        return run.result()
+
+
+class _Run:
+    """State of one run on one rank: predictions of all sets, trees so far, and what the last round told."""
+
+    def __init__(
+        self,
+        train: Rows,
+        evals: Sequence[Rows],
+        n_bins: NDArray[np.int64],
+        params: BoostParams,
+        collective: Collective,
+        crew: Crew,
+    ) -> None:
+        self.params, self.n_bins, self.collective, self.crew = params, n_bins, collective, crew
+        populations = [survey_population(rows, collective) for rows in (train, *evals)]
+        self.population = populations[0]
+        self.bias = start_value(params, self.population)
+        self.sets = [
+            DataSet.at_start(name, rows, population, self.bias)
+            for name, rows, population in zip(set_names(len(evals)), (train, *evals), populations, strict=True)
+        ]
+        self.leaves = LeafEstimator(params, self.population, collective, crew)
+        self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
+        self.trees: list[ObliviousTree] = []
+        self.history: History = {data.name: {} for data in self.sets}
+        self.stopped: str | None = None if params.iterations > 0 else "iterations"
+        self._derivatives = np.empty((params.objective.dimension, train.n_rows))
+        self._overfitted = False
+        self._metrics, self._ridge, self._facts, self._bound = self._finish_tree(None, score=False)
+
+    def add_tree(self) -> None:
+        """Sample rows, grow a structure, estimate its leaves, move all predictions on, score."""
+        train, tree = self.sets[0], len(self.trees)
+        cells = sample_and_pack(
+            train.rows,
+            self._derivatives,
+            self._facts,
+            self._ridge,
+            (self.params, self.population, self._bound, tree),
+            (self.collective, self.crew),
+        )
+        rules = GrowthRules(self.params, self.n_bins, tree, self.leaves.l2, self._noise_sigma())
+        structure = grow(train.rows, cells, rules, self.collective, self.crew)
+        del cells  # one int64 a row: gone before the leaves need room
+        grown = self._estimate(structure)
+        self.trees.append(grown)
+        train.add_leaves(structure.leaf_of_row, grown.leaf_values)
+        for data in self.sets[1:]:
+            data.add_tree(grown)
+        last = len(self.trees) == self.params.iterations
+        self._metrics, self._ridge, self._facts, self._bound = self._finish_tree(
+            grown, score=last or tree % self.params.metric_period == 0
+        )
+        self._record()
+
+    def _estimate(self, structure: Structure) -> ObliviousTree:
+        train = self.sets[0]
+        leaves = self.leaves.estimate(
+            train.rows, train.predictions, structure.leaf_of_row, 1 << len(structure.splits), train.bound
+        )
+        return ObliviousTree(structure.splits, leaves.values * self.params.learning_rate, leaves.weights)
+
+    def _finish_tree(
+        self, last: ObliviousTree | None, score: bool
+    ) -> tuple[MetricTable, float, GradientFacts, float]:
+        """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients."""
+        train, params = self.sets[0], self.params
+        bound = self._refresh_derivatives(train)
+        ridge = 0.0
+        if params.bootstrap.kind == "MVS" and params.bootstrap.subsample < 1.0:
+            first = self._mean_gradient_norm(bound) if last is None and params.bootstrap.mvs_reg is None else 0.0
+            ridge = mvs_ridge(params, None if last is None else last.leaf_values, first)
+        survey = GradientSurvey(params, self.population, bound, ridge)
+        sums = survey.local_sums(self._derivatives, self.crew)
+        if last is None:
+            return {}, ridge, survey.read(self.collective.all_reduce(sums)), bound
+        scored = self.sets if score else self.sets[-1:] if len(self.sets) > 1 and self.detector.active else []
+        metrics = params.metrics if score else params.metrics[params.eval_metric :][:1]
+        values, summed = score_all(scored, metrics, sums, self.collective)
+        return values, ridge, survey.read(summed), bound
+
+    def _refresh_derivatives(self, train: DataSet) -> float:
+        objective, rows = self.params.objective, train.rows
+
+        def work(piece: slice) -> None:
+            weight = None if rows.weight is None else rows.weight[piece]
+            objective.derivatives(rows.label[piece], weight, train.predictions[:, piece], self._derivatives[:, piece])
+
+        self.crew.each(work, self.crew.row_slices(rows.n_rows))
+        return objective.bounds(self.population.label_bound, train.bound).derivative * self.population.weight_bound
+
+    def _mean_gradient_norm(self, bound: float) -> float:
+        """Mean norm of the gradients before the first tree; costs a round, once."""
+        survey = GradientSurvey(self.params, self.population, bound, 0.0)
+        return survey.mean_norm(self.collective.all_reduce(survey.local_sums(self._derivatives, self.crew)))
+
+    def _noise_sigma(self) -> float:
+        """σ of the score noise (CatBoost's greedy_tensor_search.cpp, CalcScoreStDev): falls as the model grows."""
+        if self.params.random_strength == 0.0:
+            return 0.0
+        n_rows = float(self.population.n_rows)
+        model_length = len(self.trees) * self.params.learning_rate
+        left = float(exp(np.float64(log(np.float64(n_rows)) - model_length)))
+        deviation = float(np.sqrt(self._facts.squares.sum() / n_rows))
+        return self.params.random_strength * deviation * left / (1.0 + left)
+
+    def _record(self) -> None:
+        for name, values in self._metrics.items():
+            for metric, value in values.items():
+                self.history[name].setdefault(metric, []).append(value)
+        # The last eval set decides, as in CatBoost.
+        if len(self.sets) > 1 and self.sets[-1].name in self._metrics:
+            metric = self.params.metrics[self.params.eval_metric].name
+            self._overfitted = self.detector.update(len(self.trees) - 1, self._metrics[self.sets[-1].name][metric])
+
+    def decide(self, wants_stop: bool) -> None:
+        """Agree whether to go on; a round of its own only where a listener may stop the run."""
+        if self.params.listeners_may_stop:
+            answers = self.collective.all_reduce(np.array([wants_stop], np.int64))
+            if int(answers[0]) > 0:
+                self.stopped = "callback"
+        if self.stopped is None and self._overfitted:
+            self.stopped = "overfitting"
+        if self.stopped is None and len(self.trees) >= self.params.iterations:
+            self.stopped = "iterations"
+
+    def started(self) -> RunStarted:
+        """The first event."""
+        return RunStarted(self.params.iterations, self.population.n_rows, int(self.n_bins.shape[0]), self.collective.size)
+
+    def grown(self) -> TreeGrown:
+        """The event of the newest tree."""
+        return TreeGrown(len(self.trees) - 1, self._metrics, self.detector.best_iteration, self.detector.best_value)
+
+    @staticmethod
+    def tell(listeners: Sequence[Listener], event: Event) -> bool:
+        """Let every listener hear an event; whether one of them wants to stop."""
+        return any([listener.hear(event) for listener in listeners])
+
+    def result(self) -> BoostResult:
+        """The finished run."""
+        trees = self.trees
+        if self.params.use_best_model and len(self.sets) > 1 and self.detector.best_tree_count > 0:
+            trees = trees[: self.detector.best_tree_count]
+        return BoostResult(
+            trees=tuple(trees),
+            bias=self.bias,
+            history=self.history,
+            best_iteration=self.detector.best_iteration,
+            best_value=self.detector.best_value,
+            stopped=self.stopped or "iterations",
+            predictions=self.sets[0].predictions,
+        )
+
+
+def start_value(params: BoostParams, population: Population) -> NDArray[np.float64]:
+    """Raw value that all rows start at, float64 [dimension]."""
+    bias = np.zeros(params.objective.dimension)
+    if params.boost_from_average:
+        bias[:] = params.objective.start_value(population.label_mean)
+    return bias

@@ -1,0 +1,130 @@
+"""CPU kernels that score splits: prefix sums over bins, CatBoost's Cosine or L2 score, noise, the best border a feature."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.kernels.compile import kernel
+from gbdist.kernels.elementary import normal_quantile
+from gbdist.kernels.hashing import unit_draw
+
+_LOW = np.int64(0xFFFFFFFF)
+
+
+@kernel
+def score_borders(
+    table: NDArray[np.int64],
+    n_bins: int,
+    units: NDArray[np.float64],
+    options: tuple[float, bool, bool],
+    scores: NDArray[np.float64],
+) -> None:
+    """Score every border of one feature over all leaves of the level.
+
+    The score is CatBoost's (short_vector_ops.h, score_calcers.h): with avg = Σd / (Σw + l2) on each side of each leaf,
+    num = Σ avg·Σd and den = Σ avg²·Σw; Cosine is num / √den, L2 is num.
+
+    Parameters
+    ----------
+    table : int64 [dimensions, n_leaves, bins] packed, or [dimensions, n_leaves, bins, 2] wide, flattened to
+        [dimensions, n_leaves, width], IN
+    n_bins : bins that the feature has; it has n_bins − 1 borders
+    units : float64 [dimensions + 1], IN
+        Value of one unit of the derivative of each dimension, and last that of the weight.
+    options : (scaled l2, whether Cosine (else L2), whether cells are wide)
+    scores : float64 [n_bins − 1], OUT
+    """
+    dimensions, n_leaves, _ = table.shape
+    l2, cosine, wide = options
+    n_borders = n_bins - 1
+    denominators = np.full(n_borders, 1e-100)
+    high = np.empty(n_bins, np.int64)
+    low = np.empty(n_bins, np.int64)
+    weight_unit = units[dimensions]
+    scores[:] = 0.0
+    for leaf in range(n_leaves):
+        for k in range(dimensions):
+            cells = table[k, leaf]
+            if wide:
+                total_high, total_low = np.int64(0), np.int64(0)
+                for b in range(np.uint64(n_bins)):
+                    total_high += cells[b << np.uint64(1)]
+                    total_low += cells[(b << np.uint64(1)) | np.uint64(1)]
+                    high[b], low[b] = total_high, total_low
+            else:
+                total = np.int64(0)
+                for b in range(np.uint64(n_bins)):
+                    total += cells[b]
+                    high[b] = total
+                total_high, total_low = total >> 32, total & _LOW
+                for b in range(np.uint64(n_bins)):
+                    packed = high[b]
+                    high[b], low[b] = packed >> 32, packed & _LOW
+            if total_low == 0:
+                continue
+            unit = units[k]
+            for b in range(np.uint64(n_borders)):
+                left, left_weight = np.float64(high[b]) * unit, np.float64(low[b]) * weight_unit
+                right = np.float64(total_high - high[b]) * unit
+                right_weight = np.float64(total_low - low[b]) * weight_unit
+                left_average = left / (left_weight + l2) if left_weight > 0.0 else 0.0
+                right_average = right / (right_weight + l2) if right_weight > 0.0 else 0.0
+                scores[b] += left_average * left + right_average * right
+                denominators[b] += left_average * left_average * left_weight + right_average * right_average * right_weight
+    if cosine:
+        for b in range(np.uint64(n_borders)):
+            scores[b] /= np.sqrt(denominators[b])
+
+
+@kernel
+def best_borders(
+    table: NDArray[np.int64],
+    n_bins: NDArray[np.int64],
+    features: NDArray[np.int64],
+    units: NDArray[np.float64],
+    options: tuple[float, bool, bool],
+    sigma: float,
+    keys: tuple[np.uint64, np.uint64],
+    best: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    """Find the best border of each feature, and the noisy score with which the feature competes against others.
+
+    Noise as in CatBoost's greedy_tensor_search.cpp (SetBestScore): N(0, σ) is drawn for every border to pick the
+    feature's best one, and once more when the features compete.
+
+    Parameters
+    ----------
+    table : int64 [n_features, dimensions, n_leaves, width], IN
+        Histograms of the features in ``features``.
+    n_bins : int64 [n_features], IN
+        Bins of each; below 2 means that the feature does not compete.
+    features : int64 [n_features], IN
+        Global feature numbers, for the noise.
+    units : see ``score_borders``
+    options : see ``score_borders``
+    sigma : standard deviation of the noise, 0 for none
+    keys : (border, feature)
+        Keys of the two draws.
+    best : (border int64, noisy score float64, score float64) each [n_features], OUT
+        border is −1 where the feature does not compete.
+    """
+    border_key, feature_key = keys
+    borders, noisy, plain = best
+    scores = np.empty(65536, np.float64)
+    for f in range(table.shape[0]):
+        borders[f] = -1
+        if n_bins[f] < 2:
+            continue
+        score_borders(table[f], n_bins[f], units, options, scores[: n_bins[f] - 1])
+        top = -np.inf
+        for b in range(n_bins[f] - 1):
+            value = scores[b]
+            if sigma > 0.0:
+                draw = unit_draw(border_key, np.uint64((features[f] << 16) + b))
+                value += sigma * normal_quantile(draw + 2.0**-54)
+            if value > top:
+                top = value
+                borders[f], plain[f] = b, scores[b]
+        noisy[f] = plain[f]
+        if sigma > 0.0:
+            draw = unit_draw(feature_key, np.uint64(features[f]))
+            noisy[f] = plain[f] + sigma * normal_quantile(draw + 2.0**-54)
