@@ -1,0 +1,133 @@
+"""One connection between two ranks, driven by the worker's event loop."""
+
+import asyncio
+from collections import deque
+from enum import IntEnum
+from typing import Any, Protocol
+
+from distributed.protocol.serialize import Serialized
+
+from gbdist_cluster.collective.channel import Payload
+
+__all__ = ["Link", "LinkOwner"]
+
+# Larger payloads travel as frames of their own, which nobody copies; below, one packed message is quicker.
+_OWN_FRAME_BYTES = 16_384
+_FLUSH_SECONDS = 2.0
+
+
+class _Kind(IntEnum):
+    DATA = 0
+    BEAT = 1
+    ABORT = 2
+    BYE = 3
+
+
+class LinkOwner(Protocol):
+    """Whom a link tells what happens on it; called on the event loop."""
+
+    def arrived(self, peer: int, tag: int, payload: Payload) -> None:
+        """Bytes of the peer's routine."""
+        ...
+
+    def told_of_failure(self, peer: int, culprit: int, happened: str) -> None:
+        """The peer says that rank ``culprit`` (perhaps itself) is gone."""
+        ...
+
+    def said_goodbye(self, peer: int) -> None:
+        """The peer's routine has ended well; nothing more will come."""
+        ...
+
+    def ended(self, peer: int, happened: str) -> None:
+        """The connection is closed, by whichever side."""
+        ...
+
+
+class Link:
+    """A dedicated comm to one peer. Not thread-safe: only the event loop may touch it."""
+
+    def __init__(self, peer: int, comm: Any, owner: LinkOwner) -> None:
+        # What arrives are our own frames: distributed need not look into them, nor take them to another thread.
+        comm.deserialize = False
+        comm.allow_offload = False
+        self.peer = peer
+        self.silent_seconds = 0.0
+        self.left = False
+        self._comm, self._owner = comm, owner
+        self._outbox: deque[list[Any]] = deque()
+        self._writer: asyncio.Task[None] | None = None
+        self._listened = asyncio.get_running_loop().create_future()
+
+    async def listen(self) -> None:
+        """Hand over what arrives until the connection ends."""
+        happened = "closed its connection"
+        try:
+            while True:
+                kind, number, body = await self._comm.read()
+                self.silent_seconds = 0.0
+                if kind == _Kind.DATA:
+                    self._owner.arrived(self.peer, number, _payload_of(body))
+                elif kind == _Kind.ABORT:
+                    self._owner.told_of_failure(self.peer, number, body)
+                elif kind == _Kind.BYE:
+                    self.left = True
+                    self._owner.said_goodbye(self.peer)
+        except OSError as error:  # CommClosedError is one
+            happened += f" ({error})" if str(error) else ""
+        except Exception as error:
+            happened = f"sent what cannot be read ({type(error).__name__}: {error})"
+        finally:
+            self._comm.abort()
+            self._listened.set_result(None)
+            self._owner.ended(self.peer, happened)
+
+    def post_data(self, tag: int, payload: Payload) -> None:
+        """Queue bytes of the routine; they must not be changed any more."""
+        large = len(payload) > _OWN_FRAME_BYTES
+        self._post(_Kind.DATA, tag, Serialized({}, [payload]) if large else bytes(payload))
+
+    def post_beat(self) -> None:
+        """Queue a sign of life."""
+        self._post(_Kind.BEAT, 0, None)
+
+    def post_failure(self, culprit: int, happened: str) -> None:
+        """Queue the news that rank ``culprit`` is gone."""
+        self._post(_Kind.ABORT, culprit, happened)
+
+    def post_goodbye(self) -> None:
+        """Queue the news that this rank's routine has ended well."""
+        self._post(_Kind.BYE, 0, None)
+
+    async def close(self) -> None:
+        """Flush what is queued, for a bounded time, and end the connection and all that runs for it."""
+        try:
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                if self._writer is not None:
+                    await self._writer
+                await self._comm.close()
+        except TimeoutError:
+            if self._writer is not None:
+                self._writer.cancel()
+            self._comm.abort()
+        await self._listened
+
+    def _post(self, kind: _Kind, number: int, body: Any) -> None:
+        self._outbox.append([int(kind), number, body])
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self._outbox:
+                await self._comm.write(self._outbox.popleft())
+        except OSError:  # the reader notices too, and tells
+            self._outbox.clear()
+
+
+def _payload_of(body: Any) -> Payload:
+    """The bytes of a DATA message, however they travelled."""
+    if isinstance(body, Serialized):
+        frames = body.frames
+        payload: Payload = frames[0] if len(frames) == 1 else b"".join(frames)
+        return payload
+    return bytes(body)
