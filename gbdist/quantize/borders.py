@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from catboost.utils import calculate_quantization_grid
 from numpy.typing import NDArray
+
+from gbdist.errors import DataError
+
+_FLOAT_MAX = np.finfo(np.float32).max
+_TREATMENT = {"Min": "AsFalse", "Max": "AsTrue"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,3 +27,45 @@ class FeatureBorders:
 
     values: NDArray[np.float32]
     nan_treatment: str
+
+
+def choose_borders(
+    values: NDArray[np.float32], border_count: int, border_type: str, nan_mode: str, has_nan: bool, name: str = ""
+) -> FeatureBorders:
+    """Choose the borders of one feature as CatBoost does (quantization.cpp, CalcQuantizationAndNanMode).
+
+    Parameters
+    ----------
+    values : float32 [n_sampled], IN
+        Sampled values in any order, NaNs among them or not.
+    border_count : int
+        Most borders; one of them goes to the NaNs where there are any.
+    border_type : str
+        CatBoost's ``feature_border_type``.
+    nan_mode : "Min", "Max" or "Forbidden"
+    has_nan : bool
+        Whether any row of the whole data is NaN, sampled or not.
+    name : str
+        The feature, for the message.
+
+    A constant feature has no borders. A border at −inf, which CatBoost may choose for data with −inf, becomes −FLT_MAX and
+    one at +inf is left out: they tell the same rows apart, and a model file can hold them.
+    """
+    if has_nan and nan_mode == "Forbidden":
+        raise DataError(
+            f"column {name!r}",
+            "missing values (NaN)",
+            'none, as nan_mode="Forbidden" asks',
+            'Use nan_mode="Min" or "Max".',
+        )
+    numbers = values[~np.isnan(values)]
+    wanted = border_count - int(has_nan)
+    chosen: list[float] = []
+    if wanted > 0 and numbers.shape[0]:
+        chosen = calculate_quantization_grid(numbers, wanted, border_type)
+    borders = np.asarray(chosen, dtype=np.float32)
+    borders = np.maximum(borders[borders <= _FLOAT_MAX], -_FLOAT_MAX)
+    if not has_nan:
+        return FeatureBorders(np.unique(borders), "AsIs")
+    edge = -_FLOAT_MAX if nan_mode == "Min" else _FLOAT_MAX
+    return FeatureBorders(np.unique(np.append(borders, edge)).astype(np.float32), _TREATMENT[nan_mode])

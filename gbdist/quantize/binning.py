@@ -1,0 +1,94 @@
+"""From raw values to bins, one partition at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.errors import DataError
+from gbdist.kernels.cpu_binning import bin_tile
+from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.raw import FeatureTable, RawPart, open_features
+
+_TILE_CELLS = 1 << 17  # 512 KiB of float32, so that a tile stays in the L2 cache between transposition and search
+_MOST_TILE_ROWS = 4096
+_FEWEST_TILE_ROWS = 128
+
+
+def bins_dtype(borders: Sequence[FeatureBorders]) -> type[np.uint8] | type[np.uint16]:
+    """Type of the bins: uint8 where no feature has more than 255 borders."""
+    most = max((each.values.shape[0] for each in borders), default=0)
+    return np.uint8 if most <= 255 else np.uint16
+
+
+def bin_part(
+    part: RawPart, borders: Sequence[FeatureBorders], out: NDArray[np.uint8] | NDArray[np.uint16], start: int = 0
+) -> None:
+    """Write the bins of rows ``start … start + out.shape[1] − 1`` of the partition.
+
+    The bin is the number of borders below the value in float32; NaN goes to the last bin under "AsTrue", else to bin 0.
+
+    Parameters
+    ----------
+    borders : one ``FeatureBorders`` a column
+    out : uint8 or uint16 [n_features, n_rows], OUT
+        Of ``bins_dtype(borders)``; may be a slice of a larger array.
+    """
+    table = open_features(part.features, part.number)
+    if len(table.names) != len(borders):
+        raise DataError(
+            f"X of partition {part.number}",
+            f"{len(table.names)} columns",
+            f"{len(borders)} columns",
+            "Give every part the same columns.",
+        )
+    search = _Search.of(borders)
+    stop = start + out.shape[1]
+    if table.dense is None:
+        _bin_columns(table, search, start, stop, out)
+    else:
+        _bin_tiles(table.dense[start:stop], search, out)
+
+
+def _bin_columns(table: FeatureTable, search: "_Search", start: int, stop: int, out: NDArray[Any]) -> None:
+    if start == stop:
+        return
+    for feature in range(len(table.names)):
+        one = slice(feature, feature + 1)
+        values = table.column(feature)[np.newaxis, start:stop]
+        bin_tile(values, search.tables[one], search.first_steps[one], search.nan_bins[one], out[one])
+
+
+def _bin_tiles(values: NDArray[Any], search: "_Search", out: NDArray[Any]) -> None:
+    """Bin a matrix in tiles of rows: each is transposed and cast by NumPy, then searched while it is in the cache."""
+    n_rows, n_features = values.shape
+    tile_rows = min(_MOST_TILE_ROWS, max(_FEWEST_TILE_ROWS, _TILE_CELLS // max(1, n_features)), max(1, n_rows))
+    tile = np.empty((n_features, tile_rows), dtype=np.float32)
+    for start in range(0, n_rows, tile_rows):
+        stop = min(start + tile_rows, n_rows)
+        view = tile[:, : stop - start]
+        with np.errstate(over="ignore"):
+            np.copyto(view, values[start:stop].T, casting="unsafe")
+        bin_tile(view, search.tables, search.first_steps, search.nan_bins, out[:, start:stop])
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Borders as ``bin_tile`` wants them."""
+
+    tables: NDArray[np.float32]
+    first_steps: NDArray[np.uint32]
+    nan_bins: NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, borders: Sequence[FeatureBorders]) -> "_Search":
+        counts = [each.values.shape[0] for each in borders]
+        first_steps = np.array([(1 << count.bit_length()) >> 1 for count in counts], dtype=np.uint32)
+        width = 2 * int(first_steps.max(initial=1))
+        tables = np.full((len(borders), width), np.inf, dtype=np.float32)
+        for row, each in zip(tables, borders, strict=True):
+            row[: each.values.shape[0]] = each.values
+        nan_bins = [count if each.nan_treatment == "AsTrue" else 0 for count, each in zip(counts, borders, strict=True)]
+        return cls(tables, first_steps, np.array(nan_bins, dtype=np.uint32))

@@ -1,0 +1,166 @@
+"""What must be known of the whole data before a row is quantized: one small record a partition, merged on the client."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gbdist.errors import DataError
+from gbdist.quantize.exact import exact_count, exact_sums
+from gbdist.quantize.raw import FeatureTable, RawPart, open_features
+from gbdist.quantize.vectors import LabelVector, baseline_matrix, label_vector, number_vector
+
+LABEL_LIMIT = 2_000
+_PROBE_ROWS = 20_000
+_NAN_BLOCK_CELLS = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFacts:
+    """Facts of the labels of one partition, or of all.
+
+    ``values`` are the sorted distinct labels, None where there are more than ``LABEL_LIMIT``; ``rows_of_value`` and
+    ``weight_of_value`` belong to them. Sums are exact integers (``exact.to_float`` rounds one): ``weighted_sum`` is
+    Σ weight × label of float32 values, 0 for strings. ``n_bad`` counts missing and infinite labels.
+    """
+
+    kind: str
+    n_rows: int
+    n_bad: int
+    minimum: float
+    maximum: float
+    weighted_sum: int
+    values: tuple[int | float | bool | str, ...] | None
+    rows_of_value: tuple[int, ...]
+    weight_of_value: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFacts:
+    """Facts of the weights (float32) of one partition, or of all; ``total`` is an exact sum, ``n_bad`` counts NaN and inf."""
+
+    n_rows: int
+    n_bad: int
+    n_negative: int
+    total: int
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineFacts:
+    """Shape of a baseline; ``n_bad`` counts NaN and inf."""
+
+    n_rows: int
+    dimension: int
+    n_bad: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartSurvey:
+    """What one partition says of itself: O(columns + labels) numbers. ``problem`` is what stopped the survey, if anything."""
+
+    number: int
+    n_rows: int
+    nbytes: int
+    names: tuple[str, ...]
+    named: bool
+    kinds: tuple[str, ...]
+    has_nan: tuple[bool, ...]
+    label: LabelFacts | None = None
+    weight: WeightFacts | None = None
+    baseline: BaselineFacts | None = None
+    problem: DataError | None = None
+
+
+def survey_part(part: RawPart) -> PartSurvey:
+    """Look at every value of one partition once. Never raises for bad data: ``merge_surveys`` does."""
+    try:
+        table = open_features(part.features, part.number)
+    except DataError as problem:
+        return PartSurvey(part.number, 0, 0, (), False, (), (), problem=problem)
+    size = (part.number, table.n_rows, table.nbytes, table.names, table.named, table.kinds)
+    try:
+        weight = _weights(part)
+        return PartSurvey(
+            *size,
+            has_nan=_nan_flags(table),
+            label=_label_facts(part, weight),
+            weight=_weight_facts(weight),
+            baseline=_baseline_facts(part),
+        )
+    except DataError as problem:
+        return PartSurvey(*size, has_nan=(), problem=problem)
+
+
+def _nan_flags(table: FeatureTable) -> tuple[bool, ...]:
+    if table.dense is None:
+        # A partition without rows may have columns of any type: an empty pandas column is often "object".
+        return tuple(table.n_rows > 0 and bool(np.isnan(table.column(f)).any()) for f in range(len(table.names)))
+    flags = np.zeros(len(table.names), dtype=np.bool_)
+    if table.dense.dtype.kind == "f":
+        step = max(1, _NAN_BLOCK_CELLS // max(1, len(table.names)))
+        for start in range(0, table.n_rows, step):
+            flags |= np.isnan(table.dense[start : start + step]).any(axis=0)
+    return tuple(flags.tolist())
+
+
+def _weights(part: RawPart) -> NDArray[np.float32] | None:
+    return None if part.weight is None else number_vector(part.weight, f"sample_weight of partition {part.number}")
+
+
+def _weight_facts(weight: NDArray[np.float32] | None) -> WeightFacts | None:
+    if weight is None:
+        return None
+    good = weight[np.isfinite(weight)].astype(np.float64)
+    maximum = float(good.max()) if good.size else 0.0
+    return WeightFacts(
+        weight.shape[0], weight.shape[0] - good.shape[0], int((weight < 0).sum()), exact_sums(good)[0], maximum
+    )
+
+
+def _baseline_facts(part: RawPart) -> BaselineFacts | None:
+    if part.baseline is None:
+        return None
+    matrix = baseline_matrix(part.baseline, f"baseline of partition {part.number}")
+    return BaselineFacts(matrix.shape[1], matrix.shape[0], int((~np.isfinite(matrix)).sum()))
+
+
+def _label_facts(part: RawPart, weight: NDArray[np.float32] | None) -> LabelFacts | None:
+    if part.label is None:
+        return None
+    vector = label_vector(part.label, f"y of partition {part.number}")
+    n_bad = vector.n_missing
+    if vector.kind == "float":
+        n_bad += int(np.isinf(vector.values).sum())
+    low, high, weighted = 0.0, 0.0, 0
+    usable = n_bad == 0 and (weight is None or (weight.shape[0] == vector.n_rows and bool(np.isfinite(weight).all())))
+    if vector.kind in ("integer", "float", "boolean"):
+        low, high = float(vector.values.min()), float(vector.values.max())
+        if usable:
+            with np.errstate(over="ignore"):
+                narrow = vector.values.astype(np.float32).astype(np.float64)
+            # The product of two float32 is exact in float64.
+            product = narrow if weight is None else narrow * weight
+            weighted = exact_sums(product)[0] if bool(np.isfinite(product).all()) else 0
+    values, rows, weights = _distinct(vector, weight if usable else None)
+    return LabelFacts(vector.kind, vector.n_rows, n_bad, low, high, weighted, values, rows, weights)
+
+
+def _distinct(
+    vector: LabelVector, weight: NDArray[np.float32] | None
+) -> tuple[tuple[int | float | bool | str, ...] | None, tuple[int, ...], tuple[int, ...]]:
+    """Sorted distinct labels, with rows and exact weight of each; None for more than the limit."""
+    if vector.kind not in ("integer", "float", "boolean", "string"):
+        return (), (), ()
+    if len(pd.unique(vector.values[:_PROBE_ROWS])) > LABEL_LIMIT:
+        return None, (), ()
+    codes, found = pd.factorize(vector.values, sort=True)
+    if len(found) > LABEL_LIMIT:
+        return None, (), ()
+    rows = np.bincount(codes, minlength=len(found)).tolist()
+    if weight is None:
+        weights = [exact_count(n) for n in rows]
+    else:
+        weights = exact_sums(weight.astype(np.float64), codes.astype(np.int64), len(found))
+    return tuple(np.asarray(found).tolist()), tuple(rows), tuple(weights)

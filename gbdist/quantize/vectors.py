@@ -1,0 +1,179 @@
+"""Label, weight and baseline of one raw partition as NumPy arrays, whatever their containers."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gbdist.errors import DataError
+from gbdist.quantize.raw import numbers_of_array
+
+_KIND_OF_OBJECTS = {
+    "string": "string",
+    "boolean": "boolean",
+    "integer": "integer",
+    "floating": "float",
+    "mixed-integer-float": "float",
+    "decimal": "float",
+    "empty": "empty",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LabelVector:
+    """Labels in their own type.
+
+    ``kind`` is "integer", "float", "boolean", "string", "empty" (no value at all) or the name of a type that cannot be
+    a label. ``values`` holds what is not missing: int64/uint64, float64, bool or object of str; ``n_rows`` counts all.
+    """
+
+    kind: str
+    values: NDArray[Any]
+    n_rows: int
+
+    @property
+    def n_missing(self) -> int:
+        """Rows without a label."""
+        return self.n_rows - int(self.values.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCoding:
+    """How labels become float32: the code of the value in ``values``, or where that is None the value itself.
+
+    ``values`` are the sorted distinct labels as int, float, bool or str.
+    """
+
+    kind: str
+    values: tuple[Any, ...] | None
+
+    def label_values(self) -> NDArray[np.float32]:
+        """Number behind each code, float32 [n_codes], for regression; ``DataError`` where labels are no numbers."""
+        if self.kind == "string":
+            raise DataError("y", "strings", "numbers", "Use a classifier, or convert y to numbers.")
+        return np.asarray(self.values if self.values is not None else (), dtype=np.float32)
+
+
+def label_vector(label: object, where: str) -> LabelVector:
+    """Labels of one partition, missing ones left out; ``DataError`` at ``where`` for more than one column."""
+    series = _as_series(label, where)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = pd.Series(np.asarray(series.array))
+    n_rows = len(series)
+    series = series[~series.isna().to_numpy()]
+    dtype = series.dtype
+    if n_rows == 0 or len(series) == 0:
+        return LabelVector("empty", np.empty(0), n_rows)
+    if dtype.kind == "O" and isinstance(dtype, np.dtype):
+        return _of_objects(series.to_numpy(), n_rows)
+    if pd.api.types.is_bool_dtype(dtype):
+        return LabelVector("boolean", series.to_numpy(dtype=np.bool_), n_rows)
+    if pd.api.types.is_integer_dtype(dtype):
+        wide = np.uint64 if pd.api.types.is_unsigned_integer_dtype(dtype) else np.int64
+        return LabelVector("integer", series.to_numpy(dtype=wide), n_rows)
+    if pd.api.types.is_float_dtype(dtype) or _is_decimal(dtype):
+        return LabelVector("float", series.to_numpy(dtype=np.float64) + 0.0, n_rows)
+    if pd.api.types.is_string_dtype(dtype):
+        return LabelVector("string", series.to_numpy(dtype=object), n_rows)
+    return LabelVector(str(dtype), series.to_numpy(), n_rows)
+
+
+def encode_label(label: object, coding: LabelCoding, where: str) -> NDArray[np.float32]:
+    """Labels as float32 [n_rows] under ``coding``; ``DataError`` at ``where`` for a label that the coding lacks."""
+    vector = label_vector(label, where)
+    if vector.kind == "empty":
+        return np.empty(0, dtype=np.float32)
+    if coding.values is None:
+        with np.errstate(over="ignore"):
+            return cast(NDArray[np.float32], vector.values.astype(np.float32))
+    codes = _codes(vector, coding)
+    unknown = np.flatnonzero(codes < 0)
+    if unknown.size:
+        value = vector.values[unknown[:1]].tolist()[0]
+        raise DataError(
+            where,
+            f"label {value!r}",
+            f"one of the {len(coding.values)} training labels",
+            "Add rows with that label to the training data or leave those rows out.",
+        )
+    return codes.astype(np.float32)
+
+
+def number_vector(values: object, where: str) -> NDArray[np.float32]:
+    """Weights as float32 [n_rows], NaN where missing; ``DataError`` at ``where`` if they are not numbers."""
+    series = _as_series(values, where)
+    if isinstance(series.dtype, np.dtype):
+        return numbers_of_array(series.to_numpy(), where)
+    return numbers_of_array(series.to_numpy(dtype=np.float64, na_value=np.nan), where)
+
+
+def baseline_matrix(baseline: object, where: str) -> NDArray[np.float64]:
+    """Baseline as float64 [dimension, n_rows], C order; a vector has dimension 1."""
+    if isinstance(baseline, pd.Series | pd.DataFrame):
+        values = baseline.to_numpy(dtype=np.float64, na_value=np.nan)
+    elif isinstance(baseline, pa.Table):
+        values = baseline.to_pandas().to_numpy(dtype=np.float64, na_value=np.nan)
+    elif hasattr(baseline, "to_numpy"):
+        values = cast(Any, baseline).to_numpy()
+    else:
+        values = np.asarray(baseline)
+    try:
+        matrix = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(where, f"{values.dtype} values", "numbers", "Convert the baseline to numbers.") from None
+    if matrix.ndim > 2:
+        raise DataError(where, f"an array of {matrix.ndim} dimensions", "1 or 2", "Give one column for each raw value.")
+    return np.ascontiguousarray(matrix.reshape(matrix.shape[0], -1).T)
+
+
+def _codes(vector: LabelVector, coding: LabelCoding) -> NDArray[np.int64]:
+    known = coding.values or ()
+    if vector.kind == "string" or coding.kind == "string":
+        return np.asarray(pd.Index(list(known), dtype=object).get_indexer(vector.values.astype(object)), dtype=np.int64)
+    ordered = np.asarray(known)
+    codes = np.minimum(np.searchsorted(ordered, vector.values), len(known) - 1)
+    return np.where(ordered[codes] == vector.values, codes, -1)
+
+
+def _of_objects(values: NDArray[Any], n_rows: int) -> LabelVector:
+    found = pd.api.types.infer_dtype(values, skipna=True)
+    kind = _KIND_OF_OBJECTS.get(found, f"mixed objects ({found})")
+    if kind in ("integer", "float", "boolean"):
+        exact = {"integer": np.int64, "float": np.float64, "boolean": np.bool_}[kind]
+        return LabelVector(kind, values.astype(exact), n_rows)
+    return LabelVector(kind, values, n_rows)
+
+
+def _as_series(values: object, where: str) -> Any:
+    if isinstance(values, pa.Table):
+        values = values.to_pandas()
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return pd.Series(values.to_pandas())
+    if type(values).__module__.startswith("polars"):
+        arrow = cast(Any, values).to_arrow()
+        return _as_series(arrow, where)
+    if isinstance(values, pd.DataFrame):
+        if values.shape[1] != 1:
+            raise _more_than_one_column(where, values.shape[1])
+        return values.iloc[:, 0]
+    if isinstance(values, pd.Series):
+        return values
+    array = values if isinstance(values, pd.api.extensions.ExtensionArray) else np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise _more_than_one_column(where, array.shape[1] if array.ndim == 2 else array.ndim)
+    if isinstance(array, np.ndarray) and array.dtype.kind in "US":
+        array = array.astype("U").astype(object)
+    return pd.Series(array)
+
+
+def _more_than_one_column(where: str, found: int) -> DataError:
+    return DataError(where, f"{found} columns", "one column", "Give one value for each row.")
+
+
+def _is_decimal(dtype: Any) -> bool:
+    return isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype)
