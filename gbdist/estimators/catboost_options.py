@@ -1,0 +1,123 @@
+"""CatBoost's own defaults and refusals, asked of CatBoost: nothing here is copied from it by hand."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from catboost import CatBoostError
+from catboost.utils import DataMetaInfo, TargetStats, compute_training_options
+
+from gbdist.errors import ParameterError
+
+#: Parameters that decide how the model is trained; the others are ours to handle, or have no effect.
+ASKED: Final = (
+    "iterations",
+    "learning_rate",
+    "depth",
+    "l2_leaf_reg",
+    "random_strength",
+    "rsm",
+    "random_seed",
+    "score_function",
+    "leaf_estimation_method",
+    "leaf_estimation_iterations",
+    "leaf_estimation_backtracking",
+    "boost_from_average",
+    "bootstrap_type",
+    "subsample",
+    "bagging_temperature",
+    "mvs_reg",
+    "max_leaves",
+    "border_count",
+    "feature_border_type",
+    "nan_mode",
+    "loss_function",
+    "eval_metric",
+    "custom_metric",
+    "auto_class_weights",
+    "od_type",
+    "od_wait",
+    "od_pval",
+)
+
+#: (part of CatBoost's text, the parameters it is about). The first given one is named in the error.
+_ABOUT: Final = (
+    ("doesn't support 'subsample'", ("subsample",)),
+    ("bagging temperature available", ("bagging_temperature",)),
+    ("if bootstrap is disabled", ("subsample", "bagging_temperature")),
+    ("Auto-stop PValue", ("od_pval",)),
+    ("boost_from_average", ("boost_from_average",)),
+    ("max_leaves", ("max_leaves",)),
+    ("class weights", ("class_weights", "auto_class_weights", "scale_pos_weight")),
+    ("enum ELossFunction", ("eval_metric", "custom_metric")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """What CatBoost looks at when it fills in defaults. ``best_model`` is use_best_model, resolved."""
+
+    rows: int
+    features: int
+    label_min: float
+    label_max: float
+    best_model: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the user wrote for one parameter: the name (maybe an alias) and the value, for error texts."""
+
+    name: str
+    value: object
+
+
+#: For asking before there are data: refusals are looked at, and defaults that do not depend on data.
+ANY_DATA: Final = PoolFacts(rows=1000, features=10, label_min=0.0, label_max=1.0, best_model=False)
+
+
+def options_of(checked: Mapping[str, object]) -> dict[str, object]:
+    """The part of checked parameters that CatBoost is asked about, as its flat options."""
+    options = {name: checked[name] for name in ASKED if name in checked}
+    if "custom_metric" in options:
+        options["custom_metric"] = list(checked["custom_metric"])  # type: ignore[call-overload]
+    weights = checked.get("class_weights")
+    if weights is not None:
+        options["class_weights"] = list(weights.values() if isinstance(weights, Mapping) else weights)  # type: ignore[call-overload]
+    if "scale_pos_weight" in checked:
+        options["class_weights"] = [1.0, checked["scale_pos_weight"]]
+    return options
+
+
+def catboost_defaults(
+    options: Mapping[str, object], facts: PoolFacts, written: Mapping[str, Written] | None = None
+) -> dict[str, Any]:
+    """CatBoost's full nested options for these flat ones and this data.
+
+    ``written`` holds what the user wrote, by canonical name. What CatBoost refuses becomes a ParameterError that quotes it.
+    """
+    learn = DataMetaInfo(facts.rows, facts.features, 0, TargetStats(facts.label_min, facts.label_max), False)
+    # CatBoost looks at the eval set only to decide use_best_model, and there takes no heed of an explicit False.
+    test = DataMetaInfo(facts.rows, facts.features, 0, TargetStats(0.0, 1.0), False) if facts.best_model else None
+    try:
+        filled: dict[str, Any] = compute_training_options(dict(options), learn, test)
+    except CatBoostError as refusal:
+        raise _in_our_words(str(refusal), options, written or {}) from None
+    return filled
+
+
+def _in_our_words(text: str, options: Mapping[str, object], written: Mapping[str, Written]) -> ParameterError:
+    """CatBoost's refusal without its source line, pinned to a parameter where the text tells which."""
+    # The list of valid options is every metric that CatBoost has: more than is computed here, and too long to read.
+    reason = re.sub(r"^\S+:\d+: (Error: )?|\.? Valid options are: .*", "", text).strip()
+    fix = f'CatBoost says: "{reason}".'
+    expected = "a value that CatBoost takes together with the other parameters"
+    for part, names in _ABOUT:
+        if part in reason:
+            for name in names:
+                if name in written or name in options:
+                    user = written.get(name, Written(name, options.get(name)))
+                    return ParameterError(user.name, user.value, expected, fix)
+    shown = {user.name: user.value for user in written.values()} or dict(options)
+    return ParameterError("parameters", shown, "a combination that CatBoost takes", fix)

@@ -1,0 +1,219 @@
+"""Every parameter of CatBoost as data: what it may be here, or why it is refused and what to do instead."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A parameter that means here what it means in CatBoost.
+
+    ``kind`` names the check: "int", "float", "bool", "choice", "threads", "verbose", "loss", "metric", "metrics" or
+    "weights". Numbers lie in [low, high], with ``above_low`` in (low, high].
+    """
+
+    kind: str
+    low: float | None = None
+    high: float | None = None
+    above_low: bool = False
+    choices: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyAt:
+    """A parameter that is accepted at the values that mean what is done anyway.
+
+    No ``values``: at every value. ``()`` stands for anything empty, 0 and False for either of them.
+    """
+
+    values: tuple[object, ...]
+    why: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A parameter that cannot be used; ``fix`` says what to do instead."""
+
+    fix: str
+
+
+Rule = Used | OnlyAt | Refused
+
+CLASSIFIER_LOSSES: Final = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll")
+REGRESSOR_LOSSES: Final = ("RMSE",)
+
+#: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.
+ALIASES: Final[dict[str, str]] = {
+    "eta": "learning_rate",
+    "max_bin": "border_count",
+    "max_depth": "depth",
+    "colsample_bylevel": "rsm",
+    "random_state": "random_seed",
+    "reg_lambda": "l2_leaf_reg",
+    "n_estimators": "iterations",
+    "num_boost_round": "iterations",
+    "num_trees": "iterations",
+    "early_stopping_rounds": "od_wait",
+    "custom_loss": "custom_metric",
+    "num_leaves": "max_leaves",
+    "min_child_samples": "min_data_in_leaf",
+    "objective": "loss_function",
+    "n_jobs": "thread_count",
+}
+
+#: Parameters of CatBoostClassifier that CatBoostRegressor does not have.
+CLASSIFIER_ONLY: Final = frozenset(
+    {"class_weights", "auto_class_weights", "scale_pos_weight", "class_names", "classes_count"}
+)
+
+_NO_CTR = "no effect: it is about categorical features, which are not trained yet"
+_NO_CATEGORIES = "Categorical features are not trained yet; encode them or drop the column."
+_NO_TEXT = "Text and embedding features are not trained; turn them into numbers first or drop the column."
+_NO_GPU = "It is about GPUs; training on GPUs is not there yet."
+_NO_PLAIN_ORDER = "no effect with boosting_type='Plain' and numeric features"
+_NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
+_NO_PENALTY = "Features are not weighed or penalised here; leave it out, or drop the features that should not be used."
+_NO_LANGEVIN = "Langevin boosting is not trained here."
+
+TABLE: Final[dict[str, Rule]] = {
+    # the trees
+    "iterations": Used("int", low=1, note="number of trees"),
+    "learning_rate": Used("float", low=0, above_low=True, note="left out: CatBoost's own automatic rate"),
+    "depth": Used("int", low=1, high=16),
+    "l2_leaf_reg": Used("float", low=0),
+    "random_strength": Used("float", low=0),
+    "rsm": Used("float", low=0, high=1, above_low=True),
+    "random_seed": Used("int", low=0, high=2**63 - 1, note="draws are other ones than CatBoost's"),
+    "score_function": Used("choice", choices=("Cosine", "L2")),
+    "leaf_estimation_method": Used("choice", choices=("Newton", "Gradient")),
+    "leaf_estimation_iterations": Used("int", low=1),
+    "leaf_estimation_backtracking": Used("choice", choices=("AnyImprovement", "No")),
+    "boost_from_average": Used("bool"),
+    "bootstrap_type": Used("choice", choices=("No", "Bernoulli", "Bayesian", "MVS")),
+    "subsample": Used("float", low=0, high=1, above_low=True),
+    "bagging_temperature": Used("float", low=0),
+    "mvs_reg": Used("float", low=0),
+    "grow_policy": OnlyAt(("SymmetricTree",), "trees are symmetric", "Only symmetric trees are grown; leave it out."),
+    "max_leaves": OnlyAt((), "CatBoost itself refuses values that symmetric trees do not have"),
+    "min_data_in_leaf": OnlyAt((), "no effect on symmetric trees, as in CatBoost"),
+    "boosting_type": OnlyAt(("Plain",), "boosting is plain", "Ordered boosting is not trained; use 'Plain'."),
+    "approx_on_full_history": OnlyAt(
+        (False,), "it is about ordered boosting", "It needs ordered boosting; leave it out."
+    ),
+    "fold_len_multiplier": OnlyAt((), _NO_PLAIN_ORDER),
+    "fold_permutation_block": OnlyAt((), _NO_PLAIN_ORDER),
+    "has_time": OnlyAt((), _NO_PLAIN_ORDER + "; rows keep their order always"),
+    "sampling_frequency": OnlyAt(
+        ("PerTree",), "rows are drawn once a tree", "Rows are drawn once a tree; leave it out."
+    ),
+    "sampling_unit": OnlyAt(("Object",), "rows are drawn one by one", "Rows have no groups here; leave it out."),
+    "random_score_type": OnlyAt(
+        ("NormalWithModelSizeDecrease",), "the noise of scores is this one", "Leave it out, or set random_strength=0."
+    ),
+    "model_shrink_rate": OnlyAt((0,), "the model is not shrunk", "The model is never shrunk; leave it out."),
+    "model_shrink_mode": OnlyAt((), "no effect without model_shrink_rate"),
+    "langevin": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),
+    "diffusion_temperature": Refused(_NO_LANGEVIN),
+    "posterior_sampling": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),
+    "monotone_constraints": OnlyAt(((),), "there are none", "Constraints are not trained; leave it out."),
+    "feature_weights": OnlyAt(((),), "there are none", _NO_PENALTY),
+    "first_feature_use_penalties": OnlyAt(((),), "there are none", _NO_PENALTY),
+    "per_object_feature_penalties": OnlyAt(((),), "there are none", _NO_PENALTY),
+    "penalties_coefficient": OnlyAt((), "no effect without penalties"),
+    "dev_score_calc_obj_block_size": OnlyAt((), "no effect on the model: it is about CatBoost's own loops"),
+    "dev_efb_max_buckets": OnlyAt((), "no effect on the model: features are not bundled"),
+    "sparse_features_conflict_fraction": OnlyAt(
+        (0,), "features are not bundled", "Features are never bundled; leave it out."
+    ),
+    # the borders
+    "border_count": Used("int", low=1, high=65535),
+    "feature_border_type": Used(
+        "choice",
+        choices=(
+            "GreedyLogSum",
+            "Median",
+            "Uniform",
+            "UniformAndQuantiles",
+            "MinEntropy",
+            "MaxLogSum",
+            "GreedyMinEntropy",
+        ),
+    ),
+    "nan_mode": Used("choice", choices=("Min", "Max", "Forbidden")),
+    "per_float_feature_quantization": OnlyAt(((),), "all features are cut alike", "Use border_count for all features."),
+    "input_borders": Refused("Borders are chosen from the data."),
+    "output_borders": Refused("Borders are kept in the model; read them with model_.get_borders()."),
+    "ignored_features": OnlyAt(((),), "every column is used", "Drop the columns from X instead."),
+    "fixed_binary_splits": OnlyAt(((),), "there are none", _NO_GPU),
+    # the loss, the metrics, the classes
+    "loss_function": Used(
+        "loss", note="RMSE for the regressor; the classifier: Logloss for two classes, else MultiClass"
+    ),
+    "eval_metric": Used("metric", note="left out: the loss"),
+    "custom_metric": Used("metrics"),
+    "metric_period": Used("int", low=1),
+    "class_weights": Used("weights", note="a list in the order of classes_, or a dictionary by label in that order"),
+    "auto_class_weights": Used("choice", choices=("None", "Balanced", "SqrtBalanced")),
+    "scale_pos_weight": Used("float", low=0),
+    "allow_const_label": Used("bool"),
+    "class_names": Refused(
+        "Classes are found in the data and sorted; give weights with class_weights={label: weight}."
+    ),
+    "classes_count": Refused("Classes are counted in the data."),
+    "target_border": Refused("Turn y into two classes yourself, for example y > border."),
+    # when to stop
+    "od_type": Used("choice", choices=("None", "Iter", "IncToDec")),
+    "od_wait": Used("int", low=1),
+    "od_pval": Used("float", low=0),
+    "use_best_model": Used("bool", note="left out: true with an eval set whose labels differ"),
+    "best_model_min_trees": Used("int", low=0),
+    "eval_fraction": OnlyAt((0,), "no rows are set apart", "Give it to fit: fit(X, y, eval_fraction=...)."),
+    # categorical, text and embedding features
+    "cat_features": OnlyAt(((),), "there are none", _NO_CATEGORIES),
+    "text_features": OnlyAt(((),), "there are none", _NO_TEXT),
+    "embedding_features": OnlyAt(((),), "there are none", _NO_TEXT),
+    "tokenizers": OnlyAt(((),), "there are none", _NO_TEXT),
+    "dictionaries": OnlyAt(((),), "there are none", _NO_TEXT),
+    "feature_calcers": OnlyAt(((),), "there are none", _NO_TEXT),
+    "text_processing": OnlyAt(((),), "there is none", _NO_TEXT),
+    "model_size_reg": OnlyAt((), _NO_CTR),
+    "one_hot_max_size": OnlyAt((), _NO_CTR),
+    "max_ctr_complexity": OnlyAt((), _NO_CTR),
+    "ctr_leaf_count_limit": OnlyAt((), _NO_CTR),
+    "store_all_simple_ctr": OnlyAt((), _NO_CTR),
+    "counter_calc_method": OnlyAt((), _NO_CTR),
+    "simple_ctr": OnlyAt((), _NO_CTR),
+    "combinations_ctr": OnlyAt((), _NO_CTR),
+    "per_feature_ctr": OnlyAt((), _NO_CTR),
+    "ctr_description": OnlyAt((), _NO_CTR),
+    "ctr_target_border_count": OnlyAt((), _NO_CTR),
+    "ctr_history_unit": OnlyAt((), _NO_CTR),
+    "final_ctr_computation_mode": OnlyAt((), _NO_CTR),
+    # where it runs, what it says, what it writes
+    "task_type": OnlyAt(("CPU",), "training is on CPUs", "Training on GPUs is not there yet; leave it out."),
+    "devices": Refused(_NO_GPU),
+    "device_config": Refused(_NO_GPU),
+    "gpu_ram_part": Refused(_NO_GPU),
+    "pinned_memory_size": Refused(_NO_GPU),
+    "gpu_cat_features_storage": Refused(_NO_GPU),
+    "data_partition": Refused(_NO_GPU),
+    "thread_count": Used("threads", note="threads of each worker; −1 or left out: all that Dask gave it"),
+    "used_ram_limit": Refused("Set the memory limit of the Dask workers."),
+    "verbose": Used("verbose", note="about progress only: never changes the model"),
+    "silent": Used("bool", note="about progress only: never changes the model"),
+    "logging_level": Used(
+        "choice", choices=("Silent", "Verbose", "Info", "Debug"), note="about progress only: never changes the model"
+    ),
+    "name": OnlyAt((), "no effect on the model: a word for CatBoost's own log files"),
+    "train_dir": Refused("No files are written while training; follow it with fit(callbacks=...)."),
+    "allow_writing_files": OnlyAt(
+        (False,), "no files are written", "No files are written while training; leave it out."
+    ),
+    "save_snapshot": OnlyAt((False,), "no snapshots are written", _NO_SNAPSHOT),
+    "snapshot_file": Refused(_NO_SNAPSHOT),
+    "snapshot_interval": Refused(_NO_SNAPSHOT),
+    "metadata": Refused("Write it into the model after fit: model_.get_metadata()[key] = value."),
+    "callback": Refused("Give it to fit: fit(X, y, callbacks=[...])."),
+}

@@ -1,0 +1,101 @@
+"""What the user gave, under one name each and checked as far as it can be before any data are seen."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gbdist.errors import ParameterError
+from gbdist.estimators.catboost_options import ANY_DATA, Written, catboost_defaults, options_of
+from gbdist.estimators.parameter_table import ALIASES, CLASSIFIER_ONLY, TABLE
+from gbdist.estimators.value_checks import check_value
+
+#: At most one of each group may be given, as in CatBoost's core.py (_process_synonyms, _process_verbose).
+_ONE_OF = (
+    ("verbose", "silent", "logging_level"),
+    ("scale_pos_weight", "class_weights", "auto_class_weights"),
+)
+_NO_AUTO_WEIGHTS = ("auto_class_weights", "None")
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeParams:
+    """How columns are cut into bins, under CatBoost's names."""
+
+    border_count: int
+    feature_border_type: str
+    nan_mode: str
+
+
+def canonical(given: Mapping[str, object], *, classifier: bool) -> dict[str, object]:
+    """Check parameters; return them under CatBoost's canonical names in plain Python types, Nones dropped, nothing filled in.
+
+    Raises ParameterError, which names the parameter as the user wrote it.
+    """
+    checked: dict[str, object] = {}
+    written: dict[str, Written] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        key = ALIASES.get(name, name)
+        if key not in TABLE:
+            raise ParameterError(name, value, "a parameter of CatBoost", _did_you_mean(name))
+        if not classifier and key in CLASSIFIER_ONLY:
+            fix = "Leave it out; weigh rows with fit(sample_weight=...)."
+            raise ParameterError(name, value, "no classes in regression", fix)
+        if key in written:
+            raise ParameterError(name, value, f"{key} under one name", _keep_one(written[key]))
+        written[key] = Written(name, value)
+        checked[key] = check_value(name, value, TABLE[key], classifier=classifier)
+    _refuse_together(checked, written)
+    _refuse_what_catboost_refuses(checked, written, classifier)
+    return checked
+
+
+def quantize_params(checked: Mapping[str, object]) -> QuantizeParams:
+    """What of ``canonical``'s answer decides the bins, with CatBoost's defaults filled in."""
+    cut_by = {name: checked[name] for name in ("border_count", "feature_border_type", "nan_mode") if name in checked}
+    filled = catboost_defaults({**cut_by, "loss_function": "RMSE"}, ANY_DATA)
+    cut = filled["data_processing_options"]["float_features_binarization"]
+    return QuantizeParams(int(cut["border_count"]), str(cut["border_type"]), str(cut["nan_mode"]))
+
+
+def class_order(checked: Mapping[str, object]) -> tuple[object, ...] | None:
+    """The labels in the order that the user gave, or None: CatBoost takes the order of a class_weights dictionary."""
+    weights = checked.get("class_weights")
+    return tuple(weights) if isinstance(weights, Mapping) else None
+
+
+def _did_you_mean(name: str) -> str:
+    near = difflib.get_close_matches(name, [*TABLE, *ALIASES], n=1)
+    return f"Did you mean {near[0]}?" if near else "docs/parity.md lists all of them."
+
+
+def _keep_one(other: Written) -> str:
+    return f"{other.name}={other.value!r} is given too; keep one of them."
+
+
+def _refuse_together(checked: Mapping[str, object], written: Mapping[str, Written]) -> None:
+    for group in _ONE_OF:
+        found = [written[name] for name in group if name in checked and (name, checked[name]) != _NO_AUTO_WEIGHTS]
+        if len(found) > 1:
+            first, second = found[:2]
+            raise ParameterError(second.name, second.value, f"only one of {', '.join(group)}", _keep_one(first))
+    if "scale_pos_weight" in checked and checked.get("loss_function", "Logloss") != "Logloss":
+        user = written["scale_pos_weight"]
+        expected = "it to be left out unless the loss is Logloss"
+        raise ParameterError(user.name, user.value, expected, "Use class_weights instead.")
+
+
+def _refuse_what_catboost_refuses(checked: dict[str, object], written: Mapping[str, Written], classifier: bool) -> None:
+    """Ask CatBoost about the combination. Without a loss, the classifier's may be either of its defaults."""
+    given = checked.get("loss_function")
+    losses = [given] if given is not None else ["Logloss", "MultiClass"] if classifier else ["RMSE"]
+    refusals = []
+    for loss in losses:
+        try:
+            catboost_defaults({**options_of(checked), "loss_function": loss}, ANY_DATA, written)
+        except ParameterError as refusal:
+            refusals.append(refusal)
+        else:
+            return
+    raise refusals[0]

@@ -1,0 +1,163 @@
+"""One parameter's value against its rule: the value in a plain Python type, or an error that says what was expected."""
+
+import math
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+
+import numpy as np
+from catboost.metrics import BuiltinMetric
+
+from gbdist.errors import ParameterError
+from gbdist.estimators.parameter_table import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
+
+_DEFAULT = "Leave it out for CatBoost's default."
+
+
+def check_value(name: str, value: object, rule: Rule, *, classifier: bool) -> object:
+    """Return ``value`` as int, float, bool, str, tuple or dict; ParameterError(``name``, …) when ``rule`` forbids it."""
+    plain = _plain(value)
+    if isinstance(rule, Refused):
+        raise ParameterError(name, value, "it to be left out", rule.fix)
+    if isinstance(rule, OnlyAt):
+        if rule.values and plain not in rule.values:
+            raise ParameterError(name, value, f"{accepted_values(rule)} ({rule.why})", rule.fix)
+        return plain
+    if rule.kind == "loss":
+        return _loss(name, plain, CLASSIFIER_LOSSES if classifier else REGRESSOR_LOSSES)
+    return _CHECKS[rule.kind](name, plain, rule)
+
+
+def accepted_values(rule: OnlyAt) -> str:
+    """The values of a rule in words."""
+    return " or ".join("nothing in it" if value == () else repr(value) for value in rule.values)
+
+
+def _plain(value: object) -> object:
+    """NumPy's and pandas' scalars and arrays, lists and CatBoost's metric objects as Python's own types; empty ones as ()."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if hasattr(value, "tolist"):
+        return tuple(value.tolist())
+    if isinstance(value, BuiltinMetric):
+        return str(value)
+    if isinstance(value, (list, tuple, dict, str)) and not value:
+        return ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _in_words(rule: Used, noun: str) -> str:
+    """The range of a number in words."""
+    if rule.low is None:
+        return noun
+    if rule.high is None:
+        return f"{noun} above {rule.low}" if rule.above_low else f"{noun} of at least {rule.low}"
+    return f"{noun} above {rule.low}, up to {rule.high}" if rule.above_low else f"{noun} from {rule.low} to {rule.high}"
+
+
+def _within(number: int | float, rule: Used) -> bool:
+    if rule.low is not None and (number < rule.low or (rule.above_low and number == rule.low)):
+        return False
+    return rule.high is None or number <= rule.high
+
+
+def _is_integer(value: object) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
+
+
+def _integer(name: str, value: object, rule: Used) -> int:
+    # CatBoost takes 6.0 for 6, and neither True nor "6".
+    if _is_integer(value):
+        number = int(value)  # type: ignore[call-overload]
+        if _within(number, rule):
+            return int(number)
+    raise ParameterError(name, value, _in_words(rule, "an integer"), _DEFAULT)
+
+
+def _number(name: str, value: object, rule: Used) -> float:
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = float(value)
+        if math.isfinite(number) and _within(number, rule):
+            return number
+    raise ParameterError(name, value, _in_words(rule, "a number"), _DEFAULT)
+
+
+def _truth(name: str, value: object, rule: Used) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ParameterError(name, value, "True or False", _DEFAULT)
+
+
+def _choice(name: str, value: object, rule: Used) -> str:
+    if isinstance(value, str) and value in rule.choices:
+        return value
+    raise ParameterError(name, value, "one of " + ", ".join(map(repr, rule.choices)), _DEFAULT)
+
+
+def _loss(name: str, value: object, losses: tuple[str, ...]) -> str:
+    if isinstance(value, str) and value in losses:
+        return value
+    known = " or ".join(map(repr, losses))
+    other = "Other losses, losses with parameters and objects as losses are not trained yet."
+    raise ParameterError(name, value, known, other)
+
+
+def _threads(name: str, value: object, rule: Used) -> int:
+    if _is_integer(value):
+        number = int(value)  # type: ignore[call-overload]
+        if number == -1 or number >= 1:
+            return int(number)
+    raise ParameterError(name, value, "a number of threads, or -1 for all that Dask gave the worker", _DEFAULT)
+
+
+def _verbose(name: str, value: object, rule: Used) -> int:
+    """Progress is told every so many trees; True is 1, False is 0."""
+    if isinstance(value, bool) or (_is_integer(value) and value >= 0):  # type: ignore[operator]
+        return int(value)  # type: ignore[call-overload, no-any-return]
+    raise ParameterError(name, value, "True, False, or every how many trees to tell", _DEFAULT)
+
+
+def _metric(name: str, value: object, rule: Used) -> str:
+    if isinstance(value, str):
+        return value
+    raise ParameterError(name, value, "the name of a metric", "Objects as metrics are not computed yet.")
+
+
+def _metrics(name: str, value: object, rule: Used) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, tuple):
+        return tuple(_metric(name, _plain(one), rule) for one in value)
+    raise ParameterError(
+        name, value, "the name of a metric or a list of names", "Objects as metrics are not computed yet."
+    )
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _weights(name: str, value: object, rule: Used) -> tuple[float, ...] | dict[object, float]:
+    """A weight for each class; dictionaries keep their labels."""
+    found = tuple(value.values()) if isinstance(value, Mapping) else value
+    if isinstance(found, tuple):
+        weights = [_plain(weight) for weight in found]
+        if any(weights) and all(map(_is_weight, weights)):
+            numbers = tuple(float(weight) for weight in weights)  # type: ignore[arg-type]
+            return dict(zip(value, numbers, strict=True)) if isinstance(value, Mapping) else numbers
+    expected = "weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}"
+    raise ParameterError(name, value, expected, "For weights from the data use auto_class_weights='Balanced'.")
+
+
+_CHECKS: dict[str, Callable[[str, object, Used], object]] = {
+    "int": _integer,
+    "float": _number,
+    "bool": _truth,
+    "choice": _choice,
+    "threads": _threads,
+    "verbose": _verbose,
+    "metric": _metric,
+    "metrics": _metrics,
+    "weights": _weights,
+}
