@@ -165,8 +165,7 @@ def _fill(kept: list[list[_Run]], loose: list[_Run], total: int) -> list[list[_R
         target += quotas[rank]
         # Less than half of either neighbour's share, so that cuts stay apart and nobody is left empty-handed.
         near = min(total // len(kept) // 20, (quotas[rank] - 1) // 2, (quotas[following] - 1) // 2)
-        close = [edge for edge in edges if abs(edge - target) <= near]
-        cuts.append(min(close, key=lambda edge, target=target: abs(edge - target), default=target))
+        cuts.append(_snap(target, edges, near))
     owned = list(kept)
     for rank, extra in zip(takers, _cut(loose, cuts), strict=True):
         owned[rank] = kept[rank] + extra
@@ -190,6 +189,11 @@ def _level(loads: Sequence[int], supply: int) -> list[int]:
     for index, rank in enumerate(sorted(order[:count])):
         quotas[rank] = level - loads[rank] + (index < spare)
     return quotas
+
+
+def _snap(cut: int, edges: Sequence[int], near: int) -> int:
+    """Return the edge closest to ``cut`` that is at most ``near`` rows away, or ``cut`` itself."""
+    return min((edge for edge in edges if abs(edge - cut) <= near), key=lambda edge: abs(edge - cut), default=cut)
 
 
 def _edges(runs: Sequence[_Run]) -> list[int]:

@@ -3,9 +3,10 @@
 import itertools
 
 import pytest
-from gbdist_cluster.placement import Piece, Placement, largest_rank, place
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gbdist_cluster.placement import Piece, Placement, largest_rank, place
 
 WORKERS = ("tcp://a:1", "tcp://b:1", "tcp://c:1", "tcp://d:1")
 
@@ -58,9 +59,7 @@ def test_no_more_rows_move_than_lie_above_the_mean(
     ranks = owners(rows, placement)
     homes = [home for home, count in zip(where, rows, strict=True) for _ in range(count)]
     chosen = min(len(workers), sum(rows))
-    moved = sum(
-        home in workers and placement.members[rank] != home for home, rank in zip(homes, ranks, strict=True)
-    )
+    moved = sum(home in workers and placement.members[rank] != home for home, rank in zip(homes, ranks, strict=True))
     mean = sum(rows) // max(chosen, 1)
     assert moved <= sum(max(0, homes.count(address) - mean) for address in workers)
 

@@ -1,0 +1,285 @@
+"""Running a routine on all workers of a gang at once, all or none, and seeing to it that nothing of it stays behind.
+
+The client reserves the members (``lease``), submits one task a rank (``ranks``), waits until all have started, gives
+the word, then reads the run's inbox: messages for the listener, ranks that end, workers that leave. Whatever ends the
+run, the other ranks are told to stop, their tasks are given back, and the error raised is the one that caused it.
+"""
+
+import logging
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]
+from distributed import Client, Future, wait
+
+from gbdist_cluster.errors import ClusterError, GangCancelled, PeerLost
+from gbdist_cluster.lease import lease
+from gbdist_cluster.plugin import prepare
+from gbdist_cluster.post import Inbox, tell
+from gbdist_cluster.ranks import RankContext, RankOrder, run_rank
+
+__all__ = ["Member", "RankContext", "run_on_gang"]
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 10.0
+"""How long ranks may take to stop after one failed; those that take longer count as not answering."""
+
+_INLINE_BYTES = 64 * 1024
+"""Shared objects above this go to a worker once and from there to the others, not through every task."""
+
+_RESULT_SECONDS = 300.0
+_START_MARGIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One worker of a gang and the futures of its shards (each of a task that returned ``keep(...)``)."""
+
+    address: str
+    shards: tuple[Future, ...] = ()
+
+
+def run_on_gang(
+    client: Client,
+    routine: Callable[[RankContext], Any],
+    *,
+    members: Sequence[Member],
+    shared: object = None,
+    listener: Callable[[Any], bool | None] | None = None,
+    wait_for_workers: float = 60.0,
+) -> list[Any]:
+    """Run ``routine(context)`` once on every member, ranks in their order; return the results in that order.
+
+    Parameters
+    ----------
+    routine
+        Called with a ``RankContext``; it must be what cloudpickle takes.
+    members
+        At least one; each address once.
+    shared
+        Given to every rank; travels to each worker once.
+    listener
+        Called in this thread with each message of ``context.emit`` and ``context.ask``, in each rank's order. Its
+        answer counts for ``ask`` alone: true asks the routine to stop. An error in it ends the run and is raised.
+    wait_for_workers
+        Seconds to wait for other gangs to leave the members, and again for the members' other tasks.
+
+    Raises
+    ------
+    ClusterError
+        If the workers do not get free in time, one leaves the cluster, or one stops answering.
+    Exception
+        What the routine raised in the rank that failed first, with a note that names rank and worker.
+    """
+    if not members:
+        raise ValueError("a gang needs at least one member")
+    prepare(client)
+    with client.as_current():
+        wait([shard for member in members for shard in member.shards])
+    run_id = uuid.uuid4().hex
+    owner = f"process {os.getpid()} on {socket.gethostname()}"
+    addresses = [member.address for member in members]
+    with (
+        Inbox(run_id) as inbox,
+        lease(client, addresses, wait_for_workers, logger.warning, lease_id=run_id, label=owner),
+    ):
+        overseer = _Overseer(client, tuple(members), run_id, inbox, listener)
+        return overseer.run(routine, shared, wait_for_workers)
+
+
+class _Overseer:
+    """The client's view of one run."""
+
+    def __init__(
+        self,
+        client: Client,
+        members: tuple[Member, ...],
+        run_id: str,
+        inbox: Inbox,
+        listener: Callable[[Any], bool | None] | None,
+    ) -> None:
+        self._client = client
+        self._members = members
+        self._run_id = run_id
+        self._inbox = inbox
+        self._listener = listener
+        self._keys = [f"gbdist-rank-{run_id}-0-{rank}" for rank in range(len(members))]
+        self._futures: list[Future] = []
+        self._started: set[int] = set()
+        self._done: set[int] = set()
+        self._lost: list[int] = []
+        self._errors: list[tuple[int, BaseException]] = []
+
+    def run(self, routine: Callable[[RankContext], Any], shared: object, wait_for_workers: float) -> list[Any]:
+        """Start the ranks, see them through, and clean up."""
+        try:
+            self._submit(routine, shared, wait_for_workers)
+            if len(self._members) > 1:
+                self._wait_for_start(wait_for_workers)
+                self._tell({"kind": "go"})
+            while not self._finished and not self._failed:
+                self._read(1.0)
+            if self._failed:
+                self._stop("another rank failed")
+                raise self._cause()
+            return self._gather()
+        except BaseException:
+            self._stop("the run was given up by its client")
+            raise
+        finally:
+            with suppress(Exception):  # a client that lost its scheduler has nothing to give back
+                self._client.cancel(self._futures, force=True)
+            self._futures.clear()
+
+    def _submit(self, routine: Callable[[RankContext], Any], shared: object, wait_for_workers: float) -> None:
+        addresses = tuple(member.address for member in self._members)
+        parcel: bytes | Future = cloudpickle.dumps(shared, protocol=5)
+        if len(parcel) > _INLINE_BYTES:
+            parcel = self._client.scatter([parcel], workers=[addresses[0]], hash=False, direct=False)[0]
+        for rank, member in enumerate(self._members):
+            order = RankOrder(
+                run_id=self._run_id,
+                epoch=0,
+                rank=rank,
+                addresses=addresses,
+                client_id=self._client.id,
+                key=self._keys[rank],
+                listens=self._listener is not None,
+                start_seconds=wait_for_workers + _START_MARGIN_SECONDS,
+            )
+            future = self._client.submit(
+                run_rank, order, routine, parcel, list(member.shards),
+                key=order.key, workers=[member.address], allow_other_workers=False, retries=0, priority=100,
+            )  # fmt: skip
+            self._futures.append(future)
+            future.add_done_callback(lambda _, rank=rank: self._inbox.put({"kind": "done", "rank": rank}))
+
+    def _wait_for_start(self, timeout: float) -> None:
+        """Wait until every rank has said that it runs; say for whom we wait."""
+        begin = time.monotonic()
+        next_word = begin + 3.0
+        while len(self._started) < len(self._members) and not self._failed:
+            now = time.monotonic()
+            if now > begin + timeout:
+                raise ClusterError(
+                    f"The run could not start within {timeout:g} s: {self._whom()}",
+                    "Wait for these tasks to end, free memory on the workers, or use other workers.",
+                )
+            if now > next_word:
+                logger.warning("waiting for workers: %s", self._whom())
+                next_word = now + 10.0
+            self._read(min(next_word, begin + timeout) - now)
+
+    def _whom(self) -> str:
+        """Say what keeps the ranks that have not started."""
+        waiting = [rank for rank in range(len(self._members)) if rank not in self._started]
+        addresses = [self._members[rank].address for rank in waiting]
+        seen = self._client.sync(self._client.scheduler.gbdist_look, workers=addresses, callback_timeout=10.0)
+        words = []
+        for rank, address in zip(waiting, addresses, strict=True):
+            facts = seen.get(address)
+            if facts is None:
+                words.append(f"rank {rank}'s worker {address} is not there any more")
+                continue
+            tasks = [key for key in facts["tasks"] if key != self._keys[rank]]
+            state = "is paused, its memory is nearly full" if facts["status"] == "paused" else "has not begun"
+            words.append(f"rank {rank}'s worker {address} " + (f"is busy with {', '.join(tasks)}" if tasks else state))
+        return "; ".join(words)
+
+    @property
+    def _finished(self) -> bool:
+        return len(self._done) == len(self._members)
+
+    @property
+    def _failed(self) -> bool:
+        return bool(self._errors or self._lost)
+
+    def _read(self, timeout: float, *, listen: bool = True) -> None:
+        """Take one letter from the inbox, waiting for it if there is none."""
+        letter = self._inbox.get(timeout)
+        if letter is None:
+            return
+        match letter["kind"]:
+            case "started":
+                self._started.add(letter["rank"])
+            case "message" if listen and self._listener:
+                self._listener(cloudpickle.loads(letter["body"]))
+            case "ask" if listen and self._listener:
+                answer = bool(self._listener(cloudpickle.loads(letter["body"])))
+                self._tell({"kind": "answer", "number": letter["number"], "answer": answer}, only=letter["rank"])
+            case "lost":
+                self._lost += [rank for rank, member in enumerate(self._members) if member.address == letter["worker"]]
+            case "done":
+                self._end(letter["rank"])
+
+    def _end(self, rank: int) -> None:
+        self._done.add(rank)
+        try:
+            error = self._futures[rank].exception(timeout=_RESULT_SECONDS)
+        except (CancelledError, TimeoutError) as gone:
+            error = ClusterError(
+                f"The task of rank {rank} disappeared ({type(gone).__name__})",
+                "Check that the scheduler is still there and that nobody cancelled the task.",
+            )
+        if error is not None:
+            error.add_note(f"In rank {rank} of {len(self._members)}, on worker {self._members[rank].address}.")
+            self._errors.append((rank, error))
+
+    def _tell(self, letter: dict[str, Any], *, only: int | None = None) -> None:
+        ranks = range(len(self._members)) if only is None else [only]
+        tell(self._client, {self._members[rank].address: {"key": self._keys[rank], **letter} for rank in ranks})
+
+    def _stop(self, reason: str) -> None:
+        """Tell the ranks to stop and wait for it a bounded time; does nothing the second time."""
+        if self._finished or not self._futures:
+            return
+        with suppress(TimeoutError, OSError):
+            self._tell({"kind": "cancel", "reason": reason})
+        # Ranks that have not begun would begin when their worker gets free; those that run are in our hands.
+        idle = {rank for rank in range(len(self._members)) if len(self._members) > 1 and rank not in self._started}
+        self._client.cancel([self._futures[rank] for rank in idle], force=True)
+        end = time.monotonic() + GRACE_SECONDS
+        while len(self._done | idle | set(self._lost)) < len(self._members) and time.monotonic() < end:
+            self._read(end - time.monotonic(), listen=False)
+
+    def _cause(self) -> BaseException:
+        """Pick the error that made the others: an echo is raised only when nothing better is known."""
+        for _, error in self._errors:
+            if not isinstance(error, PeerLost | GangCancelled):
+                return error
+        size = len(self._members)
+        silent = [rank for rank in range(size) if rank not in self._done and rank in self._started]
+        for ranks, what in ((self._lost, "left the cluster"), (silent, "stopped answering")):
+            if ranks:
+                named = ", ".join(f"{self._members[rank].address} (rank {rank})" for rank in ranks)
+                return ClusterError(
+                    f"Worker {named} {what} during the run",
+                    "Look for the cause in its log (often memory); start the run again on the workers that are left.",
+                )
+        rank, echo = self._errors[0]
+        error = ClusterError(
+            f"Rank {rank} on worker {self._members[rank].address} lost the others: {echo.args[0]}",
+            "Check the network between the workers and start the run again.",
+        )
+        error.__cause__ = echo
+        return error
+
+    def _gather(self) -> list[Any]:
+        try:
+            results: list[Any] = self._client.sync(
+                self._client._gather, self._futures, callback_timeout=_RESULT_SECONDS
+            )
+        except TimeoutError:
+            raise ClusterError(
+                f"The results of the run did not arrive within {_RESULT_SECONDS:g} s",
+                "A worker may have died right after the run; start it again on the workers that are left.",
+            ) from None
+        return results

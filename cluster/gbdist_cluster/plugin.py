@@ -1,0 +1,178 @@
+"""What gbdist adds to a scheduler and to its workers, and ``prepare``, which adds it once a cluster.
+
+Both plugins are thin: they turn Dask's hooks and messages into calls of the rooms that know what to do.
+"""
+
+import asyncio
+import time
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from distributed import Client, SchedulerPlugin, WorkerPlugin
+
+from gbdist_cluster import post, ranks, shards
+from gbdist_cluster.collective import endpoint
+from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.lease_table import Gone, Granted, Lease, LeaseTable, Standing, Waiting
+
+__all__ = ["LEASE_DEADLINE", "GbdistSchedulerPlugin", "GbdistWorkerPlugin", "prepare"]
+
+LEASE_DEADLINE = 30.0
+"""Seconds of silence after which a holder is taken for dead; it beats every second."""
+
+_LONGEST_POLL = 1.0
+
+_prepared: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
+"""Id of the scheduler that each client has prepared."""
+
+
+class GbdistWorkerPlugin(WorkerPlugin):  # type: ignore[misc]
+    """On each worker: the end of the collective's connections, the shard store, the letters to running ranks."""
+
+    name = "gbdist"
+    idempotent = True
+
+    def setup(self, worker: Any) -> None:
+        """Install everything; Dask calls this on present and future workers."""
+        self._worker = worker
+        self._store = shards.open_store(worker)
+        endpoint.install(worker)
+        worker.stream_handlers["gbdist-tell"] = ranks.deliver
+
+    def teardown(self, worker: Any) -> None:
+        """End what runs here; Dask calls this when the worker closes."""
+        endpoint.uninstall(worker)
+
+    def transition(self, key: object, start: str, finish: str, **kwargs: Any) -> None:
+        """Let go of what belongs to a key that Dask forgets, and stop a rank whose task is cancelled."""
+        if finish in ("released", "forgotten", "cancelled"):
+            if finish != "cancelled":
+                self._store.release(key)
+            ranks.task_ended(key)
+
+
+class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
+    """On the scheduler: leases, and the way from a client to the ranks of its run."""
+
+    name = "gbdist"
+    idempotent = True
+
+    def __init__(self) -> None:
+        self._table = LeaseTable()
+
+    async def start(self, scheduler: Any) -> None:
+        """Install the handlers."""
+        self._scheduler = scheduler
+        self._changed = asyncio.Event()
+        scheduler.handlers["gbdist_lease"] = self.lease
+        scheduler.handlers["gbdist_tell"] = self.tell
+        scheduler.handlers["gbdist_look"] = self.look
+
+    async def lease(
+        self,
+        action: str,
+        lease_id: str,
+        client: str = "",
+        workers: Sequence[str] = (),
+        label: str = "",
+        wait: float = 0,
+    ) -> dict[str, Any]:
+        """Answer one call of ``gbdist_cluster.lease``; waits at most a second for a change."""
+        now = time.monotonic()
+        if self._table.expire(now, LEASE_DEADLINE):
+            self._wake()
+        match action:
+            case "request":
+                if missing := sorted(set(workers) - set(self._scheduler.workers)):
+                    self._table.release(lease_id)
+                    return {"standing": "gone", "reason": f"worker {missing[0]} left the cluster"}
+                wanted = Lease(lease_id, client, frozenset(workers), label)
+                standing = self._table.request(wanted, now)
+                if isinstance(standing, Waiting) and wait > 0:
+                    await self._wait(min(wait, _LONGEST_POLL))
+                    standing = self._table.standing(lease_id)
+                return _answer(standing)
+            case "extend":
+                return {"extended": self._table.extend(lease_id, workers)}
+            case "beat":
+                self._table.beat(lease_id, now)
+            case "release":
+                self._table.release(lease_id)
+                self._wake()
+        return _answer(self._table.standing(lease_id))
+
+    def tell(self, letters: dict[str, dict[str, Any]]) -> None:
+        """Pass a message to each worker, by address, over the streams that Dask has open; never waits."""
+        for address, letter in letters.items():
+            if address in self._scheduler.workers:
+                self._scheduler.worker_send(address, {"op": "gbdist-tell", **letter})
+
+    def look(self, workers: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Say what workers are doing: their status and the keys of their unfinished tasks."""
+        known = {address: self._scheduler.workers.get(address) for address in workers}
+        return {
+            address: {"status": state.status.name, "tasks": [str(task.key) for task in state.processing][:5]}
+            for address, state in known.items()
+            if state is not None
+        }
+
+    def remove_client(self, scheduler: Any, client: str) -> None:
+        """End the leases of a client that left."""
+        if self._table.remove_client(client):
+            self._wake()
+
+    def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
+        """Tell the holders of leases on a worker that it left."""
+        for lease in self._table.remove_worker(worker):
+            scheduler.log_event(post.topic(lease.client), [{"run": lease.lease_id, "kind": "lost", "worker": worker}])
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+def _answer(standing: Standing) -> dict[str, Any]:
+    match standing:
+        case Granted():
+            return {"standing": "granted"}
+        case Waiting(behind):
+            return {"standing": "waiting", "behind": [[lease.label, sorted(lease.workers)] for lease in behind]}
+        case Gone(reason):
+            return {"standing": "gone", "reason": reason}
+
+
+def prepare(client: Client, timeout: float = 30.0) -> None:
+    """Install the plugins on a cluster, once; new workers get theirs from Dask. Call after ``check_workers``.
+
+    The second call with a client costs nothing, the first with another client of the same cluster two round trips.
+
+    Raises
+    ------
+    ClusterError
+        If scheduler or workers do not answer within ``timeout`` seconds.
+    """
+    scheduler_id = str(client._scheduler_identity.get("id") or client.scheduler.address)
+    if _prepared.get(client) == scheduler_id:
+        return
+    try:
+        for plugin in (GbdistSchedulerPlugin(), GbdistWorkerPlugin()):
+            client.sync(_register, client, plugin, callback_timeout=timeout)
+    except (TimeoutError, OSError) as problem:
+        raise ClusterError(
+            f"The cluster at {client.scheduler.address} did not take gbdist's plugins within {timeout:g} s",
+            "See with client.scheduler_info() which workers are alive, and restart the others.",
+        ) from problem
+    post.subscribe(client)
+    _prepared[client] = scheduler_id
+
+
+async def _register(client: Client, plugin: SchedulerPlugin | WorkerPlugin) -> None:
+    await client.register_plugin(plugin)

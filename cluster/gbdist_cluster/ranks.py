@@ -1,0 +1,214 @@
+"""One rank on its worker: what a routine gets, and the letters that reach it while it runs.
+
+``gang`` submits ``run_rank`` as a Dask task to every member. The task says that it started and waits for the word that
+all have, so that a rank never waits in a collective for a peer whose worker is busy with something else.
+"""
+
+import pickle
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from distributed import get_worker
+
+from gbdist_cluster.collective.channel import Traffic
+from gbdist_cluster.collective.choice import ChannelCollective
+from gbdist_cluster.collective.comm import CommCollective
+from gbdist_cluster.collective.endpoint import endpoint_of
+from gbdist_cluster.errors import ClusterError, GangCancelled
+from gbdist_cluster.post import Outbox
+from gbdist_cluster.shards import ShardHandle
+
+__all__ = ["RankContext", "RankOrder", "deliver", "run_rank", "task_ended"]
+
+ASK_SECONDS = 3600.0
+"""Longest time that a rank waits for the listener's answer: callbacks may do real work, but not for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankOrder:
+    """What a rank is told at its start. ``key`` is its Dask task, ``addresses`` are all members in rank order."""
+
+    run_id: str
+    epoch: int
+    rank: int
+    addresses: tuple[str, ...]
+    client_id: str
+    key: str
+    listens: bool
+    start_seconds: float
+
+
+class _Run:
+    """A rank that is running in this process."""
+
+    def __init__(self, order: RankOrder, worker: Any) -> None:
+        self.order = order
+        self._worker = worker
+        self.outbox = Outbox(worker, order.client_id, order.run_id)
+        self.cancelled: str | None = None
+        self.answers: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
+        self._questions = 0
+        self._go = threading.Event()
+
+    def allow(self) -> None:
+        """All ranks have started."""
+        self._go.set()
+
+    def cancel(self, reason: str) -> None:
+        """Make the rank stop at its next call of the collective or of ``check_cancelled``. Called in the event loop."""
+        self.cancelled = reason
+        self._go.set()
+        self.answers.put((-1, True))
+        endpoint_of(self._worker).cancel(self.order.run_id, reason)
+
+    def check_cancelled(self) -> None:
+        """Raise ``GangCancelled`` if the run was cancelled."""
+        if self.cancelled is not None:
+            raise GangCancelled(f"Rank {self.order.rank} was stopped: {self.cancelled}", "Look for the cause there.")
+
+    def wait_for_go(self) -> None:
+        """Wait until all ranks have started."""
+        if not self._go.wait(self.order.start_seconds):
+            raise ClusterError(
+                f"Rank {self.order.rank} was not told within {self.order.start_seconds:g} s that all ranks had started",
+                "Check that the process that started the run is still there.",
+            )
+        self.check_cancelled()
+
+    @contextmanager
+    def joined(self) -> Iterator[Any]:
+        """Connect to the other ranks; if the block fails they learn of it."""
+        order = self.order
+        if len(order.addresses) == 1:
+            yield ChannelCollective(_NoPeers())
+            return
+        with CommCollective.join(
+            self._worker, run_id=order.run_id, epoch=order.epoch, rank=order.rank, addresses=order.addresses
+        ) as collective:
+            self.check_cancelled()
+            yield collective
+
+    def emit(self, message: object) -> None:
+        """Send a message to the listener."""
+        if self.order.listens:
+            self.outbox.send("message", rank=self.order.rank, body=pickle.dumps(message, protocol=5))
+
+    def ask(self, message: object) -> bool:
+        """Send a message to the listener and wait for its answer."""
+        if not self.order.listens:
+            return False
+        self._questions += 1
+        body = pickle.dumps(message, protocol=5)
+        self.outbox.send("ask", rank=self.order.rank, number=self._questions, body=body)
+        end = time.monotonic() + ASK_SECONDS
+        while True:
+            try:
+                number, answer = self.answers.get(timeout=max(end - time.monotonic(), 0.001))
+            except queue.Empty:
+                raise ClusterError(
+                    f"The listener did not answer rank {self.order.rank} within {ASK_SECONDS:g} s",
+                    "Check that the process that started the run is still there, or make its callbacks faster.",
+                ) from None
+            self.check_cancelled()
+            if number == self._questions:
+                return answer
+
+
+class _NoPeers:
+    """The channel of a gang of one, which sends nothing."""
+
+    rank = 0
+    size = 1
+
+    def __init__(self) -> None:
+        self.traffic = Traffic()
+
+    def send(self, to: int, tag: int, payload: Any) -> None:
+        raise ClusterError(f"A gang of one has no rank {to}", "This is a defect of gbdist; please report it.")
+
+    def receive(self, source: int, tag: int) -> Any:
+        raise ClusterError(f"A gang of one has no rank {source}", "This is a defect of gbdist; please report it.")
+
+
+@dataclass(frozen=True, slots=True)
+class RankContext:
+    """What a routine may use.
+
+    ``shards`` are the stored objects of this rank in the order of its member's futures; ``shared`` is the same on all
+    ranks; ``threads`` is how many threads the worker has, all of them the rank's to use.
+    """
+
+    rank: int
+    size: int
+    collective: Any
+    shards: tuple[Any, ...]
+    shared: Any
+    threads: int
+    _run: _Run
+
+    def emit(self, message: object) -> None:
+        """Send a message to the client's listener; returns at once, order is kept. Without a listener it does nothing."""
+        self._run.emit(message)
+
+    def ask(self, message: object) -> bool:
+        """Send a message and wait for the listener's answer; False without a listener."""
+        return self._run.ask(message)
+
+    def check_cancelled(self) -> None:
+        """Raise ``GangCancelled`` if the client gave the run up; call it between steps that take long."""
+        self._run.check_cancelled()
+
+
+_runs: dict[object, _Run] = {}
+"""The ranks that run in this process, by the key of their task."""
+
+
+def run_rank(
+    order: RankOrder, routine: Callable[[RankContext], Any], shared: bytes, handles: Sequence[ShardHandle]
+) -> Any:
+    """Be one rank: the body of its Dask task. Returns what the routine returns."""
+    worker = get_worker()
+    run = _Run(order, worker)
+    _runs[order.key] = run
+    try:
+        if len(order.addresses) > 1:
+            run.outbox.send("started", rank=order.rank)
+            run.wait_for_go()
+        with run.joined() as collective:
+            context = RankContext(
+                rank=order.rank,
+                size=len(order.addresses),
+                collective=collective,
+                shards=tuple(handle.shard for handle in handles),
+                shared=pickle.loads(shared),
+                threads=worker.state.nthreads,
+                _run=run,
+            )
+            return routine(context)
+    finally:
+        del _runs[order.key]
+
+
+def deliver(key: str, kind: str, number: int = 0, answer: bool = False, reason: str = "") -> None:
+    """Take a letter for a rank of this process; letters for ranks that are gone are dropped. Called in the event loop."""
+    run = _runs.get(key)
+    if run is None:
+        return
+    match kind:
+        case "go":
+            run.allow()
+        case "cancel":
+            run.cancel(reason)
+        case "answer":
+            run.answers.put((number, answer))
+
+
+def task_ended(key: object) -> None:
+    """Dask has given up the task with this key: stop its rank if it still runs."""
+    if run := _runs.get(key):
+        run.cancel("its task was cancelled")

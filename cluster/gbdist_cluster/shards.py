@@ -1,0 +1,140 @@
+"""Shards: large results that stay in a worker's process, out of Dask's memory accounts.
+
+A task that makes a shard returns ``keep(shard)``. Dask then holds a handle of a few bytes, which it neither counts nor
+has a reason to spill. The shard itself is freed when the last handle in the process and the task's key are gone.
+Pickling a handle carries the shard, so Dask may move it to another worker; where Dask writes a handle to disk in a
+shortage of memory, only a reference is written, because the shard would stay in memory anyway while a rank uses it.
+"""
+
+import threading
+import uuid
+import weakref
+from typing import Any, Protocol
+
+from dask.sizeof import sizeof
+from distributed import get_worker
+from distributed.protocol.serialize import dask_deserialize, dask_serialize, pickle_dumps, pickle_loads
+
+from gbdist_cluster.errors import ClusterError
+
+__all__ = ["Shard", "ShardHandle", "ShardStore", "keep", "open_store", "stored_bytes"]
+
+_HANDLE_BYTES = 256
+"""What Dask is told that a handle weighs."""
+
+
+class Shard(Protocol):
+    """Anything that can be pickled and knows its size; NumPy arrays inside travel without a copy."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        ...
+
+
+class ShardHandle:
+    """Stands for a shard in Dask's eyes. Unpickling one in another process puts the shard there."""
+
+    __slots__ = ("__weakref__", "_shard", "_token")
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self._token = uuid.uuid4().hex
+        _live[self._token] = self
+
+    @property
+    def shard(self) -> Any:
+        """The stored object itself, not a copy."""
+        return self._shard
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the shard in bytes."""
+        return int(self._shard.nbytes)
+
+    def __reduce__(self) -> tuple[type["ShardHandle"], tuple[Shard]]:
+        return (ShardHandle, (self._shard,))
+
+    def __repr__(self) -> str:
+        return f"<ShardHandle of {self.nbytes:,} bytes>"
+
+
+class ShardStore:
+    """What one worker keeps for the tasks whose keys it holds; the worker's plugin says when a key goes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_key: dict[object, dict[str, ShardHandle]] = {}
+
+    def hold(self, key: object, handle: ShardHandle) -> None:
+        """Hold a handle until its key is released."""
+        with self._lock:
+            self._by_key.setdefault(key, {})[handle._token] = handle
+
+    def release(self, key: object) -> None:
+        """Let go what was held for a key. Handles elsewhere still keep their shards."""
+        if key in self._by_key:  # asked at every transition of every task, so look before locking
+            with self._lock:
+                self._by_key.pop(key, None)
+
+    def holds(self, token: str) -> bool:
+        """Whether the handle with this token survives without Dask."""
+        with self._lock:
+            return any(token in held for held in self._by_key.values())
+
+
+_live: weakref.WeakValueDictionary[str, ShardHandle] = weakref.WeakValueDictionary()
+_stores: weakref.WeakKeyDictionary[Any, ShardStore] = weakref.WeakKeyDictionary()
+
+
+def open_store(worker: Any) -> ShardStore:
+    """Return the store of a worker; the plugin calls this first, and again does no harm."""
+    return _stores.setdefault(worker, ShardStore())
+
+
+def keep(shard: Shard) -> ShardHandle:
+    """Put a shard into the store of this worker and return the handle that the task must return.
+
+    Outside of a task, or on a worker without our plugin, the handle alone keeps the shard.
+    """
+    handle = ShardHandle(shard)
+    try:
+        worker = get_worker()
+        key = worker.get_current_task()
+    except ValueError:
+        return handle
+    if worker in _stores:
+        _stores[worker].hold(key, handle)
+    return handle
+
+
+def stored_bytes() -> int:
+    """Return the size of all shards in this process, each counted once."""
+    return sum({id(handle.shard): handle.nbytes for handle in list(_live.values())}.values())
+
+
+@sizeof.register(ShardHandle)  # type: ignore[untyped-decorator]
+def _sizeof_handle(handle: ShardHandle) -> int:
+    return _HANDLE_BYTES
+
+
+@dask_serialize.register(ShardHandle)  # type: ignore[untyped-decorator]
+def _serialize(handle: ShardHandle, context: dict[str, Any] | None = None) -> tuple[dict[str, Any], list[Any]]:
+    # Comms pass a context that names sender and recipient; without one Dask is writing to its spill directory.
+    if context is None and any(store.holds(handle._token) for store in list(_stores.values())):
+        return {"token": handle._token}, []
+    return pickle_dumps(handle, context=context)  # type: ignore[no-any-return]
+
+
+@dask_deserialize.register(ShardHandle)  # type: ignore[untyped-decorator]
+def _deserialize(header: dict[str, Any], frames: list[Any]) -> ShardHandle:
+    token = header.get("token")
+    if token is None:
+        return pickle_loads(header, frames)  # type: ignore[no-any-return]
+    handle = _live.get(token)
+    if handle is None:
+        raise ClusterError(
+            "A shard was read in a process that does not hold it",
+            "Keep references to the data set's futures while it is in use, or make it anew.",
+        )
+    return handle
