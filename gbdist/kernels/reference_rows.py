@@ -1,0 +1,85 @@
+"""The obvious NumPy twins of the row kernels: slow, same signatures, same bits. Tests hold them together."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.kernels.cpu_rows import Bins
+from gbdist.kernels.elementary import exp_array, log_array
+from gbdist.kernels.hashing import unit_draws
+
+
+def _fixed(values: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
+    return np.rint(values * scale).astype(np.int64)
+
+
+def _draws(key: np.uint64, first_row: int, n_rows: int) -> NDArray[np.float64]:
+    return unit_draws(key, np.uint64(first_row) + np.arange(n_rows, dtype=np.uint64))
+
+
+def absolute_sums(values: NDArray[np.float64], scales: tuple[float, float], sums: NDArray[np.int64]) -> None:
+    """Twin of ``cpu_rows.absolute_sums``."""
+    sums[0] += _fixed(np.abs(values), scales[0]).sum()
+    sums[1] += _fixed(values * values, scales[1]).sum()
+
+
+def weight_sum(values: NDArray[np.float32], scale: float) -> int:
+    """Twin of ``cpu_rows.weight_sum``."""
+    return int(_fixed(values.astype(np.float64), scale).sum())
+
+
+def weighted_label_sum(label: NDArray[np.float32], weight: NDArray[np.float32], scale: float) -> int:
+    """Twin of ``cpu_rows.weighted_label_sum``."""
+    values = label.astype(np.float64)
+    return int(_fixed(values * weight if weight.shape[0] else values, scale).sum())
+
+
+def gradient_norms(derivatives: NDArray[np.float64], ridge: float, out: NDArray[np.float64]) -> None:
+    """Twin of ``cpu_rows.gradient_norms``."""
+    total = np.full(out.shape[0], ridge)
+    for row in derivatives:
+        total += row * row
+    out[:] = np.sqrt(total)
+
+
+def bucket_norms(norms: NDArray[np.float64], first_bucket: int, scale: float, buckets: NDArray[np.int64]) -> None:
+    """Twin of ``cpu_rows.bucket_norms``."""
+    where = np.clip((norms.view(np.int64) >> 47) - first_bucket, 0, buckets.shape[0] - 1)
+    np.add.at(buckets[:, 0], where, 1)
+    np.add.at(buckets[:, 1], where, _fixed(norms, scale))
+
+
+def draw_bernoulli(key: np.uint64, first_row: int, probability: float, out: NDArray[np.float32]) -> None:
+    """Twin of ``cpu_rows.draw_bernoulli``."""
+    out[:] = _draws(key, first_row, out.shape[0]) < probability
+
+
+def draw_bayesian(key: np.uint64, first_row: int, temperature: float, out: NDArray[np.float32]) -> None:
+    """Twin of ``cpu_rows.draw_bayesian``."""
+    draws = -log_array(_draws(key, first_row, out.shape[0]) + 2.0**-54)
+    out[:] = draws if temperature == 1.0 else exp_array(temperature * log_array(draws + 1e-100))
+
+
+def draw_mvs(
+    key: np.uint64, first_row: int, norms: NDArray[np.float64], threshold: float, out: NDArray[np.float32]
+) -> None:
+    """Twin of ``cpu_rows.draw_mvs``."""
+    probability = norms / threshold
+    keep = (probability > 2.0**-20) & (_draws(key, first_row, out.shape[0]) < probability)
+    out[:] = np.where(norms > threshold, 1.0, np.where(keep, 1.0 / probability, 0.0))
+
+
+def apply_draws(draws: NDArray[np.float32], derivatives: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Twin of ``cpu_rows.apply_draws``."""
+    out[:] = derivatives * draws
+
+
+def split_leaves(bins: Bins, border: int, level: int, leaf_of_row: NDArray[np.uint16]) -> None:
+    """Twin of ``cpu_rows.split_leaves``."""
+    leaf_of_row |= (bins > border).astype(np.uint16) << np.uint16(level)
+
+
+def add_leaf_values(
+    leaf_of_row: NDArray[np.uint16], values: NDArray[np.float64], predictions: NDArray[np.float64]
+) -> None:
+    """Twin of ``cpu_rows.add_leaf_values``."""
+    predictions += values[leaf_of_row]

@@ -1,0 +1,139 @@
+"""The fast histogram, split and leaf kernels equal their obvious twins, bit for bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gbdist.kernels import cpu_histogram, cpu_leaves, cpu_split, reference_histogram
+from gbdist.kernels.hashing import stream_key
+
+NO_WEIGHTS = np.empty(0, np.float32)
+KEYS = (stream_key(1, 2), stream_key(1, 3))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", ["pack_cells", "pack_wide_cells"])
+def test_cells_are_packed_like_the_twin(name: str, weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    derivatives = rng.normal(size=1_003)
+    weights = rng.random(1_003).astype(np.float32) if weighted else NO_WEIGHTS
+    shape = (1_003, 2) if "wide" in name else (1_003,)
+    fast, slow = np.empty(shape, np.int64), np.empty(shape, np.int64)
+    for module, out in ((cpu_histogram, fast), (reference_histogram, slow)):
+        getattr(module, name)(derivatives, weights, (1e5, 1e3), KEYS, 2**40, out)
+    assert np.array_equal(fast, slow)
+
+
+def test_rounding_of_cells_is_unbiased() -> None:
+    derivatives = np.full(200_000, 0.3)
+    cells = np.empty(200_000, np.int64)
+    cpu_histogram.pack_cells(derivatives, NO_WEIGHTS, (1.0, 1.0), KEYS, 0, cells)
+    assert abs((cells >> 32).mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / 200_000)
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_picked_rows_are_those_of_the_twin(sampled: bool) -> None:
+    rng = np.random.default_rng(1)
+    leaves = rng.integers(0, 8, 777).astype(np.uint16)
+    slots_of = np.array([0, -1, 1, -1, -1, 2, 3, -1], np.int32)
+    drawn = rng.integers(0, 2, 777).astype(np.uint8) if sampled else np.empty(0, np.uint8)
+    listed = []
+    for module in (cpu_histogram, reference_histogram):
+        rows, slots = np.zeros(778, np.uint32), np.zeros(778, np.uint16)
+        count = module.pick_rows(leaves, slots_of, drawn, 50, rows, slots)
+        listed.append((rows[:count].tolist(), slots[:count].tolist()))
+    assert listed[0] == listed[1]
+    assert len(listed[0][0]) > 100
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("name", ["add_picked_rows", "add_picked_rows_single", "add_picked_rows_wide"])
+def test_histograms_equal_the_twin(name: str, dtype: type) -> None:
+    rng = np.random.default_rng(2)
+    bits = 8 if dtype is np.uint8 else 10
+    bins = rng.integers(0, 1 << bits, (5, 4_001)).astype(dtype)
+    rows = np.flatnonzero(rng.random(4_001) < 0.6).astype(np.uint32)
+    picked = (rows, rng.integers(0, 4, rows.shape[0]).astype(np.uint16))
+    wide = name.endswith("wide")
+    cells = rng.integers(-(2**20), 2**20, (rows.shape[0], 2) if wide else rows.shape[0])
+    tables = []
+    for module in (cpu_histogram, reference_histogram):
+        table = np.zeros((5, 2, (4 << bits) * (2 if wide else 1)), np.int64)
+        getattr(module, name)(bins, 1, picked, cells, (1, bits), table)
+        getattr(module, name)(bins, 1, picked, cells, (1, bits), table)  # adds, does not overwrite
+        tables.append(table)
+    assert np.array_equal(*tables)
+    assert tables[0].any()
+
+
+def test_the_root_is_counted_like_any_level() -> None:
+    rng = np.random.default_rng(3)
+    bins = rng.integers(0, 256, (4, 999)).astype(np.uint8)
+    cells = rng.integers(-(2**40), 2**40, 999)
+    everything = (np.arange(999, dtype=np.uint32), np.zeros(999, np.uint16))
+    fast, slow = np.zeros((4, 1, 256), np.int64), np.zeros((4, 1, 256), np.int64)
+    cpu_histogram.add_all_rows(bins, 0, cells, 0, fast)
+    reference_histogram.add_picked_rows(bins, 0, everything, cells, (0, 8), slow)
+    assert np.array_equal(fast, slow)
+
+
+def test_children_come_from_parent_and_counted_child() -> None:
+    rng = np.random.default_rng(4)
+    parents, counted = rng.integers(-99, 99, (2, 3, 2, 4, 16))
+    right = np.array([0, 1, 1, 0], np.uint8)
+    fast, slow = np.empty((3, 2, 8, 16), np.int64), np.empty((3, 2, 8, 16), np.int64)
+    cpu_histogram.split_parents(parents, counted, right, fast)
+    reference_histogram.split_parents(parents, counted, right, slow)
+    assert np.array_equal(fast, slow)
+    assert np.array_equal(fast[:, :, :4] + fast[:, :, 4:], parents)
+
+
+def random_table(rng: np.random.Generator, shape: tuple[int, ...], wide: bool) -> np.ndarray:
+    weights = rng.integers(0, 50, shape)
+    weights[..., ::3] = 0
+    derivatives = np.where(weights > 0, rng.integers(-(2**16), 2**16, shape), 0)
+    if wide:
+        return np.stack([derivatives, weights], axis=-1).reshape(*shape[:-1], -1)
+    return (derivatives << 32) + weights
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("cosine", [False, True])
+@pytest.mark.parametrize("sigma", [0.0, 0.7])
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_best_borders_equal_the_twin(wide: bool, cosine: bool, sigma: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n_bins = np.array([16, 1, 7, 2], np.int64)
+    table = random_table(rng, (4, 2, 8, 16), wide)
+    for f, bins in enumerate(n_bins):  # no rows beyond a feature's own bins
+        table[f, :, :, bins * (2 if wide else 1) :] = 0
+    units = np.array([1e-3, 2e-3, 0.5])
+    found = []
+    for module in (cpu_split, reference_histogram):
+        best = (np.full(4, 7, np.int64), np.full(4, np.nan), np.full(4, np.nan))
+        module.best_borders(table, n_bins, np.arange(4) + 9, units, (3.0, cosine, wide), sigma, KEYS, best)
+        found.append(np.concatenate([b.astype(np.float64) for b in best]))
+    assert np.array_equal(found[0], found[1], equal_nan=True)
+    assert found[0][1] == -1
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_newton_steps_solve_the_system(size: int) -> None:
+    rng = np.random.default_rng(size)
+    factors = rng.normal(size=(6, size, size))
+    matrices = factors @ factors.transpose(0, 2, 1)
+    upper = np.triu_indices(size)
+    second = -matrices[:, upper[0], upper[1]]
+    first = rng.normal(size=(6, size))
+    fast, slow = np.empty((6, size)), np.empty((6, size))
+    cpu_leaves.solve_leaves(second, first, (3.0, 1e-7), fast)
+    reference_histogram.solve_leaves(second, first, (3.0, 1e-7), slow)
+    assert fast == pytest.approx(slow, rel=1e-10)
+
+
+def test_newton_step_of_an_empty_leaf_is_zero_even_without_regularizer() -> None:
+    step = np.full((1, 3), 7.0)
+    cpu_leaves.solve_leaves(np.zeros((1, 6)), np.zeros((1, 3)), (0.0, 1e-7), step)
+    assert np.array_equal(step, np.zeros((1, 3)))
