@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.errors import ParameterError
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -37,9 +39,20 @@ class Objective(Protocol):
     "full" the upper triangle row by row (K·(K+1)/2 values).
     """
 
-    name: str
-    dimension: int
-    second_order: str
+    @property
+    def name(self) -> str:
+        """CatBoost's name of the loss."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Number of raw values a row gets."""
+        ...
+
+    @property
+    def second_order(self) -> str:
+        """What ``second`` holds: "diagonal" or "full"."""
+        ...
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """Bounds for |label| ≤ label_bound and every |raw prediction| ≤ prediction_bound."""
@@ -72,6 +85,36 @@ class Objective(Protocol):
         """Add each row's values at ``predictions + shift[leaf]`` to its leaf's sums.
 
         ``shift`` is float64 [n_leaves, dimension], ``sums`` int64 [n_leaves, n_sums], IN and OUT. Each value is rounded once,
-        ``rint(value × scale)``, so the sums do not depend on order.
+        ``rint(value × scale)``, so the sums do not depend on order. ``scales.loss == 0`` leaves the loss out, which saves
+        a logarithm a row. A value that is a sum over classes may be rounded class by class.
         """
         ...
+
+
+_NO_WEIGHT = np.empty(0, np.float32)
+
+
+def kernel_weight(weight: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """What kernels take for the weights: an array without elements where every weight is 1."""
+    return _NO_WEIGHT if weight is None else weight
+
+
+def kernel_scales(scales: LeafScales) -> NDArray[np.float64]:
+    """Scales in the order of ``reference_losses``: loss, weight, first and second derivative."""
+    return np.array([scales.loss, scales.weight, scales.derivative, scales.second_derivative])
+
+
+def widened(bounds: Bounds) -> Bounds:
+    """Bounds that also hold for values computed in float64, a few roundings above the real ones."""
+    factor = 1.0 + 1e-12
+    return Bounds(bounds.derivative * factor, bounds.second_derivative * factor, bounds.loss * factor)
+
+
+def no_start_value(loss: str) -> ParameterError:
+    """The refusal of ``boost_from_average`` by a loss that has none."""
+    return ParameterError(
+        "boost_from_average",
+        True,
+        f"False with loss_function={loss!r}",
+        "Leave boost_from_average out, or set it to False.",
+    )

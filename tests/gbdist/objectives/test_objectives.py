@@ -1,0 +1,167 @@
+"""The contract of ``Objective``, for every loss."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gbdist.errors import ParameterError
+from gbdist.objectives import LOSSES, LeafScales, Objective, make_objective
+
+N_CLASSES = 3
+PRECISE = LeafScales(derivative=2.0**44, second_derivative=2.0**44, loss=2.0**40, weight=2.0**44)
+
+
+@pytest.fixture(params=LOSSES)
+def objective(request) -> Objective:
+    return make_objective(request.param, N_CLASSES)
+
+
+def n_second(objective: Objective) -> int:
+    k = objective.dimension
+    return k if objective.second_order == "diagonal" else k * (k + 1) // 2
+
+
+def labels_for(objective: Objective, n_rows: int, rng: np.random.Generator) -> np.ndarray:
+    if objective.name == "RMSE":
+        return (rng.normal(size=n_rows) * 5).astype(np.float32)
+    if objective.name == "CrossEntropy":
+        return rng.random(n_rows).astype(np.float32)
+    return rng.integers(0, max(objective.dimension, 2), n_rows).astype(np.float32)
+
+
+def row_sums(objective: Objective, label, weight, predictions, scales: LeafScales = PRECISE) -> np.ndarray:
+    """[n_rows, n_sums] in float64: each row is a leaf of its own."""
+    n_rows = label.shape[0]
+    sums = np.zeros((n_rows, 2 + objective.dimension + n_second(objective)), np.int64)
+    shift = np.zeros((n_rows, objective.dimension))
+    leaves = np.arange(n_rows, dtype=np.uint16)
+    objective.add_leaf_sums(label, weight, predictions, leaves, shift, scales, sums)
+    k = objective.dimension
+    factors = [scales.loss, scales.weight] + [scales.derivative] * k + [scales.second_derivative] * n_second(objective)
+    return sums / np.array(factors)
+
+
+def full_second(objective: Objective, row: np.ndarray) -> np.ndarray:
+    """[dimension, dimension] second derivatives of one row of sums."""
+    k = objective.dimension
+    second = row[2 + k :]
+    if objective.second_order == "diagonal":
+        return np.diag(second)
+    matrix = np.zeros((k, k))
+    matrix[np.triu_indices(k)] = second
+    return matrix + np.triu(matrix, 1).T
+
+
+def test_derivatives_are_those_of_minus_the_loss(objective) -> None:
+    rng = np.random.default_rng(1)
+    n_rows, step = 40, 2.0**-12
+    label = labels_for(objective, n_rows, rng)
+    weight = (0.5 + rng.random(n_rows)).astype(np.float32)
+    a = rng.normal(size=(objective.dimension, n_rows)) * 2
+    out = np.empty_like(a)
+    objective.derivatives(label, weight, a, out)
+    here = row_sums(objective, label, weight, a)
+    assert np.allclose(here[:, 1], weight)
+    assert np.allclose(here[:, 2 : 2 + objective.dimension], out.T, atol=1e-12)
+    for k in range(objective.dimension):
+        above, below = a.copy(), a.copy()
+        above[k] += step
+        below[k] -= step
+        high, low = row_sums(objective, label, weight, above), row_sums(objective, label, weight, below)
+        assert np.allclose(-(high[:, 0] - low[:, 0]) / (2 * step), out[k], atol=2e-6)
+        slopes = (high - low)[:, 2 : 2 + objective.dimension] / (2 * step)
+        expected = np.array([full_second(objective, row)[k] for row in here])
+        assert np.allclose(slopes, expected, atol=2e-6)
+
+
+def test_second_derivative_of_minus_a_convex_loss_is_not_positive(objective) -> None:
+    rng = np.random.default_rng(2)
+    label = labels_for(objective, 50, rng)
+    rows = row_sums(objective, label, None, rng.normal(size=(objective.dimension, 50)) * 3)
+    largest = max(np.linalg.eigvalsh(full_second(objective, row)).max() for row in rows)
+    assert largest <= 1e-12
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.sampled_from(LOSSES),
+    label=st.floats(0, 1, width=32),
+    values=st.lists(st.floats(-700, 700), min_size=N_CLASSES, max_size=N_CLASSES),
+)
+def test_bounds_hold(name, label, values) -> None:
+    objective = make_objective(name, N_CLASSES)
+    if objective.dimension > 1:
+        label = np.floor(label * (N_CLASSES - 0.5))
+    elif name == "RMSE":
+        label = label * 1e4 - 5e3
+    y = np.array([label], np.float32)
+    a = np.array(values[: objective.dimension]).reshape(-1, 1)
+    scales = LeafScales(derivative=2.0**30, second_derivative=2.0**30, loss=2.0**24, weight=1.0)
+    bounds = objective.bounds(float(np.abs(y).max()), float(np.abs(a).max()))
+    out = np.empty_like(a)
+    objective.derivatives(y, None, a, out)
+    row = row_sums(objective, y, None, a, scales)[0]
+    k = objective.dimension
+    assert np.abs(out).max() <= bounds.derivative
+    assert abs(row[0]) <= bounds.loss + 2.0**-24
+    assert np.abs(row[2 + k :]).max() <= bounds.second_derivative + 2.0**-30
+
+
+def test_shift_moves_the_rows_of_its_leaf(objective) -> None:
+    rng = np.random.default_rng(4)
+    label = labels_for(objective, 30, rng)
+    a = rng.normal(size=(objective.dimension, 30))
+    shift = rng.normal(size=(2, objective.dimension))
+    leaves = (np.arange(30) % 2).astype(np.uint16)
+    moved = row_sums(objective, label, None, a + shift[leaves].T)
+    expected = np.array([moved[::2].sum(axis=0), moved[1::2].sum(axis=0)])
+    sums = np.zeros((2, moved.shape[1]), np.int64)
+    objective.add_leaf_sums(label, None, a, leaves, shift, PRECISE, sums)
+    assert np.allclose(sums[:, 1] / PRECISE.weight, 15)
+    assert np.allclose(sums[:, 2] / PRECISE.derivative, expected[:, 2])
+
+
+def test_start_values_are_optimal_constants() -> None:
+    assert make_objective("RMSE", 0).start_value(0.1) == float(np.float32(0.1))  # CatBoost's mean is a float32
+    for name in ("Logloss", "CrossEntropy"):
+        value = make_objective(name, 2).start_value(0.25)
+        assert value == pytest.approx(np.log(1 / 3), abs=1e-15)
+        assert np.isfinite(make_objective(name, 2).start_value(0.0))
+        assert np.isfinite(make_objective(name, 2).start_value(1.0))
+
+
+@pytest.mark.parametrize("name", ["MultiClass", "MultiClassOneVsAll"])
+def test_no_start_value_with_several_dimensions(name) -> None:
+    with pytest.raises(ParameterError) as caught:
+        make_objective(name, 3).start_value(0.5)
+    assert str(caught.value) == (
+        f"boost_from_average=True cannot be used: expected False with loss_function='{name}'. "
+        "Leave boost_from_average out, or set it to False."
+    )
+
+
+def test_objectives_survive_pickling(objective) -> None:
+    again = pickle.loads(pickle.dumps(objective))
+    assert again == objective
+    assert (again.name, again.dimension, again.second_order) == (
+        objective.name,
+        objective.dimension,
+        objective.second_order,
+    )
+
+
+def test_unknown_loss_is_refused() -> None:
+    with pytest.raises(ParameterError) as caught:
+        make_objective("Tweedie", 2)
+    assert str(caught.value) == (
+        "loss_function='Tweedie' cannot be used: expected one of Logloss, CrossEntropy, MultiClass, "
+        "MultiClassOneVsAll, RMSE. Use one of these, or train this loss with catboost on one machine."
+    )
+
+
+def test_options_of_a_loss_are_refused() -> None:
+    with pytest.raises(ParameterError, match=r"Use 'Logloss' without options\."):
+        make_objective("Logloss:border=0.3", 2)
