@@ -1,10 +1,8 @@
 """Apply a CatBoost model to data: lazily to Dask collections, at once to data in memory."""
 
 import hashlib
-import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -16,6 +14,7 @@ from gbdist.estimators.features import Expected, as_matrix_of_numbers
 from gbdist.estimators.inputs import is_lazy
 from gbdist.estimators.questions import Labels, Question
 from gbdist.estimators.tables import as_table, count_rows
+from gbdist.models.catboost_format import cbm_bytes
 
 #: Models that a process keeps ready: a worker rarely serves more at a time, and each may be hundreds of megabytes.
 _KEPT = 4
@@ -48,14 +47,6 @@ class ShippedModel:
                     _loaded.popitem(last=False)
             _loaded.move_to_end(self.digest)
             return _loaded[self.digest]
-
-
-def cbm_bytes(model: Any) -> bytes:
-    """Content of the ``.cbm`` file of a CatBoost model."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.cbm"
-        model.save_model(str(path))
-        return path.read_bytes()
 
 
 def model_of_bytes(cbm: bytes, model: Any = None) -> Any:
@@ -99,16 +90,19 @@ def answer(model: Any, X: Any, question: Question, expected: Expected, threads: 
         X = as_table(X)
         expected.check(X)
         if count_rows(X) == 0:
-            return _empty(*_shape_of_answer(model, question, expected))
+            return _empty(*answer_shape(model, question, expected))
         return question.ask(model, as_matrix_of_numbers(X), threads)
     expected.check(X)
-    tail, dtype = _shape_of_answer(model, question, expected)
+    tail, dtype = answer_shape(model, question, expected)
     job = Job(question, expected, tail, dtype)
     return _ask_frame(model, X, job) if hasattr(X, "columns") else _ask_array(model, X, job)
 
 
-def _shape_of_answer(model: Any, question: Question, expected: Expected) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Ask about one row of zeros: what CatBoost refuses is refused now rather than in a task."""
+def answer_shape(model: Any, question: Question, expected: Expected) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Trailing shape and dtype of an answer.
+
+    Found by asking about one row of zeros, so what CatBoost refuses is refused now rather than in a task.
+    """
     probe = question.ask(model, np.zeros((1, expected.n_features), dtype=np.float32, order="F"), 1)
     return probe.shape[1:], probe.dtype
 

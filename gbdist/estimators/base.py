@@ -1,0 +1,237 @@
+"""What both estimators share: ``fit``, what it leaves behind, saving, loading and pickling."""
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from warnings import warn
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import DataConversionWarning, NotFittedError
+
+from gbdist.errors import DataError
+from gbdist.estimators.features import Expected, labels_of
+from gbdist.estimators.hyperparameters import Hyperparameters
+from gbdist.estimators.inputs import collect, is_lazy
+from gbdist.estimators.listeners import callback_listener, progress_listener
+from gbdist.estimators.parameters import canonical
+from gbdist.estimators.prediction import Job, answer_shape, model_of_bytes
+from gbdist.estimators.predictor import Predictor
+from gbdist.estimators.scoring import Compare, Moments, lazy_moments
+from gbdist.models.catboost_format import cbm_bytes
+
+
+class DaskCatBoost(Predictor, Hyperparameters):
+    """Trains a CatBoost model on a Dask cluster. Use ``DaskCatBoostClassifier`` or ``DaskCatBoostRegressor``."""
+
+    _is_classifier: ClassVar[bool]
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        eval_set: Any = None,
+        eval_fraction: float | None = None,
+        baseline: Any = None,
+        init_model: Any = None,
+        callbacks: Any = None,
+    ) -> Self:
+        """Train on X and y; everything given is checked before anything is started.
+
+        Parameters
+        ----------
+        X : Dask DataFrame or Array, DaskPool, pandas or polars DataFrame, NumPy array, PyArrow table, scipy sparse matrix
+            Features, [n_rows, n_features].
+        y : vector, or name of a column of X
+            One label or number a row. Left out with a DaskPool, which has it.
+        sample_weight : vector, or name of a column of X, optional
+        eval_set : (X, y), (X, y, sample_weight), DaskPool, or a list of them, optional
+            Metrics are computed on it; the first one decides when to stop.
+        eval_fraction : float, optional
+            Set this share of the rows apart as the eval set, by a hash of the row number.
+        baseline : vector or matrix [n_rows, dimension], optional
+            Raw predictions to start from.
+        init_model : fitted estimator, CatBoost model or path, optional
+            Go on from this model; its trees stay as they are.
+        callbacks : sequence of objects with ``after_iteration(info) -> bool``, optional
+            As CatBoost's: ``info.iteration`` counts trees, ``info.metrics[set][metric]`` lists values so far.
+
+        Raises
+        ------
+        ParameterError, DataError, ModelError, ClusterError
+        """
+        from gbdist.estimators.training import train
+
+        parameters = canonical(self.given_parameters(), classifier=self._is_classifier)
+        callback_listener(callbacks)  # refuses what is not a callback, before anything is started
+        self._check_target(X, y)
+        result = train(
+            X,
+            y,
+            parameters=parameters,
+            classifier=self._is_classifier,
+            sample_weight=sample_weight,
+            eval_sets=_as_list(eval_set),
+            eval_fraction=eval_fraction,
+            baseline=baseline,
+            init_model=getattr(init_model, "model_", init_model),
+            callbacks=callbacks,
+            listener=_progress(parameters),
+            client=self.client,
+        )
+        labels = self._labels_of_fit(X, y, sample_weight)
+        self._adopt(result.model, labels, result.class_names)
+        self.evals_result_ = result.history
+        self.best_iteration_ = result.best_iteration
+        self.best_score_ = result.best_value
+        return self
+
+    def _lazy_moments(self, X: Any, y: Any, sample_weight: Any, compare: Compare) -> Moments:
+        """Predict and compare every partition of a collection where it is; y and the weight may name columns of X."""
+        self._fitted()
+        parts = collect(X, y, sample_weight)
+        expected = self._expected()
+        expected.check(parts.features if parts.labels is None else parts.features[list(parts.labels)])
+        question = self._question(None, 0, 0)
+        job = Job(question, expected, *answer_shape(self.model_, question, expected))
+        return lazy_moments(self.model_, parts, job, compare, _scheduler(self.client))
+
+    def save_model(self, path: str | Path, format: str = "cbm", **options: Any) -> None:
+        """Write the model in one of CatBoost's formats; what is written needs CatBoost alone to be used."""
+        self._fitted().save_model(str(path), format=format, **options)
+
+    def load_model(self, path: str | Path, format: str = "cbm") -> Self:
+        """Take the model of a file, gbdist's or CatBoost's own, in place of fitting; return the estimator itself."""
+        model = self._new_model()
+        model.load_model(str(path), format=format)
+        self._adopt(model, None)
+        return self
+
+    def to_local(self) -> Any:
+        """Return a plain CatBoost estimator of one's own: changing it leaves this one as it is."""
+        return model_of_bytes(cbm_bytes(self._fitted()), self._new_model())
+
+    @property
+    def feature_importances_(self) -> NDArray[np.float64]:
+        """Share of each feature in the changes of predictions, in percent (CatBoost's PredictionValuesChange)."""
+        return np.asarray(self.get_feature_importance(type="PredictionValuesChange"), dtype=np.float64)
+
+    @property
+    def tree_count_(self) -> int:
+        """Number of trees."""
+        return int(self._fitted().tree_count_)
+
+    @property
+    def learning_rate_(self) -> float:
+        """The learning rate that was used, automatic or given."""
+        return float(self._fitted().learning_rate_)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is a model."""
+        return hasattr(self, "model_")
+
+    def __sklearn_tags__(self) -> Any:
+        """NaNs are treated as CatBoost does, and sparse matrices are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The model travels as the bytes of its ``.cbm`` file."""
+        state = super().__getstate__()
+        if "model_" in state:
+            state["model_"] = cbm_bytes(state["model_"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if isinstance(self.__dict__.get("model_"), bytes):
+            self.model_ = model_of_bytes(self.model_, self._new_model())
+
+    def _check_target(self, X: Any, y: Any) -> None:
+        """What scikit-learn says about y in the same words; whatever needs the data is checked when they are read."""
+        if y is None and not hasattr(X, "feature_names"):
+            raise DataError(
+                "y",
+                f"None: {type(self).__name__} requires y to be passed, but the target y is None",
+                "one value a row, or the name of a column of X",
+                "Pass fit(X, y).",
+            )
+        if not is_lazy(y) and getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+            warn(
+                "A column-vector y was passed when a 1d array was expected. Pass y.ravel() or the column itself.",
+                DataConversionWarning,
+                stacklevel=3,
+            )
+
+    @staticmethod
+    def _labels_of_fit(X: Any, y: Any, sample_weight: Any) -> tuple[Hashable, ...] | None:
+        """Column labels of the features, those of y and weight left out; None for an array."""
+        labels = getattr(X, "labels", None) if hasattr(X, "feature_names") else labels_of(X)
+        named = {given for given in (y, sample_weight) if isinstance(given, str)}
+        return None if labels is None else tuple(label for label in labels if label not in named)
+
+    # ---- what the two estimators differ in
+
+    def _new_model(self) -> Any:
+        """Return an empty plain CatBoost estimator of the same kind."""
+        raise TypeError("use DaskCatBoostClassifier or DaskCatBoostRegressor")
+
+    def _take_classes(self, model: Any, class_names: Sequence[Hashable] | None) -> None:
+        """Remember the labels; nothing for a regressor."""
+
+    # ---- what fit leaves behind
+
+    def _fitted(self) -> Any:
+        if not hasattr(self, "model_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before "
+                "using this estimator."
+            )
+        return self.model_
+
+    def _expected(self) -> Expected:
+        self._fitted()
+        return Expected(self.n_features_in_, self._column_labels, type(self).__name__)
+
+    def _class_labels(self) -> Any:
+        return getattr(self, "classes_", None)
+
+    def _adopt(self, model: Any, labels: tuple[Hashable, ...] | None, class_names: Any = None) -> None:
+        """Take a plain CatBoost model as ours; ``labels`` are the columns of the frame it was trained on."""
+        names = list(model.feature_names_)
+        if labels is None and names != [str(i) for i in range(len(names))]:
+            labels = tuple(names)
+        self.model_ = model
+        self.n_features_in_ = len(names)
+        self._column_labels = labels
+        if labels is not None and all(isinstance(label, str) for label in labels):
+            self.feature_names_in_ = np.asarray(labels, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self._take_classes(model, class_names)
+
+
+def _as_list(eval_set: Any) -> list[Any]:
+    """Several eval sets as a list; a tuple is one of them, (X, y) or (X, y, sample_weight)."""
+    if eval_set is None:
+        return []
+    return list(eval_set) if isinstance(eval_set, list) else [eval_set]
+
+
+def _progress(parameters: dict[str, Any]) -> Any:
+    """The listener that reports progress, as CatBoost's ``verbose``, ``silent`` and ``logging_level`` ask for it."""
+    verbose = parameters.get("verbose")
+    if parameters.get("silent") is not None:
+        verbose = not parameters["silent"]
+    if parameters.get("logging_level") is not None:
+        verbose = parameters["logging_level"] != "Silent"
+    return progress_listener(verbose, int(parameters.get("metric_period", 1)))
+
+
+def _scheduler(client: Any) -> Any:
+    """What ``dask.compute`` should run on: the estimator's client, if it is one, else whatever is current."""
+    return None if client is None or isinstance(client, str) else client

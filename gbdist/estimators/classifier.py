@@ -1,0 +1,72 @@
+"""The classifier that users import."""
+
+from collections.abc import Hashable, Sequence
+from math import log
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from gbdist.estimators.base import DaskCatBoost
+from gbdist.estimators.inputs import is_lazy
+from gbdist.estimators.questions import Labels, Question
+from gbdist.estimators.scoring import label_moments
+
+
+class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed
+    """Trains a CatBoost classifier on a Dask cluster; what comes out is a plain ``catboost.CatBoostClassifier``.
+
+    Losses: ``Logloss`` (default for two classes), ``CrossEntropy``, ``MultiClass`` (default for more), ``MultiClassOneVsAll``.
+
+    Attributes
+    ----------
+    model_ : catboost.CatBoostClassifier
+    classes_ : array of the labels as they came, sorted; or in the order of ``class_weights``, if that is a dictionary
+    n_features_in_, feature_names_in_ : as scikit-learn's
+    evals_result_ : {data set: {metric: [value of each iteration]}}
+    best_iteration_, best_score_ : of the eval set
+    """
+
+    _is_classifier = True
+    _prediction_types = ("Class", "RawFormulaVal", "Probability", "LogProbability")
+
+    def predict_proba(self, X: Any, ntree_start: int = 0, ntree_end: int = 0) -> Any:
+        """Probability of each class, float64 [n_rows, n_classes] in the order of ``classes_``; columns are their names."""
+        return self.predict(X, "Probability", ntree_start, ntree_end)
+
+    def predict_log_proba(self, X: Any, ntree_start: int = 0, ntree_end: int = 0) -> Any:
+        """Logarithm of ``predict_proba``."""
+        return self.predict(X, "LogProbability", ntree_start, ntree_end)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy on X and y, with weights.
+
+        On Dask collections every partition is predicted and compared where it is, and only sums travel; y and the weight may
+        then be names of columns of X.
+        """
+        if is_lazy(X):
+            return self._lazy_moments(X, y, sample_weight, label_moments).accuracy
+        return float(super().score(X, y, sample_weight))
+
+    def _question(self, prediction_type: str | None, start: int, end: int) -> Question:
+        question = super()._question(prediction_type, start, end)
+        if prediction_type not in (None, "Class"):
+            return question
+        threshold = float(self.model_.get_probability_threshold())
+        border = 0.0 if threshold == 0.5 else log(threshold / (1.0 - threshold))
+        return Labels(self.classes_, border, self._trees(start, end))
+
+    def _new_model(self) -> Any:
+        from catboost import CatBoostClassifier
+
+        return CatBoostClassifier()
+
+    def _take_classes(self, model: Any, class_names: Sequence[Hashable] | None) -> None:
+        labels = np.asarray(model.classes_) if class_names is None else np.asarray(class_names)
+        # NumPy turns labels of several types into text; they stay what they are as objects.
+        if class_names is not None and any(
+            got != given for got, given in zip(labels.tolist(), class_names, strict=True)
+        ):
+            labels = np.empty(len(class_names), dtype=object)
+            labels[:] = class_names
+        self.classes_ = labels

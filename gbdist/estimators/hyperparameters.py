@@ -1,0 +1,138 @@
+"""The parameters of an estimator as scikit-learn wants them: stored as given, listed, cloned, pickled; checked at ``fit``."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator, clone
+
+#: Parameters that are not CatBoost's.
+_OURS = frozenset({"client"})
+
+
+class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
+    """Holds what the user asked for.
+
+    All parameters default to None, which means CatBoost's default. Any other name of CatBoost's, and its and
+    scikit-learn's aliases (``n_estimators``, ``max_depth``, ``eta``, ``random_state``, …) are taken too and are reported by
+    ``get_params`` under the name they came with. Nothing is checked here; ``fit`` checks everything before it starts.
+
+    Parameters
+    ----------
+    client : distributed.Client, str or None
+        The cluster, or the address of its scheduler. Default: the current client, else a local cluster of one worker per
+        core. Kept by reference in a clone, left out of a pickle.
+    """
+
+    def __init__(
+        self,
+        *,
+        iterations: int | None = None,
+        learning_rate: float | None = None,
+        depth: int | None = None,
+        l2_leaf_reg: float | None = None,
+        loss_function: str | None = None,
+        eval_metric: str | None = None,
+        custom_metric: str | list[str] | None = None,
+        border_count: int | None = None,
+        feature_border_type: str | None = None,
+        nan_mode: str | None = None,
+        random_seed: int | None = None,
+        leaf_estimation_method: str | None = None,
+        leaf_estimation_iterations: int | None = None,
+        leaf_estimation_backtracking: str | None = None,
+        score_function: str | None = None,
+        boost_from_average: bool | None = None,
+        bootstrap_type: str | None = None,
+        subsample: float | None = None,
+        bagging_temperature: float | None = None,
+        mvs_reg: float | None = None,
+        random_strength: float | None = None,
+        rsm: float | None = None,
+        min_data_in_leaf: int | None = None,
+        class_weights: Mapping[Any, float] | list[float] | None = None,
+        auto_class_weights: str | None = None,
+        scale_pos_weight: float | None = None,
+        early_stopping_rounds: int | None = None,
+        od_type: str | None = None,
+        od_wait: int | None = None,
+        od_pval: float | None = None,
+        use_best_model: bool | None = None,
+        thread_count: int | None = None,
+        metric_period: int | None = None,
+        verbose: bool | int | None = None,
+        client: Any = None,
+        **others: Any,
+    ) -> None:
+        self.iterations = iterations
+        self.learning_rate = learning_rate
+        self.depth = depth
+        self.l2_leaf_reg = l2_leaf_reg
+        self.loss_function = loss_function
+        self.eval_metric = eval_metric
+        self.custom_metric = custom_metric
+        self.border_count = border_count
+        self.feature_border_type = feature_border_type
+        self.nan_mode = nan_mode
+        self.random_seed = random_seed
+        self.leaf_estimation_method = leaf_estimation_method
+        self.leaf_estimation_iterations = leaf_estimation_iterations
+        self.leaf_estimation_backtracking = leaf_estimation_backtracking
+        self.score_function = score_function
+        self.boost_from_average = boost_from_average
+        self.bootstrap_type = bootstrap_type
+        self.subsample = subsample
+        self.bagging_temperature = bagging_temperature
+        self.mvs_reg = mvs_reg
+        self.random_strength = random_strength
+        self.rsm = rsm
+        self.min_data_in_leaf = min_data_in_leaf
+        self.class_weights = class_weights
+        self.auto_class_weights = auto_class_weights
+        self.scale_pos_weight = scale_pos_weight
+        self.early_stopping_rounds = early_stopping_rounds
+        self.od_type = od_type
+        self.od_wait = od_wait
+        self.od_pval = od_pval
+        self.use_best_model = use_best_model
+        self.thread_count = thread_count
+        self.metric_period = metric_period
+        self.verbose = verbose
+        self.client = client
+        # Not attributes: names that are not in the signature cannot be told from what ``fit`` leaves behind.
+        self._others = dict(others)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """All parameters, the additional ones under the names they were given with."""
+        params: dict[str, Any] = super().get_params(deep=deep)
+        return params | self._others
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; any name is taken, ``fit`` refuses what it cannot use."""
+        named = type(self)._get_param_names()
+        for name, value in params.items():
+            if name in named:
+                setattr(self, name, value)
+            else:
+                self._others[name] = value
+        return self
+
+    def given_parameters(self) -> dict[str, Any]:
+        """CatBoost's parameters that the user has set, by the names used, aliases included."""
+        given = {name: value for name, value in self.get_params(deep=False).items() if name not in _OURS}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy with the same parameters and the same client: a connection cannot be copied."""
+        params = {
+            name: value if name in _OURS else clone(value, safe=False)
+            for name, value in self.get_params(deep=False).items()
+        }
+        twin = type(self)(**params)
+        if hasattr(self, "_metadata_request"):  # what set_fit_request leaves
+            twin._metadata_request = copy.deepcopy(self._metadata_request)
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the client, which is a connection of this process."""
+        return dict(super().__getstate__()) | {"client": None}

@@ -1,0 +1,41 @@
+"""The regressor that users import."""
+
+from typing import Any
+
+from sklearn.base import RegressorMixin
+
+from gbdist.estimators.base import DaskCatBoost
+from gbdist.estimators.inputs import is_lazy
+from gbdist.estimators.scoring import number_moments
+
+
+class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed
+    """Trains a CatBoost regressor on a Dask cluster; what comes out is a plain ``catboost.CatBoostRegressor``.
+
+    Loss: ``RMSE``.
+
+    Attributes
+    ----------
+    model_ : catboost.CatBoostRegressor
+    n_features_in_, feature_names_in_ : as scikit-learn's
+    evals_result_ : {data set: {metric: [value of each iteration]}}
+    best_iteration_, best_score_ : of the eval set
+    """
+
+    _is_classifier = False
+    _prediction_types = ("RawFormulaVal", "Exponent")
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² on X and y, with weights.
+
+        On Dask collections every partition is predicted and compared where it is, and only sums travel; y and the weight may
+        then be names of columns of X.
+        """
+        if is_lazy(X):
+            return self._lazy_moments(X, y, sample_weight, number_moments).r2
+        return float(super().score(X, y, sample_weight))
+
+    def _new_model(self) -> Any:
+        from catboost import CatBoostRegressor
+
+        return CatBoostRegressor()

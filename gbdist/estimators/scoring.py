@@ -1,0 +1,142 @@
+"""Accuracy and R² of a model on Dask collections: sums of each partition, merged in order."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gbdist.errors import DataError
+from gbdist.estimators.inputs import Parts
+from gbdist.estimators.prediction import Job, ShippedModel, answer_part, ship
+from gbdist.estimators.tables import as_vector, column, count_rows, select_columns
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What one partition, or several, add to a score.
+
+    ``weight`` Σw, ``mean`` of y, ``spread`` Σw(y − mean)², ``missed`` Σw(y − p)² for R² or Σw[y ≠ p] for accuracy.
+    """
+
+    weight: float = 0.0
+    mean: float = 0.0
+    spread: float = 0.0
+    missed: float = 0.0
+
+    def merged(self, other: "Moments") -> "Moments":
+        """Sum of both; the spread by Chan, Golub and LeVeque's update, which does not cancel as Σwy² − (Σwy)²/Σw does."""
+        weight = self.weight + other.weight
+        if weight == 0.0:
+            return self
+        apart = other.mean - self.mean
+        return Moments(
+            weight=weight,
+            mean=self.mean + apart * other.weight / weight,
+            spread=self.spread + other.spread + apart**2 * self.weight * other.weight / weight,
+            missed=self.missed + other.missed,
+        )
+
+    @property
+    def accuracy(self) -> float:
+        """Weighted share of rows whose label was predicted."""
+        return 1.0 - self.missed / self.weight
+
+    @property
+    def r2(self) -> float:
+        """Coefficient of determination; of a constant y it is 1 if predicted exactly, else 0, as in scikit-learn."""
+        if self.spread == 0.0:
+            return 1.0 if self.missed == 0.0 else 0.0
+        return 1.0 - self.missed / self.spread
+
+
+Compare = Callable[[NDArray[Any], NDArray[Any], NDArray[np.float64]], Moments]
+
+
+def label_moments(y: NDArray[Any], predicted: NDArray[Any], weight: NDArray[np.float64]) -> Moments:
+    """Rows whose label is another one than predicted."""
+    missed = float(weight[np.asarray(y != predicted, dtype=bool)].sum())
+    return Moments(weight=float(weight.sum()), missed=missed)
+
+
+def number_moments(y: NDArray[Any], predicted: NDArray[Any], weight: NDArray[np.float64]) -> Moments:
+    """Squared distances of y from the predictions and from its own mean."""
+    total = float(weight.sum())
+    if total == 0.0:
+        return Moments()
+    y = y.astype(np.float64)
+    mean = float((weight * y).sum()) / total
+    return Moments(
+        weight=total,
+        mean=mean,
+        spread=float((weight * (y - mean) ** 2).sum()),
+        missed=float((weight * (y - predicted) ** 2).sum()),
+    )
+
+
+def lazy_moments(model: Any, parts: Parts, job: Job, compare: Compare, scheduler: Any = None) -> Moments:
+    """Predict and compare each partition where it is; only sums come back, in one computation.
+
+    Raises
+    ------
+    DataError
+        A partition's y or weight has another number of rows than its X, y is missing somewhere, or there are no rows.
+    """
+    shipped = ship(model)
+    task = dask.delayed(_part_moments, pure=True)
+    columns = [_pieces(parts.features), _pieces(parts.label), _pieces(parts.weight)]
+    columns = [[None] * parts.n_parts if pieces is None else pieces for pieces in columns]
+    layout = (parts.labels, parts.label_column, parts.weight_column)
+    tasks = [
+        task(x, y, w, shipped, job, compare, layout, number)
+        for number, (x, y, w) in enumerate(zip(*columns, strict=True))
+    ]
+    total = _merge(dask.compute(*tasks, scheduler=scheduler) if scheduler is not None else dask.compute(*tasks))
+    if total.weight == 0.0:
+        raise DataError("X", "no rows, or only rows of weight 0", "rows to score", "Pass a collection that has rows.")
+    return total
+
+
+def _merge(moments: Iterable[Moments]) -> Moments:
+    total = Moments()
+    for part in moments:
+        total = total.merged(part)
+    return total
+
+
+def _pieces(collection: Any) -> list[Any] | None:
+    if collection is None or isinstance(collection, list):  # a vector in memory, cut like X
+        return collection
+    delayed = collection.to_delayed()
+    return list(np.asarray(delayed, dtype=object).ravel())
+
+
+def _part_moments(
+    x: Any, y: Any, w: Any, shipped: ShippedModel, job: Job, compare: Compare, layout: Any, number: int
+) -> Moments:
+    labels, label_column, weight_column = layout
+    y = column(x, label_column) if label_column is not None else y
+    w = column(x, weight_column) if weight_column is not None else w
+    if label_column is not None or weight_column is not None:
+        x = select_columns(x, list(labels))
+    rows = count_rows(x)
+    y = _vector(y, "y", rows, number)
+    weight = np.ones(rows) if w is None else _vector(w, "sample_weight", rows, number).astype(np.float64)
+    if pd.isna(y).any():
+        raise DataError(f"y of partition {number}", "missing values", "a value for each row", "Drop those rows.")
+    return compare(y, answer_part(x, shipped, job), weight)
+
+
+def _vector(values: Any, name: str, rows: int, number: int) -> NDArray[Any]:
+    vector = as_vector(values, name)
+    if len(vector) != rows:
+        raise DataError(
+            f"{name} of partition {number}",
+            f"{len(vector)} rows",
+            f"as many as X has there, {rows}",
+            f"Give X and {name} the same rows in each partition; take both from one collection if you can.",
+        )
+    return vector
