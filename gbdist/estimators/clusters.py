@@ -1,0 +1,67 @@
+"""Which cluster a fit uses, and its workers."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from distributed import Client
+
+from gbdist.errors import ClusterError, ParameterError
+from gbdist_cluster.launch.local import default_client
+from gbdist_cluster.plugin import prepare
+from gbdist_cluster.versions import WorkerFacts, check_workers
+
+_CONNECT_SECONDS = 30
+_lock = threading.Lock()
+_clients: dict[str, Client] = {}
+
+
+def resolve_client(client: Any) -> Client:
+    """The client itself, one for an address (made once per process), or the current one, else a local cluster's."""
+    if client is None:
+        return default_client()
+    if isinstance(client, Client):
+        return client
+    if isinstance(client, str):
+        return _client_at(client)
+    raise ParameterError(
+        "client", client, "a distributed.Client or the address of a scheduler", "Leave it out to use the current one."
+    )
+
+
+def _client_at(address: str) -> Client:
+    with _lock:
+        known = _clients.get(address)
+        if known is not None and known.status == "running":
+            return known
+        try:
+            _clients[address] = Client(address, set_as_default=False, timeout=_CONNECT_SECONDS)
+        except (OSError, TimeoutError, ValueError) as problem:
+            raise ClusterError(
+                f"No Dask scheduler answers at {address} ({problem})",
+                "Start one with: dask scheduler, or check the address",
+            ) from problem
+        return _clients[address]
+
+
+def ready_workers(client: Client, timeout: float = 30.0) -> tuple[WorkerFacts, ...]:
+    """The workers that may be used, checked and with gbdist's plugins; ClusterError if there are none in time."""
+    workers = check_workers(client, timeout)
+    prepare(client)
+    return workers
+
+
+def require_room(n_rows: int, bytes_a_row: int, workers: Sequence[WorkerFacts], what: str) -> None:
+    """ClusterError if the quantized rows cannot fit into the workers' memory, with the numbers."""
+    limits = [worker.memory_limit for worker in workers]
+    needed = n_rows * bytes_a_row
+    if all(limits) and needed > sum(limits):
+        raise ClusterError(
+            f"{what}: {n_rows:,} rows take {_size(needed)} once quantized ({bytes_a_row:,} bytes a row, zeros included), and "
+            f"{len(limits)} worker(s) have {_size(sum(limits))} of memory in all",
+            "Add workers or memory, or drop features",
+        )
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:.1f} GiB"

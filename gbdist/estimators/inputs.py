@@ -1,0 +1,292 @@
+"""What the user hands to ``fit``, checked without computing anything: X, y, weight and baseline kept together."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import dask
+import numpy as np
+
+from gbdist.errors import DataError
+from gbdist.estimators.tables import (
+    KINDS,
+    as_matrix,
+    as_table,
+    as_vector,
+    column_labels,
+    count_columns,
+    count_rows,
+    is_frame,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """One data set: either Dask collections with the same partitions, or tables in this process.
+
+    Parameters
+    ----------
+    features, label, weight, baseline
+        Dask collections if ``lazy``, else a table, vectors and a float64 [n_rows, dimension] matrix. ``label`` and
+        ``weight`` are None where there is none or where they are columns of ``features``.
+    lazy : bool
+    n_parts : int
+        Number of partitions; 1 in memory.
+    n_rows : int or None
+        None where the lengths of partitions are not known yet.
+    feature_names : tuple of str
+    labels : tuple or None
+        Column labels of the features in a frame, in order; None for arrays.
+    label_column, weight_column
+        Column labels in ``features``, or None.
+    """
+
+    features: Any
+    label: Any
+    weight: Any
+    baseline: Any
+    lazy: bool
+    n_parts: int
+    n_rows: int | None
+    feature_names: tuple[str, ...]
+    labels: tuple[Hashable, ...] | None
+    label_column: Hashable | None
+    weight_column: Hashable | None
+
+    @property
+    def has_label(self) -> bool:
+        """Whether there is a label, separate or as a column."""
+        return self.label is not None or self.label_column is not None
+
+    @property
+    def has_weight(self) -> bool:
+        """Whether there is a weight, separate or as a column."""
+        return self.weight is not None or self.weight_column is not None
+
+
+def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = None) -> Parts:
+    """Check that X, y, sample_weight and baseline belong together, and keep them together; nothing is computed.
+
+    ``y`` and ``sample_weight`` may be names of columns of X. Raises DataError that says what does not fit.
+    """
+    lazy = is_lazy(X)
+    X = X if lazy else as_table(X)
+    frame = _is_lazy_frame(X) if lazy else is_frame(X)
+    label_column, y = _column_or_vector(X, y, "y", frame)
+    weight_column, sample_weight = _column_or_vector(X, sample_weight, "sample_weight", frame)
+    labels = _feature_labels(X, {label_column, weight_column} - {None}, lazy) if frame else None
+    names = _names(labels) if labels is not None else tuple(str(i) for i in range(_array_columns(X, lazy)))
+    vectors = {"y": y, "sample_weight": sample_weight, "baseline": baseline}
+    if lazy:
+        matched = _match_lazy(X, vectors)
+        n_parts, n_rows = int(X.npartitions), _known_rows(X)
+    else:
+        matched = _match_memory(X, vectors)
+        n_parts, n_rows = 1, count_rows(X)
+    return Parts(
+        features=X,
+        label=matched["y"],
+        weight=matched["sample_weight"],
+        baseline=matched["baseline"],
+        lazy=lazy,
+        n_parts=n_parts,
+        n_rows=n_rows,
+        feature_names=names,
+        labels=labels,
+        label_column=label_column,
+        weight_column=weight_column,
+    )
+
+
+def is_lazy(data: Any) -> bool:
+    """Whether data is a Dask collection."""
+    return bool(dask.is_dask_collection(data))
+
+
+def _is_lazy_frame(X: Any) -> bool:
+    if _is_dask_array(X):
+        return False
+    if hasattr(X, "columns") and hasattr(X, "npartitions"):
+        return True
+    raise DataError("X", f"a Dask {type(X).__name__}", KINDS, "Turn it into a Dask DataFrame or Array first.")
+
+
+def _is_dask_array(data: Any) -> bool:
+    return is_lazy(data) and hasattr(data, "chunks") and hasattr(data, "rechunk")
+
+
+def _column_or_vector(X: Any, given: Any, name: str, frame: bool) -> tuple[Hashable | None, Any]:
+    """(label of the column, None) if ``given`` names a column of X, else (None, given)."""
+    if not isinstance(given, str):
+        return None, given
+    if not frame:
+        raise DataError(name, f"the column name {given!r}", "a vector", f"X has no column names; pass {name} itself.")
+    if given not in column_labels(X):
+        known = ", ".join(str(label) for label in column_labels(X)[:20])
+        raise DataError(name, f"the column name {given!r}", "a column of X", f"X has: {known}.")
+    return given, None
+
+
+def _feature_labels(X: Any, without: set[Hashable], lazy: bool) -> tuple[Hashable, ...]:
+    every = column_labels(X)
+    seen: set[Hashable] = set()
+    for label in every:
+        if label in seen:
+            raise DataError(f"column {label!r}", "the same name more than once", "distinct column names", "Rename one.")
+        seen.add(label)
+    labels = tuple(label for label in every if label not in without)
+    _require_features(len(labels))
+    return labels
+
+
+def _names(labels: tuple[Hashable, ...]) -> tuple[str, ...]:
+    names = tuple(str(label) for label in labels)
+    if len(set(names)) < len(names):
+        repeated = next(name for i, name in enumerate(names) if name in names[:i])
+        raise DataError(f"column {repeated!r}", "two labels with this text", "distinct column names", "Rename one.")
+    return names
+
+
+def _array_columns(X: Any, lazy: bool) -> int:
+    if not lazy:
+        n_columns = count_columns(X)
+    else:
+        if X.ndim != 2:
+            raise DataError("X", f"a {X.ndim}D Dask array", "2D array [n_rows, n_features]", "Reshape your data.")
+        if len(X.chunks[1]) != 1:
+            raise DataError(
+                "X",
+                f"a Dask array in {len(X.chunks[1])} chunks along its columns",
+                "chunks over rows only",
+                "Call X.rechunk({1: -1}).",
+            )
+        n_columns = X.chunks[1][0]
+        if n_columns != n_columns:  # NaN: not known
+            raise DataError(
+                "X", "a Dask array of unknown width", "a known number of columns", "Set it when it is made."
+            )
+    _require_features(int(n_columns))
+    return int(n_columns)
+
+
+def _require_features(n_columns: int) -> None:
+    if n_columns == 0:
+        raise DataError("X", "0 feature(s)", "a minimum of 1 is required", "Pass at least one feature column.")
+
+
+# ---- data in this process
+
+
+def _match_memory(X: Any, vectors: dict[str, Any]) -> dict[str, Any]:
+    n_rows = count_rows(X)
+    matched: dict[str, Any] = {}
+    for name, given in vectors.items():
+        if given is None:
+            matched[name] = None
+            continue
+        if is_lazy(given):
+            raise DataError(
+                name,
+                "a Dask collection beside X in memory",
+                "both of one kind",
+                f"Pass {name}.compute(), or X as a Dask collection.",
+            )
+        values = as_matrix(given, name) if name == "baseline" else as_vector(given, name)
+        if len(values) != n_rows:
+            raise DataError(name, f"{len(values)} rows", f"as many as X, {n_rows}", _length_hint(name))
+        matched[name] = values
+    return matched
+
+
+def _length_hint(name: str) -> str:
+    return f"X and {name} have inconsistent numbers of samples; pass one value of {name} for each row of X."
+
+
+# ---- Dask collections
+
+
+def _known_rows(X: Any) -> int | None:
+    if not _is_dask_array(X):
+        return None
+    lengths = X.chunks[0]
+    return None if any(length != length for length in lengths) else int(sum(lengths))
+
+
+def _match_lazy(X: Any, vectors: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if given is None else _match_one(X, given, name) for name, given in vectors.items()}
+
+
+def _match_one(X: Any, given: Any, name: str) -> Any:
+    """Return ``given`` as a Dask collection whose partitions are X's."""
+    if not is_lazy(given):
+        return _in_chunks_of(X, given, name)
+    if _is_dask_array(given):
+        _require_vector(given, name)
+        if _is_dask_array(X):
+            return _align(X, given, name)
+    elif name != "baseline" and getattr(given, "ndim", 1) == 2 and len(given.columns) != 1:
+        raise DataError(name, f"a Dask DataFrame of {len(given.columns)} columns", "one column", f"Pass {name}['…'].")
+    if given.npartitions != X.npartitions:
+        raise _partitions_differ(X, given, name)
+    ours, theirs = getattr(X, "divisions", (None,)), getattr(given, "divisions", (None,))
+    if None not in ours and None not in theirs and ours != theirs:
+        raise DataError(
+            name,
+            f"partitions that begin at {_few(theirs)}",
+            f"X's, which begin at {_few(ours)}",
+            f"Take {name} from the same frame as X, or repartition it with divisions=X.divisions.",
+        )
+    return given
+
+
+def _require_vector(given: Any, name: str) -> None:
+    most = 2 if name == "baseline" else 1
+    if given.ndim > most and not (given.ndim == 2 and given.shape[1] == 1):
+        raise DataError(name, f"a {given.ndim}D Dask array", "one value a row", f"Pass {name} as a vector.")
+
+
+def _align(X: Any, given: Any, name: str) -> Any:
+    """Give a Dask array the row chunks of X; those of both must be known where they are not the same."""
+    if given.ndim == 2 and len(given.chunks[1]) != 1:
+        given = given.rechunk({1: -1})
+    ours, theirs = X.chunks[0], given.chunks[0]
+    ours_known, theirs_known = _known_rows(X) is not None, _known_rows(given) is not None
+    if ours_known and theirs_known:
+        if sum(ours) != sum(theirs):
+            raise DataError(name, f"{sum(theirs)} rows", f"as many as X, {sum(ours)}", _length_hint(name))
+        return given if ours == theirs else given.rechunk({0: ours})
+    if len(ours) != len(theirs):
+        raise _partitions_differ(X, given, name)
+    return given
+
+
+def _partitions_differ(X: Any, given: Any, name: str) -> DataError:
+    return DataError(
+        name,
+        f"{given.npartitions} partitions",
+        f"X's {X.npartitions}, with the same rows in each",
+        f"Take {name} from the same collection as X, or give both known chunk sizes (compute_chunk_sizes()).",
+    )
+
+
+def _in_chunks_of(X: Any, given: Any, name: str) -> Any:
+    """Cut a vector in memory as the rows of the Dask array X are cut."""
+    n_rows = _known_rows(X)
+    if n_rows is None:
+        raise DataError(
+            name,
+            f"a {type(given).__name__} in memory beside a Dask collection whose partition lengths are not known",
+            "a Dask collection with the partitions of X",
+            f"Pass {name} as a column of X, or turn X into an array of known chunks: X.to_dask_array(lengths=True).",
+        )
+    values = as_matrix(given, name) if name == "baseline" else as_vector(given, name)
+    if len(values) != n_rows:
+        raise DataError(name, f"{len(values)} rows", f"as many as X, {n_rows}", _length_hint(name))
+    edges = np.concatenate(([0], np.cumsum(X.chunks[0]))).astype(np.int64)
+    return [values[start:stop] for start, stop in pairwise(edges)]
+
+
+def _few(divisions: tuple[Any, ...]) -> str:
+    shown = ", ".join(str(d) for d in divisions[:4])
+    return shown + (", …" if len(divisions) > 4 else "")

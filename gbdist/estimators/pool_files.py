@@ -1,0 +1,175 @@
+"""A pool on disk: a folder with one NumPy archive a shard, and a header in JSON that is written last.
+
+Anything that fsspec opens will do, as long as client and workers reach it. Nothing is pickled.
+"""
+
+import json
+import uuid
+from dataclasses import asdict
+from typing import Any
+
+import fsspec  # type: ignore[import-untyped]
+import numpy as np
+from distributed import Client
+
+from gbdist.errors import DataError
+from gbdist.estimators.preparation import names, wait_for
+from gbdist.estimators.quantized import QuantizedSet
+from gbdist.estimators.scope import FutureScope
+from gbdist.estimators.shard import ArenaSpec, Shard, arena_of
+from gbdist.quantize.binning import bins_dtype
+from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.merge_surveys import DataSurvey
+from gbdist.quantize.survey import BaselineFacts, LabelFacts, WeightFacts
+from gbdist_cluster.placement import Piece, place
+from gbdist_cluster.shards import ShardHandle, keep
+
+#: Raise it whenever files of the former version are read differently, and keep reading the former ones.
+FORMAT_VERSION = 1
+_FORMAT = "gbdist-pool"
+_HEADER = "pool.json"
+
+
+def save_pool(client: Client, data: QuantizedSet, feature_names: tuple[str, ...], path: str) -> None:
+    """Write a quantized set into the folder ``path``; a pool that is there already is replaced."""
+    path = str(path).rstrip("/")
+    files, root = fsspec.core.url_to_fs(path)
+    files.makedirs(root, exist_ok=True)
+    former = _shards_named_in(files, f"{root}/{_HEADER}")
+    token = uuid.uuid4().hex[:8]
+    futures = [future for of_rank in data.shards for future in of_rank]
+    targets = [f"shard-{token}-{number:05d}.npz" for number in range(len(futures))]
+    with FutureScope() as scope:
+        written = scope.hold(client.map(write_shard, futures, targets, path=path, **names("save")))
+        wait_for(written)
+        shards = client.gather(written)
+    header = {
+        "format": _FORMAT,
+        "version": FORMAT_VERSION,
+        "feature_names": list(feature_names),
+        "borders": [{"values": each.values.tolist(), "nan_treatment": each.nan_treatment} for each in data.borders],
+        "survey": asdict(data.survey),
+        "dimension": data.dimension,
+        "shards": sorted(shards, key=lambda shard: int(shard["first_row"])),
+    }
+    with files.open(f"{root}/{_HEADER}", "w") as file:
+        json.dump(header, file)
+    for name in former:
+        files.rm_file(f"{root}/{name}")
+
+
+def _shards_named_in(files: Any, header: str) -> list[str]:
+    if not files.exists(header):
+        return []
+    with files.open(header) as file:
+        return [shard["file"] for shard in json.load(file).get("shards", [])]
+
+
+def write_shard(handle: ShardHandle, name: str, path: str) -> dict[str, Any]:
+    """Write one shard (a task on the worker that holds it); say which rows it has."""
+    shard: Shard = handle.shard
+    parts: dict[str, Any] = {
+        "bins": shard.bins,
+        "label": shard.label,
+        "weight": shard.weight,
+        "baseline": shard.baseline,
+    }
+    with fsspec.open(f"{path}/{name}", "wb") as file:
+        np.savez(file, **{key: part for key, part in parts.items() if part is not None})
+    return {"file": name, "first_row": shard.first_row, "n_rows": shard.n_rows}
+
+
+def load_pool(client: Client, workers: list[str], path: str) -> tuple[QuantizedSet, tuple[str, ...]]:
+    """Read a pool onto these workers; returns the set and the names of its features."""
+    path = str(path).rstrip("/")
+    header = _read_header(path)
+    borders = tuple(
+        FeatureBorders(np.array(each["values"], dtype=np.float32), each["nan_treatment"]) for each in header["borders"]
+    )
+    survey = _survey(header["survey"])
+    shards = header["shards"]
+    placement = place([shard["n_rows"] for shard in shards], [None] * len(shards), workers)
+    token = uuid.uuid4().hex[:12]
+    by_rank = []
+    with FutureScope() as scope:
+        for rank, address in enumerate(placement.members):
+            arena = ArenaSpec(
+                key=f"{token}-{rank}",
+                n_rows=placement.rows_of(rank),
+                n_features=len(borders),
+                wide=bins_dtype(borders) is np.uint16,
+                weighted=survey.weight is not None,
+                dimension=header["dimension"],
+            )
+            pieces = placement.pieces_of(rank)
+            columns = np.cumsum([0, *(piece.rows for piece in pieces)])[:-1].tolist()
+            by_rank.append(
+                scope.hold(
+                    client.map(
+                        read_shard,
+                        [f"{path}/{shards[piece.partition]['file']}" for piece in pieces],
+                        pieces,
+                        columns,
+                        arena=arena,
+                        workers=[address],
+                        allow_other_workers=True,
+                        **names("load"),
+                    )
+                )
+            )
+        every = [future for futures in by_rank for future in futures]
+        wait_for(every)
+        scope.keep(every)
+    data = QuantizedSet(
+        placement.members, tuple(tuple(futures) for futures in by_rank), borders, survey, header["dimension"]
+    )
+    return data, tuple(header["feature_names"])
+
+
+def read_shard(file_name: str, piece: Piece, column: int, arena: ArenaSpec) -> ShardHandle:
+    """Read some rows of a saved shard into the arena of their rank (a task)."""
+    shard = Shard(arena_of(arena), column, piece.rows, piece.first_row)
+    rows = slice(piece.start, piece.stop)
+    with fsspec.open(file_name, "rb") as file, np.load(file, allow_pickle=False) as saved:
+        shard.bins[...] = saved["bins"][:, rows]
+        shard.label[...] = saved["label"][rows]
+        if shard.weight is not None:
+            shard.weight[...] = saved["weight"][rows]
+        if shard.baseline is not None:
+            shard.baseline[...] = saved["baseline"][:, rows]
+    return keep(shard)
+
+
+def _read_header(path: str) -> dict[str, Any]:
+    try:
+        with fsspec.open(f"{path}/{_HEADER}", "r") as file:
+            header = json.load(file)
+    except FileNotFoundError:
+        raise DataError(path, f"no {_HEADER}", "a folder that DaskPool.save wrote", "Check the path.") from None
+    except json.JSONDecodeError as error:
+        raise DataError(
+            path, f"a {_HEADER} that is not JSON ({error})", "a saved pool", "Save the pool anew."
+        ) from None
+    found = (header.get("format"), header.get("version")) if isinstance(header, dict) else (None, None)
+    if found != (_FORMAT, FORMAT_VERSION):
+        raise DataError(
+            path,
+            f"format {found[0]!r} version {found[1]!r}",
+            f"{_FORMAT!r} version {FORMAT_VERSION}",
+            "Save the pool anew with this version of gbdist.",
+        )
+    checked: dict[str, Any] = header
+    return checked
+
+
+def _survey(saved: dict[str, Any]) -> DataSurvey:
+    fields = _with_tuples(saved)
+    for name, kind in (("label", LabelFacts), ("weight", WeightFacts), ("baseline", BaselineFacts)):
+        if fields[name] is not None:
+            fields[name] = kind(**_with_tuples(fields[name]))
+    return DataSurvey(**fields)
+
+
+def _with_tuples(saved: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists only; the records have tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()}

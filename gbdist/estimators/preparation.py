@@ -1,0 +1,212 @@
+"""From raw partitions to quantized shards on the workers: survey, placement, borders, bins.
+
+Two waits of the client in all: for the surveys, on which placement and every check depend, and for the bins. Tasks are
+O(partitions + workers²); the client sees one small record a partition, and the borders.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from distributed import Client, Future, as_completed
+from distributed.scheduler import KilledWorker
+
+from gbdist.errors import ClusterError, DataError
+from gbdist.estimators import tasks
+from gbdist.estimators.parameters import QuantizeParams
+from gbdist.estimators.raw_parts import PartNumber, RawParts
+from gbdist.estimators.scope import FutureScope
+from gbdist.estimators.shard import ArenaSpec
+from gbdist.estimators.split import RowSplit
+from gbdist.estimators.tasks import PieceTask
+from gbdist.quantize.merge_surveys import DataSurvey, merge_surveys
+from gbdist_cluster.placement import Piece, Placement, place
+
+_MOST_SHARES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Surveyed:
+    """A raw data set whose facts are known: what every later step reads."""
+
+    raw: RawParts
+    survey: DataSurvey
+    numbers: tuple[PartNumber, ...]
+    where: tuple[str | None, ...]
+
+    @property
+    def rows_per_partition(self) -> tuple[int, ...]:
+        """Rows of each partition, in order."""
+        return self.survey.part_rows
+
+
+@dataclass(frozen=True, eq=False)
+class SurveyRequest:
+    """Survey tasks that were sent off."""
+
+    raw: RawParts
+    numbers: tuple[PartNumber, ...]
+    futures: list[Future]
+
+
+def request_survey(client: Client, raw: RawParts, split: RowSplit | None, scope: FutureScope) -> SurveyRequest:
+    """Send off the survey of a data set, or of one side of ``split``, which costs a wait for the lengths first."""
+    numbers = [PartNumber(i) for i in range(raw.n_parts)]
+    if split is not None:
+        raw = replace(raw, format=replace(raw.format, split=split))
+        counts = gather(client, scope.hold(client.map(tasks.count_part, raw.features, **names("count"))))
+        starts = [0, *np.cumsum(counts).tolist()]
+        numbers = [PartNumber(i, starts[i], split.count_before(starts[i])) for i in range(raw.n_parts)]
+    futures = client.map(tasks.survey, *raw.columns(), numbers, layout=raw.format, **names("survey"))
+    return SurveyRequest(raw, tuple(numbers), scope.hold(futures))
+
+
+def finish_survey(client: Client, request: SurveyRequest, scope: FutureScope) -> Surveyed:
+    """Wait for the survey and make every check on the input; DataError says what is wrong and where."""
+    survey = merge_surveys(gather(client, request.futures))
+    scope.drop(request.futures)
+    first_rows = np.cumsum((0, *survey.part_rows)).tolist()
+    numbers = tuple(replace(number, first_row=first_rows[number.number]) for number in request.numbers)
+    held = client.who_has(request.raw.features)
+    where = tuple(next(iter(held.get(future.key, ())), None) for future in request.raw.features)
+    return Surveyed(request.raw, survey, numbers, where)
+
+
+def request_borders(
+    client: Client, data: Surveyed, placement: Placement, rules: QuantizeParams, scope: FutureScope
+) -> Future:
+    """Send off the choice of borders; the future holds a tuple of FeatureBorders.
+
+    Samples are joined on each worker, cut into shares of the features, and every share goes to one task.
+    """
+    survey, members = data.survey, placement.members
+    samples = client.map(
+        tasks.sample,
+        data.raw.features,
+        data.numbers,
+        layout=data.raw.format,
+        n_rows_total=survey.n_rows,
+        **names("sample"),
+    )
+    scope.hold(samples)
+    edges = share_edges(len(survey.names), len(members), sum(client.nthreads(list(members)).values()))
+    spans = list(pairwise(edges))
+    rank_of = {piece.partition: piece.rank for piece in reversed(placement.pieces)}
+    groups = [[samples[i] for i in sorted(rank_of) if rank_of[i] == rank] for rank in range(len(members))]
+    groups = [group for group in groups if group]
+    packs = scope.hold(client.map(tasks.cut_by_feature, groups, edges=edges, **names("cut")))
+    chosen = []
+    for share, (first, last) in enumerate(spans):
+        cuts = scope.hold(client.map(tasks.take, packs, number=share, **names("take")))
+        span = {"has_nan": survey.has_nan[first:last], "names": survey.names[first:last], "rules": rules}
+        chosen += scope.hold([client.submit(tasks.choose, cuts, **span, **names("choose", one=True))])
+    return scope.hold([client.submit(tasks.join, chosen, **names("borders", one=True))])[0]
+
+
+def share_edges(n_features: int, n_workers: int, n_threads: int) -> list[int]:
+    """Where the shares of the features begin and end: one a thread, but no more than 64 unless there are more workers."""
+    n_shares = min(n_features, max(n_workers, min(n_threads, _MOST_SHARES)))
+    return [n_features * share // n_shares for share in range(n_shares + 1)]
+
+
+def request_bins(
+    client: Client,
+    data: Surveyed,
+    placement: Placement,
+    borders: Future,
+    initial: Future | None,
+    dimension: int,
+    scope: FutureScope,
+) -> list[list[Future]]:
+    """Send off the quantize tasks, each to its rank's worker but free to run elsewhere; futures by rank.
+
+    ``dimension`` is that of the baseline, 0 without one.
+    """
+    token = uuid.uuid4().hex[:12]
+    by_rank: list[list[Future]] = []
+    for rank, address in enumerate(placement.members):
+        pieces = placement.pieces_of(rank)
+        arena = ArenaSpec(
+            key=f"{token}-{rank}",
+            n_rows=placement.rows_of(rank),
+            n_features=len(data.survey.names),
+            wide=False,
+            weighted=data.survey.weight is not None,
+            dimension=dimension,
+        )
+        lists = [[column[piece.partition] for piece in pieces] for column in data.raw.columns()]
+        futures = client.map(
+            tasks.quantize,
+            *lists,
+            [borders] * len(pieces),
+            [initial] * len(pieces),
+            _piece_tasks(pieces, data.numbers, arena),
+            layout=data.raw.format,
+            coding=None if data.survey.label is None else data.survey.labels,
+            workers=[address],
+            allow_other_workers=True,
+            **names("quantize"),
+        )
+        by_rank.append(scope.hold(futures))
+    return by_rank
+
+
+def _piece_tasks(pieces: Sequence[Piece], numbers: Sequence[PartNumber], arena: ArenaSpec) -> list[PieceTask]:
+    made = []
+    column = 0
+    for piece in pieces:
+        made.append(PieceTask(numbers[piece.partition], piece.start, piece.stop, piece.first_row, column, arena))
+        column += piece.rows
+    return made
+
+
+def place_rows(data: Surveyed, workers: Sequence[str], *, spread: bool = False) -> Placement:
+    """Give the rows to workers; ``spread`` uses all of them, however few rows there are."""
+    least = {"min_rows_per_rank": 1} if spread else {}
+    return place(data.rows_per_partition, data.where, workers, **least)
+
+
+def on_ranks_of(placement: Placement, members: Sequence[str]) -> Placement:
+    """The same pieces, numbered by the ranks of ``members``, some of which may own nothing."""
+    rank_of = {address: rank for rank, address in enumerate(members)}
+    pieces = tuple(replace(piece, rank=rank_of[placement.members[piece.rank]]) for piece in placement.pieces)
+    return Placement(tuple(members), pieces)
+
+
+def gather(client: Client, futures: Sequence[Future]) -> list[Any]:
+    """Results of tasks, once all are there; the error of the first that failed, with its own type."""
+    wait_for(futures)
+    return list(client.gather(list(futures)))
+
+
+def wait_for(futures: Sequence[Future]) -> None:
+    """Wait until all tasks are done; raise what a failed one raised as soon as it has failed."""
+    for future in as_completed(futures):
+        if future.status == "error":
+            raise _cause(future) from None
+        if future.status in ("cancelled", "lost"):
+            raise ClusterError(
+                f"{future.key} was cancelled, or the worker that held its rows left the cluster",
+                "Call fit again; rows that come from this process's memory cannot be computed anew on another worker",
+            )
+
+
+def _cause(future: Future) -> BaseException:
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return ClusterError(
+            f"Workers died again and again while they ran {error.task} (the last was {error.last_worker})",
+            "Give workers more memory, or the data smaller partitions, and look at the workers' logs",
+        )
+    if isinstance(error, BaseException):
+        return error
+    return DataError(str(future.key), repr(error), "a result", "Look at the worker's log.")
+
+
+def names(step: str, *, one: bool = False) -> dict[str, Any]:
+    """Keywords that name the tasks of a step on Dask's dashboard, each call's its own."""
+    name = f"gbdist-{step}-{uuid.uuid4().hex[:12]}"
+    return {"key": name, "pure": False}

@@ -1,0 +1,140 @@
+"""A quantized data set on the cluster: who holds which shards, and what is known of all rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from distributed import Future
+from numpy.typing import NDArray
+
+from gbdist.boosting.rows import Rows
+from gbdist.errors import DataError
+from gbdist.estimators.shard import Shard, assemble
+from gbdist.quantize.binning import bins_dtype
+from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.merge_surveys import DataSurvey
+from gbdist.quantize.survey import LABEL_LIMIT
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedSet:
+    """Quantized rows by rank.
+
+    Parameters
+    ----------
+    members : addresses of the workers, by rank
+    shards : futures of ShardHandles, by rank; a rank may have none
+    borders : one a feature
+    survey : facts of all rows
+    dimension : of the baseline, 0 without one
+    """
+
+    members: tuple[str, ...]
+    shards: tuple[tuple[Future, ...], ...]
+    borders: tuple[FeatureBorders, ...]
+    survey: DataSurvey
+    dimension: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all shards."""
+        layout = layout_of(self, None)
+        return self.survey.n_rows * row_bytes(layout.n_features, layout.wide, layout.weighted, layout.dimension)
+
+    def release(self) -> None:
+        """Free the shards."""
+        for futures in self.shards:
+            for future in futures:
+                future.release()
+
+
+@dataclass(frozen=True, eq=False)
+class SetLayout:
+    """What a rank must know to put its rows of a data set together.
+
+    ``counts`` is the number of shards of each rank. ``label_of_code`` float32, if any, maps what the shards keep as label
+    to what the trainer wants; ``class_weights`` float64, if any, multiplies the weight of each row of that class.
+    """
+
+    counts: tuple[int, ...]
+    n_features: int
+    wide: bool
+    weighted: bool
+    dimension: int
+    label_of_code: NDArray[np.float32] | None
+    class_weights: NDArray[np.float64] | None = None
+
+    def rows_of(self, shards: Sequence[Shard]) -> Rows:
+        """Assemble one rank's rows."""
+        rows = assemble(shards, self.n_features, weighted=self.weighted, dimension=self.dimension, wide=self.wide)
+        label = rows.label
+        if self.label_of_code is not None:
+            label = self.label_of_code[label.astype(np.int64)]
+        weight = rows.weight
+        if self.class_weights is not None:
+            of_class = self.class_weights[label.astype(np.int64)]
+            # In float64 and rounded once, so that the result does not depend on who computes it.
+            weight = (of_class if weight is None else of_class * weight).astype(np.float32)
+        return Rows(rows.bins, label, weight, rows.baseline, rows.segments)
+
+
+def layout_of(data: QuantizedSet, label_of_code: NDArray[np.float32] | None) -> SetLayout:
+    """How each rank puts its rows of the data set together."""
+    return SetLayout(
+        counts=tuple(len(futures) for futures in data.shards),
+        n_features=len(data.borders),
+        wide=bins_dtype(data.borders) is np.uint16,
+        weighted=data.survey.weight is not None,
+        dimension=data.dimension,
+        label_of_code=label_of_code,
+    )
+
+
+def row_bytes(n_features: int, wide: bool, weighted: bool, dimension: int) -> int:
+    """Bytes that one quantized row takes: bins, label, weight, baseline."""
+    return n_features * (2 if wide else 1) + 4 + 4 * weighted + 8 * dimension
+
+
+def class_names(survey: DataSurvey) -> tuple[Any, ...]:
+    """The classes of a training set: its sorted distinct labels."""
+    return _values(survey, "y")
+
+
+def codes_for_classes(survey: DataSurvey, classes: Sequence[Any], where: str) -> NDArray[np.float32]:
+    """Number of the class behind each label code; DataError for a label that is not among ``classes``."""
+    number_of = {value: number for number, value in enumerate(classes)}
+    values = _values(survey, where)
+    for value in values:
+        if value not in number_of:
+            raise DataError(
+                where,
+                f"label {value!r}",
+                f"one of the {len(classes)} training labels",
+                "Add rows with that label to the training data or leave those rows out.",
+            )
+    return np.array([number_of[value] for value in values], dtype=np.float32)
+
+
+def numbers_of_codes(survey: DataSurvey, where: str) -> NDArray[np.float32] | None:
+    """Number behind each label code for regression; None where the shards keep the numbers themselves."""
+    if survey.label is None:
+        raise _no_label(where)
+    return None if survey.labels.values is None else survey.labels.label_values()
+
+
+def _values(survey: DataSurvey, where: str) -> tuple[Any, ...]:
+    if survey.label is None:
+        raise _no_label(where)
+    if survey.label.values is None:
+        raise DataError(
+            where,
+            f"more than {LABEL_LIMIT} different labels",
+            "classes",
+            "Use a regressor for continuous values, or merge rare classes.",
+        )
+    return survey.label.values
+
+
+def _no_label(where: str) -> DataError:
+    return DataError(where, "no labels", "one label a row", "Make the DaskPool with y.")

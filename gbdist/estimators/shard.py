@@ -1,0 +1,168 @@
+"""What one quantize task leaves on a worker: some rows of a rank, in the rank's one matrix.
+
+Placement knows how many rows a rank will own, so the first task of a rank makes the whole matrix and every task fills its
+columns: a rank that owns many pieces never holds them twice. A task that runs elsewhere (its worker died) fills a matrix
+there; whoever puts the rank together then copies.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.boosting.rows import Rows, Segment
+
+Bins = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaSpec:
+    """Shape of a rank's matrix. ``key`` is unique to the data set and the rank; ``dimension`` is 0 without a baseline."""
+
+    key: str
+    n_rows: int
+    n_features: int
+    wide: bool
+    weighted: bool
+    dimension: int
+
+
+class Arena:
+    """All rows of one rank: bins [n_features, n_rows], label and weight float32 [n_rows], baseline [dimension, n_rows]."""
+
+    __slots__ = ("__weakref__", "baseline", "bins", "label", "weight")
+
+    def __init__(self, spec: ArenaSpec) -> None:
+        # Not zeroed: the system gives pages out as tasks write to them.
+        shape = (spec.n_features, spec.n_rows)
+        self.bins: Bins = np.empty(shape, dtype=np.uint16) if spec.wide else np.empty(shape, dtype=np.uint8)
+        self.label = np.zeros(spec.n_rows, dtype=np.float32)
+        self.weight = np.ones(spec.n_rows, dtype=np.float32) if spec.weighted else None
+        self.baseline = np.zeros((spec.dimension, spec.n_rows), dtype=np.float64) if spec.dimension else None
+
+
+_arenas: "WeakValueDictionary[str, Arena]" = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def arena_of(spec: ArenaSpec) -> Arena:
+    """The rank's arena in this process, made by whoever asks first; it lives as long as a shard in it does."""
+    with _lock:
+        arena = _arenas.get(spec.key)
+        if arena is None:
+            arena = _arenas[spec.key] = Arena(spec)
+        return arena
+
+
+class Shard:
+    """Rows ``start … start+n_rows−1`` of an arena; they are the rows ``first_row …`` of the data set.
+
+    Pickling carries a copy of these rows alone.
+    """
+
+    __slots__ = ("arena", "first_row", "n_rows", "start")
+
+    def __init__(self, arena: Arena, start: int, n_rows: int, first_row: int) -> None:
+        self.arena, self.start, self.n_rows, self.first_row = arena, start, n_rows, first_row
+
+    @property
+    def bins(self) -> Bins:
+        """uint8 or uint16 [n_features, n_rows], a view."""
+        return self.arena.bins[:, self._columns]
+
+    @property
+    def label(self) -> NDArray[np.float32]:
+        """float32 [n_rows], a view."""
+        return self.arena.label[self._columns]
+
+    @property
+    def weight(self) -> NDArray[np.float32] | None:
+        """float32 [n_rows], a view, or None."""
+        return None if self.arena.weight is None else self.arena.weight[self._columns]
+
+    @property
+    def baseline(self) -> NDArray[np.float64] | None:
+        """float64 [dimension, n_rows], a view, or None."""
+        return None if self.arena.baseline is None else self.arena.baseline[:, self._columns]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of these rows."""
+        return sum(part.nbytes for part in (self.bins, self.label, self.weight, self.baseline) if part is not None)
+
+    @property
+    def _columns(self) -> slice:
+        return slice(self.start, self.start + self.n_rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        copies = [None if part is None else part.copy() for part in (self.bins, self.label, self.weight, self.baseline)]
+        return shard_of, (*copies, self.first_row)
+
+
+def shard_of(
+    bins: Bins,
+    label: NDArray[np.float32],
+    weight: NDArray[np.float32] | None,
+    baseline: NDArray[np.float64] | None,
+    first_row: int,
+) -> Shard:
+    """Make a shard that has its arena for itself, out of its arrays."""
+    arena = Arena.__new__(Arena)
+    arena.bins, arena.label, arena.weight, arena.baseline = bins, label, weight, baseline
+    return Shard(arena, 0, int(bins.shape[1]), first_row)
+
+
+def assemble(shards: Sequence[Shard], n_features: int, *, weighted: bool, dimension: int, wide: bool) -> Rows:
+    """Put the shards of a rank together as Rows, in the order of their rows; no copy if they fill one arena.
+
+    ``weighted``, ``dimension`` and ``wide`` describe the data set, so that a rank without rows agrees with the others.
+    """
+    shards = sorted(shards, key=lambda shard: shard.first_row)
+    n_rows = sum(shard.n_rows for shard in shards)
+    if shards and _fill_one_arena(shards, n_rows):
+        arena = shards[0].arena
+    elif len(shards) == 1:
+        arena = shard_of(*shards[0].__reduce__()[1]).arena
+    else:
+        arena = _copied(shards, ArenaSpec("", n_rows, n_features, wide, weighted, dimension))
+    return Rows(arena.bins, arena.label, arena.weight, arena.baseline, _segments(shards))
+
+
+def _fill_one_arena(shards: Sequence[Shard], n_rows: int) -> bool:
+    ends = 0
+    for shard in shards:
+        if shard.arena is not shards[0].arena or shard.start != ends:
+            return False
+        ends += shard.n_rows
+    return ends == n_rows == int(shards[0].arena.bins.shape[1])
+
+
+def _copied(shards: Sequence[Shard], spec: ArenaSpec) -> Arena:
+    arena = Arena(spec)
+    start = 0
+    for shard in shards:
+        into = Shard(arena, start, shard.n_rows, shard.first_row)
+        into.bins[...] = shard.bins
+        into.label[...] = shard.label
+        for target, source in ((into.weight, shard.weight), (into.baseline, shard.baseline)):
+            if target is not None and source is not None:
+                target[...] = source
+        start += shard.n_rows
+    return arena
+
+
+def _segments(shards: Sequence[Shard]) -> tuple[Segment, ...]:
+    segments: list[Segment] = []
+    start = 0
+    for shard in shards:
+        last = segments[-1] if segments else None
+        if last is not None and last.first_row + last.stop - last.start == shard.first_row:
+            segments[-1] = Segment(last.start, start + shard.n_rows, last.first_row)
+        else:
+            segments.append(Segment(start, start + shard.n_rows, shard.first_row))
+        start += shard.n_rows
+    return tuple(segments)

@@ -1,0 +1,127 @@
+"""What workers do before the trainer starts: functions that run as Dask tasks, each on one partition or one share of features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.errors import DataError
+from gbdist.estimators.initial import InitialModel
+from gbdist.estimators.parameters import QuantizeParams
+from gbdist.estimators.raw_parts import Block, PartFormat, PartNumber, read_part
+from gbdist.estimators.shard import ArenaSpec, Shard, arena_of
+from gbdist.estimators.tables import count_rows, slice_rows
+from gbdist.quantize.binning import bin_part, bins_dtype
+from gbdist.quantize.borders import FeatureBorders, choose_borders
+from gbdist.quantize.raw import RawPart
+from gbdist.quantize.sample import sample_rows
+from gbdist.quantize.survey import PartSurvey, survey_part
+from gbdist.quantize.vectors import LabelCoding, baseline_matrix, encode_label, number_vector
+from gbdist_cluster.shards import ShardHandle, keep
+
+
+@dataclass(frozen=True, slots=True)
+class PieceTask:
+    """Rows ``start … stop−1`` of a partition, and the columns of the rank's arena that they fill."""
+
+    part: PartNumber
+    start: int
+    stop: int
+    first_row: int
+    column: int
+    arena: ArenaSpec
+
+
+def count_part(features: Any, *_: Any) -> int:
+    """Number of rows of a partition."""
+    return count_rows(features.features if isinstance(features, Block) else features)
+
+
+def survey(features: Any, label: Any, weight: Any, baseline: Any, part: PartNumber, layout: PartFormat) -> PartSurvey:
+    """Look at every value of a partition once; what is wrong with it comes back as its ``problem``."""
+    try:
+        return survey_part(read_part(features, label, weight, baseline, layout, part))
+    except DataError as problem:
+        return PartSurvey(part.number, 0, 0, (), False, (), (), problem=problem)
+
+
+def sample(features: Any, part: PartNumber, layout: PartFormat, n_rows_total: int) -> NDArray[np.float32]:
+    """Values of the partition's sampled rows, float32 [n_features, n_sampled]."""
+    return sample_rows(read_part(features, None, None, None, layout, part), part.first_row, n_rows_total)
+
+
+def cut_by_feature(samples: Sequence[NDArray[np.float32]], edges: Sequence[int]) -> list[NDArray[np.float32]]:
+    """Join samples of several partitions, and cut them into shares of the features."""
+    joined = np.concatenate(samples, axis=1)
+    return [np.ascontiguousarray(joined[first:last]) for first, last in pairwise(edges)]
+
+
+def take(items: Sequence[Any], number: int) -> Any:
+    """One item of a list that a task left."""
+    return items[number]
+
+
+def choose(
+    samples: Sequence[NDArray[np.float32]], has_nan: Sequence[bool], names: Sequence[str], rules: QuantizeParams
+) -> list[FeatureBorders]:
+    """Borders of one share of the features, from its samples of all partitions."""
+    joined = samples[0] if len(samples) == 1 else np.concatenate(samples, axis=1)
+    return [
+        choose_borders(values, rules.border_count, rules.feature_border_type, rules.nan_mode, nan, name)
+        for values, nan, name in zip(joined, has_nan, names, strict=True)
+    ]
+
+
+def join(shares: Sequence[Sequence[FeatureBorders]]) -> tuple[FeatureBorders, ...]:
+    """Borders of all features."""
+    return tuple(borders for share in shares for borders in share)
+
+
+def quantize(
+    features: Any,
+    label: Any,
+    weight: Any,
+    baseline: Any,
+    borders: Sequence[FeatureBorders],
+    initial: InitialModel | None,
+    piece: PieceTask,
+    layout: PartFormat,
+    coding: LabelCoding | None,
+) -> ShardHandle:
+    """Turn some rows of a partition into bins, in the arena of their rank."""
+    raw = read_part(features, label, weight, baseline, layout, piece.part)
+    return keep(fill_arena(raw, borders, initial, piece, coding))
+
+
+def fill_arena(
+    raw: RawPart,
+    borders: Sequence[FeatureBorders],
+    initial: InitialModel | None,
+    piece: PieceTask,
+    coding: LabelCoding | None,
+) -> Shard:
+    """Write bins, labels, weights and baseline of a piece into its arena."""
+    features, label, weight, baseline = (
+        _rows(values, piece) for values in (raw.features, raw.label, raw.weight, raw.baseline)
+    )
+    raw = RawPart(features, label, weight, baseline, raw.number)
+    spec = replace(piece.arena, wide=bins_dtype(borders) is np.uint16)
+    shard = Shard(arena_of(spec), piece.column, piece.stop - piece.start, piece.first_row)
+    bin_part(raw, borders, shard.bins)
+    place = f"of partition {raw.number}"
+    if coding is not None:
+        shard.label[...] = encode_label(raw.label, coding, f"y {place}")
+    if shard.weight is not None:
+        shard.weight[...] = number_vector(raw.weight, f"sample_weight {place}")
+    if shard.baseline is not None:
+        shard.baseline[...] = 0.0 if raw.baseline is None else baseline_matrix(raw.baseline, f"baseline {place}")
+        if initial is not None:
+            shard.baseline[...] += initial.raw_predictions(raw)
+    return shard
+
+
+def _rows(values: Any, piece: PieceTask) -> Any:
+    return None if values is None else slice_rows(values, piece.start, piece.stop)
