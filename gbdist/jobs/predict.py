@@ -1,0 +1,230 @@
+"""Score files with a CatBoost model: piece by piece, in threads of this process or on the workers of a cluster.
+
+Rows never pass through pandas: pyarrow's columns are copied once into a column-major float32 matrix, which CatBoost reads
+as it lies. One task holds one batch of rows, so memory does not grow with the files.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.errors import DataError, ModelError
+from gbdist.jobs.files import find_files
+from gbdist.jobs.outputs import OutputError, parts_folder, require_replaceable
+from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches
+
+Kind = Literal["prediction", "probability", "raw"]
+OnRows = Callable[[int, int], None]
+
+_BATCH_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PredictJob:
+    """What to score and where to put it.
+
+    ``kind``: "prediction" (label, or value of a regressor), "probability" or "raw". ``scheduler``: address of a Dask
+    cluster whose workers see the same files; None scores in ``threads`` threads of this process.
+    """
+
+    model: Path
+    data: tuple[str, ...]
+    output: Path
+    kind: Kind = "prediction"
+    threads: int | None = None
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictResult:
+    """What was written: ``parts`` files under ``output`` (a plain file if there is one), in the order of the input."""
+
+    output: Path
+    rows: int
+    parts: int
+    columns: tuple[str, ...]
+    seconds: float
+
+
+def predict(job: PredictJob, on_rows: OnRows | None = None) -> PredictResult:
+    """Write the predictions for every row of the data; ``on_rows(part rows, parts left)`` is called after each part.
+
+    Raises
+    ------
+    ModelError
+        The model cannot be loaded, or cannot give that kind of prediction.
+    DataError
+        Files or columns are missing, or a column is not numeric.
+    OutputError
+        The output cannot be written.
+    """
+    started = perf_counter()
+    require_replaceable(job.output)
+    blob = read_model(job.model)
+    scorer = Scorer(blob, job.kind)
+    pieces = cut_into_pieces(find_files(job.data), scorer.features)
+    with parts_folder(job.output) as folder:
+        tasks = [(piece, str(folder / f"part-{number:05d}.parquet")) for number, piece in enumerate(pieces)]
+        if job.scheduler is None:
+            done = _score_here(tasks, scorer, job.threads or len(os.sched_getaffinity(0)))
+        else:
+            done = _score_on_cluster(tasks, blob, job.kind, job.scheduler)
+        rows, left = 0, len(tasks)
+        for count in done:
+            rows, left = rows + count, left - 1
+            if on_rows is not None:
+                on_rows(count, left)
+    return PredictResult(job.output, rows, len(tasks), scorer.columns, perf_counter() - started)
+
+
+def read_model(path: Path) -> bytes:
+    """Bytes of a model file; raises ``ModelError`` if it is not there."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        problem = f"the model {path} cannot be read: {error.strerror}"
+        raise ModelError(problem, "Train one with: gbdist train DATA --target COLUMN -o model.cbm") from error
+
+
+class Scorer:
+    """A loaded model and the table that it makes of a batch of rows."""
+
+    def __init__(self, blob: bytes, kind: Kind) -> None:
+        self._model = _load(blob)
+        self._kind = kind
+        self.features: tuple[str, ...] = tuple(self._model.feature_names_)
+        self._labels = [str(label) for label in self._model.classes_]
+        if kind == "probability" and not self._labels:
+            raise ModelError("a regression model has no probabilities", "Leave out --proba.")
+        # One raw value a row for a regressor and for two classes, one a class otherwise.
+        values = self._labels if kind == "probability" or len(self._labels) > 2 else []
+        self.columns: tuple[str, ...] = tuple(f"{kind}_{label}" for label in values) or (kind,)
+        if kind == "prediction":
+            self.columns = ("prediction",)
+
+    def score(self, batch: Any) -> Any:
+        """Predictions for a ``pyarrow.RecordBatch`` of the model's features, as a ``pyarrow.Table``. One thread."""
+        import pyarrow as pa
+
+        kind = {"prediction": self._prediction_type(), "probability": "Probability", "raw": "RawFormulaVal"}[self._kind]
+        values = np.asarray(self._model.predict(feature_matrix(batch), prediction_type=kind, thread_count=1))
+        values = values.reshape(batch.num_rows, -1)
+        if values.dtype == object:
+            return pa.table({"prediction": pa.array(values[:, 0].tolist(), pa.string())})
+        return pa.table({name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(self.columns)})
+
+    def empty(self) -> Any:
+        """A table of the same columns without rows."""
+        import pyarrow as pa
+
+        zeros = {name: np.zeros(1, np.float32) for name in self.features}
+        return self.score(pa.RecordBatch.from_pydict(zeros)).slice(0, 0)
+
+    def _prediction_type(self) -> str:
+        return "Class" if self._labels else "RawFormulaVal"
+
+
+def _load(blob: bytes) -> Any:
+    import catboost
+
+    try:
+        model = catboost.CatBoost().load_model(blob=blob)
+    except catboost.CatBoostError as error:
+        raise ModelError(
+            "this is not a CatBoost model in .cbm format", "Name a file that gbdist train wrote."
+        ) from error
+    if len(model.get_cat_feature_indices()) or len(model.get_text_feature_indices()):
+        raise ModelError("the model has categorical or text features", "Score it with CatBoost's own predict.")
+    return model
+
+
+def feature_matrix(batch: Any) -> NDArray[np.float32]:
+    """Columns of a ``pyarrow.RecordBatch`` as float32 [n_rows, n_features], column-major; null becomes NaN.
+
+    Raises
+    ------
+    DataError
+        A column is neither number nor boolean.
+    """
+    import pyarrow as pa
+
+    matrix = np.empty((batch.num_columns, batch.num_rows), np.float32)
+    for number, (name, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True)):
+        kind = column.type
+        if pa.types.is_decimal(kind):
+            column = column.cast(pa.float64())
+        elif not (
+            pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_boolean(kind)
+            or pa.types.is_null(kind)
+        ):
+            raise DataError(
+                f"column {name!r}", f"the type {kind}", "numbers", "Give the column that the model was trained on."
+            )
+        with np.errstate(over="ignore"):  # a float64 beyond float32 is infinite to CatBoost too
+            matrix[number] = np.nan if pa.types.is_null(kind) else column.to_numpy(zero_copy_only=False)
+    return matrix.T
+
+
+def score_piece(piece: Piece, part: str, scorer: Scorer) -> int:
+    """Score one piece into one part file; the number of rows. A part appears whole or not at all."""
+    import pyarrow.parquet as pq
+
+    unfinished = f"{part}.unfinished"
+    batch_rows = max(4096, _BATCH_BYTES // (4 * max(1, len(scorer.features))))
+    rows = 0
+    with pq.ParquetWriter(unfinished, scorer.empty().schema) as writer:
+        for batch in read_batches(piece, scorer.features, batch_rows):
+            # A file's own order of columns is not the model's.
+            writer.write_table(scorer.score(batch.select(list(scorer.features))))
+            rows += batch.num_rows
+    os.replace(unfinished, part)
+    return rows
+
+
+def _score_here(tasks: Sequence[tuple[Piece, str]], scorer: Scorer, threads: int) -> Iterator[int]:
+    """Rows of each part, as they are done. CatBoost and pyarrow release the GIL, so threads use all cores."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="gbdist-predict")
+    try:
+        for future in as_completed([pool.submit(score_piece, piece, part, scorer) for piece, part in tasks]):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _score_on_cluster(tasks: Sequence[tuple[Piece, str]], blob: bytes, kind: Kind, scheduler: str) -> Iterator[int]:
+    """The same on the workers of a cluster, which must see the files and the folder of the output."""
+    import distributed
+
+    from gbdist.jobs.cluster import connect
+
+    with connect(scheduler) as client:
+        model = client.scatter(blob, broadcast=True)
+        futures = [client.submit(_score_on_worker, piece, part, model, kind, pure=False) for piece, part in tasks]
+        try:
+            for future in distributed.as_completed(futures, loop=client.loop):
+                yield int(future.result())
+        finally:
+            client.cancel(futures)
+
+
+def _score_on_worker(piece: Piece, part: str, blob: bytes, kind: Kind) -> int:
+    folder = Path(part).parent
+    if not folder.is_dir():
+        raise OutputError(str(folder), "a worker does not see this folder", "Choose one that all workers share.")
+    return score_piece(piece, part, _scorer_of(blob, kind))
+
+
+@functools.lru_cache(maxsize=2)
+def _scorer_of(blob: bytes, kind: Kind) -> Scorer:
+    """One loaded model a worker process, not one a task."""
+    return Scorer(blob, kind)

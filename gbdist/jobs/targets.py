@@ -1,0 +1,82 @@
+"""What kind of task a target column asks for, seen from its type and, where that is not enough, its values."""
+
+from typing import Any, Literal
+
+from gbdist.errors import DataError, ParameterError
+from gbdist.estimators.parameter_table import ALIASES, CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+
+Task = Literal["binary", "multiclass", "regression"]
+TASKS = ("auto", "binary", "multiclass", "regression")
+
+MOST_CLASSES = 20
+"""Whole numbers with more distinct values than this are quantities, not classes."""
+
+
+def choose_task(task: str, params: dict[str, Any], table: Any, target: str, client: Any) -> Task:
+    """The task to train for: as asked; else as the loss says; else as the target looks.
+
+    Raises
+    ------
+    ParameterError
+        The task is not known, or the loss is for another one.
+    DataError
+        The target is constant.
+    """
+    if task not in TASKS:
+        raise ParameterError(
+            "task", task, f"one of {', '.join(TASKS)}", "Leave it out to have it chosen from the target."
+        )
+    loss = _loss_of(params)
+    if task == "regression" or (task == "auto" and loss in REGRESSOR_LOSSES):
+        if loss in CLASSIFIER_LOSSES:
+            raise ParameterError(
+                "loss_function", loss, "a loss for regression", "Use --task binary or multiclass for it."
+            )
+        return "regression"
+    if task != "auto" and loss in REGRESSOR_LOSSES:
+        raise ParameterError("loss_function", loss, f"a loss for {task}", "Use --task regression for it.")
+    if task == "multiclass" or (task == "auto" and loss in ("MultiClass", "MultiClassOneVsAll")):
+        return "multiclass"
+    if task == "binary" or (task == "auto" and loss in ("Logloss", "CrossEntropy")):
+        return "binary"
+    return _task_of_target(table, target, client)
+
+
+def _loss_of(params: dict[str, Any]) -> str | None:
+    for name, value in params.items():
+        if ALIASES.get(name, name) == "loss_function":
+            return str(value).partition(":")[0]
+    return None
+
+
+def _task_of_target(table: Any, target: str, client: Any) -> Task:
+    """Texts, booleans and at most ``MOST_CLASSES`` distinct whole numbers are classes."""
+    kind = table.dtypes[target].kind
+    found = [client.compute(part) for part in map(_distinct_later, table[[target]].to_delayed())]
+    try:
+        values: set[Any] | None = set()
+        for part in client.gather(found):
+            values = None if part is None or values is None else values | part
+            # Texts of many kinds are classes all the same; the estimator says when they are too many.
+            if values is None or len(values) > MOST_CLASSES:
+                return "multiclass" if kind not in "iufb" else "regression"
+    finally:
+        client.cancel(found)
+    if values is not None and len(values) < 2:
+        only = f"{len(values)} distinct value(s)"
+        raise DataError(f"target {target!r}", only, "at least 2", "Name another column with --target.")
+    return "binary" if values is not None and len(values) == 2 else "multiclass"
+
+
+def _distinct_later(part: Any) -> Any:
+    import dask
+
+    return dask.delayed(distinct_values)(part)
+
+
+def distinct_values(frame: Any) -> set[Any] | None:
+    """Distinct values of a frame's only column without gaps, a few more than ``MOST_CLASSES`` at most; None if fractional."""
+    values = frame.iloc[:, 0].dropna().unique()
+    if values.dtype.kind == "f" and (values % 1 != 0).any():
+        return None
+    return set(values[: MOST_CLASSES + 1].tolist())
