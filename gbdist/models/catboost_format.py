@@ -1,0 +1,157 @@
+"""From gbdist's ensemble to a plain CatBoost model: by way of CatBoost's JSON, then exact leaf values.
+
+The fields are those of catboost/libs/model/model_export/json_model_helpers.cpp. CatBoost's import of JSON is one ulp off for
+one leaf value in ten, so the leaf values and the start value are set through CatBoost's API afterwards (DESIGN §7.13).
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import catboost
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.models.ensemble import Ensemble
+from gbdist.models.tree import ObliviousTree
+
+_BORDER_STRIDE = 1 << 16  # more than the borders a feature can have
+_VARYING = ("model_guid", "train_finish_time")
+_LABEL_TYPES = ((bool, "Boolean"), (int, "Integer"), (float, "Float"))
+# CatBoost's get_all_params() wants the entry; the values are its defaults and describe files, not the model.
+_OUTPUT_OPTIONS = {"name": "experiment", "allow_writing_files": False, "metric_period": 1, "use_best_model": False}
+
+
+def to_catboost(ensemble: Ensemble) -> catboost.CatBoostClassifier | catboost.CatBoostRegressor:
+    """A fitted CatBoost estimator with the ensemble's trees: a classifier where there are class names.
+
+    Its raw predictions equal ``bias + Σ leaf values`` added in tree order. Only borders that a tree uses are written, as
+    CatBoost does, so that prediction does not pay for the others. An ensemble without trees gets one leaf of zeros, for
+    CatBoost cannot predict without a tree. Equal ensembles give equal ``.cbm`` bytes: the guid is a digest of the content, and no
+    time is written.
+    """
+    trees = ensemble.trees or (_leaf_of_zeros(ensemble.dimension),)
+    leaf_values = np.concatenate([tree.leaf_values.ravel() for tree in trees])
+    document = {
+        "model_info": _model_info(ensemble),
+        **_trees_and_features(trees, ensemble),
+        "scale_and_bias": [1, [0] * ensemble.dimension],
+    }
+    document["model_info"]["model_guid"] = _guid(document, leaf_values, ensemble.bias)
+    model = _load_json(json.dumps(document), _estimator(ensemble.class_names))
+    model.set_leaf_values(leaf_values)
+    model.set_scale_and_bias(1.0, ensemble.bias.tolist())
+    return as_fitted(model)
+
+
+def as_fitted(model: Any) -> Any:
+    """Give a loaded model what ``fit`` gives and loading does not: feature importances, and the number of features."""
+    model.get_feature_importance()  # kept by the model as feature_importances_
+    model._n_features_in = len(model.feature_names_)  # CatBoost itself leaves 0 there after loading
+    return model
+
+
+def fixed_cbm_bytes(model: catboost.CatBoost) -> bytes:
+    """The model as ``.cbm`` with guid and time of training blank: equal for two models that are the same."""
+    copy = model.copy()
+    metadata = copy.get_metadata()
+    for key in _VARYING:
+        metadata[key] = ""
+    return cbm_bytes(copy)
+
+
+def cbm_bytes(model: catboost.CatBoost) -> bytes:
+    """The model as CatBoost's own binary file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.cbm"
+        model.save_model(str(path), format="cbm")
+        return path.read_bytes()
+
+
+def _load_json(text: str, model: Any) -> Any:
+    # CatBoost reads JSON from files only.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.json"
+        path.write_text(text, encoding="utf-8")
+        return model.load_model(str(path), format="json")
+
+
+def _estimator(class_names: tuple[Any, ...] | None) -> Any:
+    return catboost.CatBoostRegressor() if class_names is None else catboost.CatBoostClassifier()
+
+
+def _leaf_of_zeros(dimension: int) -> ObliviousTree:
+    return ObliviousTree((), np.zeros((1, dimension)), np.zeros(1))
+
+
+def _trees_and_features(trees: Sequence[ObliviousTree], ensemble: Ensemble) -> dict[str, Any]:
+    """Trees and features with only the borders in use; ``split_index`` counts them over the features in order."""
+    keys = [split.feature * _BORDER_STRIDE + split.border for tree in trees for split in tree.splits]
+    used, split_index = np.unique(np.array(keys, dtype=np.int64), return_inverse=True)
+    features = [
+        {
+            "feature_index": f,
+            "flat_feature_index": f,
+            "feature_id": name,
+            "borders": [],
+            "has_nans": borders.nan_treatment != "AsIs",
+            "nan_value_treatment": borders.nan_treatment,
+        }
+        for f, (name, borders) in enumerate(zip(ensemble.feature_names, ensemble.borders, strict=True))
+    ]
+    for feature, border in zip((used // _BORDER_STRIDE).tolist(), (used % _BORDER_STRIDE).tolist(), strict=True):
+        features[feature]["borders"].append(float(ensemble.borders[feature].values[border]))
+    indices = iter(split_index.tolist())
+    written = [
+        {
+            "splits": [{"split_index": next(indices)} for _ in tree.splits],
+            "leaf_values": [0] * tree.leaf_values.size,  # set exactly after the import
+            "leaf_weights": tree.leaf_weights.tolist(),
+        }
+        for tree in trees
+    ]
+    return {"oblivious_trees": written, "features_info": {"float_features": features}}
+
+
+def _model_info(ensemble: Ensemble) -> dict[str, Any]:
+    info: dict[str, Any] = {"output_options": json.dumps(_OUTPUT_OPTIONS)}
+    options = dict(ensemble.options)
+    labels = None if ensemble.class_names is None else [_plain(label) for label in ensemble.class_names]
+    if labels is not None:
+        info["class_params"] = {
+            "class_label_type": _label_type(labels),
+            "class_names": labels,
+            "class_to_label": list(range(len(labels))),
+            "classes_count": 0,
+        }
+        options["data_processing_options"] = {**options.get("data_processing_options", {}), "class_names": labels}
+    if "system_options" in options:
+        # How many threads trained the model is no property of the model (DESIGN §1.1).
+        options["system_options"] = {**options["system_options"], "thread_count": -1}
+    if "flat_params" in options:
+        options["flat_params"] = {k: v for k, v in options["flat_params"].items() if k != "thread_count"}
+    if options:
+        info["params"] = options
+    return info
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def _label_type(labels: Sequence[Any]) -> str:
+    for kind, name in _LABEL_TYPES:  # bool first: a bool is an int too
+        if all(isinstance(label, kind) for label in labels):
+            return name
+    return "String"
+
+
+def _guid(document: dict[str, Any], leaf_values: NDArray[np.float64], bias: NDArray[np.float64]) -> str:
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    digest.update(leaf_values.tobytes())
+    digest.update(bias.tobytes())
+    words = digest.hexdigest()
+    return "-".join(words[start : start + 8] for start in range(0, 32, 8))
