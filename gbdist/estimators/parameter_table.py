@@ -186,7 +186,7 @@ TABLE: Final[dict[str, Rule]] = {
     "counter_calc_method": OnlyAt((), _NO_CTR),
     "simple_ctr": OnlyAt((), _NO_CTR),
     "combinations_ctr": OnlyAt((), _NO_CTR),
-    "per_feature_ctr": OnlyAt((), _NO_CTR),
+    "per_feature_ctr": OnlyAt(((),), "there are none", _NO_CATEGORIES),
     "ctr_description": OnlyAt((), _NO_CTR),
     "ctr_target_border_count": OnlyAt((), _NO_CTR),
     "ctr_history_unit": OnlyAt((), _NO_CTR),

@@ -10,6 +10,15 @@ from catboost.metrics import BuiltinMetric
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameter_table import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
 
+_EXPECTED = {
+    "bool": "True or False",
+    "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)),
+    "metric": "the name of a metric",
+    "metrics": "the name of a metric or a list of names",
+    "threads": "a number of threads, or -1 for all that Dask gave the worker",
+    "verbose": "True, False, or every how many trees to tell",
+    "weights": "weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}",
+}
 _DEFAULT = "Leave it out for CatBoost's default."
 
 
@@ -22,9 +31,13 @@ def check_value(name: str, value: object, rule: Rule, *, classifier: bool) -> ob
         if rule.values and plain not in rule.values:
             raise ParameterError(name, value, f"{accepted_values(rule)} ({rule.why})", rule.fix)
         return plain
-    if rule.kind == "loss":
-        return _loss(name, plain, CLASSIFIER_LOSSES if classifier else REGRESSOR_LOSSES)
-    return _CHECKS[rule.kind](name, plain, rule)
+    try:
+        if rule.kind == "loss":
+            return _loss(name, plain, CLASSIFIER_LOSSES if classifier else REGRESSOR_LOSSES)
+        return _CHECKS[rule.kind](name, plain, rule)
+    except ParameterError as error:
+        # The error shows the value as the user wrote it.
+        raise ParameterError(name, value, *error.args[2:]) from None
 
 
 def accepted_values(rule: OnlyAt) -> str:
@@ -54,6 +67,19 @@ def _in_words(rule: Used, noun: str) -> str:
     return f"{noun} above {rule.low}, up to {rule.high}" if rule.above_low else f"{noun} from {rule.low} to {rule.high}"
 
 
+def used_values(rule: Used) -> str:
+    """What a parameter may be, in words; errors say the same."""
+    match rule.kind:
+        case "int":
+            return _in_words(rule, "an integer")
+        case "float":
+            return _in_words(rule, "a number")
+        case "choice":
+            return "one of " + ", ".join(map(repr, rule.choices))
+        case kind:
+            return _EXPECTED[kind]
+
+
 def _within(number: int | float, rule: Used) -> bool:
     if rule.low is not None and (number < rule.low or (rule.above_low and number == rule.low)):
         return False
@@ -72,7 +98,7 @@ def _integer(name: str, value: object, rule: Used) -> int:
         number = int(value)  # type: ignore[call-overload]
         if _within(number, rule):
             return int(number)
-    raise ParameterError(name, value, _in_words(rule, "an integer"), _DEFAULT)
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
 def _number(name: str, value: object, rule: Used) -> float:
@@ -80,19 +106,19 @@ def _number(name: str, value: object, rule: Used) -> float:
         number = float(value)
         if math.isfinite(number) and _within(number, rule):
             return number
-    raise ParameterError(name, value, _in_words(rule, "a number"), _DEFAULT)
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
 def _truth(name: str, value: object, rule: Used) -> bool:
     if isinstance(value, bool):
         return value
-    raise ParameterError(name, value, "True or False", _DEFAULT)
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
 def _choice(name: str, value: object, rule: Used) -> str:
     if isinstance(value, str) and value in rule.choices:
         return value
-    raise ParameterError(name, value, "one of " + ", ".join(map(repr, rule.choices)), _DEFAULT)
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
 def _loss(name: str, value: object, losses: tuple[str, ...]) -> str:
@@ -108,20 +134,20 @@ def _threads(name: str, value: object, rule: Used) -> int:
         number = int(value)  # type: ignore[call-overload]
         if number == -1 or number >= 1:
             return int(number)
-    raise ParameterError(name, value, "a number of threads, or -1 for all that Dask gave the worker", _DEFAULT)
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
 def _verbose(name: str, value: object, rule: Used) -> int:
     """Progress is told every so many trees; True is 1, False is 0."""
     if isinstance(value, bool) or (_is_integer(value) and value >= 0):  # type: ignore[operator]
         return int(value)  # type: ignore[call-overload, no-any-return]
-    raise ParameterError(name, value, "True, False, or every how many trees to tell", _DEFAULT)
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
 def _metric(name: str, value: object, rule: Used) -> str:
     if isinstance(value, str):
         return value
-    raise ParameterError(name, value, "the name of a metric", "Objects as metrics are not computed yet.")
+    raise ParameterError(name, value, _EXPECTED["metric"], "Objects as metrics are not computed yet.")
 
 
 def _metrics(name: str, value: object, rule: Used) -> tuple[str, ...]:
@@ -129,9 +155,7 @@ def _metrics(name: str, value: object, rule: Used) -> tuple[str, ...]:
         return (value,)
     if isinstance(value, tuple):
         return tuple(_metric(name, _plain(one), rule) for one in value)
-    raise ParameterError(
-        name, value, "the name of a metric or a list of names", "Objects as metrics are not computed yet."
-    )
+    raise ParameterError(name, value, used_values(rule), "Objects as metrics are not computed yet.")
 
 
 def _is_weight(value: object) -> bool:
@@ -146,8 +170,7 @@ def _weights(name: str, value: object, rule: Used) -> tuple[float, ...] | dict[o
         if any(weights) and all(map(_is_weight, weights)):
             numbers = tuple(float(weight) for weight in weights)  # type: ignore[arg-type]
             return dict(zip(value, numbers, strict=True)) if isinstance(value, Mapping) else numbers
-    expected = "weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}"
-    raise ParameterError(name, value, expected, "For weights from the data use auto_class_weights='Balanced'.")
+    raise ParameterError(name, value, used_values(rule), "For weights from the data use auto_class_weights='Balanced'.")
 
 
 _CHECKS: dict[str, Callable[[str, object, Used], object]] = {

@@ -1,0 +1,65 @@
+"""docs/parity.md, made from the parameter table: what each CatBoost parameter means here."""
+
+from gbdist.estimators.parameter_table import ALIASES, CLASSIFIER_ONLY, TABLE, OnlyAt, Refused, Rule, Used
+from gbdist.estimators.value_checks import accepted_values, used_values
+
+_HEAD = """\
+# CatBoost's parameters here
+
+Every parameter of `CatBoostClassifier` and `CatBoostRegressor` either means here what it means there, or is refused at `fit`
+with an error that names it and says what to do. What is left out gets CatBoost's own default: the defaults, the automatic
+learning rate and the refusal of combinations are asked of CatBoost itself (`catboost.utils.compute_training_options`), not
+copied.
+
+This file is written from `gbdist/estimators/parameter_table.py`; after a change there run
+`python -c "from gbdist.estimators.parity import text; print(text(), end='')" > docs/parity.md`.
+"""
+
+_FOOT = """\
+
+## Aliases
+
+A parameter under two names is refused, as CatBoost refuses it, whether the values agree or not.
+
+| alias | parameter |
+|---|---|
+{aliases}
+## What differs
+
+* Random draws are a hash of (seed, tree, row or feature number), so that they do not depend on the cluster: a run that draws
+  grows other trees than CatBoost with the same seed.
+* A dictionary of `class_weights` must list the labels in the order of `classes_`. CatBoost makes the order of the dictionary the
+  order of the classes; another order is refused here instead of taken for something else.
+* `learning_rate` below 0, `depth=0` and `random_strength` below 0, which CatBoost takes, are refused.
+* `objective` and `loss_function` together are refused; in CatBoost the first silently wins.
+* `od_type="Wilcoxon"` is refused.
+"""
+
+
+def text() -> str:
+    """The whole file."""
+    parts = [_HEAD]
+    for title, kind in (
+        ("The same as in CatBoost", Used),
+        ("Accepted where it means what is done anyway", OnlyAt),
+        ("Refused", Refused),
+    ):
+        rows = [_row(name, rule) for name, rule in TABLE.items() if isinstance(rule, kind)]
+        columns = {Used: "values | note", OnlyAt: "accepted at | why", Refused: "what to do"}[kind]
+        parts.append(
+            f"\n## {title}\n\n| parameter | {columns} |\n|{'---|' * (columns.count('|') + 2)}\n{''.join(rows)}"
+        )
+    aliases = "".join(f"| `{alias}` | `{name}` |\n" for alias, name in ALIASES.items())
+    return "".join(parts) + _FOOT.format(aliases=aliases)
+
+
+def _row(name: str, rule: Rule) -> str:
+    match rule:
+        case Used():
+            only = ["classifier only"] if name in CLASSIFIER_ONLY else []
+            cells = [used_values(rule), "; ".join([rule.note] * bool(rule.note) + only)]
+        case OnlyAt():
+            cells = [accepted_values(rule) or "any value", rule.why]
+        case Refused():
+            cells = [rule.fix]
+    return "| " + " | ".join([f"`{name}`", *cells]) + " |\n"

@@ -1,0 +1,225 @@
+"""Checked parameters and facts of the data → everything the trainer is told, with CatBoost's own defaults filled in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
+from gbdist.errors import DataError, ParameterError
+from gbdist.estimators.catboost_options import PoolFacts, catboost_defaults, options_of
+from gbdist.estimators.class_weights import class_weights
+from gbdist.metrics.base import Metric
+from gbdist.objectives import make_objective
+
+#: Losses of one dimension whose labels are the two classes, or probabilities.
+_BINARY = ("Logloss", "CrossEntropy")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What the survey found, over all rows that are trained on.
+
+    Parameters
+    ----------
+    rows, features : int
+    class_names : tuple or None
+        The classes in the order of ``classes_``; None for regression, and for CrossEntropy, whose labels are probabilities.
+    label_min, label_max : float
+        Of the labels as numbers (class numbers for classification).
+    weighted : bool
+        Whether rows have weights.
+    eval_sets : int
+        How many there are.
+    eval_label_constant : bool
+        Whether the labels of the **first** eval set are all the same: CatBoost looks at that one for use_best_model.
+    baseline, init_model : bool
+        Whether predictions start from a baseline, or from another model.
+    class_weight_sums : tuple of float or None
+        Σ sample weight of each class, before class weights; needed for auto_class_weights.
+    """
+
+    rows: int
+    features: int
+    class_names: tuple[object, ...] | None
+    label_min: float
+    label_max: float
+    weighted: bool = False
+    eval_sets: int = 0
+    eval_label_constant: bool = False
+    baseline: bool = False
+    init_model: bool = False
+    class_weight_sums: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Everything that a run is told.
+
+    Parameters
+    ----------
+    params : BoostParams
+        ``threads`` is thread_count, or 1 where ``all_threads``.
+    options : dict
+        CatBoost's nested options for ``model_info.params``; nothing in it depends on threads, machines or talk.
+    class_weights : tuple of float or None
+        In the order of the classes; they multiply the row weights.
+    verbose : int or None
+        Progress every so many trees, 0 for none, None where the user did not say.
+    all_threads : bool
+        Whether each rank uses all the threads that Dask gave its worker.
+    """
+
+    params: BoostParams
+    options: dict[str, Any]
+    class_weights: tuple[float, ...] | None
+    verbose: int | None
+    all_threads: bool
+
+
+def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
+    """Fill in what the user left out, as CatBoost would for these data. ``checked`` is ``canonical``'s answer.
+
+    Raises ParameterError for a parameter that does not go with the data, DataError for labels that cannot be trained on.
+    """
+    loss = _loss(checked, facts)
+    _check_labels(loss, checked, facts)
+    best_model = _use_best_model(checked, facts)
+    weights = class_weights(checked, facts.class_names or (), facts.class_weight_sums)
+    asked = {**options_of(checked), "loss_function": loss}
+    if facts.baseline or facts.init_model:
+        # CatBoost starts from what it is given, and its automatic learning rate knows that.
+        asked["boost_from_average"] = False
+    pool = PoolFacts(facts.rows, facts.features, facts.label_min, facts.label_max, best_model)
+    options = catboost_defaults(asked, pool)
+    threads = checked.get("thread_count", -1)
+    return Resolved(
+        params=_boost_params(checked, options, _n_classes(loss, facts), best_model, max(int(str(threads)), 1)),
+        options=_for_the_model(options, checked, facts, weights),
+        class_weights=weights,
+        verbose=_verbose(checked),
+        all_threads=threads == -1,
+    )
+
+
+def _loss(checked: Mapping[str, object], facts: DataFacts) -> str:
+    """The loss: what was asked for, else CatBoost's default for that many classes."""
+    classes = facts.class_names
+    given = checked.get("loss_function")
+    if given is None:
+        return "RMSE" if classes is None else "MultiClass" if len(classes) > 2 else "Logloss"
+    if given == "Logloss" and classes is not None and len(classes) > 2:
+        fix = "Use MultiClass or MultiClassOneVsAll, or leave it out."
+        raise ParameterError("loss_function", given, f"a loss for {len(classes)} classes", fix)
+    return str(given)
+
+
+def _check_labels(loss: str, checked: Mapping[str, object], facts: DataFacts) -> None:
+    if facts.class_names is not None and len(facts.class_names) < 2:
+        raise DataError("y", f"one class, {facts.class_names[0]!r}", "at least two", "Check y.")
+    if loss == "CrossEntropy" and not 0.0 <= facts.label_min <= facts.label_max <= 1.0:
+        found = f"labels from {facts.label_min:g} to {facts.label_max:g}"
+        raise DataError(
+            "y", found, "probabilities from 0 to 1 for CrossEntropy", "Check y, or use another loss_function."
+        )
+    if facts.label_min == facts.label_max and not checked.get("allow_const_label", False):
+        fix = "Check y, or set allow_const_label=True."
+        raise DataError("y", f"the value {facts.label_min:g} in all rows", "different values", fix)
+    if checked.get("boost_from_average") and (facts.baseline or facts.init_model):
+        start = "baseline" if facts.baseline else "init_model"
+        fix = f"Leave it out: predictions start from {start}."
+        raise ParameterError("boost_from_average", True, f"False together with {start}", fix)
+
+
+def _use_best_model(checked: Mapping[str, object], facts: DataFacts) -> bool:
+    """CatBoost's UpdateUseBestModel: by default true if the labels of the first eval set differ."""
+    asked = checked.get("use_best_model")
+    if asked and not facts.eval_sets:
+        raise ParameterError("use_best_model", True, "an eval set", "Give one to fit: eval_set or eval_fraction.")
+    if asked is not None:
+        return bool(asked)
+    return facts.eval_sets > 0 and not facts.eval_label_constant
+
+
+def _n_classes(loss: str, facts: DataFacts) -> int:
+    """Number of classes that objectives and metrics are made for: 2 for labels that are probabilities, 1 for numbers."""
+    if loss in _BINARY:
+        return 2
+    return len(facts.class_names or (0,))
+
+
+def _boost_params(
+    checked: Mapping[str, Any], options: Mapping[str, Any], n_classes: int, best_model: bool, threads: int
+) -> BoostParams:
+    """Pick what the trainer needs out of CatBoost's nested options."""
+    boosting, trees = options["boosting_options"], options["tree_learner_options"]
+    bootstrap, detector = trees["bootstrap"], boosting["od_config"]
+    loss = options["loss_function"]["type"]
+    return BoostParams(
+        objective=make_objective(loss, n_classes),
+        metrics=_metrics(loss, checked, n_classes),
+        eval_metric=0,
+        iterations=boosting["iterations"],
+        learning_rate=boosting["learning_rate"],
+        depth=trees["depth"],
+        l2_leaf_reg=trees["l2_leaf_reg"],
+        score_function=trees["score_function"],
+        leaf_estimation_method=trees["leaf_estimation_method"],
+        leaf_estimation_iterations=trees["leaf_estimation_iterations"],
+        leaf_estimation_backtracking=trees["leaf_estimation_backtracking"],
+        bootstrap=Bootstrap(
+            kind=bootstrap["type"],
+            subsample=bootstrap.get("subsample", 1.0),
+            bagging_temperature=bootstrap.get("bagging_temperature", 1.0),
+            mvs_reg=bootstrap.get("mvs_reg"),
+        ),
+        random_strength=trees["random_strength"],
+        rsm=trees["rsm"],
+        random_seed=checked.get("random_seed", options["random_seed"]),
+        boost_from_average=boosting["boost_from_average"],
+        stopping=Stopping(
+            kind=detector["type"],
+            wait=detector["wait_iterations"],
+            p_value=detector["stop_pvalue"],
+            min_trees=checked.get("best_model_min_trees", 1),
+        ),
+        use_best_model=best_model,
+        metric_period=checked.get("metric_period", 1),
+        threads=threads,
+    )
+
+
+def _metrics(loss: str, checked: Mapping[str, Any], n_classes: int) -> tuple[Metric, ...]:
+    """The metric that decides, then the loss, then the custom ones, each once: CatBoost's order (its learn_error.tsv)."""
+    from gbdist.metrics import make_metrics
+
+    made: dict[str, Metric] = {}
+    for description in (checked.get("eval_metric", loss), loss, *checked.get("custom_metric", ())):
+        for metric in make_metrics(description, n_classes, loss):
+            made.setdefault(metric.name, metric)
+    return tuple(made.values())
+
+
+def _for_the_model(
+    options: dict[str, Any], checked: Mapping[str, object], facts: DataFacts, weights: tuple[float, ...] | None
+) -> dict[str, Any]:
+    """The options as CatBoost writes them into a model, less what depends on the machine."""
+    kept = {name: part for name, part in options.items() if name != "system_options"}
+    kept["logging_level"] = "Silent"
+    kept["random_seed"] = checked.get("random_seed", options["random_seed"])
+    if "eval_metric" not in checked:
+        kept["metrics"] = {**options["metrics"], "eval_metric": options["metrics"]["objective_metric"]}
+    names = [name.item() if hasattr(name, "item") else name for name in facts.class_names or ()]
+    data = {**options["data_processing_options"], "class_names": names, "class_weights": list(weights or ())}
+    if "allow_const_label" in checked:
+        data["allow_const_label"] = checked["allow_const_label"]
+    kept["data_processing_options"] = data
+    return kept
+
+
+def _verbose(checked: Mapping[str, Any]) -> int | None:
+    if "logging_level" in checked:
+        return 0 if checked["logging_level"] == "Silent" else 1
+    if "silent" in checked:
+        return 0 if checked["silent"] else 1
+    value: int | None = checked.get("verbose")
+    return value

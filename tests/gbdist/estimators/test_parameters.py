@@ -1,0 +1,365 @@
+"""Parameters are checked under every name, and each refusal says what to do."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from catboost import CatBoostClassifier, CatBoostRegressor
+from catboost.metrics import AUC
+
+from gbdist.errors import ParameterError
+from gbdist.estimators.parameter_table import ALIASES, TABLE, OnlyAt
+from gbdist.estimators.parameters import QuantizeParams, canonical, class_order, quantize_params
+
+LEAVE_OUT = "Leave it out for CatBoost's default."
+TOGETHER = "expected a value that CatBoost takes together with the other parameters. CatBoost says: "
+NO_GPU = "It is about GPUs; training on GPUs is not there yet."
+NO_CATEGORIES = "Categorical features are not trained yet; encode them or drop the column."
+NO_TEXT = "Text and embedding features are not trained; turn them into numbers first or drop the column."
+NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
+NO_PENALTY = "Features are not weighed or penalised here; leave it out, or drop the features that should not be used."
+OTHER_LOSS = "Other losses, losses with parameters and objects as losses are not trained yet."
+WEIGHTS = (
+    "expected weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}. "
+    "For weights from the data use auto_class_weights='Balanced'."
+)
+LOSSES = "'Logloss' or 'CrossEntropy' or 'MultiClass' or 'MultiClassOneVsAll'"
+
+#: (what the user writes, the error after "NAME=VALUE cannot be used: "); the last name written is the one refused
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"depth": 17}, f"expected an integer from 1 to 16. {LEAVE_OUT}"),
+    ({"max_depth": "6"}, f"expected an integer from 1 to 16. {LEAVE_OUT}"),
+    ({"depth": True}, f"expected an integer from 1 to 16. {LEAVE_OUT}"),
+    ({"iterations": 2.5}, f"expected an integer of at least 1. {LEAVE_OUT}"),
+    ({"border_count": 65536}, f"expected an integer from 1 to 65535. {LEAVE_OUT}"),
+    ({"random_state": -1}, f"expected an integer from 0 to 9223372036854775807. {LEAVE_OUT}"),
+    ({"learning_rate": 0}, f"expected a number above 0. {LEAVE_OUT}"),
+    ({"eta": float("nan")}, f"expected a number above 0. {LEAVE_OUT}"),
+    ({"l2_leaf_reg": "3"}, f"expected a number of at least 0. {LEAVE_OUT}"),
+    ({"rsm": 1.5}, f"expected a number above 0, up to 1. {LEAVE_OUT}"),
+    ({"use_best_model": 1}, f"expected True or False. {LEAVE_OUT}"),
+    ({"score_function": "NewtonL2"}, f"expected one of 'Cosine', 'L2'. {LEAVE_OUT}"),
+    ({"bootstrap_type": "Poisson"}, f"expected one of 'No', 'Bernoulli', 'Bayesian', 'MVS'. {LEAVE_OUT}"),
+    ({"od_type": "Wilcoxon"}, f"expected one of 'None', 'Iter', 'IncToDec'. {LEAVE_OUT}"),
+    ({"n_jobs": 0}, f"expected a number of threads, or -1 for all that Dask gave the worker. {LEAVE_OUT}"),
+    ({"verbose": -1}, f"expected True, False, or every how many trees to tell. {LEAVE_OUT}"),
+    ({"loss_function": "RMSE"}, f"expected {LOSSES}. {OTHER_LOSS}"),
+    ({"objective": "Logloss:border=0.3"}, f"expected {LOSSES}. {OTHER_LOSS}"),
+    ({"eval_metric": 3}, "expected the name of a metric. Objects as metrics are not computed yet."),
+    ({"custom_loss": 3}, "expected the name of a metric or a list of names. Objects as metrics are not computed yet."),
+    ({"class_weights": [1, -1]}, WEIGHTS),
+    ({"class_weights": {"a": 0, "b": 0}}, WEIGHTS),
+    ({"class_weights": 3}, WEIGHTS),
+    ({"nonsense": 1}, "expected a parameter of CatBoost. docs/parity.md lists all of them."),
+    ({"dept": 3}, "expected a parameter of CatBoost. Did you mean depth?"),
+    (
+        {"eta": 0.1, "learning_rate": 0.1},
+        "expected learning_rate under one name. eta=0.1 is given too; keep one of them.",
+    ),
+    (
+        {"iterations": 4, "num_trees": 5},
+        "expected iterations under one name. iterations=4 is given too; keep one of them.",
+    ),
+    (
+        {"od_wait": 3, "early_stopping_rounds": 3},
+        "expected od_wait under one name. od_wait=3 is given too; keep one of them.",
+    ),
+    (
+        {"verbose": 1, "silent": True},
+        "expected only one of verbose, silent, logging_level. verbose=1 is given too; keep one of them.",
+    ),
+    (
+        {"class_weights": [1, 2], "auto_class_weights": "Balanced"},
+        "expected only one of scale_pos_weight, class_weights, auto_class_weights. "
+        "class_weights=[1, 2] is given too; keep one of them.",
+    ),
+    (
+        {"loss_function": "CrossEntropy", "scale_pos_weight": 2},
+        "expected it to be left out unless the loss is Logloss. Use class_weights instead.",
+    ),
+    (
+        {"bootstrap_type": "Bayesian", "subsample": 0.5},
+        TOGETHER + "\"bayesian bootstrap doesn't support 'subsample' option\".",
+    ),
+    (
+        {"loss_function": "MultiClass", "subsample": 0.5},
+        TOGETHER + "\"default bootstrap type (bayesian) doesn't support 'subsample' option\".",
+    ),
+    (
+        {"bootstrap_type": "Bernoulli", "bagging_temperature": 1},
+        TOGETHER + '"bagging temperature available for bayesian bootstrap only".',
+    ),
+    (
+        {"bootstrap_type": "No", "subsample": 0.5},
+        TOGETHER + '"you shoudn\'t provide bootstrap options if bootstrap is disabled".',
+    ),
+    (
+        {"od_type": "Iter", "od_pval": 0.1},
+        TOGETHER + '"Auto-stop PValue is not a valid parameter for Iter overfitting detector.".',
+    ),
+    ({"num_leaves": 20}, TOGETHER + '"max_leaves option works only with lossguide tree growing".'),
+    (
+        {"loss_function": "Logloss", "class_weights": [1, 2, 3]},
+        TOGETHER + '"if loss-function is Logloss, then class weights should be given for 0 and 1 classes".',
+    ),
+    ({"eval_metric": "Bla"}, TOGETHER + "\"Key 'Bla' not found in enum ELossFunction\"."),
+    (
+        {"boosting_type": "Ordered"},
+        "expected 'Plain' (boosting is plain). Ordered boosting is not trained; use 'Plain'.",
+    ),
+    (
+        {"grow_policy": "Depthwise"},
+        "expected 'SymmetricTree' (trees are symmetric). Only symmetric trees are grown; leave it out.",
+    ),
+    (
+        {"approx_on_full_history": True},
+        "expected False (it is about ordered boosting). It needs ordered boosting; leave it out.",
+    ),
+    (
+        {"sampling_frequency": "PerTreeLevel"},
+        "expected 'PerTree' (rows are drawn once a tree). Rows are drawn once a tree; leave it out.",
+    ),
+    (
+        {"sampling_unit": "Group"},
+        "expected 'Object' (rows are drawn one by one). Rows have no groups here; leave it out.",
+    ),
+    (
+        {"random_score_type": "Gumbel"},
+        "expected 'NormalWithModelSizeDecrease' (the noise of scores is this one). Leave it out, or set random_strength=0.",
+    ),
+    ({"model_shrink_rate": 0.1}, "expected 0 (the model is not shrunk). The model is never shrunk; leave it out."),
+    ({"langevin": True}, "expected False (no noise is added to gradients). Langevin boosting is not trained here."),
+    (
+        {"posterior_sampling": True},
+        "expected False (no noise is added to gradients). Langevin boosting is not trained here.",
+    ),
+    ({"diffusion_temperature": 5}, "expected it to be left out. Langevin boosting is not trained here."),
+    (
+        {"monotone_constraints": {0: 1}},
+        "expected nothing in it (there are none). Constraints are not trained; leave it out.",
+    ),
+    ({"feature_weights": [1, 2]}, f"expected nothing in it (there are none). {NO_PENALTY}"),
+    ({"first_feature_use_penalties": "0:1"}, f"expected nothing in it (there are none). {NO_PENALTY}"),
+    ({"per_object_feature_penalties": {0: 1}}, f"expected nothing in it (there are none). {NO_PENALTY}"),
+    (
+        {"sparse_features_conflict_fraction": 0.1},
+        "expected 0 (features are not bundled). Features are never bundled; leave it out.",
+    ),
+    (
+        {"per_float_feature_quantization": ["0:border_count=9"]},
+        "expected nothing in it (all features are cut alike). Use border_count for all features.",
+    ),
+    ({"input_borders": "f"}, "expected it to be left out. Borders are chosen from the data."),
+    (
+        {"output_borders": "f"},
+        "expected it to be left out. Borders are kept in the model; read them with model_.get_borders().",
+    ),
+    ({"ignored_features": [0]}, "expected nothing in it (every column is used). Drop the columns from X instead."),
+    ({"fixed_binary_splits": [1]}, f"expected nothing in it (there are none). {NO_GPU}"),
+    (
+        {"class_names": ["a", "b"]},
+        "expected it to be left out. "
+        "Classes are found in the data and sorted; give weights with class_weights={label: weight}.",
+    ),
+    ({"classes_count": 3}, "expected it to be left out. Classes are counted in the data."),
+    ({"target_border": 0.5}, "expected it to be left out. Turn y into two classes yourself, for example y > border."),
+    ({"eval_fraction": 0.2}, "expected 0 (no rows are set apart). Give it to fit: fit(X, y, eval_fraction=...)."),
+    ({"cat_features": ["color"]}, f"expected nothing in it (there are none). {NO_CATEGORIES}"),
+    ({"per_feature_ctr": ["0:Counter"]}, f"expected nothing in it (there are none). {NO_CATEGORIES}"),
+    ({"text_features": [0]}, f"expected nothing in it (there are none). {NO_TEXT}"),
+    ({"embedding_features": [0]}, f"expected nothing in it (there are none). {NO_TEXT}"),
+    ({"tokenizers": [{}]}, f"expected nothing in it (there are none). {NO_TEXT}"),
+    ({"dictionaries": [{}]}, f"expected nothing in it (there are none). {NO_TEXT}"),
+    ({"feature_calcers": ["BoW"]}, f"expected nothing in it (there are none). {NO_TEXT}"),
+    ({"text_processing": {"a": 1}}, f"expected nothing in it (there is none). {NO_TEXT}"),
+    ({"task_type": "GPU"}, "expected 'CPU' (training is on CPUs). Training on GPUs is not there yet; leave it out."),
+    *(
+        ({name: "x"}, f"expected it to be left out. {NO_GPU}")
+        for name in ("devices", "device_config", "gpu_ram_part", "gpu_cat_features_storage", "data_partition")
+    ),
+    ({"pinned_memory_size": 100}, f"expected it to be left out. {NO_GPU}"),
+    ({"used_ram_limit": "1gb"}, "expected it to be left out. Set the memory limit of the Dask workers."),
+    (
+        {"train_dir": "d"},
+        "expected it to be left out. No files are written while training; follow it with fit(callbacks=...).",
+    ),
+    (
+        {"allow_writing_files": True},
+        "expected False (no files are written). No files are written while training; leave it out.",
+    ),
+    ({"save_snapshot": True}, f"expected False (no snapshots are written). {NO_SNAPSHOT}"),
+    ({"snapshot_file": "f"}, f"expected it to be left out. {NO_SNAPSHOT}"),
+    ({"snapshot_interval": 5}, f"expected it to be left out. {NO_SNAPSHOT}"),
+    (
+        {"metadata": {"a": "b"}},
+        "expected it to be left out. Write it into the model after fit: model_.get_metadata()[key] = value.",
+    ),
+    ({"callback": 1}, "expected it to be left out. Give it to fit: fit(X, y, callbacks=[...])."),
+]
+
+
+@pytest.mark.parametrize(("given", "text"), REFUSED, ids=lambda case: "-".join(case) if isinstance(case, dict) else "")
+def test_what_is_refused_and_what_it_says(given: dict[str, Any], text: str) -> None:
+    name = list(given)[-1]
+    with pytest.raises(ParameterError) as refusal:
+        canonical(given, classifier=True)
+    assert str(refusal.value) == f"{name}={given[name]!r} cannot be used: {text}"
+    assert str(pickle.loads(pickle.dumps(refusal.value))) == str(refusal.value)
+
+
+def test_every_parameter_that_can_be_refused_is_refused_above() -> None:
+    tried = {ALIASES.get(name, name) for given, _ in REFUSED for name in given}
+    refusable = {name for name, rule in TABLE.items() if getattr(rule, "fix", "")}
+    assert refusable - tried == set()
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (
+            {"loss_function": "MAE"},
+            f"loss_function='MAE' cannot be used: expected 'RMSE'. {OTHER_LOSS}",
+        ),
+        (
+            {"class_weights": [1, 2]},
+            "class_weights=[1, 2] cannot be used: expected no classes in regression. "
+            "Leave it out; weigh rows with fit(sample_weight=...).",
+        ),
+    ],
+)
+def test_what_the_regressor_refuses(given: dict[str, Any], text: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        canonical(given, classifier=False)
+    assert str(refusal.value) == text
+
+
+def test_a_combination_that_no_single_parameter_explains_is_quoted_whole() -> None:
+    from gbdist.estimators.catboost_options import ANY_DATA, catboost_defaults
+
+    with pytest.raises(ParameterError) as refusal:
+        catboost_defaults({"loss_function": "RMSE", "leaf_estimation_method": "Exact"}, ANY_DATA)
+    assert str(refusal.value) == (
+        "parameters={'loss_function': 'RMSE', 'leaf_estimation_method': 'Exact'} cannot be used: "
+        'expected a combination that CatBoost takes. CatBoost says: "Exact method is only available for Quantile, '
+        'GroupQuantile, MultiQuantile, MAE, MAPE, RMSPE and LogCosh loss functions.".'
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {}),
+        ({"depth": None, "eta": None}, {}),
+        (
+            {"eta": 0.1, "n_estimators": 5, "max_depth": 4, "reg_lambda": 2, "random_state": 7, "n_jobs": -1},
+            {
+                "learning_rate": 0.1,
+                "iterations": 5,
+                "depth": 4,
+                "l2_leaf_reg": 2.0,
+                "random_seed": 7,
+                "thread_count": -1,
+            },
+        ),
+        (
+            {"depth": np.int64(4), "learning_rate": np.float32(0.5), "iterations": 2.0},
+            {"depth": 4, "learning_rate": 0.5, "iterations": 2},
+        ),
+        ({"verbose": True}, {"verbose": 1}),
+        (
+            {"eval_metric": AUC(), "custom_metric": [AUC(), "F1"]},
+            {"eval_metric": "AUC", "custom_metric": ("AUC", "F1")},
+        ),
+        ({"custom_loss": "AUC"}, {"custom_metric": ("AUC",)}),
+        ({"class_weights": np.array([1.0, 3.0])}, {"class_weights": (1.0, 3.0)}),
+        ({"class_weights": {"no": 1, "yes": 3}}, {"class_weights": {"no": 1.0, "yes": 3.0}}),
+        # Weights for three classes: fine, the loss will be MultiClass.
+        ({"class_weights": [1, 2, 3]}, {"class_weights": (1.0, 2.0, 3.0)}),
+        (
+            {"auto_class_weights": "None", "class_weights": [1, 2]},
+            {"auto_class_weights": "None", "class_weights": (1.0, 2.0)},
+        ),
+        ({"cat_features": pd.Index([])}, {"cat_features": ()}),
+        ({"boosting_type": "Plain", "task_type": "CPU"}, {"boosting_type": "Plain", "task_type": "CPU"}),
+    ],
+)
+def test_what_is_taken_comes_back_in_plain_types(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    checked = canonical(given, classifier=True)
+    assert checked == expected
+    assert [type(value) for value in checked.values()] == [type(value) for value in expected.values()]
+
+
+@pytest.mark.parametrize("name", [name for name, rule in TABLE.items() if isinstance(rule, OnlyAt) and rule.values])
+def test_values_that_mean_what_is_done_anyway_are_taken(name: str) -> None:
+    rule = TABLE[name]
+    assert isinstance(rule, OnlyAt)
+    for value in rule.values:
+        assert canonical({name: value}, classifier=True) == {name: value}
+
+
+#: A value of every parameter that is taken at any value, far from its default.
+NO_EFFECT: dict[str, Any] = {
+    "max_leaves": 31,
+    "min_data_in_leaf": 200,
+    "fold_len_multiplier": 1.5,
+    "fold_permutation_block": 4,
+    "has_time": True,
+    "model_shrink_mode": "Decreasing",
+    "penalties_coefficient": 3,
+    "dev_score_calc_obj_block_size": 100,
+    "dev_efb_max_buckets": 5,
+    "model_size_reg": 3,
+    "one_hot_max_size": 10,
+    "max_ctr_complexity": 2,
+    "ctr_leaf_count_limit": 5,
+    "store_all_simple_ctr": True,
+    "counter_calc_method": "Full",
+    "simple_ctr": ["Counter"],
+    "combinations_ctr": ["Counter"],
+    "ctr_description": ["Counter"],
+    "ctr_target_border_count": 2,
+    "ctr_history_unit": "Sample",
+    "final_ctr_computation_mode": "Skip",
+    "name": "x",
+}
+
+
+@pytest.fixture(scope="module")
+def noisy() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(500, 4)).astype(np.float32)
+    return x, (x[:, 0] + x[:, 1] * x[:, 2] + random.normal(size=500) > 0).astype(int)
+
+
+def test_every_parameter_taken_at_any_value_is_tried_below() -> None:
+    assert set(NO_EFFECT) == {name for name, rule in TABLE.items() if isinstance(rule, OnlyAt) and not rule.values}
+
+
+@pytest.mark.parametrize("name", sorted(NO_EFFECT))
+def test_what_is_taken_at_any_value_changes_nothing_in_catboost(
+    name: str, noisy: tuple[np.ndarray, np.ndarray]
+) -> None:
+    x, y = noisy
+    # For classes CatBoost refuses it.
+    estimator = CatBoostRegressor if name == "ctr_target_border_count" else CatBoostClassifier
+
+    def predictions(**more: Any) -> np.ndarray:
+        settings = {"iterations": 8, "logging_level": "Silent", "allow_writing_files": False, "thread_count": 1, **more}
+        return estimator(**settings).fit(x, y).predict(x, prediction_type="RawFormulaVal")
+
+    assert canonical({name: NO_EFFECT[name]}, classifier=True)
+    np.testing.assert_array_equal(predictions(**{name: NO_EFFECT[name]}), predictions())
+
+
+def test_borders_get_catboosts_defaults() -> None:
+    assert quantize_params({}) == QuantizeParams(254, "GreedyLogSum", "Min")
+    given = canonical({"max_bin": 32, "nan_mode": "Max", "feature_border_type": "Median"}, classifier=False)
+    assert quantize_params(given) == QuantizeParams(32, "Median", "Max")
+
+
+def test_the_order_of_classes_is_that_of_the_dictionary() -> None:
+    assert class_order(canonical({"class_weights": {"yes": 3, "no": 1}}, classifier=True)) == ("yes", "no")
+    assert class_order(canonical({"class_weights": [3, 1]}, classifier=True)) is None
+    assert class_order({}) is None
