@@ -62,11 +62,11 @@ class DaskCatBoost(Predictor, Hyperparameters):
         ------
         ParameterError, DataError, ModelError, ClusterError
         """
-        from gbdist.estimators.training import train
-
         parameters = canonical(self.given_parameters(), classifier=self._is_classifier)
         callback_listener(callbacks)  # refuses what is not a callback, before anything is started
         self._check_target(X, y)
+        from gbdist.estimators.training import train  # loads Numba's kernels, which only training needs
+
         result = train(
             X,
             y,
@@ -153,7 +153,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
 
     def _check_target(self, X: Any, y: Any) -> None:
         """What scikit-learn says about y in the same words; whatever needs the data is checked when they are read."""
-        if y is None and not hasattr(X, "feature_names"):
+        if y is None and not _is_pool(X):
             raise DataError(
                 "y",
                 f"None: {type(self).__name__} requires y to be passed, but the target y is None",
@@ -169,8 +169,9 @@ class DaskCatBoost(Predictor, Hyperparameters):
 
     @staticmethod
     def _labels_of_fit(X: Any, y: Any, sample_weight: Any) -> tuple[Hashable, ...] | None:
-        """Column labels of the features, those of y and weight left out; None for an array."""
-        labels = getattr(X, "labels", None) if hasattr(X, "feature_names") else labels_of(X)
+        """Column labels of the features, those of y and weight left out; None for an array or a pool."""
+        # A pool's names are the model's; whether they were a frame's is told by them.
+        labels = None if _is_pool(X) else labels_of(X)
         named = {given for given in (y, sample_weight) if isinstance(given, str)}
         return None if labels is None else tuple(label for label in labels if label not in named)
 
@@ -220,6 +221,11 @@ def _as_list(eval_set: Any) -> list[Any]:
     if eval_set is None:
         return []
     return list(eval_set) if isinstance(eval_set, list) else [eval_set]
+
+
+def _is_pool(X: Any) -> bool:
+    # By name: whoever has none need not load what a pool needs.
+    return type(X).__name__ == "DaskPool"
 
 
 def _progress(parameters: dict[str, Any]) -> Any:

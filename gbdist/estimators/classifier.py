@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin
 
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.inputs import is_lazy
-from gbdist.estimators.questions import Labels, Question
+from gbdist.estimators.questions import Labels, Values
 from gbdist.estimators.scoring import label_moments
 
 
@@ -48,7 +48,7 @@ class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[mis
             return self._lazy_moments(X, y, sample_weight, label_moments).accuracy
         return float(super().score(X, y, sample_weight))
 
-    def _question(self, prediction_type: str | None, start: int, end: int) -> Question:
+    def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels:
         question = super()._question(prediction_type, start, end)
         if prediction_type not in (None, "Class"):
             return question

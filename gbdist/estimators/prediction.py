@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from catboost import CatBoost, CatBoostError
 from numpy.typing import NDArray
 
+from gbdist.errors import ModelError
 from gbdist.estimators.features import Expected, as_matrix_of_numbers
 from gbdist.estimators.inputs import is_lazy
 from gbdist.estimators.questions import Labels, Question
@@ -51,8 +53,6 @@ class ShippedModel:
 
 def model_of_bytes(cbm: bytes, model: Any = None) -> Any:
     """Read a ``.cbm`` into ``model``, a new ``catboost.CatBoost`` by default, and return it."""
-    from catboost import CatBoost
-
     model = CatBoost() if model is None else model
     model.load_model(blob=cbm)
     return model
@@ -91,7 +91,7 @@ def answer(model: Any, X: Any, question: Question, expected: Expected, threads: 
         expected.check(X)
         if count_rows(X) == 0:
             return _empty(*answer_shape(model, question, expected))
-        return question.ask(model, as_matrix_of_numbers(X), threads)
+        return _ask(model, as_matrix_of_numbers(X), question, threads)
     expected.check(X)
     tail, dtype = answer_shape(model, question, expected)
     job = Job(question, expected, tail, dtype)
@@ -103,8 +103,17 @@ def answer_shape(model: Any, question: Question, expected: Expected) -> tuple[tu
 
     Found by asking about one row of zeros, so what CatBoost refuses is refused now rather than in a task.
     """
-    probe = question.ask(model, np.zeros((1, expected.n_features), dtype=np.float32, order="F"), 1)
+    probe = _ask(model, np.zeros((1, expected.n_features), dtype=np.float32, order="F"), question, 1)
     return probe.shape[1:], probe.dtype
+
+
+def _ask(model: Any, matrix: Any, question: Question, threads: int) -> NDArray[Any]:
+    try:
+        return question.ask(model, matrix, threads)
+    except CatBoostError as error:
+        raise ModelError(
+            f"CatBoost cannot answer this with the model: {error}", "Change the arguments, or train a model that can"
+        ) from error
 
 
 def _empty(tail: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

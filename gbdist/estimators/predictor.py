@@ -1,15 +1,27 @@
 """The methods of a fitted estimator that ask its model about data."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gbdist.errors import DataError, ModelError, ParameterError
-from gbdist.estimators.features import Expected
+from gbdist.estimators.features import Expected, as_matrix_of_numbers
 from gbdist.estimators.inputs import is_lazy
 from gbdist.estimators.prediction import answer
-from gbdist.estimators.questions import LeafIndexes, Question, Shap, Trees, Values, VirtualEnsembles, text_of
+from gbdist.estimators.questions import (
+    Labels,
+    LeafIndexes,
+    Question,
+    Shap,
+    Trees,
+    Values,
+    VirtualEnsembles,
+    stages,
+    text_of,
+)
+from gbdist.estimators.tables import as_table, count_rows
 
 _SHAP_TYPES = ("ShapValues", "ShapInteractionValues")
 _WITHOUT_DATA = ("FeatureImportance", "PredictionValuesChange", "Interaction")
@@ -47,15 +59,22 @@ class Predictor:
     ) -> Iterator[Any]:
         """Predict with ever more trees: after every ``eval_period`` trees and after the last one.
 
-        On a collection each stage is a lazy prediction of its own, so computing one costs no more than its trees.
+        In memory every stage goes on from the one before. On a collection each is a lazy prediction of its own, so that
+        computing one costs its own trees only, whichever it is.
         """
         if not isinstance(eval_period, int) or eval_period < 1:
             raise ParameterError("eval_period", eval_period, "a whole number of at least 1", "Use 1 for every tree.")
-        last = self._trees(ntree_start, ntree_end).end or self._fitted().tree_count_
+        question = self._question(prediction_type, ntree_start, ntree_end)
+        if not is_lazy(X):
+            X = as_table(X)
+            self._expected().check(X)
+            if count_rows(X) > 0:
+                return stages(self.model_, as_matrix_of_numbers(X), question, eval_period, self._threads())
+        last = question.trees.end or self.model_.tree_count_
         ends = [*range(ntree_start + eval_period, last, eval_period), last]
-        questions = [self._question(prediction_type, ntree_start, end) for end in ends]
+        asked = [replace(question, trees=Trees(ntree_start, end)) for end in ends]
         self._expected().check(X)
-        return (self._answer(X, question) for question in questions)
+        return (self._answer(X, each) for each in asked)
 
     def calc_leaf_indexes(self, X: Any, ntree_start: int = 0, ntree_end: int = 0) -> Any:
         """Leaf of each tree that each row falls into, uint32 [n_rows, n_trees]; columns tree_0, tree_1, …"""
@@ -106,10 +125,12 @@ class Predictor:
 
     def _answer(self, X: Any, question: Question) -> Any:
         model = self._fitted()
-        threads = -1 if self.thread_count is None else self.thread_count
-        return answer(model, X, question, self._expected(), threads)
+        return answer(model, X, question, self._expected(), self._threads())
 
-    def _question(self, prediction_type: str | None, start: int, end: int) -> Question:
+    def _threads(self) -> int:
+        return -1 if self.thread_count is None else self.thread_count
+
+    def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels:
         kind = self._prediction_types[0] if prediction_type is None else prediction_type
         self._fitted()
         self._choose("prediction_type", kind, self._prediction_types)

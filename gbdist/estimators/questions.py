@@ -1,6 +1,6 @@
 """What can be asked of a CatBoost model about rows: each question answers for some rows, and names its columns."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -68,9 +68,11 @@ class Labels:
 
     def ask(self, model: Any, matrix: Any, threads: int) -> NDArray[Any]:
         """Labels [n_rows] of the dtype of ``classes``."""
-        raw = np.asarray(
-            model.predict(matrix, prediction_type="RawFormulaVal", thread_count=threads, **self.trees.arguments)
-        )
+        raw = model.predict(matrix, prediction_type="RawFormulaVal", thread_count=threads, **self.trees.arguments)
+        return self.of_raw(np.asarray(raw))
+
+    def of_raw(self, raw: NDArray[Any]) -> NDArray[Any]:
+        """Labels [n_rows] of raw values [n_rows] or [n_rows, n_classes]."""
         number = raw.argmax(axis=1) if raw.ndim == 2 else (raw > self.border).astype(np.intp)
         return cast(NDArray[Any], self.classes[number])
 
@@ -148,6 +150,17 @@ class Shap:
             if many
             else cells
         )
+
+
+def stages(model: Any, matrix: Any, question: Values | Labels, period: int, threads: int) -> Iterator[NDArray[Any]]:
+    """Answers with ever more of the question's trees, each stage at the cost of its own ``period`` trees alone."""
+    kind = "RawFormulaVal" if isinstance(question, Labels) else question.prediction_type
+    asked = model.staged_predict(
+        matrix, prediction_type=kind, eval_period=period, thread_count=threads, **question.trees.arguments
+    )
+    for answer in asked:
+        values = np.asarray(answer, dtype=np.float64)
+        yield question.of_raw(values) if isinstance(question, Labels) else values
 
 
 def _names_or_numbers(names: Sequence[str], count: int) -> list[str]:
