@@ -6,6 +6,7 @@ lost and why, so that every rank raises the same ``PeerLost``.
 """
 
 import asyncio
+import contextlib
 import queue
 import time
 from collections.abc import Sequence
@@ -18,13 +19,14 @@ from distributed.core import Status
 from gbdist_cluster.collective import wire
 from gbdist_cluster.collective.channel import Payload, Traffic, check_tag, peer_lost
 from gbdist_cluster.collective.choice import ChannelCollective
-from gbdist_cluster.collective.endpoint import HANDLER, Seat, endpoint_of
+from gbdist_cluster.collective.endpoint import HANDLER, Endpoint, Seat, endpoint_of
 from gbdist_cluster.collective.link import Link
 from gbdist_cluster.errors import ClusterError, GangCancelled
 
 __all__ = ["CommChannel", "CommCollective"]
 
 HEARTBEAT_SECONDS = 1.0
+_CLOSE_SECONDS = 15.0
 _WAKE = None  # in place of a message: look at the failure, or see that the peer has left
 _GONE = (Status.closing, Status.closed, Status.failed)
 
@@ -45,6 +47,7 @@ class CommChannel:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()  # a link more, or a failure
         self._last_pulse = time.monotonic()
+        self._endpoint: Endpoint | None = None
         self._shut = False
 
     # ---- the routine's thread
@@ -93,6 +96,8 @@ class CommChannel:
     def _check(self) -> None:
         if self.failure is not None:
             raise self.failure.with_traceback(None)
+        if self._shut:
+            raise ClusterError(f"rank {self.rank} has left its gang", "Use the collective before it is closed")
 
     def _left_early(self, peer: int) -> ClusterError:
         return peer_lost(peer, self._addresses[peer], f"has ended its routine while rank {self.rank} still needs it")
@@ -106,7 +111,8 @@ class CommChannel:
     async def open(self, join_deadline: float) -> None:
         """Connect to the ranks below, be found by those above; raises what went wrong, with nothing left open."""
         try:
-            endpoint_of(self._worker).open(self._seat, self)
+            self._endpoint = endpoint_of(self._worker)
+            self._endpoint.open(self._seat, self)
             self._start(self._pulse())
             for peer in range(self.rank):
                 self._start(self._dial(peer))
@@ -150,8 +156,8 @@ class CommChannel:
                 }
             )
             answer = await comm.read()
-        except OSError as error:  # CommClosedError is one
-            self._lost(peer, f"cannot be reached ({error})")
+        except Exception as error:  # of many kinds: network, names, certificates
+            self._lost(peer, f"cannot be reached ({type(error).__name__}: {error})")
             return
         except asyncio.CancelledError:
             if comm is not None:
@@ -192,27 +198,28 @@ class CommChannel:
 
     def ended(self, peer: int, happened: str) -> None:
         """A connection is closed: a loss, unless one side is done."""
-        if not self._shut and not self._links[peer].left:
+        if self._worker.status in _GONE:
+            self.cancel_here("its worker is closing")
+        elif not self._shut and not self._links[peer].left:
             self._lost(peer, happened)
 
     def cancel_here(self, reason: str) -> None:
         """End this rank, and tell the others why (``Door``)."""
-        self.fail(
-            GangCancelled(f"rank {self.rank} was cancelled: {reason}", "Start the run again if it is still wanted")
-        )
+        happened = f"was cancelled: {reason}"
+        fix = "Start the run again if it is still wanted"
+        self.fail(GangCancelled(f"rank {self.rank} {happened}", fix), self.rank, happened)
 
-    def fail(self, error: ClusterError, culprit: int | None = None, happened: str = "") -> None:
-        """The first failure counts: the routine's thread wakes with it, the other ranks hear of it."""
+    def fail(self, error: ClusterError, culprit: int, happened: str) -> None:
+        """The first failure counts: the routine's thread wakes with it, the other ranks hear of ``culprit``."""
         if self.failure is not None or self._shut:
             return
         self.failure = error
         for inbox in self._inboxes:
             inbox.put(_WAKE)
         self._changed.set()
-        blamed = self.rank if culprit is None else culprit
         for link in self._links.values():
-            if link.peer != blamed and not link.left:
-                link.post_failure(blamed, happened or f"failed: {error.args[0]}")
+            if not link.left:
+                link.post_failure(culprit, happened)
 
     def _lost(self, peer: int, happened: str) -> None:
         self.fail(peer_lost(peer, self._addresses[peer], happened), peer, happened)
@@ -239,7 +246,8 @@ class CommChannel:
         if self._shut:
             return
         self._shut = True
-        endpoint_of(self._worker).shut(self._seat)
+        if self._endpoint is not None:
+            self._endpoint.shut(self._seat, self)
         links = list(self._links.values())
         if self.failure is None:
             for link in links:
@@ -301,8 +309,11 @@ class CommCollective(ChannelCollective):
     def close(self) -> None:
         """Leave the gang; nothing of this rank is left on the event loop afterwards. Again is harmless."""
         channel = self._comm_channel
-        if not channel.loop.is_closed():
-            asyncio.run_coroutine_threadsafe(channel.shut(), channel.loop).result(timeout=30)
+        if channel.loop.is_closed():
+            return
+        shut = asyncio.run_coroutine_threadsafe(channel.shut(), channel.loop)
+        with contextlib.suppress(TimeoutError):  # on a loop that stands still, nothing runs either
+            shut.result(timeout=_CLOSE_SECONDS)
 
     def __enter__(self) -> "CommCollective":
         return self

@@ -65,9 +65,8 @@ class Endpoint:
         """A rank has joined: older memberships of its run end here, connections that wait for it come in."""
         refusal = self._refusal(seat)
         if refusal is not None or seat in self._doors:
-            raise GangCancelled(
-                refusal or f"{seat} has already joined here", "Start the run again under a higher epoch"
-            )
+            twice = f"rank {seat.rank} has already joined epoch {seat.epoch} of run {seat.run_id}"
+            raise GangCancelled(refusal or twice, "Start the run again under a higher epoch")
         self._remember_epoch(seat)
         for other, older in list(self._doors.items()):
             if other.run_id == seat.run_id and other.epoch < seat.epoch:
@@ -77,9 +76,10 @@ class Endpoint:
             if not waiting.done():
                 waiting.set_result(None)
 
-    def shut(self, seat: Seat) -> None:
-        """A rank has left."""
-        if self._doors.pop(seat, None) is not None:
+    def shut(self, seat: Seat, door: Door) -> None:
+        """A rank has left; nothing happens if another holds its seat."""
+        if self._doors.get(seat) is door:
+            del self._doors[seat]
             self._left.append(seat)
 
     def cancel(self, run_id: str, reason: str) -> None:

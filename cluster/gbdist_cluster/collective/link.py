@@ -13,14 +13,18 @@ __all__ = ["Link", "LinkOwner"]
 
 # Larger payloads travel as frames of their own, which nobody copies; below, one packed message is quicker.
 _OWN_FRAME_BYTES = 16_384
+
+# A payload longer than a piece travels in several, so that on a slow network each piece is a sign of life.
+PIECE_BYTES = 4 << 20
 _FLUSH_SECONDS = 2.0
 
 
 class _Kind(IntEnum):
     DATA = 0
-    BEAT = 1
-    ABORT = 2
-    BYE = 3
+    PIECE = 1
+    BEAT = 2
+    ABORT = 3
+    BYE = 4
 
 
 class LinkOwner(Protocol):
@@ -61,19 +65,26 @@ class Link:
     async def listen(self) -> None:
         """Hand over what arrives until the connection ends."""
         happened = "closed its connection"
+        pieces: list[Payload] = []
         try:
             while True:
                 kind, number, body = await self._comm.read()
                 self.silent_seconds = 0.0
-                if kind == _Kind.DATA:
-                    self._owner.arrived(self.peer, number, _payload_of(body))
+                if kind == _Kind.PIECE:
+                    pieces.append(_payload_of(body))
+                elif kind == _Kind.DATA:
+                    payload = _payload_of(body)
+                    if pieces:
+                        payload = b"".join([*pieces, payload])
+                        pieces.clear()
+                    self._owner.arrived(self.peer, number, payload)
                 elif kind == _Kind.ABORT:
                     self._owner.told_of_failure(self.peer, number, body)
                 elif kind == _Kind.BYE:
                     self.left = True
                     self._owner.said_goodbye(self.peer)
-        except OSError as error:  # CommClosedError is one
-            happened += f" ({error})" if str(error) else ""
+        except OSError:  # CommClosedError is one
+            pass
         except Exception as error:
             happened = f"sent what cannot be read ({type(error).__name__}: {error})"
         finally:
@@ -83,8 +94,14 @@ class Link:
 
     def post_data(self, tag: int, payload: Payload) -> None:
         """Queue bytes of the routine; they must not be changed any more."""
-        large = len(payload) > _OWN_FRAME_BYTES
-        self._post(_Kind.DATA, tag, Serialized({}, [payload]) if large else bytes(payload))
+        if len(payload) <= _OWN_FRAME_BYTES:
+            self._post(_Kind.DATA, tag, bytes(payload))
+            return
+        view = memoryview(payload)
+        while len(view) > PIECE_BYTES:
+            self._post(_Kind.PIECE, tag, Serialized({}, [view[:PIECE_BYTES]]))
+            view = view[PIECE_BYTES:]
+        self._post(_Kind.DATA, tag, Serialized({}, [view]))
 
     def post_beat(self) -> None:
         """Queue a sign of life."""
