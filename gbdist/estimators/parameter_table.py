@@ -154,12 +154,12 @@ TABLE: Final[dict[str, Rule]] = {
     "eval_metric": Used("metric", note="left out: the loss"),
     "custom_metric": Used("metrics"),
     "metric_period": Used("int", low=1),
-    "class_weights": Used("weights", note="a list in the order of classes_, or a dictionary by label in that order"),
+    "class_weights": Used("weights", note="a dictionary by label makes its order the order of the classes"),
     "auto_class_weights": Used("choice", choices=("None", "Balanced", "SqrtBalanced")),
     "scale_pos_weight": Used("float", low=0),
     "allow_const_label": Used("bool"),
     "class_names": Refused(
-        "Classes are found in the data and sorted; give weights with class_weights={label: weight}."
+        "Classes are found in the data; their order and weights can be set with class_weights={label: weight}."
     ),
     "classes_count": Refused("Classes are counted in the data."),
     "target_border": Refused("Turn y into two classes yourself, for example y > border."),

@@ -28,8 +28,6 @@ A parameter under two names is refused, as CatBoost refuses it, whether the valu
 
 * Random draws are a hash of (seed, tree, row or feature number), so that they do not depend on the cluster: a run that draws
   grows other trees than CatBoost with the same seed.
-* A dictionary of `class_weights` must list the labels in the order of `classes_`. CatBoost makes the order of the dictionary the
-  order of the classes; another order is refused here instead of taken for something else.
 * `learning_rate` below 0, `depth=0` and `random_strength` below 0, which CatBoost takes, are refused.
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.
 * `od_type="Wilcoxon"` is refused.

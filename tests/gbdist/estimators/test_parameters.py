@@ -161,7 +161,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"class_names": ["a", "b"]},
         "expected it to be left out. "
-        "Classes are found in the data and sorted; give weights with class_weights={label: weight}.",
+        "Classes are found in the data; their order and weights can be set with class_weights={label: weight}.",
     ),
     ({"classes_count": 3}, "expected it to be left out. Classes are counted in the data."),
     ({"target_border": 0.5}, "expected it to be left out. Turn y into two classes yourself, for example y > border."),
