@@ -3,6 +3,7 @@
 Kernels are single-threaded and release the GIL; this is the only place where a rank uses several threads.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -32,7 +33,7 @@ class Crew:
         """Cut rows into at most one slice a thread; never an empty list."""
         pieces = max(1, min(self.threads, n_rows // _MIN_ROWS))
         edges = [n_rows * i // pieces for i in range(pieces + 1)]
-        return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
     def __enter__(self) -> "Crew":
         return self

@@ -43,9 +43,7 @@ class LevelTable:
 class HistogramSource:
     """Makes the tables of one tree, level by level."""
 
-    def __init__(
-        self, rows: Rows, cells: Cells, n_bins: NDArray[np.int64], collective: Collective, crew: Crew
-    ) -> None:
+    def __init__(self, rows: Rows, cells: Cells, n_bins: NDArray[np.int64], collective: Collective, crew: Crew) -> None:
         self._rows, self._cells, self._collective, self._crew = rows, cells, collective, crew
         self._dimensions = cells.values.shape[0]
         self._bits = max(1, int(n_bins.max(initial=2) - 1).bit_length())
@@ -53,7 +51,9 @@ class HistogramSource:
         self._width = (1 << self._bits) * (2 if self._wide else 1)
         self._parents: LevelTable | None = None
 
-    def tables(self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]) -> Iterator[LevelTable]:
+    def tables(
+        self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]
+    ) -> Iterator[LevelTable]:
         """Yield the level's table, or its blocks; every rank yields as many.
 
         Parameters

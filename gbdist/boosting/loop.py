@@ -143,9 +143,7 @@ class _Run:
         )
         return ObliviousTree(structure.splits, leaves.values * self.params.learning_rate, leaves.weights)
 
-    def _finish_tree(
-        self, last: ObliviousTree | None, score: bool
-    ) -> tuple[MetricTable, float, GradientFacts, float]:
+    def _finish_tree(self, last: ObliviousTree | None, score: bool) -> tuple[MetricTable, float, GradientFacts, float]:
         """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients."""
         train, params = self.sets[0], self.params
         bound = self._refresh_derivatives(train)
@@ -209,7 +207,9 @@ class _Run:
 
     def started(self) -> RunStarted:
         """The first event."""
-        return RunStarted(self.params.iterations, self.population.n_rows, int(self.n_bins.shape[0]), self.collective.size)
+        return RunStarted(
+            self.params.iterations, self.population.n_rows, int(self.n_bins.shape[0]), self.collective.size
+        )
 
     def grown(self) -> TreeGrown:
         """The event of the newest tree."""
@@ -218,7 +218,7 @@ class _Run:
     @staticmethod
     def tell(listeners: Sequence[Listener], event: Event) -> bool:
         """Let every listener hear an event; whether one of them wants to stop."""
-        return any([listener.hear(event) for listener in listeners])
+        return any(listener.hear(event) for listener in listeners)
 
     def result(self) -> BoostResult:
         """The finished run."""

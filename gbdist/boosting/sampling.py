@@ -12,7 +12,7 @@ from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.draws import Purpose, key_of
 from gbdist.boosting.fixed_point import CellScales, cell_scales, sum_scale
-from gbdist.boosting.params import Bootstrap, BoostParams
+from gbdist.boosting.params import BoostParams, Bootstrap
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
 from gbdist.kernels import cpu_rows
@@ -39,7 +39,8 @@ class GradientFacts:
 class Cells:
     """Rows as the integers that histograms add up.
 
-    ``values`` is int64 [dimensions, n] or [dimensions, n, 2]; ``drawn`` uint8 [n] marks the bootstrap sample, None means all rows.
+    ``values`` is int64 [dimensions, n] or [dimensions, n, 2]; ``drawn`` uint8 [n] marks the bootstrap sample, None means
+    all rows.
     """
 
     values: NDArray[np.int64]
@@ -144,7 +145,9 @@ def sample_and_pack(
     draws = _draw(rows, derivatives, facts, ridge, (params, tree), tools[1])
     if draws is None:
         weight = rows.weight
-        scales = cell_scales(population.n_rows, facts.absolute, population.total_weight if population.weighted else None)
+        scales = cell_scales(
+            population.n_rows, facts.absolute, population.total_weight if population.weighted else None
+        )
         return _pack(rows, derivatives, weight, None, scales, (params, tree), tools[1])
     for k in range(derivatives.shape[0]):
         cpu_rows.apply_draws(draws, derivatives[k], derivatives[k])
@@ -248,7 +251,14 @@ def _pack(
         for k in range(dimension):
             keys = (key_of(params.random_seed, Purpose.DERIVATIVE_ROUNDING, tree, k), weight_key)
             some = weights[start:stop] if weights.shape[0] else weights
-            pack(derivatives[k, start:stop], some, (scales.derivatives[k], scales.weight), keys, first_row, values[k, start:stop])
+            pack(
+                derivatives[k, start:stop],
+                some,
+                (scales.derivatives[k], scales.weight),
+                keys,
+                first_row,
+                values[k, start:stop],
+            )
 
     crew.each(work, segment_slices(rows, crew))
     return Cells(values, drawn, scales)

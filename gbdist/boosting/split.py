@@ -1,5 +1,6 @@
 """The best split of a level: score my features, agree with the other ranks, tell which children to count next."""
 
+import itertools
 import struct
 from dataclasses import dataclass
 
@@ -90,7 +91,7 @@ def best_of_table(table: LevelTable, n_bins: NDArray[np.int64], scoring: Scoring
         )
 
     edges = [n_features * i // crew.threads for i in range(crew.threads + 1)]
-    crew.each(work, [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b])
+    crew.each(work, [slice(a, b) for a, b in itertools.pairwise(edges) if a < b])
     noisy[borders < 0] = -np.inf
     winner = int(np.argmax(noisy))  # the first of equals: the lowest feature
     if borders[winner] < 0 or not np.isfinite(noisy[winner]):
@@ -107,9 +108,7 @@ def best_of_table(table: LevelTable, n_bins: NDArray[np.int64], scoring: Scoring
     )
 
 
-def _child_weights(
-    cells: NDArray[np.int64], border: int, wide: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _child_weights(cells: NDArray[np.int64], border: int, wide: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Weight of both children of every leaf, in units: cells int64 [n_leaves, width]."""
     weights = cells[:, 1::2] if wide else cells & _LOW
     left = weights[:, : border + 1].sum(axis=1)

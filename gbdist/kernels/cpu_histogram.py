@@ -4,7 +4,6 @@ Two kinds of cells (DESIGN §4): *packed*, one int64 with the derivative in the 
 low 32; and *wide*, two int64 side by side. Which one a run uses is decided by ``boosting.fixed_point`` from global numbers.
 """
 
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -128,7 +127,9 @@ def gather_cells(cells: NDArray[np.int64], rows: NDArray[np.uint32], out: NDArra
 
 
 @kernel
-def add_all_rows(bins: Bins, first: int, cells: NDArray[np.int64], dimension: int, histogram: NDArray[np.int64]) -> None:
+def add_all_rows(
+    bins: Bins, first: int, cells: NDArray[np.int64], dimension: int, histogram: NDArray[np.int64]
+) -> None:
     """Add every row to the one slot of four features (the root); see ``add_picked_rows``."""
     b0, b1, b2, b3 = bins[first], bins[first + 1], bins[first + 2], bins[first + 3]
     h0, h1 = histogram[first, dimension], histogram[first + 1, dimension]
@@ -208,7 +209,10 @@ def add_picked_rows_wide(
     layout: tuple[int, int],
     histogram: NDArray[np.int64],
 ) -> None:
-    """As ``add_picked_rows_single`` with wide cells: cells int64 [k, 2], histogram int64 [n_features, dimensions, 2·(slots << bits)]."""
+    """As ``add_picked_rows_single`` with wide cells.
+
+    cells is int64 [k, 2], histogram int64 [n_features, dimensions, 2·(slots << bits)].
+    """
     rows, slots = picked
     dimension, bits = layout[0], np.uint64(layout[1])
     b0, h0 = bins[first], histogram[first, dimension]
@@ -220,7 +224,10 @@ def add_picked_rows_wide(
 
 @kernel
 def split_parents(
-    parents: NDArray[np.int64], counted: NDArray[np.int64], counted_right: NDArray[np.uint8], children: NDArray[np.int64]
+    parents: NDArray[np.int64],
+    counted: NDArray[np.int64],
+    counted_right: NDArray[np.uint8],
+    children: NDArray[np.int64],
 ) -> None:
     """Make the histograms of all leaves of a level from those of their parents and of the counted children.
 
@@ -253,5 +260,3 @@ def as_weights(weights: NDArray[np.float32] | None) -> NDArray[np.float32]:
 def cells_shape(n_rows: int, wide: bool) -> tuple[int, ...]:
     """Shape of the cells of ``n_rows`` rows."""
     return (n_rows, 2) if wide else (n_rows,)
-
-

@@ -47,11 +47,13 @@ def weighted_label_sum(label: NDArray[np.float32], weight: NDArray[np.float32], 
 @kernel
 def gradient_norms(derivatives: NDArray[np.float64], ridge: float, out: NDArray[np.float64]) -> None:
     """Write √(Σ_dimension d² + ridge) of each row; derivatives float64 [dimension, n] IN, out float64 [n] OUT."""
+    out[:] = ridge
+    for k in range(derivatives.shape[0]):  # rows innermost, so that LLVM vectorises each dimension
+        row = derivatives[k]
+        for i in range(np.uint64(out.shape[0])):
+            out[i] += row[i] * row[i]
     for i in range(np.uint64(out.shape[0])):
-        total = ridge
-        for k in range(derivatives.shape[0]):
-            total += derivatives[k, i] * derivatives[k, i]
-        out[i] = np.sqrt(total)
+        out[i] = np.sqrt(out[i])
 
 
 @kernel

@@ -69,7 +69,9 @@ def score_borders(
                 left_average = left / (left_weight + l2) if left_weight > 0.0 else 0.0
                 right_average = right / (right_weight + l2) if right_weight > 0.0 else 0.0
                 scores[b] += left_average * left + right_average * right
-                denominators[b] += left_average * left_average * left_weight + right_average * right_average * right_weight
+                denominators[b] += (
+                    left_average * left_average * left_weight + right_average * right_average * right_weight
+                )
     if cosine:
         for b in range(np.uint64(n_borders)):
             scores[b] /= np.sqrt(denominators[b])

@@ -1,4 +1,4 @@
-"""The obvious NumPy twins of the histogram, split and leaf kernels: slow, same signatures, same bits. Tests hold them together."""
+"""The obvious NumPy twins of the histogram, split and leaf kernels: slow, same signatures, same bits (tests see to it)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +103,10 @@ def add_picked_rows_wide(
 
 
 def split_parents(
-    parents: NDArray[np.int64], counted: NDArray[np.int64], counted_right: NDArray[np.uint8], children: NDArray[np.int64]
+    parents: NDArray[np.int64],
+    counted: NDArray[np.int64],
+    counted_right: NDArray[np.uint8],
+    children: NDArray[np.int64],
 ) -> None:
     """Twin of ``cpu_histogram.split_parents``."""
     half = parents.shape[2]

@@ -1,0 +1,82 @@
+"""Leaf values are the minimum of the regularised loss that CatBoost's steps lead to."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gbdist.boosting.collective import SingleRank
+from gbdist.boosting.crew import Crew
+from gbdist.boosting.leaves import LeafEstimator, Leaves
+from gbdist.boosting.params import BoostParams
+from gbdist.boosting.population import survey_population
+from gbdist.metrics import make_metrics
+from gbdist.objectives import make_objective
+
+from .conftest import MakeTable, Table
+
+
+def estimate(table: Table, loss: str, classes: int, **more: object) -> Leaves:
+    params = BoostParams(
+        make_objective(loss, classes),
+        make_metrics(loss, classes, loss),
+        **more,  # type: ignore[arg-type]
+    )
+    population = survey_population(table.rows, SingleRank())
+    leaves = (table.rows.bins[0] % 4).astype(np.uint16)
+    predictions = np.zeros((params.objective.dimension, table.rows.n_rows))
+    with Crew(1) as crew:
+        estimator = LeafEstimator(params, population, SingleRank(), crew)
+        return estimator.estimate(table.rows, predictions, leaves, 4, 0.0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rmse_leaves_are_shrunken_means(make_table: MakeTable, weighted: bool) -> None:
+    table = make_table(weighted=weighted)
+    weight = np.ones(3_000) if table.rows.weight is None else table.rows.weight.astype(np.float64)
+    found = estimate(table, "RMSE", 0)
+    for leaf in range(4):
+        mine = table.rows.bins[0] % 4 == leaf
+        sums = (weight * table.rows.label)[mine].sum(), weight[mine].sum()
+        assert found.values[leaf, 0] == pytest.approx(sums[0] / (sums[1] + 3.0 * weight.mean()), rel=1e-9)
+        assert found.weights[leaf] == pytest.approx(sums[1], rel=1e-12)
+
+
+def test_more_newton_steps_come_closer_to_the_log_odds(make_table: MakeTable) -> None:
+    table = make_table(classes=2)
+    mine = table.rows.bins[0] % 4 == 1
+    share = table.rows.label[mine].mean()
+    # l2 counts again in every step from where the walk stands, so many steps end at the unregularised optimum.
+    found = estimate(table, "Logloss", 2, leaf_estimation_iterations=30)
+    assert found.values[1, 0] == pytest.approx(np.log(share / (1 - share)), abs=1e-6)
+
+
+def test_backtracking_never_ends_above_the_loss_it_started_from(make_table: MakeTable) -> None:
+    table = make_table(classes=2)
+    weight = np.where(table.rows.label > 0, 1e-3, 1.0).astype(np.float32)
+    table = Table(replace(table.rows, weight=weight), table.n_bins)
+    leaves = table.rows.bins[0] % 4
+
+    def loss(values: np.ndarray) -> float:
+        raw = values[leaves, 0]
+        return float((weight * (np.logaddexp(0, raw) - table.rows.label * raw)).sum())
+
+    found = estimate(table, "Logloss", 2, leaf_estimation_iterations=10, l2_leaf_reg=0.0)
+    assert loss(found.values) < loss(np.zeros((4, 1)))
+
+
+def test_gradient_steps_divide_by_the_weight(make_table: MakeTable) -> None:
+    table = make_table(classes=2)
+    found = estimate(table, "Logloss", 2, leaf_estimation_method="Gradient")
+    mine = table.rows.bins[0] % 4 == 2
+    assert found.values[2, 0] == pytest.approx((table.rows.label[mine] - 0.5).sum() / (mine.sum() + 3.0), rel=1e-9)
+
+
+def test_multiclass_steps_use_the_whole_second_derivative(make_table: MakeTable) -> None:
+    table = make_table(classes=3)
+    mine = table.rows.bins[0] % 4 == 3
+    counts = np.bincount(table.rows.label[mine].astype(int), minlength=3)
+    total = counts.sum()
+    hessian = total * (np.eye(3) / 3 - 1 / 9)
+    expected = np.linalg.solve(hessian + 3.0 * np.eye(3), counts - total / 3)
+    assert estimate(table, "MultiClass", 3).values[3] == pytest.approx(expected, rel=1e-9)
