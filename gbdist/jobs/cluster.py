@@ -7,7 +7,6 @@ from typing import Any
 
 from gbdist.errors import ClusterError
 
-
 CONNECT_SECONDS = 15.0
 """How long a scheduler may take to answer."""
 

@@ -162,7 +162,8 @@ def test_workers_of_a_cluster_give_the_same(tmp_path: Path, table: pd.DataFrame,
         address = cluster.scheduler_address
         job = PredictJob(tmp_path / "model.cbm", (str(files),), tmp_path / "out.parquet", "raw", scheduler=address)
         assert predict(job).rows == 900
-    assert pd.read_parquet(tmp_path / "out.parquet").to_numpy().tolist() == model.predict(table).tolist()
+    expected = model.predict(table, prediction_type="RawFormulaVal").tolist()
+    assert pd.read_parquet(tmp_path / "out.parquet").to_numpy().tolist() == expected
 
 
 def test_scheduler_that_does_not_answer_is_named(
