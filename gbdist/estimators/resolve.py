@@ -192,8 +192,13 @@ def _metrics(loss: str, checked: Mapping[str, Any], n_classes: int) -> tuple[Met
     """The metric that decides, then the loss, then the custom ones, each once: CatBoost's order (its learn_error.tsv)."""
     from gbdist.metrics import make_metrics
 
-    made: dict[str, Metric] = {}
-    for description in (checked.get("eval_metric", loss), loss, *checked.get("custom_metric", ())):
+    decides = checked.get("eval_metric", loss)
+    deciding = make_metrics(decides, n_classes, loss)
+    if len(deciding) > 1:
+        names = ", ".join(metric.name for metric in deciding)
+        raise ParameterError("eval_metric", decides, "one value", f"It has one for each class: choose one of {names}.")
+    made = {metric.name: metric for metric in deciding}
+    for description in (loss, *checked.get("custom_metric", ())):
         for metric in make_metrics(description, n_classes, loss):
             made.setdefault(metric.name, metric)
     return tuple(made.values())

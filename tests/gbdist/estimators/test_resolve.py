@@ -277,6 +277,12 @@ def regression(low: float, high: float, **more: Any) -> DataFacts:
             "Use MultiClass or MultiClassOneVsAll, or leave it out.",
         ),
         (
+            {"eval_metric": "F1"},
+            DataFacts(rows=300, features=4, class_names=(0, 1, 2), label_min=0.0, label_max=2.0),
+            "eval_metric='F1' cannot be used: expected one value. "
+            "It has one for each class: choose one of F1:class=0, F1:class=1, F1:class=2.",
+        ),
+        (
             {"use_best_model": True},
             FACTS,
             "use_best_model=True cannot be used: expected an eval set. Give one to fit: eval_set or eval_fraction.",
