@@ -54,8 +54,7 @@ class InitialModel:
                 f"one of the {len(names)} features of X",
                 "Continue with the columns that the model was trained on.",
             )
-        numbered = tuple(str(i) for i in range(len(names)))
-        if names != self.feature_names and numbered not in (names, self.feature_names):
+        if names != self.feature_names:
             at = next(i for i, name in enumerate(names) if name != self.feature_names[i])
             raise DataError(
                 "init_model",

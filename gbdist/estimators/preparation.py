@@ -184,7 +184,9 @@ def gather(client: Client, futures: Sequence[Future]) -> list[Any]:
 
 def wait_for(futures: Sequence[Future]) -> None:
     """Wait until all tasks are done; raise what a failed one raised as soon as it has failed."""
-    for future in as_completed(futures):
+    if not futures:
+        return
+    for future in as_completed(futures, loop=futures[0].client.loop):
         if future.status == "error":
             raise _cause(future) from None
         if future.status in ("cancelled", "lost"):

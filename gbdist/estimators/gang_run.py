@@ -1,0 +1,131 @@
+"""The trainer on a gang: what every rank runs, and how its events reach the client."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from distributed import Client, Future
+from numpy.typing import NDArray
+
+from gbdist.boosting.events import Event, Listener, TreeGrown
+from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.params import BoostParams
+from gbdist.errors import DataError
+from gbdist.estimators.local_run import n_bins
+from gbdist.estimators.quantized import QuantizedSet, SetLayout, layout_of
+from gbdist.estimators.setup import Setup
+from gbdist_cluster.gang import Member, RankContext, run_on_gang
+
+
+@dataclass(frozen=True, eq=False)
+class RunSpec:
+    """What every rank is told. ``layouts`` are of the training set and the eval sets."""
+
+    layouts: tuple[SetLayout, ...]
+    n_bins: NDArray[np.int64]
+    params: BoostParams
+    all_threads: bool
+    asks: bool
+
+
+class Relay:
+    """Sends the events of rank 0 to the client; where callbacks may stop the run, it waits for their answer."""
+
+    def __init__(self, context: RankContext, asks: bool) -> None:
+        self._context, self._asks = context, asks
+
+    def hear(self, event: Event) -> bool:
+        """Pass one event on."""
+        if self._asks and isinstance(event, TreeGrown):
+            return self._context.ask(event)
+        self._context.emit(event)
+        return False
+
+
+class Watch:
+    """Ends a rank whose client gave the run up, between two trees."""
+
+    def __init__(self, context: RankContext) -> None:
+        self._context = context
+
+    def hear(self, event: Event) -> bool:
+        """Look whether the run still goes on."""
+        self._context.check_cancelled()
+        return False
+
+
+def train_rank(context: RankContext) -> BoostResult | None:
+    """One rank: put its rows together and train; rank 0 returns the result, without what is O(rows)."""
+    spec: RunSpec = context.shared
+    sets = []
+    taken = 0
+    for layout in spec.layouts:
+        count = layout.counts[context.rank]
+        sets.append(layout.rows_of(context.shards[taken : taken + count]))
+        taken += count
+    params = replace(spec.params, threads=context.threads) if spec.all_threads else spec.params
+    listeners: list[Listener] = [Watch(context)]
+    if context.rank == 0:
+        listeners.append(Relay(context, spec.asks))
+    result = boost(sets[0], sets[1:], spec.n_bins, params, context.collective, listeners)
+    if context.rank != 0:
+        return None
+    return replace(result, predictions=np.empty((result.predictions.shape[0], 0)))
+
+
+def boost_on_gang(
+    client: Client,
+    sets: Sequence[QuantizedSet],
+    setup: Setup,
+    listener: Callable[[Event], bool | None] | None,
+    asks: bool,
+) -> BoostResult:
+    """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``."""
+    members = sets[0].members
+    shards = [_by_member(data, members) for data in sets]
+    layouts = tuple(
+        replace(
+            layout_of(data, setup.label_of_code[number]),
+            counts=tuple(len(futures) for futures in shards[number]),
+            class_weights=setup.class_weights,
+        )
+        for number, data in enumerate(sets)
+    )
+    spec = RunSpec(
+        layouts=layouts,
+        n_bins=n_bins(sets[0].borders),
+        params=replace(setup.resolved.params, listeners_may_stop=asks),
+        all_threads=setup.resolved.all_threads,
+        asks=asks,
+    )
+    gang = [
+        Member(address, tuple(future for of_set in shards for future in of_set[rank]))
+        for rank, address in enumerate(members)
+    ]
+    results = run_on_gang(client, train_rank, members=gang, shared=spec, listener=listener)
+    result: BoostResult = results[0]
+    return result
+
+
+def _by_member(data: QuantizedSet, members: Sequence[str]) -> list[list[Future]]:
+    """Futures of a data set by rank of the gang; what lies elsewhere is dealt out, and Dask moves it."""
+    rank_of = {address: rank for rank, address in enumerate(members)}
+    dealt: list[list[Future]] = [[] for _ in members]
+    for number, (address, futures) in enumerate(zip(data.members, data.shards, strict=True)):
+        dealt[rank_of.get(address, number % len(members))] += futures
+    return dealt
+
+
+def require_same_borders(name: str, data: QuantizedSet, train: QuantizedSet) -> None:
+    """DataError unless a pool was quantized with the borders of the training set."""
+    same = len(data.borders) == len(train.borders) and all(
+        np.array_equal(mine.values, theirs.values) and mine.nan_treatment == theirs.nan_treatment
+        for mine, theirs in zip(data.borders, train.borders, strict=True)
+    )
+    if not same:
+        raise DataError(
+            name,
+            "a DaskPool with borders of its own",
+            "the borders of the training set",
+            "Make the training set a DaskPool, and this one with DaskPool(X, y, borders_of=that_pool).",
+        )

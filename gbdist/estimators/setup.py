@@ -1,0 +1,124 @@
+"""What the facts of all data sets and the user's parameters decide together, before any bin is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.errors import DataError
+from gbdist.estimators.initial import InitialModel
+from gbdist.estimators.parameters import class_order
+from gbdist.estimators.quantized import class_names, codes_for_classes, numbers_of_codes
+from gbdist.estimators.resolve import DataFacts, Resolved, resolve
+from gbdist.quantize.exact import to_float
+from gbdist.quantize.merge_surveys import DataSurvey
+from gbdist.quantize.survey import LabelFacts
+
+#: What CatBoostClassifier calls its classes when labels are probabilities.
+_PROBABILITY_CLASSES = (0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """Parameters and labels of a run.
+
+    ``classes`` are those of the model, None for a regressor. ``label_of_code`` has one entry a data set: what the label
+    codes in the shards mean to the trainer, None where the shards keep the values themselves.
+    """
+
+    resolved: Resolved
+    classes: tuple[Any, ...] | None
+    label_of_code: tuple[NDArray[np.float32] | None, ...]
+
+    @property
+    def class_weights(self) -> NDArray[np.float64] | None:
+        """Weight of each class, None without."""
+        weights = self.resolved.class_weights
+        return None if weights is None else np.asarray(weights, dtype=np.float64)
+
+
+def set_up(
+    checked: Mapping[str, object],
+    classifier: bool,
+    surveys: Sequence[DataSurvey],
+    names: Sequence[str],
+    initial: InitialModel | None,
+) -> Setup:
+    """Resolve the parameters and match the labels of all data sets; the first one is trained on.
+
+    ``names`` are what errors call the data sets. Raises ParameterError, DataError, ModelError.
+    """
+    train = surveys[0]
+    if train.label is None:
+        raise DataError("y", "None", "one label a row", "y is required to train: pass y, or make the DaskPool with y.")
+    if classifier and checked.get("loss_function") != "CrossEntropy":
+        classes = _ordered(class_names(train), class_order(checked))
+        tables: list[NDArray[np.float32] | None] = [
+            codes_for_classes(survey, classes, name or "y") for survey, name in zip(surveys, names, strict=True)
+        ]
+        low, high = 0.0, float(len(classes) - 1)
+        sums = _weight_sums(train.label, classes)
+    else:
+        classes, sums = None, None
+        tables = [numbers_of_codes(survey, name or "y") for survey, name in zip(surveys, names, strict=True)]
+        low, high = train.label.minimum, train.label.maximum
+    facts = DataFacts(
+        rows=train.n_rows,
+        features=len(train.names),
+        class_names=classes,
+        label_min=low,
+        label_max=high,
+        weighted=train.weight is not None,
+        eval_sets=len(surveys) - 1,
+        eval_label_constant=len(surveys) > 1 and _constant(surveys[1]),
+        baseline=train.baseline is not None,
+        init_model=initial is not None,
+        class_weight_sums=sums,
+    )
+    resolved = resolve(checked, facts)
+    _check_baselines(surveys, names, resolved.params.objective.dimension)
+    model_classes = _PROBABILITY_CLASSES if classifier and classes is None else classes
+    if initial is not None:
+        initial.require_fit(train.names, model_classes)
+    return Setup(resolved, model_classes, tuple(tables))
+
+
+def _ordered(values: tuple[Any, ...], order: tuple[object, ...] | None) -> tuple[Any, ...]:
+    """The classes in the order of a class_weights dictionary, as CatBoost takes it, if that names just these."""
+    if order is None or len(order) != len(values) or set(order) != set(values):
+        return values
+    by_value = {value: value for value in values}
+    return tuple(by_value[value] for value in order)
+
+
+def _weight_sums(label: LabelFacts, classes: Sequence[Any]) -> tuple[float, ...]:
+    sum_of = dict(zip(label.values or (), label.weight_of_value, strict=True))
+    return tuple(to_float(sum_of[value]) for value in classes)
+
+
+def _constant(survey: DataSurvey) -> bool:
+    label = survey.label
+    if label is None:
+        return False
+    return len(label.values) == 1 if label.values is not None else label.minimum == label.maximum
+
+
+def _check_baselines(surveys: Sequence[DataSurvey], names: Sequence[str], dimension: int) -> None:
+    wanted = surveys[0].baseline is not None
+    for survey, name in zip(surveys, names, strict=True):
+        baseline = survey.baseline
+        where = f"{name}, baseline" if name else "baseline"
+        if (baseline is not None) != wanted:
+            found, expected = ("none", "one, as X has one") if wanted else ("one", "none, as X has none")
+            raise DataError(
+                where, found, expected, "Make the eval set with DaskPool(X, y, baseline=..., borders_of=...)."
+            )
+        if baseline is not None and baseline.dimension != dimension:
+            raise DataError(
+                where,
+                f"{baseline.dimension} column(s)",
+                f"{dimension}, one for each raw value of the model",
+                "Give it the shape [n_rows, n_raw_values].",
+            )

@@ -1,0 +1,286 @@
+"""One call of ``fit``: from what the user gave to a plain CatBoost model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gbdist.boosting.events import Event, Listener
+from gbdist.boosting.loop import BoostResult
+from gbdist.errors import DataError, ParameterError
+from gbdist.estimators import local_run
+from gbdist.estimators.clusters import ready_workers, require_room, resolve_client
+from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
+from gbdist.estimators.initial import InitialModel, initial_model
+from gbdist.estimators.inputs import collect
+from gbdist.estimators.listeners import CallbackListener, callback_listener
+from gbdist.estimators.parameters import quantize_params
+from gbdist.estimators.pipeline import Source, quantize_sets, require_same_columns
+from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.quantized import QuantizedSet
+from gbdist.estimators.setup import Setup, set_up
+from gbdist.estimators.split import split_for
+from gbdist.models.catboost_format import to_catboost
+from gbdist.models.ensemble import Ensemble
+from gbdist.models.merge import sum_with_initial
+from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.merge_surveys import DataSurvey
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a fit leaves.
+
+    Parameters
+    ----------
+    model : CatBoostClassifier or CatBoostRegressor
+        With the trees of ``init_model`` in front, if there was one.
+    ensemble : Ensemble
+        The new trees alone.
+    history : data set → metric → one value for each evaluation
+    best_iteration : int
+        −1 without an eval set.
+    best_value : float
+    stopped : "iterations", "overfitting" or "callback"
+    class_names : tuple or None
+    labels : tuple or None
+        Column labels of the frame that X is, None for arrays and pools.
+    """
+
+    model: Any
+    ensemble: Ensemble
+    history: dict[str, dict[str, list[float]]]
+    best_iteration: int
+    best_value: float
+    stopped: str
+    class_names: tuple[Any, ...] | None
+    labels: tuple[Any, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """What is to be trained. The first source is the training set, unless ``pool`` is."""
+
+    parameters: Mapping[str, object]
+    classifier: bool
+    pool: DaskPool | None
+    sources: tuple[Source, ...]
+    eval_pools: tuple[tuple[int, DaskPool], ...]
+    initial: InitialModel | None
+    listener: Listener | None
+    callbacks: CallbackListener | None
+
+    def names(self) -> list[str]:
+        """What errors call the data sets, the training set first."""
+        return [""] + [_eval_name(number, self.n_evals) for number in range(self.n_evals)]
+
+    @property
+    def n_evals(self) -> int:
+        """Number of eval sets."""
+        return len(self.sources) - (self.pool is None) + len(self.eval_pools)
+
+    def in_order(self, from_sources: Sequence[Any], from_pools: Sequence[Any]) -> list[Any]:
+        """Things of the eval sets in the order in which the user gave these."""
+        evals = list(from_sources)
+        for (number, _), thing in zip(self.eval_pools, from_pools, strict=True):
+            evals.insert(number, thing)
+        return evals
+
+    def heard(self) -> Callable[[Event], bool] | None:
+        """One function for all listeners; only what the callbacks answer counts."""
+        if self.listener is None and self.callbacks is None:
+            return None
+
+        def hear(event: Event) -> bool:
+            if self.listener is not None:
+                self.listener.hear(event)
+            return self.callbacks is not None and self.callbacks.hear(event)
+
+        return hear
+
+
+def train(
+    X: Any,
+    y: Any = None,
+    *,
+    parameters: Mapping[str, object],
+    classifier: bool,
+    sample_weight: Any = None,
+    eval_sets: Sequence[Any] | None = None,
+    eval_fraction: float | None = None,
+    baseline: Any = None,
+    init_model: Any = None,
+    callbacks: Any = None,
+    listener: Listener | None = None,
+    client: Any = None,
+) -> TrainResult:
+    """Train on X and y.
+
+    Data in memory below 10 000 rows and 4 000 000 cells, eval sets included, are trained in this process; everything else on
+    the cluster of ``client`` (a Client, an address, or None for the current one, else a local cluster's). The model is the
+    same, bit for bit.
+
+    Parameters
+    ----------
+    X, y, sample_weight, baseline : see ``inputs.collect``; X may be a DaskPool, which has the others
+    parameters : ``parameters.canonical``'s answer
+    eval_sets : (X, y), (X, y, sample_weight) or DaskPool each
+    eval_fraction : share of the rows to hold out as the only eval set
+    init_model : CatBoost model or path to go on from
+    callbacks : objects with ``after_iteration(info) -> bool``; called in this thread, may stop the run
+    listener : hears every event in this thread
+
+    Raises
+    ------
+    ParameterError, DataError, ModelError, ClusterError
+        Nothing is left on the cluster after an error.
+    """
+    request = _Request(
+        parameters=parameters,
+        classifier=classifier,
+        pool=X if isinstance(X, DaskPool) else None,
+        sources=_sources(X, y, sample_weight, baseline, eval_sets or [], eval_fraction),
+        eval_pools=tuple((i, one) for i, one in enumerate(eval_sets or []) if isinstance(one, DaskPool)),
+        initial=None if init_model is None else initial_model(init_model),
+        listener=listener,
+        callbacks=callback_listener(callbacks),
+    )
+    if request.pool is not None:
+        return _train_on_pool(request, request.pool)
+    if not request.eval_pools and local_run.trains_here(request.sources):
+        return _train_here(request)
+    return _train_on_cluster(request, client)
+
+
+def _sources(
+    X: Any, y: Any, sample_weight: Any, baseline: Any, eval_sets: Sequence[Any], eval_fraction: float | None
+) -> tuple[Source, ...]:
+    """What has to be quantized, the training set first (unless it is a pool); nothing is computed."""
+    sources = []
+    if isinstance(X, DaskPool):
+        for name, given in (("y", y), ("sample_weight", sample_weight), ("baseline", baseline)):
+            if given is not None:
+                raise DataError(name, "a value beside a DaskPool", "None", f"Give {name} to DaskPool.")
+    else:
+        sources = [Source(collect(X, y, sample_weight, baseline))]
+    if eval_fraction is not None:
+        if eval_sets:
+            expected = "None beside eval_set"
+            raise ParameterError("eval_fraction", eval_fraction, expected, "Give one of the two.")
+        if isinstance(X, DaskPool):
+            expected = "None with a DaskPool, whose rows are quantized already"
+            raise ParameterError(
+                "eval_fraction", eval_fraction, expected, "Give eval_set=DaskPool(..., borders_of=pool)."
+            )
+        side = split_for(eval_fraction)
+        return Source(sources[0].parts, "", side), Source(sources[0].parts, "eval_fraction", side.other())
+    for number, one in enumerate(eval_sets):
+        if not isinstance(one, DaskPool):
+            sources.append(_eval_source(one, _eval_name(number, len(eval_sets))))
+    return tuple(sources)
+
+
+def _eval_source(given: Any, name: str) -> Source:
+    if not isinstance(given, tuple) or len(given) not in (2, 3):
+        found = f"a {type(given).__name__}" + (f" of {len(given)}" if isinstance(given, tuple) else "")
+        raise DataError(name, found, "(X, y), (X, y, sample_weight) or a DaskPool", "Pass eval_set=(X_val, y_val).")
+    try:
+        return Source(collect(*given), name)
+    except DataError as error:
+        where, *others = error.args
+        raise DataError(f"{name}, {where}", *others) from None
+
+
+def _eval_name(number: int, count: int) -> str:
+    return "eval_set" if count == 1 else f"eval_set[{number}]"
+
+
+def _train_here(request: _Request) -> TrainResult:
+    sets = local_run.survey_here(request.sources)
+    setup = _set_up(request, [data.survey for data in sets])
+    borders = local_run.borders_here(sets[0], quantize_params(request.parameters))
+    rows = [local_run.rows_here(data, borders, request.initial, setup, i) for i, data in enumerate(sets)]
+    listeners = [one for one in (request.listener, request.callbacks) if one is not None]
+    result = local_run.boost_here(rows, borders, setup, listeners, request.callbacks is not None)
+    return _finish(request, setup, result, borders)
+
+
+def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
+    client = resolve_client(client)
+    workers = ready_workers(client)
+    parts = request.sources[0].parts
+    if not parts.lazy and parts.n_rows is not None:
+        require_room(parts.n_rows, len(parts.feature_names) + 4, workers, "X")
+    setups: list[Setup] = []
+
+    def check(surveys: Sequence[DataSurvey]) -> None:
+        require_room(surveys[0].n_rows, len(surveys[0].names) + 4, workers, "X")
+        pooled = [pool.data.survey for _, pool in request.eval_pools]
+        setups.append(_set_up(request, [surveys[0], *request.in_order(surveys[1:], pooled)]))
+
+    addresses = [worker.address for worker in workers]
+    rules = quantize_params(request.parameters)
+    made = quantize_sets(client, request.sources, addresses, rules, initial=request.initial, check=check)
+    try:
+        evals = request.in_order(made[1:], [pool.data for _, pool in request.eval_pools])
+        return _boost(request, client, setups[0], [made[0], *evals])
+    finally:
+        for data in made:
+            data.release()
+
+
+def _train_on_pool(request: _Request, pool: DaskPool) -> TrainResult:
+    if request.initial is not None:
+        raise ParameterError(
+            "init_model", "a model", "None with a DaskPool, which keeps no raw values", "Pass the raw collection as X."
+        )
+    pooled = [one.data for _, one in request.eval_pools]
+    setups: list[Setup] = []
+
+    def check(surveys: Sequence[DataSurvey]) -> None:
+        evals = request.in_order(surveys, [data.survey for data in pooled])
+        setups.append(_set_up(request, [pool.data.survey, *evals]))
+
+    made: list[QuantizedSet] = []
+    if request.sources:
+        ready_workers(pool.client)
+        made = quantize_sets(pool.client, request.sources, pool.data.members, pool.known, check=check)
+    else:
+        check([])
+    try:
+        return _boost(request, pool.client, setups[0], [pool.data, *request.in_order(made, pooled)])
+    finally:
+        for data in made:
+            data.release()
+
+
+def _set_up(request: _Request, surveys: Sequence[DataSurvey]) -> Setup:
+    names = request.names()
+    for name, survey in zip(names, surveys, strict=True):
+        require_same_columns(name, survey, surveys[0])
+    return set_up(request.parameters, request.classifier, surveys, names, request.initial)
+
+
+def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet]) -> TrainResult:
+    for name, data in zip(request.names(), sets, strict=True):
+        require_same_borders(name, data, sets[0])
+    result = boost_on_gang(client, sets, setup, request.heard(), request.callbacks is not None)
+    return _finish(request, setup, result, sets[0].borders)
+
+
+def _finish(request: _Request, setup: Setup, result: BoostResult, borders: tuple[FeatureBorders, ...]) -> TrainResult:
+    names = request.pool.feature_names if request.pool is not None else request.sources[0].parts.feature_names
+    labels = None if request.pool is not None else request.sources[0].parts.labels
+    ensemble = Ensemble(result.trees, borders, result.bias, names, setup.classes, setup.resolved.options)
+    model = to_catboost(ensemble)
+    if request.initial is not None:
+        model = sum_with_initial(request.initial.model(), model)
+    return TrainResult(
+        model=model,
+        ensemble=ensemble,
+        history=result.history,
+        best_iteration=result.best_iteration,
+        best_value=result.best_value,
+        stopped=result.stopped,
+        class_names=setup.classes,
+        labels=labels,
+    )
