@@ -6,14 +6,15 @@ from typing import Any, ClassVar, Self
 from warnings import warn
 
 import numpy as np
+from catboost._catboost import is_maximizable_metric
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 
 from gbdist.errors import DataError
-from gbdist.estimators.features import Expected, labels_of
+from gbdist.estimators.features import Expected
 from gbdist.estimators.hyperparameters import Hyperparameters
 from gbdist.estimators.inputs import collect, is_lazy
-from gbdist.estimators.listeners import callback_listener, progress_listener
+from gbdist.estimators.listeners import History, close, progress_listener
 from gbdist.estimators.parameters import canonical
 from gbdist.estimators.prediction import Job, answer_shape, model_of_bytes
 from gbdist.estimators.predictor import Predictor
@@ -63,29 +64,31 @@ class DaskCatBoost(Predictor, Hyperparameters):
         ParameterError, DataError, ModelError, ClusterError
         """
         parameters = canonical(self.given_parameters(), classifier=self._is_classifier)
-        callback_listener(callbacks)  # refuses what is not a callback, before anything is started
         self._check_target(X, y)
         from gbdist.estimators.training import train  # loads Numba's kernels, which only training needs
 
-        result = train(
-            X,
-            y,
-            parameters=parameters,
-            classifier=self._is_classifier,
-            sample_weight=sample_weight,
-            eval_sets=_as_list(eval_set),
-            eval_fraction=eval_fraction,
-            baseline=baseline,
-            init_model=getattr(init_model, "model_", init_model),
-            callbacks=callbacks,
-            listener=_progress(parameters),
-            client=self.client,
-        )
-        labels = self._labels_of_fit(X, y, sample_weight)
-        self._adopt(result.model, labels, result.class_names)
+        listener = _progress(parameters)
+        try:
+            result = train(
+                X,
+                y,
+                parameters=parameters,
+                classifier=self._is_classifier,
+                sample_weight=sample_weight,
+                eval_sets=_as_list(eval_set),
+                eval_fraction=eval_fraction,
+                baseline=baseline,
+                init_model=getattr(init_model, "model_", init_model),
+                callbacks=callbacks,
+                listener=listener,
+                client=self.client,
+            )
+        finally:
+            close(listener)
+        self._adopt(result.model, result.labels, result.class_names)
         self.evals_result_ = result.history
-        self.best_iteration_ = result.best_iteration
-        self.best_score_ = result.best_value
+        self.best_iteration_ = None if result.best_iteration < 0 else result.best_iteration
+        self.best_score_ = best_scores(result.history)
         return self
 
     def _lazy_moments(self, X: Any, y: Any, sample_weight: Any, compare: Compare) -> Moments:
@@ -167,14 +170,6 @@ class DaskCatBoost(Predictor, Hyperparameters):
                 stacklevel=3,
             )
 
-    @staticmethod
-    def _labels_of_fit(X: Any, y: Any, sample_weight: Any) -> tuple[Hashable, ...] | None:
-        """Column labels of the features, those of y and weight left out; None for an array or a pool."""
-        # A pool's names are the model's; whether they were a frame's is told by them.
-        labels = None if _is_pool(X) else labels_of(X)
-        named = {given for given in (y, sample_weight) if isinstance(given, str)}
-        return None if labels is None else tuple(label for label in labels if label not in named)
-
     # ---- what the two estimators differ in
 
     def _new_model(self) -> Any:
@@ -226,6 +221,14 @@ def _as_list(eval_set: Any) -> list[Any]:
 def _is_pool(X: Any) -> bool:
     # By name: whoever has none need not load what a pool needs.
     return type(X).__name__ == "DaskPool"
+
+
+def best_scores(history: History) -> dict[str, dict[str, float]]:
+    """Best value of every metric on every data set, as CatBoost's ``best_score_``."""
+    return {
+        data_set: {name: (max if is_maximizable_metric(name) else min)(seen) for name, seen in metrics.items() if seen}
+        for data_set, metrics in history.items()
+    }
 
 
 def _progress(parameters: dict[str, Any]) -> Any:

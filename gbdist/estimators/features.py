@@ -137,9 +137,7 @@ def as_matrix_of_numbers(X: Any, part: int = 0) -> Any:
         A column holds something else than numbers; it names the column and partition ``part``.
     """
     if library_of(X) == "scipy" and X.dtype.kind in "fiub":
-        from scipy.sparse import csr_matrix
-
-        return csr_matrix(X, dtype=np.float32)  # the class: CatBoost takes no sparse arrays
+        return _as_catboosts_csr(X)
     if isinstance(X, pd.DataFrame) and _of_one_float_type(X):
         return np.asfortranarray(X.to_numpy())
     table = open_features(X, part)
@@ -149,6 +147,20 @@ def as_matrix_of_numbers(X: Any, part: int = 0) -> Any:
     for feature in range(len(table.names)):
         matrix[:, feature] = table.column(feature)
     return matrix
+
+
+def _as_catboosts_csr(X: Any) -> Any:
+    """The one sparse format that CatBoost reads without another copy: a csr_matrix, no array, with int32 indices."""
+    from scipy.sparse import csr_matrix
+
+    if X.nnz > np.iinfo(np.int32).max:
+        raise DataError(
+            "X", f"{X.nnz} stored values", "at most 2³¹ − 1 in one sparse matrix", "Predict blocks of its rows."
+        )
+    with np.errstate(over="ignore"):
+        matrix = csr_matrix(X, dtype=np.float32)
+    indices, starts = (part.astype(np.int32, copy=False) for part in (matrix.indices, matrix.indptr))
+    return csr_matrix((matrix.data, indices, starts), shape=matrix.shape)
 
 
 def _of_one_float_type(frame: pd.DataFrame) -> bool:

@@ -68,9 +68,7 @@ class Listeners:
     def close(self) -> None:
         """Close those that hold something (a progress bar holds the terminal's cursor)."""
         for listener in self._listeners:
-            close = getattr(listener, "close", None)
-            if close is not None:
-                close()
+            close(listener)
 
 
 class ProgressBar:
@@ -155,6 +153,12 @@ class PlainLines:
     def _write(self, line: str) -> None:
         self._stream.write(line + "\n")
         self._stream.flush()
+
+
+def close(listener: Listener | None) -> None:
+    """Let a listener tidy up, if it has anything to tidy; after a run, however it ended."""
+    if isinstance(listener, ProgressBar | Listeners):
+        listener.close()
 
 
 def add_to_history(history: History, metrics: MetricTable) -> None:

@@ -18,6 +18,7 @@ from gbdist.estimators import prediction
 from gbdist.estimators.features import Expected, FeaturesError
 from gbdist.estimators.prediction import ShippedModel, answer
 from gbdist.estimators.questions import Labels, LeafIndexes, Shap, Trees, Values, VirtualEnsembles
+from gbdist_cluster.launch.local import start_local
 
 NAMES = ("a", "b", "c", "d")
 EXPECTED = Expected(4, NAMES, "DaskCatBoostClassifier")
@@ -164,6 +165,11 @@ def test_values_are_those_of_catboost(models):
     )
 
 
+def large_indices(matrix):
+    matrix.indices, matrix.indptr = matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64)
+    return matrix
+
+
 CONTAINERS = {
     "list": lambda v: v.tolist(),
     "float64": lambda v: v.astype(np.float64),
@@ -178,6 +184,7 @@ CONTAINERS = {
     "arrow": lambda v: pa.table({name: v[:, i] for i, name in enumerate(NAMES)}),
     "sparse rows": scipy.sparse.csr_matrix,
     "sparse columns": scipy.sparse.csc_array,
+    "sparse, large indices": lambda v: large_indices(scipy.sparse.csr_array(v)),
 }
 
 
@@ -334,3 +341,21 @@ def test_partition_with_other_columns_than_its_collection_says_is_refused(models
     X = dd.from_map(lambda i: pd.DataFrame(make_table(3), columns=["b", "a", "c", "d"]), [0], meta=meta)
     with pytest.raises(FeaturesError, match="in the same order"):
         answer(models["binary"], X, Values("Probability", ()), EXPECTED).compute(scheduler="sync")
+
+
+def models_of_this_process():
+    return list(prediction._loaded)
+
+
+def test_workers_predict_where_the_rows_are(models):
+    model = models["multi"]
+    frame = pd.DataFrame(make_table(), columns=NAMES)
+    with start_local(workers=2, threads=1, dashboard=False) as local:
+        X = local.client.persist(dd.from_pandas(frame, npartitions=8))
+        lazy = answer(model, X, Values("Probability", CLASSES), EXPECTED)
+        result = local.client.compute(lazy).result()
+        kept = local.client.run(models_of_this_process)
+    np.testing.assert_array_equal(result.to_numpy(), model.predict_proba(frame))
+    assert list(result.columns) == list(CLASSES)
+    # Eight tasks, one model in each process.
+    assert list(kept.values()) == [[ShippedModel.of(model).digest]] * 2
