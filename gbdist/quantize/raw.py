@@ -64,7 +64,7 @@ def open_features(features: object, number: int = 0) -> FeatureTable:
             [str(name) for name in features.columns],
             [str(dtype) for dtype in features.dtypes],
             (len(features), int(features.memory_usage(index=False).sum())),
-            lambda f, place: _pandas_column(features.iloc[:, f], place),
+            lambda f, place: numbers_of_series(features.iloc[:, f], place),
             number,
         )
     if isinstance(features, pa.Table):
@@ -207,6 +207,23 @@ def numbers_of_array(values: NDArray[Any], where: str) -> NDArray[np.float32]:
     raise _not_numbers(where, f"{values.dtype} values")
 
 
+def numbers_of_series(column: Any, where: str) -> NDArray[np.float32]:
+    """A pandas Series of any type as float32; ``DataError`` at ``where`` if its values are not numbers."""
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype):
+        return numbers_of_array(column.to_numpy(), where)
+    if isinstance(dtype, pd.CategoricalDtype):
+        raise _is_category(where)
+    if isinstance(dtype, pd.ArrowDtype):
+        return _arrow_column(pa.chunked_array([pa.array(column.array, from_pandas=False)]), where)
+    if isinstance(dtype, pd.SparseDtype):
+        return numbers_of_array(np.asarray(column), where)
+    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
+        with np.errstate(over="ignore"):
+            return as_float32(column.to_numpy(dtype=np.float32, na_value=np.nan))
+    raise _not_numbers(where, f"{dtype} values")
+
+
 def _numbers_of_objects(values: NDArray[Any], where: str) -> NDArray[np.float32]:
     content = pd.api.types.infer_dtype(values, skipna=True)
     if content not in _NUMBERS_OF_OBJECTS:
@@ -229,22 +246,6 @@ def _not_numbers(where: str, found: str) -> DataError:
 
 def _is_category(where: str) -> DataError:
     return DataError(where, "categories", "numbers", _CATEGORY_FIX)
-
-
-def _pandas_column(column: Any, where: str) -> NDArray[np.float32]:
-    dtype = column.dtype
-    if isinstance(dtype, np.dtype):
-        return numbers_of_array(column.to_numpy(), where)
-    if isinstance(dtype, pd.CategoricalDtype):
-        raise _is_category(where)
-    if isinstance(dtype, pd.ArrowDtype):
-        return _arrow_column(pa.chunked_array([pa.array(column.array, from_pandas=False)]), where)
-    if isinstance(dtype, pd.SparseDtype):
-        return numbers_of_array(np.asarray(column), where)
-    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
-        with np.errstate(over="ignore"):
-            return as_float32(column.to_numpy(dtype=np.float32, na_value=np.nan))
-    raise _not_numbers(where, f"{dtype} values")
 
 
 def _arrow_column(column: Any, where: str) -> NDArray[np.float32]:

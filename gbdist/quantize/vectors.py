@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError
-from gbdist.quantize.raw import numbers_of_array
+from gbdist.quantize.raw import numbers_of_series
 
 _KIND_OF_OBJECTS = {
     "string": "string",
@@ -104,10 +104,7 @@ def encode_label(label: object, coding: LabelCoding, where: str) -> NDArray[np.f
 
 def number_vector(values: object, where: str) -> NDArray[np.float32]:
     """Weights as float32 [n_rows], NaN where missing; ``DataError`` at ``where`` if they are not numbers."""
-    series = _as_series(values, where)
-    if isinstance(series.dtype, np.dtype):
-        return numbers_of_array(series.to_numpy(), where)
-    return numbers_of_array(series.to_numpy(dtype=np.float64, na_value=np.nan), where)
+    return numbers_of_series(_as_series(values, where), where)
 
 
 def baseline_matrix(baseline: object, where: str) -> NDArray[np.float64]:
