@@ -1,0 +1,70 @@
+"""Files become one Dask DataFrame with their rows in order; nothing but schemas is read for it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gbdist.errors import DataError
+from gbdist.jobs import tables
+from gbdist.jobs.tables import open_table
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Rows 0 … 59 in three files of two row groups; the second file has its columns in another order."""
+    found = tmp_path / "data"
+    found.mkdir()
+    for number in range(3):
+        rows = np.arange(number * 20, (number + 1) * 20)
+        table = pd.DataFrame({"row": rows, "half": rows / 2, "y": rows % 2})
+        table[["y", "half", "row"] if number == 1 else ["row", "half", "y"]].to_parquet(
+            found / f"part-{number}.parquet", row_group_size=10
+        )
+    return found
+
+
+def test_rows_and_columns_are_in_order(folder: Path) -> None:
+    table = open_table([str(folder)], required=["y"])
+    assert list(table.columns) == ["row", "half", "y"]
+    assert table.npartitions == 3
+    computed = table.compute(scheduler="sync")
+    assert computed["row"].tolist() == list(range(60))
+    assert computed["half"].dtype == np.float64
+
+
+def test_large_files_are_several_partitions_and_columns_have_the_same_ones(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "PARTITION_BYTES", 10 * 3 * 4)
+    table = open_table([str(folder)], required=["y"])
+    assert table.npartitions == 6
+    # Dask may join files once columns are dropped; then X and y would not fit together any more.
+    assert len(table["y"].to_delayed()) == len(table.drop(columns="y").to_delayed()) == 6
+    assert table["y"].compute(scheduler="sync").tolist() == [row % 2 for row in range(60)]
+
+
+def test_csv_gives_the_same_rows_and_features_may_have_gaps(tmp_path: Path) -> None:
+    rows = [f"{row},{row / 2},{row % 2}" for row in range(59)]
+    (tmp_path / "data.csv").write_text("\n".join(["row,half,y", *rows, ",29.5,1", ""]))
+    table = open_table([str(tmp_path / "data.csv")], required=["y"])
+    computed = table.compute(scheduler="sync")
+    assert computed["row"].tolist()[:59] == list(range(59))
+    assert np.isnan(computed["row"].iloc[59])
+    assert computed["y"].dtype == np.int64  # labels stay whole numbers
+    assert computed["half"].tolist() == [row / 2 for row in range(60)]
+
+
+def test_file_that_lacks_a_column_is_named(folder: Path) -> None:
+    pd.DataFrame({"row": [1], "y": [0]}).to_parquet(folder / "part-3.parquet")
+    with pytest.raises(DataError, match=r"^.*/part-3.parquet: found no column 'half'"):
+        open_table([str(folder)], required=["y"])
+
+
+def test_broken_row_groups_are_named_with_their_file(folder: Path) -> None:
+    path = folder / "part-1.parquet"
+    table = open_table([str(folder)], required=["y"])
+    path.write_bytes(b"PAR1" + b"\0" * 40 + path.read_bytes()[44:])
+    with pytest.raises(DataError, match=r"^.*/part-1.parquet: found row groups that cannot be read"):
+        table.compute(scheduler="sync")

@@ -1,0 +1,104 @@
+"""The task is the one asked for, else that of the loss, else the one that the target looks like."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster
+
+from gbdist.errors import DataError, ParameterError
+from gbdist.jobs.targets import choose_task, distinct_values
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as found,
+    ):
+        yield found
+
+
+def table_of(values: Any) -> Any:
+    return dd.from_pandas(pd.DataFrame({"y": values, "x": 1.0}), npartitions=3, sort=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (np.arange(60) % 2, "binary"),
+        (np.arange(60) % 2 * 1.0, "binary"),
+        (np.arange(60) % 2 == 0, "binary"),
+        (["a", "b"] * 30, "binary"),
+        (["a", "b", "c"] * 20, "multiclass"),
+        ([f"name {i}" for i in range(60)], "multiclass"),
+        (np.arange(60) % 20, "multiclass"),
+        (np.arange(60) % 21, "regression"),
+        (np.arange(60) / 7, "regression"),
+        # One partition alone has two values; all of them together have three.
+        (np.repeat([1, 1, 2, 2, 3, 3], 10), "multiclass"),
+    ],
+)
+def test_task_of_a_target(client: Client, values: Any, task: str) -> None:
+    assert choose_task("auto", {}, table_of(values), "y", client) == task
+
+
+@pytest.mark.parametrize(
+    ("asked", "params", "task"),
+    [
+        ("regression", {}, "regression"),
+        ("multiclass", {}, "multiclass"),
+        ("binary", {}, "binary"),
+        ("auto", {"objective": "RMSE"}, "regression"),
+        ("auto", {"loss_function": "MultiClassOneVsAll"}, "multiclass"),
+        ("auto", {"loss_function": "Logloss"}, "binary"),
+        ("multiclass", {"loss_function": "MultiClass"}, "multiclass"),
+    ],
+)
+def test_what_is_asked_for_needs_no_look_at_the_target(asked: str, params: dict[str, Any], task: str) -> None:
+    assert choose_task(asked, params, None, "y", None) == task
+
+
+@pytest.mark.parametrize(
+    ("asked", "params", "message"),
+    [
+        (
+            "ranking",
+            {},
+            "task='ranking' cannot be used: expected one of auto, binary, multiclass, regression. "
+            "Leave it out to have it chosen from the target.",
+        ),
+        (
+            "regression",
+            {"loss_function": "Logloss"},
+            "loss_function='Logloss' cannot be used: expected a loss for regression. "
+            "Use --task binary or multiclass for it.",
+        ),
+        (
+            "binary",
+            {"loss_function": "RMSE"},
+            "loss_function='RMSE' cannot be used: expected a loss for binary. Use --task regression for it.",
+        ),
+    ],
+)
+def test_loss_for_another_task_is_refused(asked: str, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        choose_task(asked, params, None, "y", None)
+    assert str(caught.value) == message
+
+
+def test_constant_target_is_refused(client: Client) -> None:
+    with pytest.raises(DataError) as caught:
+        choose_task("auto", {}, table_of([1] * 60), "y", client)
+    assert str(caught.value) == (
+        "target 'y': found 1 distinct value(s), expected at least 2. Name another column with --target."
+    )
+
+
+def test_many_values_are_not_sent_to_the_client() -> None:
+    assert len(distinct_values(pd.DataFrame({"y": np.arange(10_000)})) or ()) == 21
+    assert distinct_values(pd.DataFrame({"y": [1.0, 2.0, np.nan]})) == {1.0, 2.0}
+    assert distinct_values(pd.DataFrame({"y": [1.0, 2.5]})) is None
