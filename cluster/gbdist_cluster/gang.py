@@ -5,10 +5,12 @@ the word, then reads the run's inbox: messages for the listener, ranks that end,
 run, the other ranks are told to stop, their tasks are given back, and the error raised is the one that caused it.
 """
 
+import copy
 import logging
 import os
 import socket
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
@@ -24,6 +26,7 @@ from gbdist_cluster.lease import lease
 from gbdist_cluster.plugin import prepare
 from gbdist_cluster.post import Inbox, tell
 from gbdist_cluster.ranks import RankContext, RankOrder, run_rank
+from gbdist_cluster.rpc import call_scheduler
 
 __all__ = ["Member", "RankContext", "run_on_gang"]
 
@@ -95,6 +98,34 @@ def run_on_gang(
         return overseer.run(routine, shared, wait_for_workers)
 
 
+def _announcer(inbox: Inbox, rank: int) -> Callable[[Future], None]:
+    """Return a callback that puts the end of a rank into the inbox."""
+    return lambda _: inbox.put({"kind": "done", "rank": rank})
+
+
+class _WorkerTraceback(Exception):  # noqa: N818 - printed above the error, never raised
+    """The text of a traceback on a worker."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def _local_copy(error: BaseException) -> BaseException:
+    """Return the error without the frames of its worker, whose traceback becomes its cause, as text.
+
+    Dask rebuilds those frames in cycles that refer to the error. Raised as it is, it would bind our own frames into
+    them, and the futures of the shards would live until the garbage collector comes by.
+    """
+    text = "".join(traceback.format_exception(error))
+    try:
+        fresh = copy.copy(error)  # pickling brought it here, and copying asks no more of it
+    except Exception:
+        fresh = error
+    fresh.__traceback__ = None
+    fresh.__cause__ = _WorkerTraceback(text)
+    return fresh
+
+
 class _Overseer:
     """The client's view of one run."""
 
@@ -135,9 +166,9 @@ class _Overseer:
             self._stop("the run was given up by its client")
             raise
         finally:
-            with suppress(Exception):  # a client that lost its scheduler has nothing to give back
-                self._client.cancel(self._futures, force=True)
+            self._give_back(self._futures)
             self._futures.clear()
+            self._errors.clear()
 
     def _submit(self, routine: Callable[[RankContext], Any], shared: object, wait_for_workers: float) -> None:
         addresses = tuple(member.address for member in self._members)
@@ -160,7 +191,8 @@ class _Overseer:
                 key=order.key, workers=[member.address], allow_other_workers=False, retries=0, priority=100,
             )  # fmt: skip
             self._futures.append(future)
-            future.add_done_callback(lambda _, rank=rank: self._inbox.put({"kind": "done", "rank": rank}))
+            # Not a method: a cycle from future to overseer would keep the shards after the run.
+            future.add_done_callback(_announcer(self._inbox, rank))
 
     def _wait_for_start(self, timeout: float) -> None:
         """Wait until every rank has said that it runs; say for whom we wait."""
@@ -182,7 +214,7 @@ class _Overseer:
         """Say what keeps the ranks that have not started."""
         waiting = [rank for rank in range(len(self._members)) if rank not in self._started]
         addresses = [self._members[rank].address for rank in waiting]
-        seen = self._client.sync(self._client.scheduler.gbdist_look, workers=addresses, callback_timeout=10.0)
+        seen = call_scheduler(self._client, "gbdist_look", workers=addresses)
         words = []
         for rank, address in zip(waiting, addresses, strict=True):
             facts = seen.get(address)
@@ -222,14 +254,16 @@ class _Overseer:
 
     def _end(self, rank: int) -> None:
         self._done.add(rank)
+        error: BaseException | None
         try:
             error = self._futures[rank].exception(timeout=_RESULT_SECONDS)
-        except (CancelledError, TimeoutError) as gone:
+        except (CancelledError, TimeoutError, RuntimeError) as gone:  # RuntimeError: the client's loop is closed
             error = ClusterError(
-                f"The task of rank {rank} disappeared ({type(gone).__name__})",
+                f"The task of rank {rank} disappeared: {gone or type(gone).__name__}",
                 "Check that the scheduler is still there and that nobody cancelled the task.",
             )
         if error is not None:
+            error = _local_copy(error)
             error.add_note(f"In rank {rank} of {len(self._members)}, on worker {self._members[rank].address}.")
             self._errors.append((rank, error))
 
@@ -241,14 +275,19 @@ class _Overseer:
         """Tell the ranks to stop and wait for it a bounded time; does nothing the second time."""
         if self._finished or not self._futures:
             return
-        with suppress(TimeoutError, OSError):
+        with suppress(ClusterError):
             self._tell({"kind": "cancel", "reason": reason})
         # Ranks that have not begun would begin when their worker gets free; those that run are in our hands.
         idle = {rank for rank in range(len(self._members)) if len(self._members) > 1 and rank not in self._started}
-        self._client.cancel([self._futures[rank] for rank in idle], force=True)
+        self._give_back([self._futures[rank] for rank in idle])
         end = time.monotonic() + GRACE_SECONDS
         while len(self._done | idle | set(self._lost)) < len(self._members) and time.monotonic() < end:
             self._read(end - time.monotonic(), listen=False)
+
+    def _give_back(self, futures: list[Future]) -> None:
+        """Have Dask forget these tasks, whatever their state."""
+        with suppress(Exception):  # a client that lost its scheduler has nothing to give back
+            self._client.sync(self._client._cancel, futures, force=True, callback_timeout=GRACE_SECONDS)
 
     def _cause(self) -> BaseException:
         """Pick the error that made the others: an echo is raised only when nothing better is known."""

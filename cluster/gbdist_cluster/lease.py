@@ -14,11 +14,11 @@ from distributed import Client
 from tornado.ioloop import PeriodicCallback
 
 from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.rpc import call_scheduler
 
 __all__ = ["LeaseHolder", "lease"]
 
 _BEAT_SECONDS = 1.0
-_CALL_SECONDS = 10.0
 
 
 class LeaseHolder:
@@ -100,15 +100,7 @@ def _wait_for_grant(
 
 
 def _call(caller: Client, action: str, lease_id: str, **fields: Any) -> dict[str, Any]:
-    try:
-        answer: dict[str, Any] = caller.sync(
-            caller.scheduler.gbdist_lease, action=action, lease_id=lease_id, callback_timeout=_CALL_SECONDS, **fields
-        )
-    except (TimeoutError, OSError) as problem:
-        raise ClusterError(
-            f"The scheduler at {caller.scheduler.address} did not answer within {_CALL_SECONDS:g} s",
-            "Check that it still runs and that this machine reaches it.",
-        ) from problem
+    answer: dict[str, Any] = call_scheduler(caller, "gbdist_lease", action=action, lease_id=lease_id, **fields)
     return answer
 
 

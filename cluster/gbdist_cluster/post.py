@@ -10,6 +10,8 @@ from typing import Any
 
 from distributed import Client
 
+from gbdist_cluster.rpc import call_scheduler
+
 __all__ = ["Inbox", "Outbox", "subscribe", "tell", "topic"]
 
 _inboxes: dict[str, "queue.SimpleQueue[dict[str, Any]]"] = {}
@@ -82,9 +84,9 @@ class Outbox:
         self._worker.log_event(self._topic, batch)
 
 
-def tell(client: Client, letters: dict[str, dict[str, Any]], timeout: float = 10.0) -> None:
+def tell(client: Client, letters: dict[str, dict[str, Any]]) -> None:
     """Send a message to ranks, ``{worker address: {"key": key of the rank's task, "kind": …}}``.
 
-    Raises TimeoutError or OSError if the scheduler is not there; a worker that is not there is no error.
+    Raises ``ClusterError`` if the scheduler does not answer; a worker that is not there is no error.
     """
-    client.sync(client.scheduler.gbdist_tell, letters=letters, callback_timeout=timeout)
+    call_scheduler(client, "gbdist_tell", letters=letters)

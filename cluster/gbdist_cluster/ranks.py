@@ -71,6 +71,13 @@ class _Run:
         if self.cancelled is not None:
             raise GangCancelled(f"Rank {self.order.rank} was stopped: {self.cancelled}", "Look for the cause there.")
 
+    def check_wanted(self) -> None:
+        """Raise ``GangCancelled`` if Dask gave the task up before this run was there to be told."""
+        task = self._worker.state.tasks.get(self.order.key)
+        if task is None or task.state == "cancelled":
+            self.cancelled = "its task was cancelled"
+        self.check_cancelled()
+
     def wait_for_go(self) -> None:
         """Wait until all ranks have started."""
         if not self._go.wait(self.order.start_seconds):
@@ -176,6 +183,7 @@ def run_rank(
     run = _Run(order, worker)
     _runs[order.key] = run
     try:
+        run.check_wanted()
         if len(order.addresses) > 1:
             run.outbox.send("started", rank=order.rank)
             run.wait_for_go()

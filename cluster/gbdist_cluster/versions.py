@@ -9,6 +9,7 @@ from typing import Any
 from distributed import Client
 
 from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.rpc import call_scheduler
 
 __all__ = ["WorkerFacts", "check_workers"]
 
@@ -41,8 +42,6 @@ def check_workers(client: Client, timeout: float = 30.0) -> tuple[WorkerFacts, .
         raise ClusterError(
             "An asynchronous Dask client cannot be used", "Pass a Client that was made without asynchronous=True."
         )
-    if client.status != "running":
-        raise ClusterError(f"The Dask client is {client.status}", "Make a new Client and pass it as client=.")
     facts = _wait_for_workers(client, timeout)
     checked = _checked.setdefault(client, set())
     try:
@@ -60,20 +59,14 @@ def check_workers(client: Client, timeout: float = 30.0) -> tuple[WorkerFacts, .
 
 def _wait_for_workers(client: Client, timeout: float) -> tuple[WorkerFacts, ...]:
     """Ask the scheduler until it knows a running worker or the time is over."""
-    address = client.scheduler.address
     end = time.monotonic() + timeout
     while True:
-        try:
-            identity = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=max(timeout, 1.0))
-        except (TimeoutError, OSError) as problem:
-            raise ClusterError(
-                f"The scheduler at {address} did not answer within {timeout:g} s",
-                "Check that it still runs and that this machine reaches it.",
-            ) from problem
+        identity = call_scheduler(client, "identity", seconds=max(timeout, 1.0), n_workers=-1)
         workers = {at: facts for at, facts in identity["workers"].items() if facts["status"] in ("running", "paused")}
         if workers:
             return tuple(_facts(at, workers[at]) for at in sorted(workers))
         if time.monotonic() >= end:
+            address = client.scheduler.address
             raise ClusterError(
                 f"The cluster at {address} has no workers after {timeout:g} s",
                 f"Start workers with: dask worker {address}",

@@ -26,14 +26,15 @@ _default: "LocalWorkers | None" = None
 class LocalWorkers:
     """A cluster on this machine with its client; closes both when its block ends."""
 
-    def __init__(self, cluster: LocalCluster, client: Client) -> None:
+    def __init__(self, cluster: LocalCluster, client: Client, dashboard: bool) -> None:
         self.cluster = cluster
         self.client = client
+        self._dashboard = dashboard
 
     @property
     def dashboard_link(self) -> str | None:
         """Address of the dashboard, if there is one."""
-        return self.cluster.dashboard_link or None
+        return str(self.cluster.dashboard_link) if self._dashboard else None
 
     def close(self) -> None:
         """Stop everything; again is harmless."""
@@ -88,7 +89,8 @@ def start_local(
             memory_limit=memory_limit,
             processes=processes,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0" if dashboard else None,
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": dashboard},
             silence_logs=logging.CRITICAL,  # what fails in a task reaches the caller as an exception anyway
         )
     except (RuntimeError, OSError, TimeoutError) as problem:
@@ -102,7 +104,7 @@ def start_local(
     except BaseException:
         cluster.close()
         raise
-    return LocalWorkers(cluster, client)
+    return LocalWorkers(cluster, client, dashboard)
 
 
 def default_client() -> Client:

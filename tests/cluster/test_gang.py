@@ -1,0 +1,289 @@
+"""Gangs that end well, and gangs whose routine fails."""
+
+import contextlib
+import gc
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from distributed import Client, Event, Future
+
+from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.gang import Member, RankContext, run_on_gang
+from gbdist_cluster.shards import ShardHandle, keep
+
+Occupy = Callable[[str], tuple[Future, Event]]
+
+
+def members_of(workers: list[str]) -> list[Member]:
+    return [Member(address) for address in workers]
+
+
+def held_leases(client: Client) -> int:
+    """How many leases are held or awaited."""
+    return int(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.plugins["gbdist"]._table._beats)))
+
+
+def running_ranks(client: Client) -> list[int]:
+    """How many ranks each worker still runs."""
+
+    def count() -> int:
+        from gbdist_cluster import ranks
+
+        return len(ranks._runs)
+
+    return list(client.run(count).values())
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    """Look again and again for 30 s; whether the condition came true."""
+    end = time.monotonic() + 30
+    while not (met := condition()) and time.monotonic() < end:
+        pass
+    return met
+
+
+def assert_nothing_left(client: Client) -> None:
+    """No rank runs and no lease is held; the ``client`` fixture sees to tasks and data."""
+    assert running_ranks(client) == [0, 0]
+    assert held_leases(client) == 0
+
+
+def test_ranks_talk_and_answer_in_their_order(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> tuple[int, int, int, int]:
+        total = context.collective.all_reduce(np.array([10**context.rank]))
+        return context.rank, context.size, int(total[0]), context.threads
+
+    assert run_on_gang(client, routine, members=members_of(workers)) == [(0, 2, 11, 1), (1, 2, 11, 1)]
+    assert run_on_gang(client, routine, members=members_of(workers[::-1])) == [(0, 2, 11, 1), (1, 2, 11, 1)]
+    assert_nothing_left(client)
+
+
+def test_a_gang_of_one_needs_no_connection(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> tuple[int, list[int], list[bytes]]:
+        items = context.collective.all_gather(b"alone")
+        return context.size, context.collective.all_reduce(np.array([5])).tolist(), items
+
+    assert run_on_gang(client, routine, members=members_of(workers[1:])) == [(1, [5], [b"alone"])]
+
+
+def test_a_rank_gets_its_shards_in_order_and_uncopied(client: Client, workers: list[str]) -> None:
+    def make(value: int) -> ShardHandle:
+        return keep(np.full(1000, value))
+
+    def routine(context: RankContext) -> tuple[list[int], bool]:
+        from gbdist_cluster import shards
+
+        stored = {id(handle.shard) for handle in shards._live.values()}
+        return [int(shard[0]) for shard in context.shards], all(id(shard) in stored for shard in context.shards)
+
+    futures = [client.submit(make, value, workers=[workers[value % 2]], pure=False) for value in range(4)]
+    members = [Member(workers[0], (futures[2], futures[0])), Member(workers[1], (futures[1], futures[3]))]
+    assert run_on_gang(client, routine, members=members) == [([2, 0], True), ([1, 3], True)]
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000], ids=["small", "large"])
+def test_shared_reaches_every_rank(client: Client, workers: list[str], size: int) -> None:
+    shared = np.arange(size)
+
+    def routine(context: RankContext) -> int:
+        return int(context.shared.sum())
+
+    assert run_on_gang(client, routine, members=members_of(workers), shared=shared) == [int(shared.sum())] * 2
+
+
+def test_messages_of_a_rank_arrive_in_order_and_before_the_end(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        for number in range(500):
+            context.emit((context.rank, number))
+
+    heard: list[tuple[int, int]] = []
+    run_on_gang(client, routine, members=members_of(workers), listener=heard.append)
+    for rank in range(2):
+        assert [number for who, number in heard if who == rank] == list(range(500))
+
+
+def test_the_listener_can_stop_a_run(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> int:
+        for tree in range(100):
+            asked = context.rank == 0 and context.ask({"tree": tree})
+            if any(context.collective.all_gather(b"x" if asked else b"")):
+                return tree
+        return -1
+
+    caller = threading.get_ident()
+
+    def listener(message: dict[str, int]) -> bool:
+        assert threading.get_ident() == caller
+        return message["tree"] == 3
+
+    assert run_on_gang(client, routine, members=members_of(workers), listener=listener) == [3, 3]
+    assert run_on_gang(client, lambda context: context.ask("?"), members=members_of(workers)) == [False, False]
+
+
+@pytest.mark.parametrize("guilty", [0, 1])
+def test_the_error_is_the_cause_not_its_echo(client: Client, workers: list[str], guilty: int) -> None:
+    def routine(context: RankContext) -> None:
+        if context.rank == guilty:
+            raise ValueError("label 7 is not in the schema")
+        while True:
+            context.collective.all_reduce(np.array([1]))
+
+    with pytest.raises(ValueError, match="label 7 is not in the schema") as caught:
+        run_on_gang(client, routine, members=members_of(workers))
+    assert caught.value.__notes__ == [f"In rank {guilty} of 2, on worker {workers[guilty]}."]
+    assert_nothing_left(client)
+
+
+def test_an_error_of_gbdist_keeps_its_type_and_text(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        raise ClusterError("It is broken", "Mend it.")
+
+    with pytest.raises(ClusterError) as caught:
+        run_on_gang(client, routine, members=members_of(workers[:1]))
+    assert str(caught.value) == "It is broken. Mend it."
+    assert_nothing_left(client)
+
+
+def test_an_error_stops_ranks_that_only_look_between_steps(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        if context.rank == 0:
+            raise KeyError("cause")
+        while True:
+            context.check_cancelled()
+            time.sleep(0.001)
+
+    with pytest.raises(KeyError, match="cause"):
+        run_on_gang(client, routine, members=members_of(workers))
+    assert_nothing_left(client)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the callback broke"), KeyboardInterrupt()], ids=["error", "interrupt"])
+def test_nothing_runs_on_after_an_error_in_the_client(client: Client, workers: list[str], error: BaseException) -> None:
+    def routine(context: RankContext) -> None:
+        while True:
+            context.emit("tick")
+            context.collective.all_reduce(np.array([1]))
+
+    def listener(message: str) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        run_on_gang(client, routine, members=members_of(workers), listener=listener)
+    assert_nothing_left(client)
+
+
+def test_a_rank_that_asks_hears_of_the_end(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        context.ask("?")
+
+    def listener(message: str) -> bool:
+        raise RuntimeError("no answer")
+
+    with pytest.raises(RuntimeError, match="no answer"):
+        run_on_gang(client, routine, members=members_of(workers), listener=listener)
+    assert_nothing_left(client)
+
+
+def test_an_erred_shard_is_the_cause(client: Client, workers: list[str]) -> None:
+    def fail() -> ShardHandle:
+        raise ValueError("column 'a' of partition 3 is text")
+
+    future = client.submit(fail, workers=[workers[0]], pure=False)
+    with pytest.raises(ValueError, match="column 'a' of partition 3 is text"):
+        run_on_gang(client, lambda context: None, members=[Member(workers[0], (future,)), Member(workers[1])])
+    # Rank 1 may have been on its way to the worker when it was called off.
+    assert until(lambda: running_ranks(client) == [0, 0])
+    assert_nothing_left(client)
+
+
+def test_an_error_does_not_pin_the_shards(client: Client, workers: list[str]) -> None:
+    # Dask's own frames of a remote error form cycles; ours, which hold the shards' futures, must stay out of them.
+    def routine(context: RankContext) -> None:
+        raise ValueError("cause")
+
+    def fail_with_a_shard() -> None:
+        future = client.submit(lambda: keep(np.zeros(10)), workers=[workers[0]], pure=False)
+        with contextlib.suppress(ValueError):
+            run_on_gang(client, routine, members=[Member(workers[0], (future,))])
+
+    gc.collect()
+    gc.disable()
+    try:
+        fail_with_a_shard()
+        assert until(lambda: not client.futures)
+    finally:
+        gc.enable()
+
+
+def test_two_gangs_at_once_both_finish(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> int:
+        for _ in range(50):
+            total = context.collective.all_reduce(np.array([context.rank]))
+        return int(total[0])
+
+    results: list[list[int]] = []
+    threads = [
+        # One gang in each order: without leases, each would take one worker and wait for the other.
+        threading.Thread(target=lambda order=order: results.append(run_on_gang(client, routine, members=order)))
+        for order in (members_of(workers), members_of(workers[::-1])) * 2
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert results == [[1, 1]] * 4
+
+
+def test_a_busy_worker_is_waited_for(client: Client, workers: list[str], occupy: Occupy) -> None:
+    busy, gate = occupy(workers[1])
+
+    def routine(context: RankContext) -> int:
+        return context.rank
+
+    # The gate opens when rank 0 runs and rank 1 cannot.
+    opener = threading.Thread(target=lambda: until(lambda: running_ranks(client) == [1, 0]) and gate.set())
+    opener.start()
+    assert run_on_gang(client, routine, members=members_of(workers)) == [0, 1]
+    opener.join(timeout=30)
+    busy.result()
+
+
+def test_a_worker_that_stays_busy_is_named_with_its_task(client: Client, workers: list[str], occupy: Occupy) -> None:
+    busy, gate = occupy(workers[1])
+    with pytest.raises(ClusterError) as caught:
+        run_on_gang(client, lambda context: context.rank, members=members_of(workers), wait_for_workers=0.5)
+    assert str(caught.value) == (
+        f"The run could not start within 0.5 s: rank 1's worker {workers[1]} is busy with somebody-else. "
+        "Wait for these tasks to end, free memory on the workers, or use other workers."
+    )
+    gate.set()
+    busy.result()
+    assert_nothing_left(client)
+
+
+def test_an_unknown_worker_is_refused_at_once(client: Client, workers: list[str]) -> None:
+    with pytest.raises(ClusterError, match=r"worker tcp://127\.0\.0\.1:9 left the cluster"):
+        run_on_gang(client, lambda context: None, members=[Member(workers[0]), Member("tcp://127.0.0.1:9")])
+    assert_nothing_left(client)
+
+
+def test_a_gang_needs_a_member(client: Client) -> None:
+    with pytest.raises(ValueError, match="at least one member"):
+        run_on_gang(client, lambda context: None, members=[])
+
+
+def test_ranks_notice_that_their_client_left(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        context.emit(None)
+        while True:
+            context.check_cancelled()
+            time.sleep(0.001)
+
+    other = Client(client.scheduler.address, set_as_default=False)
+    with pytest.raises(ClusterError):
+        run_on_gang(other, routine, members=members_of(workers), listener=lambda message: other.close())
+    assert until(lambda: running_ranks(client) == [0, 0])
+    assert_nothing_left(client)
