@@ -226,7 +226,7 @@ def _is_pool(X: Any) -> bool:
 def best_scores(history: History) -> dict[str, dict[str, float]]:
     """Best value of every metric on every data set, as CatBoost's ``best_score_``."""
     return {
-        data_set: {name: (max if is_maximizable_metric(name) else min)(seen) for name, seen in metrics.items() if seen}
+        data_set: {name: (max if is_maximizable_metric(name.partition(":")[0]) else min)(seen) for name, seen in metrics.items() if seen}
         for data_set, metrics in history.items()
     }
 

@@ -138,8 +138,9 @@ def as_matrix_of_numbers(X: Any, part: int = 0) -> Any:
     """
     if library_of(X) == "scipy" and X.dtype.kind in "fiub":
         return _as_catboosts_csr(X)
-    if isinstance(X, pd.DataFrame) and _of_one_float_type(X):
-        return np.asfortranarray(X.to_numpy())
+    if isinstance(X, pd.DataFrame) and all(isinstance(t, np.dtype) and t.kind in "fiub" for t in X.dtypes):
+        # One floating type is no copy; else pandas fills one matrix, which is faster than column by column.
+        return np.asfortranarray(X.to_numpy()) if _of_one_float_type(X) else as_fortran_float(X)
     table = open_features(X, part)
     if table.dense is not None:
         return as_fortran_float(table.dense)
@@ -168,7 +169,8 @@ def _of_one_float_type(frame: pd.DataFrame) -> bool:
     return len(kinds) == 1 and kinds <= {np.dtype(np.float32), np.dtype(np.float64)}
 
 
-def as_fortran_float(values: NDArray[Any]) -> NDArray[Any]:
-    """A numeric matrix as float32 in Fortran order, rounded as CatBoost rounds: too large becomes ±inf."""
+def as_fortran_float(values: Any) -> NDArray[np.float32]:
+    """A numeric matrix or frame as float32 in Fortran order, rounded as CatBoost rounds: too large becomes ±inf."""
     with np.errstate(over="ignore"):
-        return np.asfortranarray(values, dtype=np.float32)
+        narrow = values.to_numpy(dtype=np.float32) if isinstance(values, pd.DataFrame) else values
+        return np.asfortranarray(narrow, dtype=np.float32)

@@ -1,0 +1,232 @@
+"""What ``fit`` takes and leaves behind, on data small enough to be trained in this process and on a cluster."""
+
+import io
+import pickle
+import sys
+
+import catboost
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
+
+from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DaskPool, DataError, ParameterError
+from gbdist.estimators.base import best_scores
+from gbdist.models.catboost_format import fixed_cbm_bytes
+from gbdist_cluster.launch.local import start_local
+
+NAMES = ["a", "b", "c"]
+SETTINGS = {"iterations": 8, "depth": 3, "thread_count": 1}
+
+
+def make_frame(n_rows=300, seed=0):
+    frame = pd.DataFrame(np.random.default_rng(seed).normal(size=(n_rows, 3)).astype(np.float32), columns=NAMES)
+    frame["target"] = np.where(frame["a"] + 0.3 * frame["b"] > 0, "up", "down")
+    frame["number"] = frame["a"] - frame["c"] ** 2
+    frame["weight"] = np.random.default_rng(seed + 1).uniform(0.1, 2, n_rows)
+    return frame
+
+
+FRAME = make_frame()
+VALUES = FRAME[NAMES].to_numpy()
+
+
+def regressor(**more):
+    return DaskCatBoostRegressor(**SETTINGS, **more)
+
+
+def classifier(**more):
+    return DaskCatBoostClassifier(**SETTINGS, **more)
+
+
+def test_what_fit_leaves_behind():
+    valid = make_frame(seed=3)
+    model = classifier(custom_metric=["Accuracy"])
+    assert model.fit(FRAME[NAMES], FRAME["target"], eval_set=(valid[NAMES], valid["target"])) is model
+    assert type(model.model_) is catboost.CatBoostClassifier
+    assert model.classes_.tolist() == ["down", "up"]
+    assert model.feature_names_in_.tolist() == NAMES
+    assert model.n_features_in_ == 3
+    assert model.tree_count_ == model.best_iteration_ + 1
+    losses = model.evals_result_["validation"]["Logloss"]
+    assert model.best_score_["validation"]["Logloss"] == min(losses) == losses[model.best_iteration_]
+    assert model.best_score_["learn"]["Accuracy"] == max(model.evals_result_["learn"]["Accuracy"])
+    assert model.feature_importances_.argmax() == 0
+    assert 0 < model.learning_rate_ <= 0.5
+    assert model.score(valid[NAMES], valid["target"]) > 0.9
+
+
+def test_without_an_eval_set_there_is_no_best_iteration():
+    model = regressor().fit(VALUES, FRAME["number"])
+    assert model.best_iteration_ is None
+    assert model.tree_count_ == 8
+    assert list(model.best_score_) == ["learn"]
+    assert not hasattr(model, "feature_names_in_")
+
+
+def test_second_fit_forgets_the_first():
+    model = regressor().fit(FRAME[NAMES], FRAME["number"])
+    model.fit(VALUES[:, :2], FRAME["number"])
+    assert model.n_features_in_ == 2
+    assert not hasattr(model, "feature_names_in_")
+    assert model.predict(VALUES[:, :2]).shape == (300,)
+
+
+def test_best_scores_by_the_direction_of_each_metric():
+    history = {"learn": {"RMSE": [2.0, 1.0, 3.0], "R2": [0.1, 0.5, 0.2], "F1:class=1": [0.2, 0.1], "AUC": []}}
+    assert best_scores(history) == {"learn": {"RMSE": 1.0, "R2": 0.5, "F1:class=1": 0.2}}
+
+
+CONTAINERS = {
+    "list": lambda: VALUES.tolist(),
+    "NumPy": lambda: VALUES,
+    "float64": lambda: VALUES.astype(np.float64),
+    "sparse": lambda: scipy.sparse.csr_matrix(VALUES),
+}
+NAMED = {
+    "pandas": lambda: FRAME[NAMES],
+    "polars": lambda: pl.DataFrame(VALUES, schema=NAMES),
+    "arrow": lambda: pa.table({name: VALUES[:, i] for i, name in enumerate(NAMES)}),
+}
+
+
+@pytest.mark.parametrize("container", [*CONTAINERS.values(), *NAMED.values()], ids=[*CONTAINERS, *NAMED])
+def test_container_does_not_change_the_predictions(container):
+    model = regressor().fit(container(), FRAME["number"].to_numpy())
+    expected = regressor().fit(VALUES, FRAME["number"]).predict(VALUES)
+    np.testing.assert_array_equal(model.predict(container()), expected)
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([False, True]), np.array([3, 8]), np.array(["n", "y"]), np.array([-1.0, 1.0])], ids=str
+)
+@pytest.mark.parametrize("as_list", [False, True])
+def test_labels_come_back_as_they_went_in(labels, as_list):
+    y = labels[(FRAME["a"] > 0).to_numpy().astype(int)]
+    model = classifier().fit(VALUES, y.tolist() if as_list else y)
+    predicted = model.predict(VALUES)
+    assert model.classes_.dtype.kind == labels.dtype.kind
+    assert predicted.dtype == model.classes_.dtype
+    assert np.mean(predicted == y) > 0.95
+    twin = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(twin.predict(VALUES), predicted)
+    assert twin.classes_.dtype == model.classes_.dtype
+
+
+def test_several_classes_and_their_probabilities():
+    y = np.array(["low", "mid", "top"])[np.digitize(FRAME["a"], [-0.4, 0.4])]
+    model = classifier().fit(VALUES, y)
+    assert model.classes_.tolist() == ["low", "mid", "top"]
+    np.testing.assert_allclose(model.predict_proba(VALUES).sum(axis=1), 1.0)
+    np.testing.assert_array_equal(model.classes_[model.predict_proba(VALUES).argmax(axis=1)], model.predict(VALUES))
+    assert model.score(VALUES, y) > 0.9
+
+
+def test_target_and_weight_as_columns():
+    by_name = regressor().fit(FRAME[[*NAMES, "number", "weight"]], "number", sample_weight="weight")
+    apart = regressor().fit(FRAME[NAMES], FRAME["number"], sample_weight=FRAME["weight"])
+    assert by_name.feature_names_in_.tolist() == NAMES
+    assert fixed_cbm_bytes(by_name.model_) == fixed_cbm_bytes(apart.model_)
+
+
+def test_callbacks_follow_and_stop_the_run():
+    class Stop:
+        def after_iteration(self, info):
+            self.seen = (info.iteration, info.metrics["learn"]["RMSE"][:])
+            return info.iteration < 3
+
+    stop = Stop()
+    model = regressor().fit(VALUES, FRAME["number"], callbacks=[stop])
+    assert model.tree_count_ == 3
+    assert stop.seen == (3, model.evals_result_["learn"]["RMSE"])
+
+
+def test_training_goes_on_from_an_estimator():
+    first = regressor().fit(VALUES, FRAME["number"])
+    second = regressor().fit(VALUES, FRAME["number"], init_model=first)
+    assert second.tree_count_ == 16
+    np.testing.assert_array_equal(second.predict(VALUES, ntree_end=8), first.predict(VALUES))
+    assert second.score(VALUES, FRAME["number"]) > first.score(VALUES, FRAME["number"])
+
+
+def test_silent_unless_asked_or_in_a_terminal(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    regressor().fit(VALUES, FRAME["number"])
+    assert stream.getvalue() == ""
+    regressor(verbose=4).fit(VALUES, FRAME["number"])
+    lines = stream.getvalue().splitlines()
+    assert [line.split(":")[0] for line in lines[1:-1]] == ["0", "4", "7"]
+    stream.truncate(0)
+    regressor(logging_level="Silent").fit(VALUES, FRAME["number"])
+    assert stream.getvalue().strip("\0") == ""
+
+
+def test_bar_is_closed_when_a_run_fails(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    class Fail:
+        def after_iteration(self, info):
+            raise RuntimeError("stop here")
+
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with pytest.raises(RuntimeError, match="stop here"):
+        regressor().fit(VALUES, FRAME["number"], callbacks=[Fail()])
+    assert stream.getvalue().rstrip().endswith("\x1b[?25h")
+
+
+def test_column_vector_is_taken_with_scikit_learns_warning():
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        model = regressor().fit(VALUES, FRAME[["number"]].to_numpy())
+    np.testing.assert_array_equal(model.predict(VALUES), regressor().fit(VALUES, FRAME["number"]).predict(VALUES))
+
+
+def test_missing_target():
+    with pytest.raises(DataError) as caught:
+        regressor().fit(VALUES)
+    assert str(caught.value) == (
+        "y: found None: DaskCatBoostRegressor requires y to be passed, but the target y is None, expected one value a row, or "
+        "the name of a column of X. Pass fit(X, y)."
+    )
+
+
+def test_class_weights_are_refused_for_numbers():
+    with pytest.raises(
+        ParameterError, match=r"^class_weights=\[1, 2\] cannot be used: expected no classes in regression"
+    ):
+        regressor(class_weights=[1, 2]).fit(VALUES, FRAME["number"])
+
+
+def test_cluster_and_this_process_train_the_same_model():
+    frame = FRAME[[*NAMES, "target"]]
+    here = classifier().fit(frame[NAMES], frame["target"])
+    with start_local(workers=2, threads=1, dashboard=False) as local:
+        model = classifier(client=local.client)
+        lazy = dd.from_pandas(frame, npartitions=3)
+        model.fit(lazy, "target")
+        assert fixed_cbm_bytes(model.model_) == fixed_cbm_bytes(here.model_)
+        assert model.feature_names_in_.tolist() == NAMES
+        assert clone(model).client is local.client
+        accuracy = model.score(lazy, "target")
+        predicted = local.client.compute(model.predict(lazy[NAMES])).result()
+        with DaskPool(lazy, "target", client=local.client) as pool:
+            on_pool = classifier().fit(pool)
+        assert fixed_cbm_bytes(on_pool.model_) == fixed_cbm_bytes(here.model_)
+        assert on_pool.feature_names_in_.tolist() == NAMES
+        on_array = regressor(client=local.client).fit(
+            da.from_array(VALUES, chunks=(100, 3)), da.from_array(FRAME["number"].to_numpy(), chunks=100)
+        )
+        np.testing.assert_array_equal(
+            on_array.predict(VALUES), regressor().fit(VALUES, FRAME["number"]).predict(VALUES)
+        )
+    assert accuracy == here.score(frame[NAMES], frame["target"])
+    assert predicted.tolist() == here.predict(frame[NAMES]).tolist()
