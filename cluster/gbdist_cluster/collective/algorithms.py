@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist_cluster.collective.buffers import Buffers
 from gbdist_cluster.collective.channel import Channel, Payload, make_tag
 from gbdist_cluster.collective.wire import add_decoded, decode, encode
 
@@ -35,8 +36,10 @@ Array = NDArray[np.int64]
 class Steps:
     """One collective call: numbers the messages, so that a rank that is elsewhere is found out."""
 
-    def __init__(self, channel: Channel, call: int, operation: str, *, halves: bool = False) -> None:
-        self.channel, self.halves = channel, halves
+    def __init__(
+        self, channel: Channel, call: int, operation: str, *, halves: bool = False, buffers: Buffers | None = None
+    ) -> None:
+        self.channel, self.halves, self.buffers = channel, halves, buffers or Buffers()
         self.rank, self.size = channel.rank, channel.size
         self._first_tag = make_tag(call, operation, 0)
 
@@ -48,9 +51,13 @@ class Steps:
         """Receive bytes."""
         return self.channel.receive(source, self._first_tag + step)
 
+    def encoded(self, cells: Array) -> memoryview:
+        """An array in the narrowest form."""
+        return encode(cells, halves=self.halves, buffers=self.buffers)
+
     def send_cells(self, to: int, step: int, cells: Array) -> None:
         """Send an array in the narrowest form."""
-        self.send(to, step, encode(cells, halves=self.halves))
+        self.send(to, step, self.encoded(cells))
 
     def add_received(self, source: int, step: int, total: Array) -> None:
         """Add the array that arrives to ``total`` (IN and OUT)."""
@@ -71,10 +78,10 @@ def even_offsets(cells: int, ranks: int) -> list[int]:
 
 def direct_all_reduce(steps: Steps, cells: Array) -> Array:
     """Everyone sends everything to everyone: one round, ``size − 1`` copies sent by each."""
-    message = encode(cells, halves=steps.halves)
+    message = steps.encoded(cells)
     for peer in steps.others():
         steps.send(peer, 0, message)
-    total = cells.copy()
+    total = steps.buffers.copy_of(cells)
     for peer in steps.others():
         steps.add_received(peer, 0, total)
     return total
@@ -90,7 +97,7 @@ def tree_all_reduce(steps: Steps, cells: Array) -> Array:
     if rank >= power:
         steps.send_cells(rank - power, 0, cells)
         return decode(steps.receive(rank - power, last_step))
-    total = cells.copy()
+    total = steps.buffers.copy_of(cells)
     has_partner = rank + power < steps.size
     if has_partner:
         steps.add_received(rank + power, 0, total)
@@ -106,18 +113,24 @@ def tree_all_reduce(steps: Steps, cells: Array) -> Array:
 
 def split_all_reduce(steps: Steps, cells: Array) -> Array:
     """Direct reduce_scatter of even shares, then direct all_gather of their sums: two rounds, two copies sent by each."""
-    share = direct_reduce_scatter(steps, cells, even_offsets(cells.size, steps.size))
-    return _joined(direct_all_gather(steps, encode(share, halves=steps.halves), first_step=1))
+    offsets = even_offsets(cells.size, steps.size)
+    share = direct_reduce_scatter(steps, cells, offsets)
+    return _joined(steps, offsets, direct_all_gather(steps, steps.encoded(share), first_step=1))
 
 
 def ring_all_reduce(steps: Steps, cells: Array) -> Array:
     """Ring reduce_scatter of even shares, then ring all_gather: each rank talks to its two neighbours alone."""
-    share = ring_reduce_scatter(steps, cells, even_offsets(cells.size, steps.size))
-    return _joined(ring_all_gather(steps, encode(share, halves=steps.halves), first_step=steps.size))
+    offsets = even_offsets(cells.size, steps.size)
+    share = ring_reduce_scatter(steps, cells, offsets)
+    return _joined(steps, offsets, ring_all_gather(steps, steps.encoded(share), first_step=steps.size))
 
 
-def _joined(shares: Sequence[Payload]) -> Array:
-    return np.concatenate([decode(share) for share in shares])
+def _joined(steps: Steps, offsets: Sequence[int], shares: Sequence[Payload]) -> Array:
+    total = steps.buffers.words(offsets[-1]).view(np.int64)
+    total[:] = 0
+    for rank, share in enumerate(shares):
+        add_decoded(share, total[offsets[rank] : offsets[rank + 1]])
+    return total
 
 
 # ---- reduce_scatter
@@ -127,7 +140,7 @@ def direct_reduce_scatter(steps: Steps, cells: Array, offsets: Sequence[int]) ->
     """Each rank sends every other rank that one's share: one round, one copy sent by each."""
     for peer in steps.others():
         steps.send_cells(peer, 0, cells[offsets[peer] : offsets[peer + 1]])
-    share = cells[offsets[steps.rank] : offsets[steps.rank + 1]].copy()
+    share = steps.buffers.copy_of(cells[offsets[steps.rank] : offsets[steps.rank + 1]])
     for peer in steps.others():
         steps.add_received(peer, 0, share)
     return share
@@ -139,7 +152,7 @@ def ring_reduce_scatter(steps: Steps, cells: Array, offsets: Sequence[int]) -> A
     following, previous = (rank + 1) % size, (rank - 1) % size
 
     def own_part(owner: int) -> Array:
-        return cells[offsets[owner] : offsets[owner + 1]].copy()
+        return steps.buffers.copy_of(cells[offsets[owner] : offsets[owner + 1]])
 
     # The share of rank r sets out at rank r + 1 and arrives complete at r.
     travelling = own_part(previous)
@@ -157,7 +170,7 @@ def tree_reduce_scatter(steps: Steps, cells: Array, offsets: Sequence[int]) -> A
     """
     rank = steps.rank
     first, last, step = 0, steps.size, 0
-    total, start = cells.copy(), 0  # total[i] belongs to cell start + i
+    total, start = steps.buffers.copy_of(cells), 0  # total[i] belongs to cell start + i
     while last - first > 1:
         middle = first + (last - first + 1) // 2
         lower, upper = middle - first, last - middle

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist_cluster.collective import algorithms
+from gbdist_cluster.collective.buffers import Buffers
 from gbdist_cluster.collective.channel import Channel, Traffic
 
 __all__ = ["ChannelCollective", "choose_all_reduce", "choose_reduce_scatter"]
@@ -63,6 +64,7 @@ class ChannelCollective:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._calls = 0
+        self._buffers = Buffers()
         self.rank = channel.rank
         self.size = channel.size
 
@@ -103,4 +105,4 @@ class ChannelCollective:
 
     def _next_call(self, operation: str, *, halves: bool = False) -> algorithms.Steps:
         self._calls += 1
-        return algorithms.Steps(self._channel, self._calls, operation, halves=halves)
+        return algorithms.Steps(self._channel, self._calls, operation, halves=halves, buffers=self._buffers)

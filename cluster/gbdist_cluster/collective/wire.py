@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist_cluster.collective.buffers import Buffers
 from gbdist_cluster.errors import ClusterError
 
 __all__ = ["add_decoded", "decode", "encode", "warm_up"]
@@ -31,16 +32,18 @@ _HIGH: _Stream = (np.int64(32), np.int64(-1), np.int64(1))
 _LOW: _Stream = (np.int64(0), np.int64(0xFFFFFFFF), np.int64(0))
 
 
-def encode(array: NDArray[np.int64], *, halves: bool = False) -> memoryview:
+def encode(array: NDArray[np.int64], *, halves: bool = False, buffers: Buffers | None = None) -> memoryview:
     """Pack an int64 array of any shape (IN) into bytes that share no memory with it.
 
     ``halves`` says that high and low 32 bits are two numbers of their own; it changes the size, never the values.
+    The bytes lie in ``buffers``, if given, for as long as they are referred to.
     """
     cells = np.ascontiguousarray(array, dtype=np.int64).reshape(-1).view()
     cells.flags.writeable = False  # one compiled kernel for writable and read-only arrays
     streams = _streams(halves)
     width_words = _width_words(cells.size)
-    words = np.empty(1 + len(streams) * (width_words + cells.size + _BLOCK), dtype=_WORD)
+    most = 1 + len(streams) * (width_words + cells.size + _BLOCK)
+    words = np.empty(most, dtype=_WORD) if buffers is None else buffers.words(most)
     words[0] = cells.size << 1 | halves
     end = 1 + len(streams) * width_words
     for number, (shift, mask, signed) in enumerate(streams):

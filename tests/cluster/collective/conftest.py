@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import pytest
@@ -14,33 +15,38 @@ Result = TypeVar("Result")
 Ranks = Callable[..., list[Any]]
 
 
-def _cluster(protocol: str) -> LocalCluster:
+@contextmanager
+def _start_workers(protocol: str) -> Iterator[list[Any]]:
     security: dict[str, Any] = {}
     if protocol == "tls://":
         pytest.importorskip("cryptography", reason="the cryptography package is missing, which makes the certificates")
         security = {"security": Security.temporary()}
-    return LocalCluster(
+    with LocalCluster(
         n_workers=3, threads_per_worker=1, processes=False, protocol=protocol, dashboard_address=":0", **security
-    )
-
-
-@pytest.fixture(scope="module", params=["inproc://", "tcp://", "tls://"])
-def any_workers(request: pytest.FixtureRequest) -> Iterator[list[Any]]:
-    """Three workers with the endpoint, over each transport in turn."""
-    with _cluster(request.param) as cluster:
+    ) as cluster:
         workers = list(cluster.workers.values())
         for worker in workers:
             install(worker)
         yield workers
 
 
+@pytest.fixture(scope="session")
+def start_workers() -> Callable[[str], AbstractContextManager[list[Any]]]:
+    """Three workers with the endpoint, over a transport like ``tcp://``, as a context."""
+    return _start_workers
+
+
+@pytest.fixture(scope="module", params=["inproc://", "tcp://", "tls://"])
+def any_workers(request: pytest.FixtureRequest) -> Iterator[list[Any]]:
+    """Three workers over each transport in turn."""
+    with _start_workers(request.param) as workers:
+        yield workers
+
+
 @pytest.fixture(scope="module")
 def workers() -> Iterator[list[Any]]:
-    """Three workers with the endpoint over tcp."""
-    with _cluster("tcp://") as cluster:
-        workers = list(cluster.workers.values())
-        for worker in workers:
-            install(worker)
+    """Three workers over tcp."""
+    with _start_workers("tcp://") as workers:
         yield workers
 
 

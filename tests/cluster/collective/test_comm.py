@@ -292,6 +292,25 @@ def test_close_twice_and_errors_after_it(workers: list[Any], run_ranks: Ranks) -
     assert str(caught.value) == f"rank {kept[0].rank} has left its gang. Use the collective before it is closed"
 
 
+def test_worker_closed_during_all_reduce(run_ranks: Ranks, start_workers: Callable[[str], Any]) -> None:
+    with start_workers("tcp://") as workers:
+
+        def routine(collective: CommCollective) -> object:
+            if collective.rank == 1:
+                worker = workers[1]
+                asyncio.run_coroutine_threadsafe(worker.close(nanny=False), worker.loop.asyncio_loop)
+            while True:
+                collective.all_reduce(ONES)
+
+        first, second, third = run_ranks(workers, routine)
+        # Which sign of the end rank 1 and its peers see first is open; whom they name is not.
+        assert isinstance(second, GangCancelled | PeerLost)
+        assert {type(first), type(third)} == {PeerLost}
+        assert {error.args[0].split(" was ")[0].split(" closed ")[0] for error in (first, third)} == {
+            f"rank 1 at {workers[1].address}"
+        }
+
+
 def test_a_worker_without_the_endpoint_says_so(workers: list[Any]) -> None:
     worker = workers[0]
     loop = worker.loop.asyncio_loop
