@@ -39,7 +39,7 @@ def _client_at(address: str) -> Client:
         except (OSError, TimeoutError, ValueError) as problem:
             raise ClusterError(
                 f"No Dask scheduler answers at {address} ({problem})",
-                "Start one with: dask scheduler, or check the address",
+                "Start one with: dask scheduler, or check the address.",
             ) from problem
         return _clients[address]
 
@@ -59,7 +59,7 @@ def require_room(n_rows: int, bytes_a_row: int, workers: Sequence[WorkerFacts], 
         raise ClusterError(
             f"{what}: {n_rows:,} rows take {_size(needed)} once quantized ({bytes_a_row:,} bytes a row, zeros included), and "
             f"{len(limits)} worker(s) have {_size(sum(limits))} of memory in all",
-            "Add workers or memory, or drop features",
+            "Add workers or memory, or drop features.",
         )
 
 

@@ -67,7 +67,7 @@ class InitialModel:
             found = kinds[self.class_names is not None]
             raise ModelError(
                 f"init_model is {found}, and {kinds[class_names is not None]} is trained",
-                "Use a model of the same kind",
+                "Use a model of the same kind.",
             )
         if class_names is not None and list(self.class_names or ()) != list(class_names):
             raise DataError(
@@ -82,14 +82,14 @@ def initial_model(given: Any) -> InitialModel:
     """Read ``init_model``: a CatBoost model or estimator, one of ours, or the path of a model file."""
     if isinstance(given, str | Path):
         if not Path(given).is_file():
-            raise ModelError(f"init_model: there is no file {str(given)!r}", "Pass the path of a saved CatBoost model")
+            raise ModelError(f"init_model: there is no file {str(given)!r}", "Pass the path of a saved CatBoost model.")
         model = CatBoost().load_model(str(given))
     else:
         model = getattr(given, "model_", given)
     if not isinstance(model, CatBoost) or not model.is_fitted():
         raise ModelError(
             f"init_model is a {type(given).__name__} that is not a fitted CatBoost model",
-            "Pass a fitted estimator, its model_, or the path of a model file",
+            "Pass a fitted estimator, its model_, or the path of a model file.",
         )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "initial.cbm"
@@ -102,7 +102,7 @@ def _describe(blob: bytes) -> InitialModel:
     model = _loaded(blob)
     if model.get_cat_feature_indices() or model.get_text_feature_indices() or model.get_embedding_feature_indices():
         raise ModelError(
-            "init_model uses categorical, text or embedding features", "Continue from a model of numeric features"
+            "init_model uses categorical, text or embedding features", "Continue from a model of numeric features."
         )
     names = tuple(str(name) for name in model.feature_names_)
     classes = tuple(np.asarray(model.classes_).tolist()) if len(model.classes_) else None

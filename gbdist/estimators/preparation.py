@@ -192,7 +192,7 @@ def wait_for(futures: Sequence[Future]) -> None:
         if future.status in ("cancelled", "lost"):
             raise ClusterError(
                 f"{future.key} was cancelled, or the worker that held its rows left the cluster",
-                "Call fit again; rows that come from this process's memory cannot be computed anew on another worker",
+                "Call fit again; rows that come from this process's memory cannot be computed anew on another worker.",
             )
 
 
@@ -201,7 +201,7 @@ def _cause(future: Future) -> BaseException:
     if isinstance(error, KilledWorker):
         return ClusterError(
             f"Workers died again and again while they ran {error.task} (the last was {error.last_worker})",
-            "Give workers more memory, or the data smaller partitions, and look at the workers' logs",
+            "Give workers more memory, or the data smaller partitions, and look at the workers' logs.",
         )
     if isinstance(error, BaseException):
         return error

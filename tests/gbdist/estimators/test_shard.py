@@ -1,0 +1,68 @@
+"""Shards of a rank share one matrix, and are put together the same way when they do not."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gbdist.boosting.rows import Segment
+from gbdist.estimators.shard import ArenaSpec, Shard, arena_of, assemble
+
+SPEC = ArenaSpec(key="test", n_rows=10, n_features=3, wide=False, weighted=True, dimension=2)
+
+
+def fill(spec: ArenaSpec) -> list[Shard]:
+    """Rows 0…3, 4…5 and 20…23 of a data set, every cell another number."""
+    shards = []
+    for start, n_rows, first_row in ((0, 4, 0), (4, 2, 4), (6, 4, 20)):
+        shard = Shard(arena_of(spec), start, n_rows, first_row)
+        rows = np.arange(first_row, first_row + n_rows)
+        shard.bins[...] = rows + 30 * np.arange(3)[:, None]
+        shard.label[...] = rows
+        shard.weight[...] = rows + 0.5
+        shard.baseline[...] = [rows, -rows]
+        shards.append(shard)
+    return shards
+
+
+def test_shards_of_one_arena_are_put_together_without_a_copy() -> None:
+    shards = fill(SPEC)
+    rows = assemble(shards, 3, weighted=True, dimension=2, wide=False)
+    assert rows.bins is shards[0].arena.bins
+    assert rows.segments == (Segment(0, 6, 0), Segment(6, 10, 20))
+
+
+@pytest.mark.parametrize("moved", [[0], [1, 2], [0, 1, 2]])
+def test_shards_that_moved_give_the_same_rows(moved: list[int]) -> None:
+    shards = fill(SPEC)
+    expected = assemble(shards, 3, weighted=True, dimension=2, wide=False)
+    mixed = [pickle.loads(pickle.dumps(shard)) if i in moved else shard for i, shard in enumerate(shards)]
+    rows = assemble(mixed[::-1], 3, weighted=True, dimension=2, wide=False)
+    assert rows.segments == expected.segments
+    for name in ("bins", "label", "weight", "baseline"):
+        assert np.array_equal(getattr(rows, name), getattr(expected, name)), name
+        assert getattr(rows, name).flags.c_contiguous, name
+
+
+def test_pickle_carries_the_shards_rows_alone() -> None:
+    spec = replace(SPEC, key="large", n_rows=100_000)
+    assert len(pickle.dumps(Shard(arena_of(spec), 0, 10, 0))) < 2_000
+
+
+def test_arena_goes_with_its_last_shard() -> None:
+    spec = replace(SPEC, key="short-lived")
+    first = Shard(arena_of(spec), 0, 4, 0)
+    first.label[...] = 7
+    assert arena_of(spec) is first.arena
+    del first
+    assert arena_of(spec).label.tolist() == [0] * 10
+
+
+def test_rank_without_rows_has_the_shape_of_the_others() -> None:
+    rows = assemble([], 3, weighted=True, dimension=2, wide=True)
+    assert rows.bins.shape == (3, 0)
+    assert rows.bins.dtype == np.uint16
+    assert rows.weight is not None
+    assert rows.baseline is not None
+    assert rows.segments == ()
