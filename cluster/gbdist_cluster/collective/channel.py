@@ -16,7 +16,7 @@ _OPERATION_BITS = 4
 
 @dataclass(slots=True)
 class Traffic:
-    """What one rank has sent and how long it stood waiting, since it joined."""
+    """What one rank has sent (packed cells and items, without Dask's frames) and how long it waited, since it joined."""
 
     messages: int = 0
     bytes_sent: int = 0

@@ -141,33 +141,33 @@ class CommChannel:
     async def _dial(self, peer: int) -> None:
         comm = None
         try:
-            arguments = self._worker.security.get_connection_args("worker")
-            comm = await connect(self._addresses[peer], timeout=self._deadline, **arguments)
-            seat = self._seat
-            await comm.write(
-                {
-                    "op": HANDLER,
-                    "reply": False,
-                    "close": True,
-                    "run_id": seat.run_id,
-                    "epoch": seat.epoch,
-                    "source": self.rank,
-                    "target": peer,
-                }
-            )
+            # Distributed bounds the connection, but not the greeting after it: a stopped process never greets.
+            async with asyncio.timeout(self._deadline):
+                arguments = self._worker.security.get_connection_args("worker")
+                comm = await connect(self._addresses[peer], timeout=self._deadline, **arguments)
+            await comm.write(self._introduction(peer))
             answer = await comm.read()
+        except TimeoutError:
+            self._lost(peer, f"cannot be reached: no answer within {self._deadline:g} s")
         except Exception as error:  # of many kinds: network, names, certificates
-            self._lost(peer, f"cannot be reached ({type(error).__name__}: {error})")
-            return
+            happened = f"cannot be reached ({type(error).__name__}: {error})"
+            self._lost(peer, happened if comm is None else "hung up: perhaps gbdist's plugin is not registered there")
         except asyncio.CancelledError:
             if comm is not None:
                 comm.abort()
             raise
-        if "accepted" in answer:
-            await self._add(peer, comm).listen()
         else:
-            comm.abort()
-            self._lost(peer, f"refuses the connection: {answer.get('refused', answer)}")
+            if "accepted" in answer:
+                await self._add(peer, comm).listen()
+            else:
+                comm.abort()
+                self._lost(peer, f"refuses the connection: {answer.get('refused', answer)}")
+
+    def _introduction(self, peer: int) -> dict[str, Any]:
+        """The message that makes the peer's worker hand the connection to its endpoint."""
+        seat = self._seat
+        seats = {"run_id": seat.run_id, "epoch": seat.epoch, "source": seat.rank, "target": peer}
+        return {"op": HANDLER, "reply": False, "close": True, **seats}
 
     def _add(self, peer: int, comm: Any) -> Link:
         link = Link(peer, comm, self)

@@ -1,6 +1,7 @@
 """The collective over Dask's transports, workers in this process: right answers, and every way for it to end."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -73,6 +74,17 @@ def test_many_calls_in_a_row_keep_their_order(workers: list[Any], run_ranks: Ran
 
 def test_one_rank_needs_nobody(workers: list[Any], run_ranks: Ranks) -> None:
     assert run_ranks(workers[:1], lambda collective: collective.all_gather(b"x")) == [[b"x"]]
+
+
+def test_seven_ranks_on_three_workers(workers: list[Any], run_ranks: Ranks) -> None:
+    crowded = [*workers, *workers, workers[0]]
+    expected = [b"%d" % rank for rank in range(7)]
+
+    def routine(collective: CommCollective) -> bool:
+        totals = [collective.all_reduce(np.full(size, collective.rank)) for size in (10, 100_000)]
+        return collective.all_gather(b"%d" % collective.rank) == expected and all((t == 21).all() for t in totals)
+
+    assert run_ranks(crowded, routine) == [True] * 7
 
 
 def test_two_runs_at_once_do_not_hear_each_other(workers: list[Any]) -> None:
@@ -233,6 +245,16 @@ def test_a_worker_that_is_not_there_is_named(workers: list[Any]) -> None:
         CommCollective.join(workers[1], run_id="nobody", epoch=1, rank=1, addresses=addresses, deadline=0.3)
 
 
+def test_a_worker_that_never_answers_is_named(workers: list[Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # as a stopped process: the kernel connects, nobody speaks
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(PeerLost) as caught:
+            CommCollective.join(
+                workers[1], run_id="silence", epoch=1, rank=1, addresses=[address, workers[1].address], deadline=0.3
+            )
+    assert caught.value.args[0] == f"rank 0 at {address} cannot be reached: no answer within 0.3 s"
+
+
 def test_an_old_epoch_is_refused(workers: list[Any], run_ranks: Ranks, request: pytest.FixtureRequest) -> None:
     assert run_ranks(workers, lambda collective: collective.rank, epoch=5) == [0, 1, 2]
     addresses = [worker.address for worker in workers]
@@ -313,14 +335,23 @@ def test_worker_closed_during_all_reduce(run_ranks: Ranks, start_workers: Callab
 
 def test_a_worker_without_the_endpoint_says_so(workers: list[Any]) -> None:
     worker = workers[0]
-    loop = worker.loop.asyncio_loop
 
     async def without() -> None:
         endpoint.uninstall(worker)
 
-    asyncio.run_coroutine_threadsafe(without(), loop).result(timeout=10)
+    asyncio.run_coroutine_threadsafe(without(), worker.loop.asyncio_loop).result(timeout=10)
+    addresses = [one.address for one in workers]
     try:
         with pytest.raises(ClusterError, match=f"worker {worker.address} has no gbdist endpoint"):
-            CommCollective.join(worker, run_id="none", epoch=1, rank=0, addresses=[worker.address])
+            CommCollective.join(worker, run_id="none", epoch=1, rank=0, addresses=addresses)
+        with pytest.raises(PeerLost) as caught:
+            CommCollective.join(workers[1], run_id="none", epoch=1, rank=1, addresses=addresses)
     finally:
         endpoint.install(worker)
+    assert caught.value.args[0] == (
+        f"rank 0 at {worker.address} hung up: perhaps gbdist's plugin is not registered there"
+    )
+
+
+def test_installing_twice_keeps_the_endpoint(workers: list[Any]) -> None:
+    assert endpoint.install(workers[0]) is endpoint.endpoint_of(workers[0])

@@ -33,18 +33,23 @@ def test_a_rank_that_raises_ends_the_others_and_is_the_cause() -> None:
     assert echoes == ["rank 2 at a thread failed: ValueError: no such column"] * 3
 
 
-def test_a_rank_that_fails_at_its_nth_message_ends_all() -> None:
+@pytest.mark.parametrize("nth", range(1, 13))
+def test_a_rank_that_fails_at_its_nth_message_ends_all(nth: int) -> None:
     def fault(rank: int, to: int, number: int) -> bool:
-        if (rank, number) == (1, 5):
+        if (rank, number) == (1, nth):
             raise OSError("injected")
         return True
 
     def routine(collective: ChannelCollective) -> None:
-        for _ in range(10):
+        offsets = [0, 3, 6, 9, 10]
+        while True:
             collective.all_reduce(ONES)
+            collective.reduce_scatter(ONES, offsets)
+            collective.all_gather(b"")
+            collective.all_to_all([b""] * 4)
 
     with pytest.raises(OSError, match="injected"):
-        run_threads(3, routine, fault=fault)
+        run_threads(4, routine, fault=fault)
 
 
 def test_a_lost_message_is_noticed_by_its_successor() -> None:
