@@ -136,7 +136,7 @@ def _feature_labels(X: Any, without: set[Hashable], lazy: bool) -> tuple[Hashabl
             raise DataError(f"column {label!r}", "the same name more than once", "distinct column names", "Rename one.")
         seen.add(label)
     labels = tuple(label for label in every if label not in without)
-    _require_features(len(labels))
+    _require_features(len(labels), None if lazy else count_rows(X))
     return labels
 
 
@@ -166,13 +166,15 @@ def _array_columns(X: Any, lazy: bool) -> int:
             raise DataError(
                 "X", "a Dask array of unknown width", "a known number of columns", "Set it when it is made."
             )
-    _require_features(int(n_columns))
+    _require_features(int(n_columns), None if lazy else count_rows(X))
     return int(n_columns)
 
 
-def _require_features(n_columns: int) -> None:
+def _require_features(n_columns: int, n_rows: int | None) -> None:
     if n_columns == 0:
-        raise DataError("X", "0 feature(s)", "a minimum of 1 is required", "Pass at least one feature column.")
+        shape = f"({'?' if n_rows is None else n_rows}, 0)"
+        found = f"0 feature(s) (shape={shape}) while a minimum of 1 is required"
+        raise DataError("X", found, "at least one column", "Pass at least one feature column.")
 
 
 # ---- data in this process

@@ -97,8 +97,22 @@ def row_bytes(n_features: int, wide: bool, weighted: bool, dimension: int) -> in
 
 
 def class_names(survey: DataSurvey) -> tuple[Any, ...]:
-    """The classes of a training set: its sorted distinct labels."""
-    return _values(survey, "y")
+    """The classes of a training set: its sorted distinct labels; DataError if they are measured numbers."""
+    values = _values(survey, "y")
+    _refuse_continuous(values)
+    return values
+
+
+def _refuse_continuous(values: Sequence[Any]) -> None:
+    """DataError for what scikit-learn calls continuous: several fractions are measured rather than name classes."""
+    fractions = [v for v in values if isinstance(v, float | np.floating) and not float(v).is_integer()]
+    if len(values) > 2 and fractions:
+        raise DataError(
+            "y",
+            f"continuous values such as {float(fractions[0]):g}",
+            "classes",
+            "Use DaskCatBoostRegressor for numbers, or pass y as text if they name classes.",
+        )
 
 
 def codes_for_classes(survey: DataSurvey, classes: Sequence[Any], where: str) -> NDArray[np.float32]:

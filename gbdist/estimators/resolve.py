@@ -123,7 +123,8 @@ def _check_labels(loss: str, checked: Mapping[str, object], facts: DataFacts) ->
         )
     if facts.label_min == facts.label_max and not checked.get("allow_const_label", False):
         fix = "Check y, or set allow_const_label=True."
-        raise DataError("y", f"the value {facts.label_min:g} in all rows", "different values", fix)
+        rows = "the only row (1 sample)" if facts.rows == 1 else "all rows"
+        raise DataError("y", f"the value {facts.label_min:g} in {rows}", "different values", fix)
     if checked.get("boost_from_average") and (facts.baseline or facts.init_model):
         start = "baseline" if facts.baseline else "init_model"
         fix = f"Leave it out: predictions start from {start}."

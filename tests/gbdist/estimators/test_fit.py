@@ -199,6 +199,15 @@ def test_missing_target():
     )
 
 
+def test_measured_numbers_are_no_classes():
+    with pytest.raises(DataError) as caught:
+        classifier().fit(VALUES, FRAME["number"])
+    assert str(caught.value).startswith("y: found continuous values such as -")
+    assert str(caught.value).endswith(
+        ", expected classes. Use DaskCatBoostRegressor for numbers, or pass y as text if they name classes."
+    )
+
+
 def test_class_weights_are_refused_for_numbers():
     with pytest.raises(
         ParameterError, match=r"^class_weights=\[1, 2\] cannot be used: expected no classes in regression"
