@@ -1,0 +1,65 @@
+"""With nothing left to chance (no bootstrap, no score noise) gbdist grows the very trees that CatBoost grows."""
+
+import json
+import pathlib
+from typing import Any
+
+import catboost
+import numpy as np
+import pytest
+
+from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
+
+CERTAIN = {"bootstrap_type": "No", "random_strength": 0, "iterations": 25, "learning_rate": 0.2, "depth": 5}
+
+
+def make_rows(classes: int) -> tuple[Any, Any]:
+    """Continuous columns, so that no two splits tie."""
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=(3_000, 6)).astype(np.float32)
+    target = 2 * x[:, 0] + np.sin(3 * x[:, 1]) + x[:, 2] * (x[:, 3] > 0) + rng.normal(size=3_000) * 0.5
+    if classes:
+        target = np.digitize(target, np.quantile(target, np.arange(1, classes) / classes))
+    return x, target
+
+
+def splits_of(model: Any, path: pathlib.Path) -> list[list[tuple[int, float]]]:
+    model.save_model(str(path), format="json")
+    trees = json.loads(path.read_text())["oblivious_trees"]
+    return [[(s["float_feature_index"], s["border"]) for s in tree["splits"]] for tree in trees]
+
+
+@pytest.mark.parametrize(
+    ("loss", "classes", "more"),
+    [
+        ("RMSE", 0, {}),
+        ("RMSE", 0, {"score_function": "L2", "l2_leaf_reg": 10.0}),
+        ("Logloss", 2, {"leaf_estimation_iterations": 10}),
+        ("Logloss", 2, {"leaf_estimation_method": "Gradient", "leaf_estimation_iterations": 5}),
+        ("MultiClass", 3, {}),
+        ("MultiClassOneVsAll", 3, {}),
+    ],
+)
+def test_trees_are_those_of_catboost(loss: str, classes: int, more: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    x, target = make_rows(classes)
+    params = {**CERTAIN, "loss_function": loss, **more}
+    kinds = (
+        (DaskCatBoostClassifier, catboost.CatBoostClassifier)
+        if classes
+        else (DaskCatBoostRegressor, catboost.CatBoostRegressor)
+    )
+    ours = kinds[0](**params).fit(x, target).model_
+    theirs = kinds[1](**params, verbose=False, allow_writing_files=False).fit(x, target)
+    assert splits_of(ours, tmp_path / "ours.json") == splits_of(theirs, tmp_path / "theirs.json")
+    raw = theirs.predict(x, prediction_type="RawFormulaVal")
+    assert ours.predict(x, prediction_type="RawFormulaVal") == pytest.approx(raw, abs=1e-6)
+
+
+def test_weights_shape_the_trees_as_in_catboost(tmp_path: pathlib.Path) -> None:
+    x, target = make_rows(0)
+    weight = (1.0 + np.arange(3_000) % 3).astype(np.float32)
+    ours = DaskCatBoostRegressor(**CERTAIN).fit(x, target, sample_weight=weight).model_
+    theirs = catboost.CatBoostRegressor(**CERTAIN, verbose=False, allow_writing_files=False)
+    theirs.fit(x, target, sample_weight=weight)
+    raw = theirs.predict(x)
+    assert ours.predict(x) == pytest.approx(raw, abs=1e-3 * np.abs(raw).max())
