@@ -24,7 +24,6 @@ def bin_tile(
     Parameters
     ----------
     tile : float32 [n_features, n_rows], IN
-        Each row contiguous.
     tables : float32 [n_features, width], IN
         Ascending borders, padded with +inf, which no value exceeds.
     first_steps : uint32 [n_features], IN
@@ -33,7 +32,6 @@ def bin_tile(
     nan_bins : uint32 [n_features], IN
         Bin of NaN.
     out : uint8 or uint16 [n_features, n_rows], OUT
-        May be a slice of a larger array.
     """
     n_rows = np.uint64(tile.shape[1])
     position = np.empty(_BLOCK, dtype=np.uint32)

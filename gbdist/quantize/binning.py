@@ -66,12 +66,17 @@ def _bin_tiles(values: NDArray[Any], search: "_Search", out: NDArray[Any]) -> No
     n_rows, n_features = values.shape
     tile_rows = min(_MOST_TILE_ROWS, max(_FEWEST_TILE_ROWS, _TILE_CELLS // max(1, n_features)), max(1, n_rows))
     tile = np.empty((n_features, tile_rows), dtype=np.float32)
+    bins = np.empty((n_features, tile_rows), dtype=out.dtype)
     for start in range(0, n_rows, tile_rows):
         stop = min(start + tile_rows, n_rows)
-        view = tile[:, : stop - start]
+        if stop - start < tile_rows:
+            # Always contiguous, so that the kernel is compiled for one layout only.
+            tile, bins = tile.ravel()[: n_features * (stop - start)], bins.ravel()[: n_features * (stop - start)]
+            tile, bins = tile.reshape(n_features, -1), bins.reshape(n_features, -1)
         with np.errstate(over="ignore"):
-            np.copyto(view, values[start:stop].T, casting="unsafe")
-        bin_tile(view, search.tables, search.first_steps, search.nan_bins, out[:, start:stop])
+            np.copyto(tile, values[start:stop].T, casting="unsafe")
+        bin_tile(tile, search.tables, search.first_steps, search.nan_bins, bins)
+        out[:, start:stop] = bins
 
 
 @dataclass(frozen=True, eq=False)

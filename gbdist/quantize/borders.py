@@ -7,6 +7,7 @@ from catboost.utils import calculate_quantization_grid
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError
+from gbdist.kernels.cpu_borders import greedy_log_sum
 
 _FLOAT_MAX = np.finfo(np.float32).max
 _TREATMENT = {"Min": "AsFalse", "Max": "AsTrue"}
@@ -58,14 +59,20 @@ def choose_borders(
             'none, as nan_mode="Forbidden" asks',
             'Use nan_mode="Min" or "Max".',
         )
-    numbers = values[~np.isnan(values)]
-    wanted = border_count - int(has_nan)
-    chosen: list[float] = []
-    if wanted > 0 and numbers.shape[0]:
-        chosen = calculate_quantization_grid(numbers, wanted, border_type)
-    borders = np.asarray(chosen, dtype=np.float32)
+    borders = _grid(values, border_count - int(has_nan), border_type)
     borders = np.maximum(borders[borders <= _FLOAT_MAX], -_FLOAT_MAX)
     if not has_nan:
         return FeatureBorders(np.unique(borders), "AsIs")
     edge = -_FLOAT_MAX if nan_mode == "Min" else _FLOAT_MAX
     return FeatureBorders(np.unique(np.append(borders, edge)).astype(np.float32), _TREATMENT[nan_mode])
+
+
+def _grid(values: NDArray[np.float32], border_count: int, border_type: str) -> NDArray[np.float32]:
+    """CatBoost's borders of the values that are not NaN: its default type by our own kernel, the others by its function."""
+    ascending = np.sort(values + np.float32(0.0))  # −0.0 becomes 0.0, NaN goes to the end
+    numbers = ascending[: ascending.shape[0] - int(np.isnan(ascending).sum())]
+    if border_count <= 0 or numbers.shape[0] == 0:
+        return np.empty(0, dtype=np.float32)
+    if border_type == "GreedyLogSum":
+        return greedy_log_sum(numbers, border_count)
+    return np.asarray(calculate_quantization_grid(numbers, border_count, border_type), dtype=np.float32)
