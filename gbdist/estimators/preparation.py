@@ -57,7 +57,7 @@ def request_survey(client: Client, raw: RawParts, split: RowSplit | None, scope:
     numbers = [PartNumber(i) for i in range(raw.n_parts)]
     if split is not None:
         raw = replace(raw, format=replace(raw.format, split=split))
-        counts = gather(client, scope.hold(client.map(tasks.count_part, raw.features, **names("count"))))
+        counts = count_rows_of(client, raw, scope)
         starts = [0, *np.cumsum(counts).tolist()]
         numbers = [PartNumber(i, starts[i], split.count_before(starts[i])) for i in range(raw.n_parts)]
     futures = client.map(tasks.survey, *raw.columns(), numbers, layout=raw.format, **names("survey"))
@@ -70,9 +70,18 @@ def finish_survey(client: Client, request: SurveyRequest, scope: FutureScope) ->
     scope.drop(request.futures)
     first_rows = np.cumsum((0, *survey.part_rows)).tolist()
     numbers = tuple(replace(number, first_row=first_rows[number.number]) for number in request.numbers)
-    held = client.who_has(request.raw.features)
-    where = tuple(next(iter(held.get(future.key, ())), None) for future in request.raw.features)
-    return Surveyed(request.raw, survey, numbers, where)
+    return Surveyed(request.raw, survey, numbers, held_where(client, request.raw))
+
+
+def count_rows_of(client: Client, raw: RawParts, scope: FutureScope) -> list[int]:
+    """Rows of each partition."""
+    return gather(client, scope.hold(client.map(tasks.count_part, raw.features, **names("count"))))
+
+
+def held_where(client: Client, raw: RawParts) -> tuple[str | None, ...]:
+    """A worker that holds the features of each partition, None where none does any more."""
+    held = client.who_has(raw.features)
+    return tuple(min(held.get(future.key, ()), default=None) for future in raw.features)
 
 
 def request_borders(

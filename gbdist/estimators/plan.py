@@ -1,0 +1,81 @@
+"""What a fit would put where, without training: rows and bytes of each worker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gbdist.estimators.clusters import ready_workers, resolve_client
+from gbdist.estimators.inputs import collect
+from gbdist.estimators.parameters import quantize_params
+from gbdist.estimators.preparation import count_rows_of, held_where
+from gbdist.estimators.quantized import row_bytes
+from gbdist.estimators.raw_parts import put_on_cluster
+from gbdist.estimators.scope import FutureScope
+from gbdist_cluster.placement import place
+
+#: Bytes a training row takes beside its quantized values: prediction, derivative, packed cell, leaf number, bootstrap mark.
+_TRAINER_BYTES = 8 + 8 + 8 + 2 + 1
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """One rank. ``shard_bytes`` stay for the whole run, ``training_bytes`` are needed beside them; limit 0 is none."""
+
+    address: str
+    rows: int
+    partitions: int
+    shard_bytes: int
+    training_bytes: int
+    memory_limit: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory limit leaves room for the rows."""
+        return self.memory_limit == 0 or self.shard_bytes + self.training_bytes <= self.memory_limit
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The outcome of ``plan``."""
+
+    rows: int
+    features: int
+    partitions: int
+    workers: tuple[WorkerPlan, ...]
+
+
+def plan(
+    X: Any,
+    y: Any = None,
+    *,
+    parameters: Mapping[str, object],
+    sample_weight: Any = None,
+    baseline: Any = None,
+    classes: int = 1,
+    client: Any = None,
+) -> Plan:
+    """Count the rows of X's partitions and place them, as ``train`` would; nothing is quantized and nothing is kept.
+
+    ``classes`` is the number of raw values of a row: 1 but for multi-class losses. Raises what ``train`` raises for X and y.
+    """
+    parts = collect(X, y, sample_weight, baseline)
+    client = resolve_client(client)
+    workers = ready_workers(client)
+    with FutureScope() as scope:
+        raw = put_on_cluster(parts, client, [worker.address for worker in workers], scope)
+        counts = count_rows_of(client, raw, scope)
+        where = held_where(client, raw)
+    placement = place(counts, where, [worker.address for worker in workers])
+    n_features = len(parts.feature_names)
+    wide = quantize_params(parameters).border_count > 255
+    dimension = classes if baseline is not None else 0
+    a_row = row_bytes(n_features, wide, parts.has_weight, dimension)
+    limits = {worker.address: worker.memory_limit for worker in workers}
+    made = []
+    for rank, address in enumerate(placement.members):
+        rows = placement.rows_of(rank)
+        pieces = len({piece.partition for piece in placement.pieces_of(rank)})
+        made.append(
+            WorkerPlan(address, rows, pieces, rows * a_row, rows * _TRAINER_BYTES * max(classes, 1), limits[address])
+        )
+    return Plan(sum(counts), n_features, parts.n_parts, tuple(made))
