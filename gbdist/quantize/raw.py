@@ -114,8 +114,9 @@ def column_place(name: str, number: int) -> str:
 def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
     """Numbers as contiguous float32 the way CatBoost casts them: nearest, too large becomes ±inf, −0.0 becomes 0.0."""
     with np.errstate(over="ignore"):
-        narrow = np.ascontiguousarray(values, dtype=np.float32)
-    return cast(NDArray[np.float32], narrow + np.float32(0.0))
+        narrow = np.array(values, dtype=np.float32, order="C")
+    narrow += np.float32(0.0)
+    return narrow
 
 
 class _ColumnTable:

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels.hashing import stream_key, unit_draws
-from gbdist.quantize.raw import RawPart, as_float32, open_features
+from gbdist.quantize.raw import RawPart, open_features
 
 SAMPLE_LIMIT = 200_000
+_TILE_ROWS = 4096
 _PURPOSE = 0x626F7264  # keeps this stream of draws apart from the trainer's
 
 
@@ -23,7 +24,13 @@ def sample_rows(
     rows = sampled_rows(first_row, table.n_rows, n_rows_total, seed, limit)
     sample = np.empty((len(table.names), rows.shape[0]), dtype=np.float32)
     if table.dense is not None:
-        sample[:] = as_float32(table.dense[rows]).T
+        for start in range(
+            0, rows.shape[0], _TILE_ROWS
+        ):  # in tiles: the raw values may be twice as large as the sample
+            tile = slice(start, start + _TILE_ROWS)
+            with np.errstate(over="ignore"):
+                np.copyto(sample[:, tile], table.dense[rows[tile]].T, casting="unsafe")
+        sample += np.float32(0.0)  # −0.0 becomes 0.0, as in a column
     elif rows.shape[0]:
         for feature in range(len(table.names)):
             sample[feature] = table.column(feature)[rows]

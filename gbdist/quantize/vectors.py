@@ -56,6 +56,10 @@ class LabelCoding:
             raise DataError("y", "strings", "numbers", "Use a classifier, or convert y to numbers.")
         return np.asarray(self.values if self.values is not None else (), dtype=np.float32)
 
+    def numbers(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Labels as numbers, float32 [n_rows], from labels under this coding; ``DataError`` where they are strings."""
+        return encoded if self.values is None else self.label_values()[encoded.astype(np.int64)]
+
 
 def label_vector(label: object, where: str) -> LabelVector:
     """Labels of one partition, missing ones left out; ``DataError`` at ``where`` for more than one column."""

@@ -31,7 +31,7 @@ def sample(features: Any, first_row: int, total: int, **options: int) -> np.ndar
 @pytest.fixture
 def features() -> np.ndarray:
     values = np.random.default_rng(0).normal(size=(5000, 3)).astype(np.float32)
-    values[7, 1] = np.nan
+    values[7, 1], values[8, 1] = np.nan, -0.0
     return values
 
 
