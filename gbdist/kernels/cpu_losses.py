@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gbdist.kernels.compile import device_function, kernel
 from gbdist.kernels.elementary import decay, exp, log, sigmoid, sigmoid_of_decay, softplus_of_decay
 
-_BLOCK = 256
+BLOCK = 256
 _ZERO, _ONE, _TWO = np.uint64(0), np.uint64(1), np.uint64(2)
 
 
@@ -56,15 +56,15 @@ def softmax_derivatives(
 ) -> None:
     """See ``reference_losses.softmax_derivatives``."""
     n_rows, n_classes = np.uint64(label.shape[0]), np.uint64(predictions.shape[0])
-    p = np.empty((predictions.shape[0], _BLOCK))
-    top, total, w = np.empty(_BLOCK), np.empty(_BLOCK), np.ones(_BLOCK)
-    for start in range(_ZERO, n_rows, np.uint64(_BLOCK)):
-        size = min(np.uint64(_BLOCK), n_rows - start)
-        _load_weights(weight, start, size, w)
+    p = np.empty((predictions.shape[0], BLOCK))
+    top, total, w = np.empty(BLOCK), np.empty(BLOCK), np.ones(BLOCK)
+    for start in range(_ZERO, n_rows, np.uint64(BLOCK)):
+        size = min(np.uint64(BLOCK), n_rows - start)
+        load_weights(weight, start, size, w)
         for k in range(n_classes):
             for j in range(size):
                 p[k, j] = predictions[k, start + j]
-        _softmax(p, size, top, total)
+        softmax_block(p, size, top, total)
         for k in range(n_classes):
             for j in range(size):
                 target = np.float64(label[start + j] == np.float32(k))
@@ -83,11 +83,11 @@ def add_residual_leaf_sums(
 ) -> None:
     """See ``reference_losses.add_residual_leaf_sums``."""
     n_rows = np.uint64(label.shape[0])
-    w = np.ones(_BLOCK)
-    terms = np.empty((4, _BLOCK), np.int64)
-    for start in range(_ZERO, n_rows, np.uint64(_BLOCK)):
-        size = min(np.uint64(_BLOCK), n_rows - start)
-        _load_weights(weight, start, size, w)
+    w = np.ones(BLOCK)
+    terms = np.empty((4, BLOCK), np.int64)
+    for start in range(_ZERO, n_rows, np.uint64(BLOCK)):
+        size = min(np.uint64(BLOCK), n_rows - start)
+        load_weights(weight, start, size, w)
         for j in range(size):
             i = start + j
             d = np.float64(label[i]) - (prediction[i] + shift[leaf_of_row[i], _ZERO])
@@ -117,12 +117,12 @@ def add_logistic_leaf_sums(
     column = np.uint64(max(positive, 0))
     first = _TWO + column
     second = first + np.uint64((sums.shape[1] - 2) // 2)
-    a, e, y, w = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.ones(_BLOCK)
-    loss, der, der2 = np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64)
-    for start in range(_ZERO, n_rows, np.uint64(_BLOCK)):
-        size = min(np.uint64(_BLOCK), n_rows - start)
-        _load_weights(weight, start, size, w)
-        _load_targets(label, positive, start, size, y)
+    a, e, y, w = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.ones(BLOCK)
+    loss, der, der2 = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    for start in range(_ZERO, n_rows, np.uint64(BLOCK)):
+        size = min(np.uint64(BLOCK), n_rows - start)
+        load_weights(weight, start, size, w)
+        load_targets(label, positive, start, size, y)
         for j in range(size):
             a[j] = prediction[start + j] + shift[leaf_of_row[start + j], column]
         for j in range(size):
@@ -156,18 +156,18 @@ def add_softmax_leaf_sums(
 ) -> None:
     """See ``reference_losses.add_softmax_leaf_sums``."""
     n_rows, n_classes = np.uint64(label.shape[0]), np.uint64(predictions.shape[0])
-    p = np.empty((predictions.shape[0], _BLOCK))
-    top, total, own, w = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.ones(_BLOCK)
-    term = np.empty(_BLOCK, np.int64)
-    for start in range(_ZERO, n_rows, np.uint64(_BLOCK)):
-        size = min(np.uint64(_BLOCK), n_rows - start)
-        _load_weights(weight, start, size, w)
+    p = np.empty((predictions.shape[0], BLOCK))
+    top, total, own, w = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.ones(BLOCK)
+    term = np.empty(BLOCK, np.int64)
+    for start in range(_ZERO, n_rows, np.uint64(BLOCK)):
+        size = min(np.uint64(BLOCK), n_rows - start)
+        load_weights(weight, start, size, w)
         for k in range(n_classes):
             for j in range(size):
                 p[k, j] = predictions[k, start + j] + shift[leaf_of_row[start + j], k]
         for j in range(size):
             own[j] = p[np.uint64(label[start + j]), j]
-        _softmax(p, size, top, total)
+        softmax_block(p, size, top, total)
         if scales[0] != 0.0:
             for j in range(size):
                 term[j] = np.int64(np.rint(((log(total[j]) + top[j]) - own[j]) * w[j] * scales[0]))
@@ -189,14 +189,16 @@ def add_softmax_leaf_sums(
 
 
 @device_function
-def _load_weights(weight: Any, start: Any, size: Any, w: Any) -> None:
+def load_weights(weight: Any, start: Any, size: Any, w: Any) -> None:
+    """Weights of a block into ``w``, which the caller filled with ones."""
     if weight.shape[0] != 0:
         for j in range(size):
             w[j] = np.float64(weight[start + j])
 
 
 @device_function
-def _load_targets(label: Any, positive: Any, start: Any, size: Any, y: Any) -> None:
+def load_targets(label: Any, positive: Any, start: Any, size: Any, y: Any) -> None:
+    """Targets of a block into ``y``: the label itself, or for positive ≥ 0 whether it is that class."""
     if positive < 0:
         for j in range(size):
             y[j] = np.float64(label[start + j])
@@ -206,7 +208,7 @@ def _load_targets(label: Any, positive: Any, start: Any, size: Any, y: Any) -> N
 
 
 @device_function
-def _softmax(p: Any, size: Any, top: Any, total: Any) -> None:
+def softmax_block(p: Any, size: Any, top: Any, total: Any) -> None:
     """Raw values of a block to probabilities, in place; ``top`` gets the maxima, ``total`` Σ e^(a − top)."""
     n_classes = np.uint64(p.shape[0])
     for j in range(size):

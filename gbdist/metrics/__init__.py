@@ -1,0 +1,7 @@
+"""Metrics of whole data sets, from sums that any number of ranks can add up."""
+
+from gbdist.metrics.base import Metric, Scored
+from gbdist.metrics.evaluate import evaluate, evaluate_many
+from gbdist.metrics.make import METRICS_OF_LOSS, make_metrics
+
+__all__ = ["METRICS_OF_LOSS", "Metric", "Scored", "evaluate", "evaluate_many", "make_metrics"]

@@ -21,7 +21,10 @@ class Scored:
     total_weight : float
         Σ weight over all ranks (the number of rows where weights are None).
     label_bound, prediction_bound : float
-        Largest |label| and |raw prediction| over all ranks.
+        Upper bounds of |label| and |raw prediction| over all ranks.
+    total_rows : int
+        Number of rows over all ranks, 0 where the caller does not know it: a metric with ``use_weights=false`` then
+        spends a round on asking.
     """
 
     predictions: NDArray[np.float64]
@@ -30,6 +33,7 @@ class Scored:
     total_weight: float
     label_bound: float
     prediction_bound: float
+    total_rows: int = 0
 
 
 class Metric(Protocol):
@@ -39,8 +43,20 @@ class Metric(Protocol):
     Additive metrics yield once; all metrics of an iteration share their rounds (``evaluate``), so most iterations cost one.
     """
 
-    name: str
-    is_max_optimal: bool
+    @property
+    def name(self) -> str:
+        """The name under which CatBoost reports the metric, options included."""
+        ...
+
+    @property
+    def is_max_optimal(self) -> bool:
+        """Whether larger is better."""
+        ...
+
+    @property
+    def skip_train(self) -> bool:
+        """CatBoost's hint: do not compute it on the learn set (the default of AUC)."""
+        ...
 
     def rounds(self, scored: Scored) -> Generator[NDArray[np.int64], NDArray[np.int64], float]:
         """Compute the metric; see the class."""

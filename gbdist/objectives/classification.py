@@ -1,6 +1,5 @@
 """Losses of classification."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -75,7 +74,7 @@ class MultiClass:
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """See ``Objective.bounds``; the label's bound does not matter."""
-        loss = 2.0 * prediction_bound + math.log(self.dimension)
+        loss = 2.0 * prediction_bound + self.dimension.bit_length() * _LN2
         return widened(Bounds(derivative=1.0, second_derivative=0.25, loss=loss))
 
     def start_value(self, weighted_label_mean: float) -> float:
