@@ -103,7 +103,7 @@ def _announcer(inbox: Inbox, rank: int) -> Callable[[Future], None]:
     return lambda _: inbox.put({"kind": "done", "rank": rank})
 
 
-class _WorkerTraceback(Exception):  # noqa: N818 - printed above the error, never raised
+class _WorkerTraceback(Exception):
     """The text of a traceback on a worker."""
 
     def __str__(self) -> str:
@@ -144,6 +144,7 @@ class _Overseer:
         self._listener = listener
         self._keys = [f"gbdist-rank-{run_id}-0-{rank}" for rank in range(len(members))]
         self._futures: list[Future] = []
+        self._stopped = False
         self._started: set[int] = set()
         self._done: set[int] = set()
         self._lost: list[int] = []
@@ -273,8 +274,9 @@ class _Overseer:
 
     def _stop(self, reason: str) -> None:
         """Tell the ranks to stop and wait for it a bounded time; does nothing the second time."""
-        if self._finished or not self._futures:
+        if self._finished or self._stopped or not self._futures:
             return
+        self._stopped = True
         with suppress(ClusterError):
             self._tell({"kind": "cancel", "reason": reason})
         # Ranks that have not begun would begin when their worker gets free; those that run are in our hands.

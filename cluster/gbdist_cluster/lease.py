@@ -18,7 +18,7 @@ from gbdist_cluster.rpc import call_scheduler
 
 __all__ = ["LeaseHolder", "lease"]
 
-_BEAT_SECONDS = 1.0
+BEAT_SECONDS = 1.0
 
 
 class LeaseHolder:
@@ -110,7 +110,7 @@ class _Heart:
     def __init__(self, client: Client, lease_id: str) -> None:
         self._client = client
         self._lease_id = lease_id
-        self._timer = PeriodicCallback(self._beat, _BEAT_SECONDS * 1000)
+        self._timer = PeriodicCallback(self._beat, BEAT_SECONDS * 1000)
         client.loop.add_callback(self._timer.start)
 
     def stop(self) -> None:

@@ -13,6 +13,9 @@ from gbdist_cluster.rpc import call_scheduler
 
 __all__ = ["WorkerFacts", "check_workers"]
 
+PROBE = importlib.metadata.version
+"""The question to workers and scheduler: of the standard library, so that one without gbdist can answer it."""
+
 _POLL_SECONDS = 0.1
 
 _checked: weakref.WeakKeyDictionary[Client, set[str]] = weakref.WeakKeyDictionary()
@@ -79,11 +82,11 @@ def _facts(address: str, identity: dict[str, Any]) -> WorkerFacts:
 
 
 def _check_versions(client: Client, workers: list[WorkerFacts], timeout: float) -> None:
-    """Compare versions. The question is a function of the standard library, so that anybody can answer it."""
+    """Compare the versions of workers and scheduler with our own."""
     wanted = importlib.metadata.version("gbdist")
     answers = client.sync(
         client._run,
-        importlib.metadata.version,
+        PROBE,
         "gbdist",
         workers=[worker.address for worker in workers],
         on_error="return",
@@ -92,10 +95,10 @@ def _check_versions(client: Client, workers: list[WorkerFacts], timeout: float) 
     for worker in workers:
         _compare(f"Worker {worker.name} at {worker.address}", answers.get(worker.address), wanted, worker.address)
     try:
-        answer = client.sync(client._run_on_scheduler, importlib.metadata.version, "gbdist", callback_timeout=timeout)
+        answer = client.sync(client._run_on_scheduler, PROBE, "gbdist", callback_timeout=timeout)
     except importlib.metadata.PackageNotFoundError as missing:
         answer = missing
-    _compare(f"The scheduler at {client.scheduler.address}", answer, wanted, "it")
+    _compare(f"The scheduler at {client.scheduler.address}", answer, wanted, "the scheduler")
 
 
 def _compare(who: str, answer: object, wanted: str, where: str) -> None:

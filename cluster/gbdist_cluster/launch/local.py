@@ -88,12 +88,12 @@ def start_local(
             threads_per_worker=threads,
             memory_limit=memory_limit,
             processes=processes,
-            host="127.0.0.1",
+            host="127.0.0.1" if processes else None,  # threads need no port: they use Dask's inproc transport
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": dashboard},
             silence_logs=logging.CRITICAL,  # what fails in a task reaches the caller as an exception anyway
         )
-    except (RuntimeError, OSError, TimeoutError) as problem:
+    except (RuntimeError, OSError, TimeoutError, ValueError) as problem:
         raise ClusterError(
             f"{count} local workers could not be started: {problem}",
             "Ask for fewer workers, or connect to a running cluster with client=.",

@@ -1,0 +1,57 @@
+"""The plugins arrive everywhere, once."""
+
+import time
+from typing import Any
+
+import pytest
+from distributed import Client, LocalCluster
+
+from gbdist_cluster import plugin
+from gbdist_cluster.gang import Member, RankContext, run_on_gang
+from gbdist_cluster.plugin import prepare
+
+
+def handlers_of(client: Client) -> list[bool]:
+    """Whether each worker listens to our letters."""
+
+    def look(dask_worker: Any) -> bool:
+        return "gbdist-tell" in dask_worker.stream_handlers and "gbdist" in dask_worker.plugins
+
+    return list(client.run(look).values())
+
+
+def test_the_second_time_costs_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(client)
+    monkeypatch.setattr(plugin, "_register", lambda *args: pytest.fail("registered again"))
+    begin = time.perf_counter()
+    prepare(client)
+    assert time.perf_counter() - begin < 0.01
+
+
+def test_a_second_client_leaves_the_leases_alone(client: Client) -> None:
+    def plugin_id(dask_scheduler: Any) -> int:
+        return id(dask_scheduler.plugins["gbdist"])
+
+    before = client.run_on_scheduler(plugin_id)
+    with Client(client.scheduler.address, set_as_default=False) as second:
+        prepare(second)
+        assert second.run_on_scheduler(plugin_id) == before
+        assert handlers_of(second) == [True, True]
+
+
+def test_workers_that_come_later_have_it_too() -> None:
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        prepare(client)
+        cluster.scale(2)
+        client.wait_for_workers(2, timeout=30)
+        assert handlers_of(client) == [True, True]
+
+        def routine(context: RankContext) -> list[bytes]:
+            return context.collective.all_gather(str(context.rank).encode())
+
+        members = [Member(address) for address in sorted(client.scheduler_info(n_workers=-1)["workers"])]
+        # Two workers in one process: their ranks must not be taken for one another.
+        assert run_on_gang(client, routine, members=members) == [[b"0", b"1"]] * 2
