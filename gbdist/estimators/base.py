@@ -1,6 +1,6 @@
 """What both estimators share: ``fit``, what it leaves behind, saving, loading and pickling."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from warnings import warn
@@ -226,9 +226,14 @@ def _is_pool(X: Any) -> bool:
 def best_scores(history: History) -> dict[str, dict[str, float]]:
     """Best value of every metric on every data set, as CatBoost's ``best_score_``."""
     return {
-        data_set: {name: (max if is_maximizable_metric(name.partition(":")[0]) else min)(seen) for name, seen in metrics.items() if seen}
+        data_set: {name: _best(name)(values) for name, values in metrics.items() if values}
         for data_set, metrics in history.items()
     }
+
+
+def _best(metric: str) -> Callable[[list[float]], float]:
+    # Options follow the name; CatBoost is asked about the name alone, as it refuses the options of metrics by class.
+    return max if is_maximizable_metric(metric.partition(":")[0]) else min
 
 
 def _progress(parameters: dict[str, Any]) -> Any:
@@ -242,5 +247,9 @@ def _progress(parameters: dict[str, Any]) -> Any:
 
 
 def _scheduler(client: Any) -> Any:
-    """What ``dask.compute`` should run on: the estimator's client, if it is one, else whatever is current."""
-    return None if client is None or isinstance(client, str) else client
+    """What ``dask.compute`` should run on: the estimator's own client, if it has one, else whatever is current."""
+    if client is None:
+        return None
+    from gbdist.estimators.clusters import resolve_client
+
+    return resolve_client(client)

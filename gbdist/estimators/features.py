@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError
-from gbdist.estimators.inputs import is_lazy
+from gbdist.estimators.inputs import is_lazy, is_lazy_frame
 from gbdist.estimators.tables import column_labels, count_columns, is_frame, library_of
 from gbdist.quantize.raw import open_features
 
@@ -106,7 +106,7 @@ def _listed(names: Sequence[str]) -> str:
 def labels_of(X: Any) -> tuple[Hashable, ...] | None:
     """Column labels of a frame, lazy or not; None for arrays and matrices."""
     if is_lazy(X):
-        return tuple(X.columns) if hasattr(X, "columns") else None
+        return tuple(X.columns) if is_lazy_frame(X) else None
     return tuple(column_labels(X)) if is_frame(X) else None
 
 

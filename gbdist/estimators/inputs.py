@@ -7,6 +7,7 @@ from typing import Any
 
 import dask
 import numpy as np
+from dask.delayed import Delayed
 
 from gbdist.errors import DataError
 from gbdist.estimators.tables import (
@@ -72,7 +73,7 @@ def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = No
     """
     lazy = is_lazy(X)
     X = X if lazy else as_table(X)
-    frame = _is_lazy_frame(X) if lazy else is_frame(X)
+    frame = is_lazy_frame(X) if lazy else is_frame(X)
     label_column, y = _column_or_vector(X, y, "y", frame)
     weight_column, sample_weight = _column_or_vector(X, sample_weight, "sample_weight", frame)
     labels = _feature_labels(X, {label_column, weight_column} - {None}, lazy) if frame else None
@@ -104,7 +105,10 @@ def is_lazy(data: Any) -> bool:
     return bool(dask.is_dask_collection(data))
 
 
-def _is_lazy_frame(X: Any) -> bool:
+def is_lazy_frame(X: Any) -> bool:
+    """Whether a Dask collection is a DataFrame rather than an array; DataError for anything else."""
+    if isinstance(X, Delayed):  # it has every attribute one asks for
+        raise DataError("X", "a Dask Delayed", KINDS, "Turn it into a collection: dask.dataframe.from_delayed([...]).")
     if _is_dask_array(X):
         return False
     if hasattr(X, "columns") and hasattr(X, "npartitions"):

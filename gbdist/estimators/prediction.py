@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gbdist.errors import ModelError
 from gbdist.estimators.features import Expected, as_matrix_of_numbers
-from gbdist.estimators.inputs import is_lazy
+from gbdist.estimators.inputs import is_lazy, is_lazy_frame
 from gbdist.estimators.questions import Labels, Question
 from gbdist.estimators.tables import as_table, count_rows
 from gbdist.models.catboost_format import cbm_bytes
@@ -95,7 +95,7 @@ def answer(model: Any, X: Any, question: Question, expected: Expected, threads: 
     expected.check(X)
     tail, dtype = answer_shape(model, question, expected)
     job = Job(question, expected, tail, dtype)
-    return _ask_frame(model, X, job) if hasattr(X, "columns") else _ask_array(model, X, job)
+    return _ask_frame(model, X, job) if is_lazy_frame(X) else _ask_array(model, X, job)
 
 
 def answer_shape(model: Any, question: Question, expected: Expected) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -149,20 +149,21 @@ def _ask_array(model: Any, X: Any, job: Job) -> Any:
     )
 
 
-def answer_part(part: Any, shipped: ShippedModel, job: Job) -> NDArray[Any]:
-    """Answer for one partition in a task, with one thread; a partition without rows keeps shape and dtype."""
+def answer_part(part: Any, shipped: ShippedModel, job: Job, number: int) -> NDArray[Any]:
+    """Answer for partition ``number`` in a task, with one thread; a partition without rows keeps shape and dtype."""
     job.expected.check(part, warn_without_names=False)
     if count_rows(part) == 0:
         return _empty(job.tail, job.dtype)
-    return job.question.ask(shipped.load(), as_matrix_of_numbers(part), 1)
+    return job.question.ask(shipped.load(), as_matrix_of_numbers(part, number), 1)
 
 
-def _answer_frame(part: Any, shipped: ShippedModel, job: Job) -> Any:
-    return _as_frame(answer_part(part, shipped, job), part.index, job)
+def _answer_frame(part: Any, shipped: ShippedModel, job: Job, partition_info: Any = None) -> Any:
+    number = 0 if partition_info is None else partition_info["number"]  # Dask fills it in by its name
+    return _as_frame(answer_part(part, shipped, job, number), part.index, job)
 
 
-def _answer_array(block: Any, shipped: ShippedModel, job: Job) -> NDArray[Any]:
-    return answer_part(block, shipped, job)
+def _answer_array(block: Any, shipped: ShippedModel, job: Job, block_id: Any = None) -> NDArray[Any]:
+    return answer_part(block, shipped, job, 0 if block_id is None else block_id[0])
 
 
 def _as_frame(values: NDArray[Any], index: Any, job: Job) -> Any:

@@ -125,6 +125,8 @@ class Predictor:
 
     def _answer(self, X: Any, question: Question) -> Any:
         model = self._fitted()
+        if type(X).__name__ == "DaskPool":
+            raise DataError("X", "a DaskPool", "rows with their raw values", "Pass the collection it was made of.")
         return answer(model, X, question, self._expected(), self._threads())
 
     def _threads(self) -> int:

@@ -127,7 +127,7 @@ def _part_moments(
     weight = np.ones(rows) if w is None else _vector(w, "sample_weight", rows, number).astype(np.float64)
     if pd.isna(y).any():
         raise DataError(f"y of partition {number}", "missing values", "a value for each row", "Drop those rows.")
-    return compare(y, answer_part(x, shipped, job), weight)
+    return compare(y, answer_part(x, shipped, job, number), weight)
 
 
 def _vector(values: Any, name: str, rows: int, number: int) -> NDArray[Any]:

@@ -226,9 +226,12 @@ def test_cluster_and_this_process_train_the_same_model():
         assert model.feature_names_in_.tolist() == NAMES
         assert clone(model).client is local.client
         accuracy = model.score(lazy, "target")
+        assert model.set_params(client=local.client.scheduler.address).score(lazy, "target") == accuracy
         predicted = local.client.compute(model.predict(lazy[NAMES])).result()
         with DaskPool(lazy, "target", client=local.client) as pool:
             on_pool = classifier().fit(pool)
+            with pytest.raises(DataError, match=r"^X: found a DaskPool, expected rows with their raw values"):
+                on_pool.predict(pool)
         assert fixed_cbm_bytes(on_pool.model_) == fixed_cbm_bytes(here.model_)
         assert on_pool.feature_names_in_.tolist() == NAMES
         on_array = regressor(client=local.client).fit(

@@ -5,6 +5,7 @@ import pickle
 import catboost
 import dask
 import dask.array as da
+import dask.bag
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -334,6 +335,23 @@ def test_text_in_a_column_names_the_column(models):
     frame.iloc[2, 1] = "oops"
     with pytest.raises(DataError, match="column 'b'"):
         answer(models["binary"], frame, Values("Probability", ()), EXPECTED)
+
+
+def test_text_in_a_partition_names_column_and_partition(models):
+    frame = pd.DataFrame(make_table(9), columns=NAMES).astype({"b": object})
+    frame.iloc[7, 1] = "oops"
+    question = Values("Probability", ())
+    with pytest.raises(DataError, match="column 'b' of partition 2"):
+        answer(models["binary"], dd.from_pandas(frame, npartitions=3), question, EXPECTED).compute(scheduler="sync")
+    array = da.from_array(frame.to_numpy(), chunks=(3, 4))
+    with pytest.raises(DataError, match="column '1' of partition 2"):
+        answer(models["binary"], array, question, FROM_ARRAY).compute(scheduler="sync")
+
+
+@pytest.mark.parametrize("X", [dask.bag.from_sequence([1]), dask.delayed(1)], ids=["bag", "delayed"])
+def test_other_lazy_things_are_refused(models, X):
+    with pytest.raises(DataError, match=r"^X: found a Dask "):
+        answer(models["binary"], X, Values("Probability", ()), EXPECTED)
 
 
 def test_partition_with_other_columns_than_its_collection_says_is_refused(models):
