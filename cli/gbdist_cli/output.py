@@ -33,8 +33,8 @@ class Output:
 
     @property
     def data(self) -> Console:
-        """The console on stdout."""
-        return Console(highlight=False, soft_wrap=True)
+        """The console on stdout; wide where it is no terminal, so that a table in a pipe is not cut."""
+        return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
     def note(self, text: str) -> None:
         """One line on stderr."""
@@ -136,6 +136,8 @@ class BarProgress:
 
 def readable(value: Any) -> str:
     """A value for people: figures to six places, lists and tables of names in one line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):

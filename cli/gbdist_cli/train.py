@@ -84,7 +84,7 @@ def train(
         eval_data=tuple(values.get("eval", ())),
         weight=values.get("weight"),
         task=values.get("task", "auto"),
-        params=values["params"],
+        params=with_progress(values["params"]),
         workers=values.get("workers"),
         threads=values.get("threads"),
         scheduler=values.get("scheduler"),
@@ -92,7 +92,7 @@ def train(
     if dry_run:
         say_plan(job)
         return
-    result = jobs.train(job)
+    result = jobs.train(job, say=out.note)
     out.result("model saved", asdict(result))
     out.hint(f"gbdist predict {result.model} NEW_DATA -o predictions.parquet")
 
@@ -101,6 +101,12 @@ def merge(config: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
     """Options of a job file with what was typed over them; parameters are merged one by one."""
     given = {name: value for name, value in typed.items() if value not in (None, [])}
     return {**config, **given, "params": {**config.get("params", {}), **typed["params"]}}
+
+
+def with_progress(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, with a line of progress for every fiftieth tree (a bar in a terminal) unless they say otherwise."""
+    asked = {"verbose", "silent", "logging_level", "verbose_eval"} & params.keys()
+    return params if asked else {**params, "verbose": 50}
 
 
 def require_consistent(values: dict[str, Any]) -> None:
@@ -122,5 +128,6 @@ def say_plan(job: Any) -> None:
     from gbdist.jobs.plan import plan_training
 
     plan = plan_training(job)
-    out.result("plan", asdict(plan), table_of("where rows would go", [asdict(row) for row in plan.placement]))
+    title = f"{plan.task}: {plan.rows:,} rows x {plan.features} features in {plan.partitions} partition(s)"
+    out.result(title, asdict(plan), table_of(title, [asdict(row) for row in plan.placement]))
     out.hint("leave out --dry-run to train")

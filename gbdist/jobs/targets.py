@@ -11,6 +11,9 @@ TASKS = ("auto", "binary", "multiclass", "regression")
 MOST_CLASSES = 20
 """Whole numbers with more distinct values than this are quantities, not classes."""
 
+MOST_COUNTED = 10_000
+"""Classes beyond this are not counted."""
+
 
 def choose_task(task: str, params: dict[str, Any], table: Any, target: str, client: Any) -> Task:
     """The task to train for: as asked; else as the loss says; else as the target looks.
@@ -49,34 +52,45 @@ def _loss_of(params: dict[str, Any]) -> str | None:
     return None
 
 
+def count_classes(table: Any, target: str, client: Any) -> int:
+    """Number of distinct values of a target, ``MOST_COUNTED`` at most."""
+    return len(_values_of(table, target, client, MOST_COUNTED) or ())
+
+
 def _task_of_target(table: Any, target: str, client: Any) -> Task:
     """Texts, booleans and at most ``MOST_CLASSES`` distinct whole numbers are classes."""
-    kind = table.dtypes[target].kind
-    found = [client.compute(part) for part in map(_distinct_later, table[[target]].to_delayed())]
-    try:
-        values: set[Any] | None = set()
-        for part in client.gather(found):
-            values = None if part is None or values is None else values | part
-            # Texts of many kinds are classes all the same; the estimator says when they are too many.
-            if values is None or len(values) > MOST_CLASSES:
-                return "multiclass" if kind not in "iufb" else "regression"
-    finally:
-        client.cancel(found)
-    if values is not None and len(values) < 2:
+    values = _values_of(table, target, client, MOST_CLASSES + 1)
+    if values is None:
+        return "regression"
+    if len(values) < 2:
         only = f"{len(values)} distinct value(s)"
         raise DataError(f"target {target!r}", only, "at least 2", "Name another column with --target.")
-    return "binary" if values is not None and len(values) == 2 else "multiclass"
+    # Texts of many kinds are classes all the same; the estimator says when they are too many.
+    if len(values) > MOST_CLASSES and table.dtypes[target].kind in "iufb":
+        return "regression"
+    return "binary" if len(values) == 2 else "multiclass"
 
 
-def _distinct_later(part: Any) -> Any:
+def _values_of(table: Any, target: str, client: Any, most: int) -> set[Any] | None:
+    """Distinct values, ``most`` from each partition; None if there are fractions. Workers read the one column only."""
     import dask
 
-    return dask.delayed(distinct_values)(part)
+    parts = [dask.delayed(distinct_values)(part, most) for part in table[[target]].to_delayed()]
+    futures = client.compute(parts)
+    try:
+        values: set[Any] = set()
+        for found in client.gather(futures):
+            if found is None:
+                return None
+            values |= found
+        return values
+    finally:
+        client.cancel(futures)
 
 
-def distinct_values(frame: Any) -> set[Any] | None:
-    """Distinct values of a frame's only column without gaps, a few more than ``MOST_CLASSES`` at most; None if fractional."""
+def distinct_values(frame: Any, most: int) -> set[Any] | None:
+    """Distinct values of a frame's only column without gaps, ``most`` of them at most; None if there are fractions."""
     values = frame.iloc[:, 0].dropna().unique()
     if values.dtype.kind == "f" and (values % 1 != 0).any():
         return None
-    return set(values[: MOST_CLASSES + 1].tolist())
+    return set(values[:most].tolist())

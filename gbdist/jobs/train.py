@@ -1,6 +1,7 @@
 """Train a model from files and save it: what ``gbdist train`` does, callable from Python."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -35,20 +36,22 @@ class TrainJob:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What was trained. ``scores`` are the last values of all metrics, by data set and name."""
+    """What was trained. ``best_score`` has the best value of every metric on every data set, as CatBoost's has."""
 
     model: Path
     task: Task
     features: int
     trees: int
     best_iteration: int | None
-    scores: dict[str, dict[str, float]]
+    best_score: dict[str, dict[str, float]]
     workers: int
     seconds: float
 
 
-def train(job: TrainJob) -> TrainResult:
+def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainResult:
     """Train and save the model. Everything that can be checked beforehand is checked before a worker starts.
+
+    ``say`` is called with a line for each step; progress is shown as the parameter ``verbose`` asks for it.
 
     Raises
     ------
@@ -57,12 +60,17 @@ def train(job: TrainJob) -> TrainResult:
     """
     prepared = prepare(job)
     with workers_for(job.scheduler, job.workers, job.threads) as client:
+        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
         task = choose_task(job.task, job.params, prepared.table, job.target, client)
+        say(
+            f"task: {task}"
+            + (f" (from the values of {job.target!r}; --task says otherwise)" if job.task == "auto" else "")
+        )
         estimator = make_estimator(task, job.params, client)
         started = perf_counter()
         estimator.fit(prepared.table, job.target, sample_weight=job.weight, eval_set=prepared.eval_set(job.target))
         seconds = perf_counter() - started
-        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
     unfinished = job.output.with_name(f".{job.output.name}.unfinished")
     estimator.save_model(str(unfinished))
     os.replace(unfinished, job.output)
@@ -72,7 +80,7 @@ def train(job: TrainJob) -> TrainResult:
         features=int(estimator.n_features_in_),
         trees=int(estimator.tree_count_),
         best_iteration=estimator.best_iteration_,
-        scores=last_scores(estimator.evals_result_),
+        best_score=estimator.best_score_,
         workers=n_workers,
         seconds=seconds,
     )
@@ -124,8 +132,3 @@ def make_estimator(task: Task, params: dict[str, Any], client: Any) -> Any:
     if task == "multiclass" and not any(_is_loss(name) for name in params):
         params = {**params, "loss_function": "MultiClass"}
     return DaskCatBoostClassifier(**params, client=client)
-
-
-def last_scores(history: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
-    """The last value of every metric."""
-    return {name: {metric: float(values[-1]) for metric, values in found.items()} for name, found in history.items()}

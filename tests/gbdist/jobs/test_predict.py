@@ -158,7 +158,7 @@ def test_workers_of_a_cluster_give_the_same(tmp_path: Path, table: pd.DataFrame,
 
     model = fit(table, "three")
     model.save_model(tmp_path / "model.cbm")
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
         address = cluster.scheduler_address
         job = PredictJob(tmp_path / "model.cbm", (str(files),), tmp_path / "out.parquet", "raw", scheduler=address)
         assert predict(job).rows == 900

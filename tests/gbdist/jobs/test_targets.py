@@ -10,13 +10,13 @@ import pytest
 from distributed import Client, LocalCluster
 
 from gbdist.errors import DataError, ParameterError
-from gbdist.jobs.targets import choose_task, distinct_values
+from gbdist.jobs.targets import choose_task, count_classes, distinct_values
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster, set_as_default=False) as found,
     ):
         yield found
@@ -99,6 +99,10 @@ def test_constant_target_is_refused(client: Client) -> None:
 
 
 def test_many_values_are_not_sent_to_the_client() -> None:
-    assert len(distinct_values(pd.DataFrame({"y": np.arange(10_000)})) or ()) == 21
-    assert distinct_values(pd.DataFrame({"y": [1.0, 2.0, np.nan]})) == {1.0, 2.0}
-    assert distinct_values(pd.DataFrame({"y": [1.0, 2.5]})) is None
+    assert distinct_values(pd.DataFrame({"y": np.arange(10_000)}), 3) == {0, 1, 2}
+    assert distinct_values(pd.DataFrame({"y": [1.0, 2.0, np.nan]}), 3) == {1.0, 2.0}
+    assert distinct_values(pd.DataFrame({"y": [1.0, 2.5]}), 3) is None
+
+
+def test_classes_are_counted_over_all_partitions(client: Client) -> None:
+    assert count_classes(table_of([f"name {i}" for i in range(60)]), "y", client) == 60

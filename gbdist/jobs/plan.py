@@ -1,0 +1,65 @@
+"""What ``gbdist train --dry-run`` says: where rows would go, and the memory that each worker would need."""
+
+from dataclasses import dataclass
+
+from gbdist.estimators.parameters import canonical
+from gbdist.estimators.plan import plan
+from gbdist.jobs.cluster import workers_for
+from gbdist.jobs.targets import Task, choose_task, count_classes
+from gbdist.jobs.train import TrainJob, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One worker. Megabytes are of 2²⁰ bytes: quantized rows, what training needs beside them, and the worker's limit."""
+
+    worker: str
+    rows: int
+    partitions: int
+    data_mb: float
+    training_mb: float
+    limit_mb: float | None
+    fits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrainPlan:
+    """What a training job would do."""
+
+    task: Task
+    rows: int
+    features: int
+    partitions: int
+    placement: tuple[PlanRow, ...]
+
+
+def plan_training(job: TrainJob) -> TrainPlan:
+    """Check the job and place its rows, as ``train`` would; trains nothing and writes nothing. Raises what ``train`` raises."""
+    table = prepare(job).table
+    with workers_for(job.scheduler, job.workers, job.threads) as client:
+        task = choose_task(job.task, job.params, table, job.target, client)
+        found = plan(
+            table,
+            job.target,
+            parameters=canonical(job.params, classifier=task != "regression"),
+            sample_weight=job.weight,
+            classes=count_classes(table, job.target, client) if task == "multiclass" else 1,
+            client=client,
+        )
+    rows = [
+        PlanRow(
+            worker=worker.address,
+            rows=worker.rows,
+            partitions=worker.partitions,
+            data_mb=_megabytes(worker.shard_bytes),
+            training_mb=_megabytes(worker.training_bytes),
+            limit_mb=_megabytes(worker.memory_limit) if worker.memory_limit else None,
+            fits=worker.fits,
+        )
+        for worker in found.workers
+    ]
+    return TrainPlan(task, found.rows, found.features, found.partitions, tuple(rows))
+
+
+def _megabytes(n_bytes: int) -> float:
+    return round(n_bytes / 2**20, 1)

@@ -1,0 +1,146 @@
+"""Whole runs, as a user types them: what is trained, written and printed, and how a run is stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import catboost
+import pandas as pd
+import pytest
+from distributed import LocalCluster
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """Address of a cluster of two workers, which the commands find running."""
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", protocol="tcp://"
+    ) as found:
+        yield found.scheduler_address
+
+
+def test_train_and_predict_with_workers_of_their_own(gbdist: Callable[..., Any], cancer: Path, tmp_path: Path) -> None:
+    ran = gbdist("train", cancer, "--target", "malignant", "--weight", "importance", "--workers", 2, "--threads", 1,
+                 "-p", "iterations=20", "-o", "cancer.cbm", "--json")  # fmt: skip
+    assert ran.code == 0, ran.stderr
+    result = ran.json
+    assert (result["task"], result["features"], result["trees"], result["workers"]) == ("binary", 6, 20, 2)
+    assert "gbdist predict cancer.cbm NEW_DATA" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    ran = gbdist("predict", "cancer.cbm", cancer, "--proba", "-o", "scores.parquet")
+    assert ran.code == 0, ran.stderr
+    assert "predictions written" in ran.stdout
+    rows = pd.concat([pd.read_parquet(part) for part in sorted(cancer.iterdir())])
+    model = catboost.CatBoostClassifier().load_model(tmp_path / "cancer.cbm")
+    expected = model.predict_proba(rows[model.feature_names_])
+    written = pd.read_parquet(tmp_path / "scores.parquet")
+    assert list(written.columns) == ["probability_no", "probability_yes"]
+    assert written.to_numpy().tolist() == expected.tolist()
+    assert ((written["probability_yes"] > 0.5) == (rows["malignant"] == "yes").to_numpy()).mean() > 0.9
+
+
+def test_job_file_on_a_cluster_that_runs_already(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
+) -> None:
+    (tmp_path / "job.toml").write_text(
+        f'data = "{cancer}/part-[01].parquet"\neval = ["{cancer}/part-2.parquet"]\ntarget = "malignant"\n'
+        f'weight = "importance"\nscheduler = "{scheduler}"\noutput = "typed-wins.cbm"\n'
+        "[params]\niterations = 400\nlearning_rate = 0.3\nearly_stopping_rounds = 5\n"
+    )
+    ran = run("train", "--config", "job.toml", "-o", "model.cbm", "--json", "-p", "depth=3", "-p", "verbose=false")
+    assert ran.code == 0, ran.stderr
+    result = ran.json
+    assert result["best_score"].keys() == {"learn", "validation"}
+    assert result["trees"] == result["best_iteration"] + 1 < 400
+    model = catboost.CatBoost().load_model(tmp_path / "model.cbm")
+    assert model.tree_count_ == result["trees"]
+    assert "importance" not in model.feature_names_
+    assert not (tmp_path / "typed-wins.cbm").exists()
+
+
+def test_csv_regression_is_the_same_model_as_from_parquet(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
+) -> None:
+    rows = pd.concat([pd.read_parquet(part) for part in sorted(cancer.iterdir())])
+    rows = rows.drop(columns=["malignant", "importance"])
+    rows.to_csv(tmp_path / "all.csv", index=False)
+    rows.to_parquet(tmp_path / "all.parquet", index=False)
+    for name in ("all.csv", "all.parquet"):
+        ran = run(
+            "train", name, "--target", "mean area", "--scheduler", scheduler, "-p", "iterations=10", "-o", f"{name}.cbm"
+        )
+        assert ran.code == 0, ran.stderr
+        assert "task: regression (from the values of 'mean area'; --task says otherwise)" in ran.stderr
+        assert run("predict", f"{name}.cbm", "all.parquet", "-o", f"{name}.out").code == 0
+    first, second = (pd.read_parquet(tmp_path / f"{name}.out") for name in ("all.csv", "all.parquet"))
+    assert first["prediction"].tolist() == second["prediction"].tolist()
+
+
+def test_dry_run_says_where_rows_would_go_and_trains_nothing(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
+) -> None:
+    options = (
+        "train",
+        cancer,
+        "--target",
+        "malignant",
+        "--weight",
+        "importance",
+        "--scheduler",
+        scheduler,
+        "--dry-run",
+    )
+    ran = run(*options, "--json")
+    assert ran.code == 0, ran.stderr
+    plan = ran.json
+    assert (plan["task"], plan["rows"], plan["features"], plan["partitions"]) == ("binary", 569, 6, 3)
+    assert sum(worker["rows"] for worker in plan["placement"]) == 569
+    assert all(worker["fits"] and worker["worker"].startswith("tcp://") for worker in plan["placement"])
+    shown = run(*options).stdout
+    assert "binary: 569 rows x 6 features in 3 partition(s)" in shown
+    assert plan["placement"][0]["worker"] in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_feature_is_refused_by_name_and_leaves_no_model(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
+) -> None:
+    ran = run("train", cancer, "--target", "mean area", "--scheduler", scheduler, "-p", "iterations=5")
+    assert ran.code == 3
+    assert "'malignant'" in ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_training_ends_with_130_and_leaves_nothing(cancer: Path, tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("gbdist"), "train", cancer, "--target", "malignant", "--workers", "2",
+               "--weight", "importance", "-p", "iterations=1000000"]  # fmt: skip
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    heard = []
+    for line in process.stderr:  # ends when nobody has it open any more: no worker outlives the command
+        heard.append(line)
+        if line.startswith("50:"):
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    assert process.wait(timeout=60) == 130, heard
+    process.stderr.close()
+    assert heard[-2:] == [
+        "Error: stopped with Ctrl-C; nothing is left running\n",
+        f"Next: gbdist train {cancer} --target malignant --workers 2 --weight importance -p iterations=1000000\n",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_trains_scores_and_compares(gbdist: Callable[..., Any], tmp_path: Path) -> None:
+    ran = gbdist("demo", "--json")
+    assert ran.code == 0, ran.stderr
+    ours, theirs = ran.json["rows"]
+    assert ours["trees"] == theirs["trees"] == 150
+    assert ours["accuracy"] > 0.95
+    assert ours["logloss"] < 1.15 * theirs["logloss"]
+    assert "their dashboard, while this runs: http://127.0.0.1:" in ran.stderr
+    assert catboost.CatBoost().load_model(tmp_path / "model.cbm").tree_count_ == 150
+    assert len(list((tmp_path / "gbdist-demo/train").iterdir())) == 6
