@@ -1,0 +1,167 @@
+"""The cluster does not change the model: workers, partitions, threads and ranks leave no trace in the file."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster
+
+from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
+from gbdist.boosting.loop import boost
+from gbdist.boosting.rows import Rows, Segment
+from gbdist.estimators import local_run
+from gbdist.estimators.inputs import collect
+from gbdist.estimators.parameters import canonical, quantize_params
+from gbdist.estimators.pipeline import Source
+from gbdist.estimators.setup import set_up
+from gbdist.models.catboost_format import fixed_cbm_bytes
+from gbdist_cluster.collective.threads import run_threads
+
+
+@dataclass(frozen=True)
+class Case:
+    """A loss, the rows that it is trained on, and parameters."""
+
+    loss: str
+    data: Callable[[], pd.DataFrame]
+    given: dict[str, Any]
+
+    @property
+    def classifier(self) -> bool:
+        return self.loss != "RMSE"
+
+    def estimator(self, client: Client | None = None) -> Any:
+        kind = DaskCatBoostClassifier if self.classifier else DaskCatBoostRegressor
+        return kind(loss_function=self.loss, iterations=12, depth=5, client=client, **self.given)
+
+
+def plain(n_rows: int = 4_000, seed: int = 5) -> pd.DataFrame:
+    """Five features with a signal; NaNs in two of them, one of which has NaNs in the last rows alone."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n_rows, 5)).astype(np.float32)
+    target = values[:, 0] + np.sin(2 * values[:, 1]) * (values[:, 2] > 0) + rng.normal(size=n_rows) * 0.3
+    values[rng.random(n_rows) < 0.2, 1] = np.nan
+    values[-50:, 3] = np.nan
+    return pd.DataFrame(values, columns=list("abcde")).assign(y=target)
+
+
+def binary() -> pd.DataFrame:
+    table = plain()
+    return table.assign(y=(table["y"] > 0.2).astype(np.int64))
+
+
+def several() -> pd.DataFrame:
+    table = plain()
+    return table.assign(y=np.digitize(table["y"], [-0.7, 0.0, 0.8]))
+
+
+def rare() -> pd.DataFrame:
+    """One positive in 9,999 rows."""
+    table = plain(9_999)
+    return table.assign(y=(table.index == 7_654).astype(np.int64))
+
+
+CASES = {
+    "Logloss-MVS": Case("Logloss", binary, {"bootstrap_type": "MVS", "subsample": 0.6}),
+    "Logloss-rare": Case("Logloss", rare, {"bootstrap_type": "Bernoulli", "subsample": 0.7, "learning_rate": 0.3}),
+    "MultiClass-Bernoulli": Case("MultiClass", several, {"bootstrap_type": "Bernoulli", "subsample": 0.7, "rsm": 0.6}),
+    "MultiClass-MVS": Case("MultiClass", several, {"bootstrap_type": "MVS"}),
+    "RMSE-MVS": Case("RMSE", plain, {"bootstrap_type": "MVS", "border_count": 300}),
+    "RMSE-Bernoulli": Case("RMSE", plain, {"bootstrap_type": "Bernoulli", "nan_mode": "Max"}),
+}
+ON_CLUSTERS = ["Logloss-MVS", "Logloss-rare", "MultiClass-Bernoulli", "RMSE-MVS"]
+
+
+@pytest.fixture(scope="module")
+def expected() -> Callable[[str], bytes]:
+    """Bytes of the model that one rank in this process trains."""
+    made: dict[str, bytes] = {}
+
+    def of(name: str) -> bytes:
+        if name not in made:
+            case = CASES[name]
+            made[name] = fixed_cbm_bytes(case.estimator().fit(case.data(), "y").model_)
+        return made[name]
+
+    return of
+
+
+@pytest.fixture(scope="module", params=[(1, 1), (1, 2), (2, 1), (3, 1)], ids=lambda p: f"{p[0]}x{p[1]}")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Client]:
+    """Workers × threads, in this process."""
+    workers, threads = request.param
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=threads, processes=False, dashboard_address=":0", memory_limit=0
+        ) as made,
+        Client(made, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("name", ON_CLUSTERS)
+def test_workers_threads_and_partitions(cluster: Client, expected: Callable[[str], bytes], name: str) -> None:
+    case = CASES[name]
+    table = case.data()
+    for n_parts in (1, 4, 13):
+        frame = dd.from_pandas(table, npartitions=n_parts, sort=False)
+        model = case.estimator(cluster).fit(frame, "y").model_
+        assert fixed_cbm_bytes(model) == expected(name), f"{n_parts} partitions"
+
+
+@pytest.mark.parametrize("name", ON_CLUSTERS)
+def test_worker_processes(client: Client, expected: Callable[[str], bytes], name: str) -> None:
+    case = CASES[name]
+    frame = dd.from_pandas(case.data(), npartitions=4, sort=False)
+    assert fixed_cbm_bytes(case.estimator(client).fit(frame, "y").model_) == expected(name)
+    array = frame[list("abcde")].to_dask_array(lengths=True)
+    renamed = case.data().rename(columns=dict(zip("abcde", "01234", strict=True)))
+    by_array = case.estimator(client).fit(array, frame["y"].to_dask_array(lengths=True)).model_
+    assert fixed_cbm_bytes(by_array) == fixed_cbm_bytes(case.estimator().fit(renamed, "y").model_)
+
+
+@pytest.mark.parametrize("n_ranks", [2, 7, 50])
+@pytest.mark.parametrize("name", list(CASES))
+def test_ranks(name: str, n_ranks: int) -> None:
+    case = CASES[name]
+    checked = canonical(
+        {"loss_function": case.loss, "iterations": 8, "depth": 5, **case.given}, classifier=case.classifier
+    )
+    table = case.data()
+    held_out = pd.concat([table.iloc[:40], table.iloc[7_640:7_660], table.iloc[-40:]])
+    sources = [Source(collect(table, "y")), Source(collect(held_out, "y"), "eval_set")]
+    sets = local_run.survey_here(sources)
+    setup = set_up(checked, case.classifier, [data.survey for data in sets], ["", "eval_set"], None)
+    borders = local_run.borders_here(sets[0], quantize_params(checked))
+    train, evals = (local_run.rows_here(data, borders, None, setup, i) for i, data in enumerate(sets))
+    params = setup.resolved.params
+    bins = local_run.n_bins(borders)
+    one = local_run.boost_here([train, evals], borders, setup, [], False)
+    # Fewer eval rows than ranks, so some ranks have none.
+    many = run_threads(
+        n_ranks,
+        lambda c: boost(part(train, c.rank, n_ranks), [part(evals, c.rank, n_ranks)], bins, params, c),
+    )
+    for result in many:
+        assert result.trees == one.trees
+        assert result.history == one.history
+        assert (result.bias.tobytes(), result.best_iteration) == (one.bias.tobytes(), one.best_iteration)
+
+
+def part(rows: Rows, rank: int, n_ranks: int) -> Rows:
+    """Rows of one rank of several: uneven, and from two places of the data, so that there are two segments."""
+    edges = [int(rows.n_rows * (i / (2 * n_ranks)) ** 1.3) for i in range(2 * n_ranks + 1)]
+    spans = [(edges[rank], edges[rank + 1]), (edges[n_ranks + rank], edges[n_ranks + rank + 1])]
+    chosen = np.concatenate([np.arange(start, stop) for start, stop in spans])
+    first = spans[0][1] - spans[0][0]
+    segments = (Segment(0, first, spans[0][0]), Segment(first, len(chosen), spans[1][0]))
+    return replace(
+        rows,
+        bins=np.ascontiguousarray(rows.bins[:, chosen]),
+        label=rows.label[chosen],
+        segments=tuple(segment for segment in segments if segment.stop > segment.start),
+    )
