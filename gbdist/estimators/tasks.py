@@ -18,7 +18,7 @@ from gbdist.quantize.binning import bin_part, bins_dtype
 from gbdist.quantize.borders import FeatureBorders, choose_borders
 from gbdist.quantize.raw import RawPart
 from gbdist.quantize.sample import sample_rows
-from gbdist.quantize.survey import PartSurvey, survey_part
+from gbdist.quantize.survey import PartSurvey, failed_survey, survey_part
 from gbdist.quantize.vectors import LabelCoding, baseline_matrix, encode_label, number_vector
 from gbdist_cluster.shards import ShardHandle, keep
 
@@ -45,7 +45,7 @@ def survey(features: Any, label: Any, weight: Any, baseline: Any, part: PartNumb
     try:
         return survey_part(read_part(features, label, weight, baseline, layout, part))
     except DataError as problem:
-        return PartSurvey(part.number, 0, 0, (), False, (), (), problem=problem)
+        return failed_survey(part.number, problem)
 
 
 def sample(features: Any, part: PartNumber, layout: PartFormat, n_rows_total: int) -> NDArray[np.float32]:

@@ -185,7 +185,6 @@ def _sum_labels(facts: Sequence[LabelFacts], kind: str) -> LabelFacts:
         0,
         min(label.minimum for label in facts),
         max(label.maximum for label in facts),
-        sum(label.weighted_sum for label in facts),
         tuple(float(value) for value in ordered) if kind == "float" and known else tuple(ordered) if known else None,
         tuple(rows[value] for value in ordered),
         tuple(weights[value] for value in ordered),

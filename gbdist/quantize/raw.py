@@ -48,7 +48,6 @@ class FeatureTable(Protocol):
     named: bool
     n_rows: int
     nbytes: int
-    kinds: tuple[str, ...]
     dense: NDArray[Any] | None
 
     def column(self, feature: int) -> NDArray[np.float32]:
@@ -62,7 +61,6 @@ def open_features(features: object, number: int = 0) -> FeatureTable:
     if isinstance(features, pd.DataFrame):
         return _ColumnTable(
             [str(name) for name in features.columns],
-            [str(dtype) for dtype in features.dtypes],
             (len(features), int(features.memory_usage(index=False).sum())),
             lambda f, place: numbers_of_series(features.iloc[:, f], place),
             number,
@@ -70,7 +68,6 @@ def open_features(features: object, number: int = 0) -> FeatureTable:
     if isinstance(features, pa.Table):
         return _ColumnTable(
             list(features.column_names),
-            [str(kind) for kind in features.schema.types],
             (features.num_rows, features.nbytes),
             lambda f, place: _arrow_column(features.column(f), place),
             number,
@@ -79,7 +76,6 @@ def open_features(features: object, number: int = 0) -> FeatureTable:
         frame = cast(Any, features)
         return _ColumnTable(
             list(frame.columns),
-            [str(dtype) for dtype in frame.dtypes],
             (frame.height, int(frame.estimated_size())),
             lambda f, place: _polars_column(frame.to_series(f), place),
             number,
@@ -94,16 +90,6 @@ def open_features(features: object, number: int = 0) -> FeatureTable:
         "a pandas or polars DataFrame, a pyarrow Table, a NumPy array or a scipy sparse matrix",
         "Convert it to one of these.",
     )
-
-
-def feature_names(features: object) -> tuple[str, ...]:
-    """Names of the columns, as CatBoost would call them."""
-    return open_features(features).names
-
-
-def feature_block(features: object, feature: int) -> NDArray[np.float32]:
-    """One column as float32 [n_rows]; see ``FeatureTable.column``. For many columns open the features once."""
-    return open_features(features).column(feature)
 
 
 def column_place(name: str, number: int) -> str:
@@ -128,12 +114,11 @@ class _ColumnTable:
     def __init__(
         self,
         names: list[str],
-        kinds: list[str],
         size: tuple[int, int],
         read: Callable[[int, str], NDArray[np.float32]],
         number: int,
     ) -> None:
-        self.names, self.kinds = tuple(names), tuple(kinds)
+        self.names = tuple(names)
         self.n_rows, self.nbytes = size
         self._read, self._number = read, number
 
@@ -162,7 +147,6 @@ class _ArrayTable:
         self.n_rows, n_features = values.shape
         self.names = tuple(str(f) for f in range(n_features))
         self.nbytes = values.nbytes
-        self.kinds = (str(values.dtype),) * n_features
         self.dense = values if values.dtype.kind in "fiub" else None
         self._values, self._number = values, number
 
@@ -186,7 +170,6 @@ class _SparseTable:
             )
         self.n_rows, n_features = matrix.shape
         self.names = tuple(str(f) for f in range(n_features))
-        self.kinds = (f"Sparse[{matrix.dtype}]",) * n_features
         self._columns = matrix.tocsc()
         self._columns.sum_duplicates()
         parts = (self._columns.data, self._columns.indices, self._columns.indptr)

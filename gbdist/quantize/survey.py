@@ -21,8 +21,8 @@ class LabelFacts:
     """Facts of the labels of one partition, or of all.
 
     ``values`` are the sorted distinct labels, None where there are more than ``LABEL_LIMIT``; ``rows_of_value`` and
-    ``weight_of_value`` belong to them. Sums are exact integers (``exact.to_float`` rounds one): ``weighted_sum`` is
-    Σ weight × label of float32 values, 0 for strings. ``n_bad`` counts missing and infinite labels.
+    ``weight_of_value`` (exact integers, ``exact.to_float`` rounds one) belong to them. ``minimum`` and ``maximum`` are 0 for
+    strings. ``n_bad`` counts missing and infinite labels.
     """
 
     kind: str
@@ -30,7 +30,6 @@ class LabelFacts:
     n_bad: int
     minimum: float
     maximum: float
-    weighted_sum: int
     values: tuple[int | float | bool | str, ...] | None
     rows_of_value: tuple[int, ...]
     weight_of_value: tuple[int, ...]
@@ -65,7 +64,6 @@ class PartSurvey:
     nbytes: int
     names: tuple[str, ...]
     named: bool
-    kinds: tuple[str, ...]
     has_nan: tuple[bool, ...]
     label: LabelFacts | None = None
     weight: WeightFacts | None = None
@@ -78,8 +76,8 @@ def survey_part(part: RawPart) -> PartSurvey:
     try:
         table = open_features(part.features, part.number)
     except DataError as problem:
-        return PartSurvey(part.number, 0, 0, (), False, (), (), problem=problem)
-    size = (part.number, table.n_rows, table.nbytes, table.names, table.named, table.kinds)
+        return failed_survey(part.number, problem)
+    size = (part.number, table.n_rows, table.nbytes, table.names, table.named)
     try:
         weight = _weights(part)
         return PartSurvey(
@@ -91,6 +89,11 @@ def survey_part(part: RawPart) -> PartSurvey:
         )
     except DataError as problem:
         return PartSurvey(*size, has_nan=(), problem=problem)
+
+
+def failed_survey(number: int, problem: DataError) -> PartSurvey:
+    """Survey of a partition that cannot be read at all."""
+    return PartSurvey(number, 0, 0, (), False, has_nan=(), problem=problem)
 
 
 def _nan_flags(table: FeatureTable) -> tuple[bool, ...]:
@@ -133,18 +136,12 @@ def _label_facts(part: RawPart, weight: NDArray[np.float32] | None) -> LabelFact
     n_bad = vector.n_missing
     if vector.kind == "float":
         n_bad += int(np.isinf(vector.values).sum())
-    low, high, weighted = 0.0, 0.0, 0
-    usable = n_bad == 0 and (weight is None or (weight.shape[0] == vector.n_rows and bool(np.isfinite(weight).all())))
+    low, high = 0.0, 0.0
     if vector.kind in ("integer", "float", "boolean"):
         low, high = float(vector.values.min()), float(vector.values.max())
-        if usable:
-            with np.errstate(over="ignore"):
-                narrow = vector.values.astype(np.float32).astype(np.float64)
-            # The product of two float32 is exact in float64.
-            product = narrow if weight is None else narrow * weight
-            weighted = exact_sums(product)[0] if bool(np.isfinite(product).all()) else 0
+    usable = n_bad == 0 and (weight is None or (weight.shape[0] == vector.n_rows and bool(np.isfinite(weight).all())))
     values, rows, weights = _distinct(vector, weight if usable else None)
-    return LabelFacts(vector.kind, vector.n_rows, n_bad, low, high, weighted, values, rows, weights)
+    return LabelFacts(vector.kind, vector.n_rows, n_bad, low, high, values, rows, weights)
 
 
 def _distinct(

@@ -13,9 +13,13 @@ import scipy.sparse as sp
 from catboost import Pool
 
 from gbdist.errors import DataError
-from gbdist.quantize.raw import feature_block, feature_names, open_features
+from gbdist.quantize.raw import open_features
 
 NAN = float("nan")
+
+
+def feature_block(features: Any, feature: int) -> np.ndarray:
+    return open_features(features).column(feature)
 
 
 def check(features: Any, expected: list[list[float]]) -> None:
@@ -33,7 +37,7 @@ def check(features: Any, expected: list[list[float]]) -> None:
 def test_numpy_of_any_number_type(dtype: str, order: Any) -> None:
     values = np.array([[1, 0, 1], [0, 1, 1]]).astype(dtype, order=order)
     check(values, values.T.astype(float).tolist())
-    assert feature_names(values) == ("0", "1", "2")
+    assert open_features(values).names == ("0", "1", "2")
 
 
 def test_numbers_become_float32_as_in_catboost() -> None:
@@ -80,7 +84,7 @@ def test_pandas_of_any_type() -> None:
             [1, 2, 3],
         ],
     )
-    assert feature_names(frame)[-2:] == ("sparse", "7")
+    assert open_features(frame).names[-2:] == ("sparse", "7")
 
 
 def test_arrow_of_any_type() -> None:

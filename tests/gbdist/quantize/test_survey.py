@@ -45,7 +45,6 @@ def test_facts_of_one_partition() -> None:
     assert (label.kind, label.minimum, label.maximum) == ("integer", 1.0, 3.0)
     assert (label.values, label.rows_of_value) == ((1, 3), (1, 2))
     assert [to_float(total) for total in label.weight_of_value] == [2.0, 0.75]
-    assert to_float(label.weighted_sum) == 3 * 0.75 + 2.0
     assert (to_float(found.weight_total), weight.maximum) == (2.75, 2.0)
     assert found.baseline is not None
     assert found.baseline.dimension == 2
