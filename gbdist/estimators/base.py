@@ -109,6 +109,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
         """Take the model of a file, gbdist's or CatBoost's own, in place of fitting; return the estimator itself."""
         model = self._new_model()
         model.load_model(str(path), format=format)
+        for left_by_fit in ("evals_result_", "best_iteration_", "best_score_"):
+            self.__dict__.pop(left_by_fit, None)
         self._adopt(model, None)
         return self
 

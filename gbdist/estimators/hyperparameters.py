@@ -19,6 +19,12 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
 
     Parameters
     ----------
+    class_weights, auto_class_weights, scale_pos_weight
+        Of the classifier; ``fit`` of the regressor refuses them.
+    verbose : bool or int
+        CatBoost's values, to stderr: False is silence, True a line every ``metric_period`` trees, n > 1 one every n trees.
+        Not as in CatBoost, the default is a progress bar in a terminal and silence elsewhere; in a terminal the bar takes
+        the place of the lines.
     client : distributed.Client, str or None
         The cluster, or the address of its scheduler. Default: the current client, else a local cluster of one worker per
         core. Kept by reference in a clone, left out of a pickle.

@@ -100,14 +100,15 @@ class Predictor:
         """SHAP values, float64 [n_rows, n_features + 1], or [n_rows, n_classes, n_features + 1]; expected value last."""
         return self.get_feature_importance(type="ShapValues", data=X)
 
-    def get_feature_importance(self, type: str = "FeatureImportance", data: Any = None) -> Any:
-        """Importance of features under CatBoost's names of types.
+    def get_feature_importance(self, type: Any = "FeatureImportance", data: Any = None) -> Any:
+        """Importance of features under CatBoost's names of types (or a ``catboost.EFstrType``).
 
         "FeatureImportance", "PredictionValuesChange" and "Interaction" come from the model alone. "ShapValues" and
         "ShapInteractionValues" are about the rows of ``data``. Any other type is handed to CatBoost with ``data``, which then
         must be in this process (a ``catboost.Pool`` with labels for "LossFunctionChange"): it is not a sum over rows.
         """
         model = self._fitted()
+        type = getattr(type, "name", type)
         if type in _SHAP_TYPES:
             if data is None:
                 raise DataError("data", "None", f"rows to explain, because type is {type!r}", "Pass data=X.")

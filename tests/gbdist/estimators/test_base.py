@@ -288,6 +288,9 @@ def test_importances_from_the_model_alone_and_of_rows(regressor):
     assert np.shape(regressor.get_feature_importance(type="Interaction"))[1] == 3
     lazy = regressor.get_feature_importance(type="ShapValues", data=dd.from_pandas(X, npartitions=2))
     assert list(lazy.columns) == [*NAMES, "expected_value"]
+    np.testing.assert_array_equal(
+        regressor.get_feature_importance(type=catboost.EFstrType.ShapValues, data=X), regressor.shap_values(X)
+    )
     np.testing.assert_allclose(lazy.sum(axis=1).compute(scheduler="sync"), regressor.predict(X), atol=1e-12)
     pool = catboost.Pool(X, make_frame()["number"])
     np.testing.assert_array_equal(

@@ -78,6 +78,15 @@ def test_second_fit_forgets_the_first():
     assert model.predict(VALUES[:, :2]).shape == (300,)
 
 
+def test_loaded_model_forgets_the_fit(tmp_path):
+    model = regressor().fit(FRAME[NAMES], FRAME["number"])
+    expected = model.predict(FRAME[NAMES])
+    model.save_model(tmp_path / "model.cbm")
+    model.fit(VALUES[:, :2], FRAME["number"]).load_model(tmp_path / "model.cbm")
+    np.testing.assert_array_equal(model.predict(FRAME[NAMES]), expected)
+    assert not any(hasattr(model, name) for name in ("evals_result_", "best_iteration_", "best_score_"))
+
+
 def test_best_scores_by_the_direction_of_each_metric():
     history = {"learn": {"RMSE": [2.0, 1.0, 3.0], "R2": [0.1, 0.5, 0.2], "F1:class=1": [0.2, 0.1], "AUC": []}}
     assert best_scores(history) == {"learn": {"RMSE": 1.0, "R2": 0.5, "F1:class=1": 0.2}}

@@ -10,8 +10,8 @@ from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
 
 #: The checks that are expected to fail, each with its reason. There is no other list.
 EXPECTED_FAILURES: dict[str, str] = {
-    "check_sample_weight_equivalence_on_dense_data": "rows are sampled and borders chosen by row number, not by weight, as in "
-    "CatBoost: a row of weight 2 is not that row twice, nor a row of weight 0 its absence",
+    "check_sample_weight_equivalence_on_dense_data": "rows are sampled, and borders and learning rate chosen, by rows and not "
+    "by weight, as in CatBoost: a row of weight 2 is not that row twice, nor a row of weight 0 its absence",
     "check_sample_weight_equivalence_on_sparse_data": "the same on sparse matrices",
     "check_dtype_object": "an object that is no number is refused with a DataError that names its column, not a TypeError",
 }
