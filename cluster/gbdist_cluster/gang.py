@@ -296,8 +296,8 @@ class _Overseer:
         for _, error in self._errors:
             if not isinstance(error, PeerLost | GangCancelled):
                 return error
-        size = len(self._members)
-        silent = [rank for rank in range(size) if rank not in self._done and rank in self._started]
+        silent = sorted(self._started - self._done - set(self._lost))
+        self._remove([self._members[rank].address for rank in silent])
         for ranks, what in ((self._lost, "left the cluster"), (silent, "stopped answering")):
             if ranks:
                 named = ", ".join(f"{self._members[rank].address} (rank {rank})" for rank in ranks)
@@ -312,6 +312,13 @@ class _Overseer:
         )
         error.__cause__ = echo
         return error
+
+    def _remove(self, addresses: list[str]) -> None:
+        """Take workers that answer neither their peers nor us out of the cluster; Dask itself would wait for minutes."""
+        if addresses:
+            logger.warning("removing from the cluster, as they do not answer: %s", ", ".join(addresses))
+            with suppress(ClusterError):
+                call_scheduler(self._client, "gbdist_remove", workers=addresses)
 
     def _gather(self) -> list[Any]:
         try:

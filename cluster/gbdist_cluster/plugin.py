@@ -68,6 +68,7 @@ class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
         scheduler.handlers["gbdist_lease"] = self.lease
         scheduler.handlers["gbdist_tell"] = self.tell
         scheduler.handlers["gbdist_look"] = self.look
+        scheduler.handlers["gbdist_remove"] = self.remove
 
     async def lease(
         self,
@@ -117,6 +118,11 @@ class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
             if state is not None
         }
 
+    async def remove(self, workers: Sequence[str]) -> None:
+        """Take workers out of the cluster that do not answer any more, so that their tasks run elsewhere."""
+        for address in workers:
+            await self._scheduler.remove_worker(address, stimulus_id=f"gbdist-silent-{time.time()}")
+
     def remove_client(self, scheduler: Any, client: str) -> None:
         """End the leases of a client that left."""
         if self._table.remove_client(client):
@@ -157,7 +163,7 @@ def prepare(client: Client, timeout: float = 30.0) -> None:
     Raises
     ------
     ClusterError
-        If scheduler or workers do not answer within ``timeout`` seconds.
+        If scheduler or workers refuse, or do not answer within ``timeout`` seconds.
     """
     scheduler_id = str(client._scheduler_identity.get("id") or client.scheduler.address)
     if _prepared.get(client) == scheduler_id:
@@ -169,6 +175,11 @@ def prepare(client: Client, timeout: float = 30.0) -> None:
         raise ClusterError(
             f"The cluster at {client.scheduler.address} did not take gbdist's plugins within {timeout:g} s",
             "See with client.scheduler_info() which workers are alive, and restart the others.",
+        ) from problem
+    except Exception as problem:  # whatever its machines raise, for example that there is no such module
+        raise ClusterError(
+            f"The cluster at {client.scheduler.address} refused gbdist's plugins: {problem!r}",
+            "Install the same gbdist on the scheduler and all workers, and restart them.",
         ) from problem
     post.subscribe(client)
     _prepared[client] = scheduler_id

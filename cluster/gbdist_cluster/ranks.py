@@ -159,7 +159,10 @@ class RankContext:
     _run: _Run
 
     def emit(self, message: object) -> None:
-        """Send a message to the client's listener; returns at once, order is kept. Without a listener it does nothing."""
+        """Send a message to the client's listener; returns at once, order is kept. Without a listener it does nothing.
+
+        Keep messages small: the scheduler remembers the latest ones of every client.
+        """
         self._run.emit(message)
 
     def ask(self, message: object) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -173,6 +174,40 @@ def test_nothing_runs_on_after_an_error_in_the_client(client: Client, workers: l
     with pytest.raises(type(error)):
         run_on_gang(client, routine, members=members_of(workers), listener=listener)
     assert_nothing_left(client)
+
+
+def test_ctrl_c_stops_the_ranks(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        while True:
+            context.collective.all_reduce(np.array([1]))
+
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def interrupt() -> None:
+        if until(lambda: running_ranks(client) == [1, 1]):
+            signal.pthread_kill(main, signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_on_gang(client, routine, members=members_of(workers))
+    interrupter.join(timeout=30)
+    assert_nothing_left(client)
+
+
+def test_when_only_echoes_are_known_the_error_says_so(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        if context.rank == 1:
+            context.collective.all_reduce(np.array([1]))
+
+    with pytest.raises(ClusterError) as caught:
+        run_on_gang(client, routine, members=members_of(workers))
+    assert type(caught.value) is ClusterError
+    assert str(caught.value) == (
+        f"Rank 1 on worker {workers[1]} lost the others: rank 0 at {workers[0]} has ended its routine while rank 1 "
+        "still needs it. Check the network between the workers and start the run again."
+    )
 
 
 def test_a_rank_that_asks_hears_of_the_end(client: Client, workers: list[str]) -> None:

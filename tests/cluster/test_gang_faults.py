@@ -58,7 +58,7 @@ def test_worker_killed_during_allreduce(fragile: Client) -> None:
 def test_worker_killed_while_its_rank_computes(fragile: Client) -> None:
     # Rank 0 waits for nobody and the dead worker's rank would have come late: nothing but Dask notices.
     processes = workers_of(fragile)
-    victim = list(processes)[0]
+    victim = next(iter(processes))
 
     def routine(context: RankContext) -> None:
         context.emit(context.rank)
@@ -76,7 +76,7 @@ def test_worker_killed_while_its_rank_computes(fragile: Client) -> None:
 
 def test_worker_of_a_gang_of_one_killed(fragile: Client) -> None:
     processes = workers_of(fragile)
-    victim = list(processes)[0]
+    victim = next(iter(processes))
 
     def routine(context: RankContext) -> None:
         context.emit(context.rank)
@@ -118,6 +118,7 @@ def test_worker_stopped_during_allreduce(fragile: Client, monkeypatch: pytest.Mo
         os.kill(processes[victim], signal.SIGCONT)
     assert time.monotonic() - begin < BOUND_SECONDS
     assert str(caught.value).startswith(f"Worker {victim} (rank 1) stopped answering during the run.")
+    assert victim not in fragile.scheduler_info(n_workers=-1)["workers"]  # the next run does without it
 
 
 def test_worker_gone_before_the_start(fragile: Client) -> None:

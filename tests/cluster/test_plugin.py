@@ -1,12 +1,14 @@
 """The plugins arrive everywhere, once."""
 
+import importlib
 import time
 from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, WorkerPlugin
 
 from gbdist_cluster import plugin
+from gbdist_cluster.errors import ClusterError
 from gbdist_cluster.gang import Member, RankContext, run_on_gang
 from gbdist_cluster.plugin import prepare
 
@@ -37,6 +39,28 @@ def test_a_second_client_leaves_the_leases_alone(client: Client) -> None:
         prepare(second)
         assert second.run_on_scheduler(plugin_id) == before
         assert handlers_of(second) == [True, True]
+
+
+def test_a_cluster_that_refuses_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OfAnotherMachine(WorkerPlugin):  # type: ignore[misc]
+        """Cannot be read where its module is missing."""
+
+        name = "gbdist"
+        idempotent = True
+
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return importlib.import_module, ("gbdist_that_is_not_installed",)
+
+    monkeypatch.setattr(plugin, "GbdistWorkerPlugin", OfAnotherMachine)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+        pytest.raises(ClusterError) as caught,
+    ):
+        prepare(client)
+    problem, fix = caught.value.args
+    assert "refused gbdist's plugins: ModuleNotFoundError" in problem
+    assert fix == "Install the same gbdist on the scheduler and all workers, and restart them."
 
 
 def test_workers_that_come_later_have_it_too() -> None:

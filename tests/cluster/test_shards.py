@@ -97,7 +97,7 @@ def test_stored_bytes_count_a_shard_once_and_end_with_its_handles() -> None:
 
 def test_a_shard_stays_where_it_was_made_until_its_future_goes(client: Client, workers: list[str]) -> None:
     future = client.submit(make(SIZE), workers=[workers[0]], pure=False)
-    assert until(lambda: future.done())
+    assert until(future.done)
     assert stored(client) == {workers[0]: SIZE, workers[1]: 0}
     assert client.nbytes(summary=False)[future.key] < 1000
     del future
@@ -126,7 +126,7 @@ def test_a_task_that_fails_keeps_nothing(client: Client, workers: list[str]) -> 
 
 def test_a_shard_outlives_being_spilled(client: Client, workers: list[str]) -> None:
     future = client.submit(make(SIZE), workers=[workers[0]], pure=False)
-    assert until(lambda: future.done())
+    assert until(future.done)
     key = future.key
 
     def spill(dask_worker: Any) -> tuple[int, bool]:

@@ -134,5 +134,5 @@ def test_a_worker_that_never_answers_is_not_waited_for_for_ever(
 def test_a_closed_client_is_refused(client: Client) -> None:
     closed = Client(client.scheduler.address, set_as_default=False)
     closed.close()
-    with pytest.raises(ClusterError, match="The Dask client is closed. Make a new Client"):
+    with pytest.raises(ClusterError, match=r"The Dask client is closed\. Make a new Client"):
         check_workers(closed)
