@@ -8,7 +8,7 @@ value is off by less than 1e-4, nearly always by far less, and a run costs one r
 """
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,11 +42,15 @@ class AUC:
     def rounds(self, scored: Scored) -> Rounds:
         """See ``Metric.rounds``."""
         rows = yield from weighting(scored, self.use_weights)
-        score = scored.predictions[0]
-        if self.positive >= 0:
-            score = np.empty(scored.label.shape[0])
-            cpu_metrics.class_log_odds(scored.predictions, self.positive, score)
-        curve = _Curve(scored.label, rows, score, (self.positive, -1), self.first_bits)
+
+        def ordered() -> _Ordered:
+            score = scored.predictions[0]
+            if self.positive >= 0:
+                score = np.empty(scored.label.shape[0])
+                cpu_metrics.class_log_odds(scored.predictions, self.positive, score)
+            return scored.label, rows.weight, score
+
+        curve = _Curve(ordered, rows.total, (self.positive, -1), self.first_bits)
         pairs_right, pairs = yield from curve.rounds()
         if pairs > 0.0:
             return pairs_right / pairs
@@ -70,14 +74,17 @@ class AUCMu:
     def rounds(self, scored: Scored) -> Rounds:
         """See ``Metric.rounds``."""
         rows = yield from weighting(scored, self.use_weights)
-        total = scored.predictions[0].copy()
-        for k in range(1, self.n_classes):
-            total += scored.predictions[k]
+        total = np.zeros(scored.label.shape[0])
+        for row in scored.predictions:
+            total += row
+        by_class = np.argsort(scored.label, kind="stable")
+        ends = np.searchsorted(scored.label[by_class], np.arange(self.n_classes + 1))
+        rows_of = [by_class[ends[k] : ends[k + 1]] for k in range(self.n_classes)]
         curves = []
         for i in range(self.n_classes):
             for j in range(i + 1, self.n_classes):
-                score = (total - scored.predictions[i]) - (total - scored.predictions[j])
-                curves.append(_Curve(scored.label, rows, score, (j, i), self.first_bits).rounds())
+                ordered = _pair(scored, rows, total, np.concatenate([rows_of[i], rows_of[j]]), i, j)
+                curves.append(_Curve(ordered, rows.total, (j, i), self.first_bits).rounds())
         areas = yield from _together(curves)
         value = 0.0
         for pairs_right, pairs in areas:
@@ -85,6 +92,21 @@ class AUCMu:
         return value / len(curves) if rows.total > 0.0 else math.nan
 
 
+def _pair(
+    scored: Scored, rows: Weighting, total: NDArray[np.float64], of_pair: NDArray[np.int64], i: int, j: int
+) -> Callable[[], "_Ordered"]:
+    """Rows of two classes, by the difference of what the other classes add up to (auc_mu.cpp); ``total`` is of them all."""
+
+    def ordered() -> _Ordered:
+        weight = rows.weight[of_pair] if rows.weight.shape[0] else rows.weight
+        of_all = total[of_pair]
+        score = (of_all - scored.predictions[i][of_pair]) - (of_all - scored.predictions[j][of_pair])
+        return scored.label[of_pair], weight, score
+
+    return ordered
+
+
+_Ordered = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]
 _Area = tuple[float, float]
 _AreaRounds = Generator[_I8, _I8, _Area]
 
@@ -109,33 +131,42 @@ def _together(curves: list[_AreaRounds]) -> Generator[_I8, _I8, list[_Area]]:
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """One curve: positive and negative rows by ``classes`` (see ``reference_metrics``), ordered by ``score``."""
+    """One curve: positive and negative rows by ``classes`` (see ``reference_metrics``).
 
-    label: NDArray[np.float32]
-    rows: Weighting
-    score: NDArray[np.float64]
+    ``ordered`` makes label, weight and score of the rows anew in each round that reads them, so that many curves do not
+    hold their scores while they wait. ``total`` is the weight over all ranks.
+    """
+
+    ordered: Callable[[], _Ordered]
+    total: float
     classes: tuple[int, int]
     first_bits: int
 
     def rounds(self) -> _AreaRounds:
         """Return (weight of the pairs in the right order, weight of all pairs), in squared fixed-point units."""
-        scale, left = sum_scale(self.rows.total), _IMAGE_BITS - self.first_bits
-        cells = np.zeros((1 << self.first_bits, 2), np.int64)
-        cpu_metrics.add_score_histogram(self.label, self.rows.weight, self.score, self.classes, scale, left, cells)
-        cells = (yield cells.ravel()).reshape(-1, 2)
+        cells = (yield self._first_cells().ravel()).reshape(-1, 2)
         right, half = _areas(cells, self.first_bits)
         pairs, within = 2.0 * half, _pairs_within(cells)
         refinement = _Refinement(TOLERANCE * pairs, _in_order(within))
         slots = refinement.choose(within)
         if slots is None:
             return right, pairs
-        count = cpu_metrics.count_scores(self.score, left, slots)
-        taken = np.empty((count + 1, 4), np.int64)
-        count = cpu_metrics.take_scores(
-            self.label, self.rows.weight, self.score, self.classes, scale, left, slots, taken
-        )
-        gained = yield from refinement.refine(taken[:count], left, int(slots.max()) + 1)
+        left = _IMAGE_BITS - self.first_bits
+        gained = yield from refinement.refine(self._rows_of_slots(slots), left, int(slots.max()) + 1)
         return right + gained, pairs
+
+    def _first_cells(self) -> _I8:
+        cells = np.zeros((1 << self.first_bits, 2), np.int64)
+        left, scale = _IMAGE_BITS - self.first_bits, sum_scale(self.total)
+        cpu_metrics.add_score_histogram(*self.ordered(), self.classes, scale, left, cells)
+        return cells
+
+    def _rows_of_slots(self, slots: NDArray[np.int32]) -> _I8:
+        label, weight, score = self.ordered()
+        left, scale = _IMAGE_BITS - self.first_bits, sum_scale(self.total)
+        taken = np.empty((cpu_metrics.count_scores(score, left, slots) + 1, 4), np.int64)
+        count = cpu_metrics.take_scores(label, weight, score, self.classes, scale, left, slots, taken)
+        return taken[:count]
 
 
 class _Refinement:
