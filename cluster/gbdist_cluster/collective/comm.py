@@ -14,7 +14,7 @@ from gbdist_cluster.errors import ClusterError, GangCancelled
 
 __all__ = ["CommCollective"]
 
-_CLOSE_SECONDS = 15.0
+_MARGIN_SECONDS = 5.0
 
 
 class CommCollective(ChannelCollective):
@@ -71,7 +71,7 @@ class CommCollective(ChannelCollective):
             return
         shut = asyncio.run_coroutine_threadsafe(channel.shut(), channel.loop)
         with contextlib.suppress(TimeoutError):  # on a loop that stands still, nothing runs either
-            shut.result(timeout=_CLOSE_SECONDS)
+            shut.result(timeout=channel.deadline + _MARGIN_SECONDS)
 
     def __enter__(self) -> "CommCollective":
         return self

@@ -23,6 +23,7 @@ from gbdist_cluster.errors import ClusterError, GangCancelled
 __all__ = ["CommChannel"]
 
 HEARTBEAT_SECONDS = 1.0
+_NEWS_SECONDS = 2.0
 _WAKE = None  # in place of a message: look at the failure, or see that the peer has left
 _GONE = (Status.closing, Status.closed, Status.failed)
 
@@ -34,7 +35,7 @@ class CommChannel:
         self.rank, self.size, self.traffic = seat.rank, len(addresses), Traffic()
         self.loop: asyncio.AbstractEventLoop = worker.loop.asyncio_loop
         self.failure: ClusterError | None = None
-        self._worker, self._seat, self._addresses, self._deadline = worker, seat, addresses, deadline
+        self._worker, self._seat, self._addresses, self.deadline = worker, seat, addresses, deadline
         self._interval = min(HEARTBEAT_SECONDS, deadline / 5)
         self._links: dict[int, Link] = {}
         self._inboxes: list[queue.SimpleQueue[tuple[int, Payload] | None]] = [
@@ -89,7 +90,7 @@ class CommChannel:
             done.set()
 
         self.call(run)
-        done.wait(self._deadline)
+        done.wait(self.deadline)
 
     def _in_loop(self) -> bool:
         try:
@@ -101,9 +102,9 @@ class CommChannel:
         while True:
             self._check()
             try:
-                arrived = self._inboxes[source].get(timeout=self._deadline)
+                arrived = self._inboxes[source].get(timeout=self.deadline)
             except queue.Empty:
-                if time.monotonic() - self._last_pulse > self._deadline:
+                if time.monotonic() - self._last_pulse > self.deadline:
                     raise self._own_loop_ended() from None
                 continue
             self._check()
@@ -158,13 +159,13 @@ class CommChannel:
         comm = None
         try:
             # Distributed bounds the connection, but not the greeting after it: a stopped process never greets.
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self.deadline):
                 arguments = self._worker.security.get_connection_args("worker")
-                comm = await connect(self._addresses[peer], timeout=self._deadline, **arguments)
+                comm = await connect(self._addresses[peer], timeout=self.deadline, **arguments)
             await comm.write(self._introduction(peer))
             answer = await comm.read()
         except TimeoutError:
-            self._lost(peer, f"cannot be reached: no answer within {self._deadline:g} s")
+            self._lost(peer, f"cannot be reached: no answer within {self.deadline:g} s")
         except Exception as error:  # of many kinds: network, names, certificates
             happened = f"cannot be reached ({type(error).__name__}: {error})"
             self._lost(peer, happened if comm is None else "hung up: perhaps gbdist's plugin is not registered there")
@@ -254,8 +255,8 @@ class CommChannel:
                     continue
                 link.post_beat()
                 link.silent_seconds += elapsed
-                if link.silent_seconds > self._deadline:
-                    self._lost(link.peer, f"was silent for {self._deadline:g} s")
+                if link.silent_seconds > self.deadline:
+                    self._lost(link.peer, f"was silent for {self.deadline:g} s")
 
     async def shut(self) -> None:
         """Leave: say goodbye if all is well, flush, and end everything that runs for this rank."""
@@ -268,7 +269,9 @@ class CommChannel:
         if self.failure is None:
             for link in links:
                 link.post_goodbye()
-        await asyncio.gather(*(link.close() for link in links))
+        # After a success a slow peer may still be taking the last messages; after a failure only its news matter.
+        flush_seconds = self.deadline if self.failure is None else min(_NEWS_SECONDS, self.deadline)
+        await asyncio.gather(*(link.close(flush_seconds) for link in links))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -16,7 +16,6 @@ _OWN_FRAME_BYTES = 16_384
 
 # A payload longer than a piece travels in several, so that on a slow network each piece is a sign of life.
 PIECE_BYTES = 4 << 20
-_FLUSH_SECONDS = 2.0
 
 
 class _Kind(IntEnum):
@@ -115,10 +114,10 @@ class Link:
         """Queue the news that this rank's routine has ended well."""
         self._post(_Kind.BYE, 0, None)
 
-    async def close(self) -> None:
+    async def close(self, flush_seconds: float) -> None:
         """Flush what is queued, for a bounded time, and end the connection and all that runs for it."""
         try:
-            async with asyncio.timeout(_FLUSH_SECONDS):
+            async with asyncio.timeout(flush_seconds):
                 if self._writer is not None:
                     await self._writer
                 await self._comm.close()
@@ -137,8 +136,10 @@ class Link:
         try:
             while self._outbox:
                 await self._comm.write(self._outbox.popleft())
-        except OSError:  # the reader notices too, and tells
+        except Exception:
+            # A message is lost, so the connection is worth nothing: its end tells both sides.
             self._outbox.clear()
+            self._comm.abort()
 
 
 def _payload_of(body: Any) -> Payload:

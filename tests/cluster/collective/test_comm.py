@@ -370,3 +370,21 @@ def test_a_worker_without_the_endpoint_says_so(workers: list[Any]) -> None:
 
 def test_installing_twice_keeps_the_endpoint(workers: list[Any]) -> None:
     assert endpoint.install(workers[0]) is endpoint.endpoint_of(workers[0])
+
+
+@pytest.mark.parametrize(
+    ("body", "happened"),
+    [(threading.Lock(), "closed its connection"), (object(), "sent what cannot be read (TypeError")],
+    ids=["cannot be packed", "cannot be read"],
+)
+def test_a_message_that_is_lost_ends_the_run(workers: list[Any], run_ranks: Ranks, body: object, happened: str) -> None:
+    def routine(collective: CommCollective) -> object:
+        if collective.rank == 1:
+            channel = collective._comm_channel
+            channel.call(channel._links[0]._post, 0, 1, body)
+            channel._inboxes[1].get(timeout=20)  # wakes with the failure
+        return collective.all_reduce(ONES)
+
+    errors = run_ranks(workers, routine)
+    assert [type(error) for error in errors] == [PeerLost] * 3
+    assert any(happened in str(error) for error in errors)
