@@ -11,6 +11,8 @@ from gbdist_cluster.launch.local import default_client
 from gbdist_cluster.plugin import prepare
 from gbdist_cluster.versions import WorkerFacts, check_workers
 
+#: How long a fit waits for the first worker of a cluster.
+WORKERS_SECONDS = 30.0
 _CONNECT_SECONDS = 30
 _lock = threading.Lock()
 _clients: dict[str, Client] = {}
@@ -44,9 +46,9 @@ def _client_at(address: str) -> Client:
         return _clients[address]
 
 
-def ready_workers(client: Client, timeout: float = 30.0) -> tuple[WorkerFacts, ...]:
+def ready_workers(client: Client) -> tuple[WorkerFacts, ...]:
     """The workers that may be used, checked and with gbdist's plugins; ClusterError if there are none in time."""
-    workers = check_workers(client, timeout)
+    workers = check_workers(client, WORKERS_SECONDS)
     prepare(client)
     return workers
 
