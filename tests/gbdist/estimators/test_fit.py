@@ -19,7 +19,6 @@ from sklearn.exceptions import DataConversionWarning
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DaskPool, DataError, ParameterError
 from gbdist.estimators.base import best_scores
 from gbdist.models.catboost_format import fixed_cbm_bytes
-from gbdist_cluster.launch.local import start_local
 
 NAMES = ["a", "b", "c"]
 SETTINGS = {"iterations": 8, "depth": 3, "thread_count": 1}
@@ -224,30 +223,35 @@ def test_class_weights_are_refused_for_numbers():
         regressor(class_weights=[1, 2]).fit(VALUES, FRAME["number"])
 
 
-def test_cluster_and_this_process_train_the_same_model():
+def test_cluster_and_this_process_train_the_same_model(client):
     frame = FRAME[[*NAMES, "target"]]
     here = classifier().fit(frame[NAMES], frame["target"])
-    with start_local(workers=2, threads=1, dashboard=False) as local:
-        model = classifier(client=local.client)
-        lazy = dd.from_pandas(frame, npartitions=3)
-        model.fit(lazy, "target")
-        assert fixed_cbm_bytes(model.model_) == fixed_cbm_bytes(here.model_)
-        assert model.feature_names_in_.tolist() == NAMES
-        assert clone(model).client is local.client
-        accuracy = model.score(lazy, "target")
-        assert model.set_params(client=local.client.scheduler.address).score(lazy, "target") == accuracy
-        predicted = local.client.compute(model.predict(lazy[NAMES])).result()
-        with DaskPool(lazy, "target", client=local.client) as pool:
-            on_pool = classifier().fit(pool)
-            with pytest.raises(DataError, match=r"^X: found a DaskPool, expected rows with their raw values"):
-                on_pool.predict(pool)
-        assert fixed_cbm_bytes(on_pool.model_) == fixed_cbm_bytes(here.model_)
-        assert on_pool.feature_names_in_.tolist() == NAMES
-        on_array = regressor(client=local.client).fit(
-            da.from_array(VALUES, chunks=(100, 3)), da.from_array(FRAME["number"].to_numpy(), chunks=100)
-        )
-        np.testing.assert_array_equal(
-            on_array.predict(VALUES), regressor().fit(VALUES, FRAME["number"]).predict(VALUES)
-        )
+    model = classifier(client=client)
+    lazy = dd.from_pandas(frame, npartitions=3)
+    model.fit(lazy, "target")
+    assert fixed_cbm_bytes(model.model_) == fixed_cbm_bytes(here.model_)
+    assert model.feature_names_in_.tolist() == NAMES
+    assert clone(model).client is client
+    accuracy = model.score(lazy, "target")
     assert accuracy == here.score(frame[NAMES], frame["target"])
+    assert model.set_params(client=client.scheduler.address).score(lazy, "target") == accuracy
+    predicted = client.compute(model.predict(lazy[NAMES])).result()
     assert predicted.tolist() == here.predict(frame[NAMES]).tolist()
+
+
+def test_pool_knows_the_names_of_its_features(client):
+    here = classifier().fit(FRAME[NAMES], FRAME["target"])
+    with DaskPool(dd.from_pandas(FRAME[[*NAMES, "target"]], npartitions=3), "target", client=client) as pool:
+        on_pool = classifier().fit(pool)
+        with pytest.raises(DataError, match=r"^X: found a DaskPool, expected rows with their raw values"):
+            on_pool.predict(pool)
+    assert fixed_cbm_bytes(on_pool.model_) == fixed_cbm_bytes(here.model_)
+    assert on_pool.feature_names_in_.tolist() == NAMES
+
+
+def test_arrays_on_the_cluster(client):
+    X, y = da.from_array(VALUES, chunks=(100, 3)), da.from_array(FRAME["number"].to_numpy(), chunks=100)
+    model = regressor(client=client).fit(X, y)
+    here = regressor().fit(VALUES, FRAME["number"])
+    np.testing.assert_array_equal(model.predict(VALUES), here.predict(VALUES))
+    assert model.score(X, y) == pytest.approx(here.score(VALUES, FRAME["number"]), rel=1e-12)
