@@ -77,8 +77,9 @@ class AUCMu:
         total = np.zeros(scored.label.shape[0])
         for row in scored.predictions:
             total += row
-        by_class = np.argsort(scored.label, kind="stable")
-        ends = np.searchsorted(scored.label[by_class], np.arange(self.n_classes + 1))
+        classes = scored.label.astype(np.uint16)  # 16 bits: numpy sorts those by radix
+        by_class = np.argsort(classes, kind="stable")
+        ends = np.searchsorted(classes[by_class], np.arange(self.n_classes + 1))
         rows_of = [by_class[ends[k] : ends[k + 1]] for k in range(self.n_classes)]
         curves = []
         for i in range(self.n_classes):
