@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from gbdist_cluster.collective.wire import add_decoded, decode, encode
 from gbdist_cluster.errors import ClusterError
 
+# A cluster that another test keeps in this process draws from the global ``random`` at any time, which Hypothesis takes
+# for this module's doing.
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")
+
 INT64 = np.iinfo(np.int64)
 
 # Small and huge values side by side, zeros, and lengths on both sides of a block of 64.
