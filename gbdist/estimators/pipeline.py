@@ -66,7 +66,7 @@ def quantize_sets(
             members = rules.members
             borders = scope.hold(client.scatter([rules.borders], broadcast=True, hash=False))[0]
         else:
-            placement = steps.place_rows(surveyed[0], workers)
+            placement = steps.place_rows(surveyed[0], still_there(client, workers))
             members = placement.members
             borders = steps.request_borders(client, surveyed[0], placement, rules, scope)
         return _bins(client, surveyed, members, borders, initial, scope)
@@ -114,6 +114,12 @@ def _bins(
         QuantizedSet(members, tuple(tuple(futures) for futures in by_rank), chosen, data.survey, dimension)
         for data, by_rank, dimension in asked
     ]
+
+
+def still_there(client: Client, workers: Sequence[str]) -> list[str]:
+    """The workers that have not left while the data were computed; all that there are now if none of them is left."""
+    alive = client.nthreads()
+    return [address for address in workers if address in alive] or sorted(alive)
 
 
 def require_same_columns(name: str, survey: DataSurvey, first: DataSurvey) -> None:

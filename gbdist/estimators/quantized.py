@@ -70,10 +70,10 @@ class SetLayout:
         rows = assemble(shards, self.n_features, weighted=self.weighted, dimension=self.dimension, wide=self.wide)
         label = rows.label
         if self.label_of_code is not None:
-            label = self.label_of_code[label.astype(np.int64)]
+            label = self.label_of_code[label.astype(np.uint16)]  # codes number at most LABEL_LIMIT
         weight = rows.weight
         if self.class_weights is not None:
-            of_class = self.class_weights[label.astype(np.int64)]
+            of_class = self.class_weights[label.astype(np.uint16)]
             # In float64 and rounded once, so that the result does not depend on who computes it.
             weight = (of_class if weight is None else of_class * weight).astype(np.float32)
         return Rows(rows.bins, label, weight, rows.baseline, rows.segments)
@@ -115,8 +115,8 @@ def _refuse_continuous(values: Sequence[Any]) -> None:
         )
 
 
-def codes_for_classes(survey: DataSurvey, classes: Sequence[Any], where: str) -> NDArray[np.float32]:
-    """Number of the class behind each label code; DataError for a label that is not among ``classes``."""
+def codes_for_classes(survey: DataSurvey, classes: Sequence[Any], where: str) -> NDArray[np.float32] | None:
+    """Number of the class behind each label code, None where it is the code; DataError for a label not in ``classes``."""
     number_of = {value: number for number, value in enumerate(classes)}
     values = _values(survey, where)
     for value in values:
@@ -127,14 +127,19 @@ def codes_for_classes(survey: DataSurvey, classes: Sequence[Any], where: str) ->
                 f"one of the {len(classes)} training labels",
                 "Add rows with that label to the training data or leave those rows out.",
             )
-    return np.array([number_of[value] for value in values], dtype=np.float32)
+    return _unless_codes(np.array([number_of[value] for value in values], dtype=np.float32))
 
 
 def numbers_of_codes(survey: DataSurvey, where: str) -> NDArray[np.float32] | None:
     """Number behind each label code for regression; None where the shards keep the numbers themselves."""
     if survey.label is None:
         raise _no_label(where)
-    return None if survey.labels.values is None else survey.labels.label_values()
+    return None if survey.labels.values is None else _unless_codes(survey.labels.label_values())
+
+
+def _unless_codes(meaning: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """None if each code means its own number, which saves every rank a copy of its labels."""
+    return None if np.array_equal(meaning, np.arange(len(meaning))) else meaning
 
 
 def _values(survey: DataSurvey, where: str) -> tuple[Any, ...]:
