@@ -1,4 +1,4 @@
-"""The threads of one rank: slices of rows or features, one kernel call each.
+"""The threads of one rank, and the memory they work in: slices of rows or features, one kernel call each.
 
 Kernels are single-threaded and release the GIL; this is the only place where a rank uses several threads.
 """
@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
+from gbdist.boosting.scratch import Scratch
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -17,10 +19,11 @@ _MIN_ROWS = 16_384
 
 
 class Crew:
-    """A fixed number of threads that live as long as one run."""
+    """A fixed number of threads, and scratch memory, that live as long as one run."""
 
     def __init__(self, threads: int) -> None:
         self.threads = max(1, threads)
+        self.scratch = Scratch()
         self._pool = ThreadPoolExecutor(self.threads, "gbdist") if self.threads > 1 else None
 
     def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -43,7 +43,8 @@ def grow(rows: Rows, cells: Cells, rules: GrowthRules, collective: Collective, c
     Ends early, as CatBoost does (greedy_tensor_search.cpp), when a split has become redundant: every pair of leaves that
     differ in it has an empty one. The redundant split is dropped.
     """
-    leaf_of_row = np.zeros(rows.n_rows, np.uint16)
+    leaf_of_row: NDArray[np.uint16] = crew.scratch.array("leaf of row", (rows.n_rows,), np.uint16)
+    leaf_of_row.fill(0)
     splits: list[TreeSplit] = []
     counted_right = np.zeros(0, np.uint8)
     source = HistogramSource(rows, cells, rules.n_bins, collective, crew)

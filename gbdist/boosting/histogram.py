@@ -76,26 +76,28 @@ class HistogramSource:
         if level > 0:
             half = 1 << (level - 1)
             counted_leaves = np.arange(half) + np.where(counted_right, half, 0)
-        table = self._count(leaf_of_row, 1 << level, counted_leaves, (0, n_features))
+        table = self._count(leaf_of_row, level, counted_leaves, (0, n_features))
         summed = self._add_up(table, 0)
         if level > 0:
-            summed = self._children(self._parents_for(summed), summed, counted_right)
+            summed = self._children(self._parents_for(summed), summed, counted_right, level)
         self._parents = summed
         yield summed
 
     def _parents_for(self, counted: LevelTable) -> NDArray[np.int64]:
         """Parents of the counted features: a share of them at the level where tables begin to be dealt."""
         parents = self._parents
-        if parents is None:  # pragma: a level without parents goes in blocks
+        if parents is None:
             raise RuntimeError("a level was counted by children without its parents")
         start = counted.first - parents.first
         return parents.cells[start : start + counted.cells.shape[0]]
 
     def _children(
-        self, parents: NDArray[np.int64], counted: LevelTable, counted_right: NDArray[np.uint8]
+        self, parents: NDArray[np.int64], counted: LevelTable, counted_right: NDArray[np.uint8], level: int
     ) -> LevelTable:
         n_features, dimensions, n_parents, width = parents.shape
-        children = np.empty((n_features, dimensions, 2 * n_parents, width), np.int64)
+        shape = (n_features, dimensions, 2 * n_parents, width)
+        # Levels take turns, because the parents are still read while their children are written.
+        children = self._crew.scratch.array(f"children {level % 2}", shape, np.int64)
 
         def work(f: int) -> None:
             piece = slice(f, f + 1)
@@ -114,7 +116,7 @@ class HistogramSource:
         leaves = np.arange(1 << level, dtype=np.int64)
         for first in range(0, n_features, size):
             block = (first, min(n_features, first + size))
-            yield self._add_up(self._count(leaf_of_row, 1 << level, leaves, block), first)
+            yield self._add_up(self._count(leaf_of_row, level, leaves, block), first)
 
     def _add_up(self, table: NDArray[np.int64], first: int) -> LevelTable:
         """Sum a table over the ranks, whole or by shares."""
@@ -131,17 +133,18 @@ class HistogramSource:
         return LevelTable(first + start, share.reshape(stop - start, *table.shape[1:]), complete=False)
 
     def _count(
-        self, leaf_of_row: NDArray[np.uint16], n_leaves: int, counted: NDArray[np.int64], features: tuple[int, int]
+        self, leaf_of_row: NDArray[np.uint16], level: int, counted: NDArray[np.int64], features: tuple[int, int]
     ) -> NDArray[np.int64]:
         """Count this rank's rows of the leaves ``counted`` (slot s is leaf counted[s]) for a range of features."""
         start, stop = features
-        shape = (stop - start, self._dimensions, counted.shape[0] << self._bits)
-        histogram = np.zeros((*shape[:2], shape[2] * (2 if self._wide else 1)), np.int64)
+        shape = (stop - start, self._dimensions, counted.shape[0] * self._width)
+        histogram = self._crew.scratch.array(f"histogram {level % 2}", shape, np.int64)
+        histogram.fill(0)
         bins = self._rows.bins[start:stop]
-        if n_leaves == 1 and self._cells.drawn is None and not self._wide:
+        if level == 0 and self._cells.drawn is None and not self._wide:
             self._count_root(bins, histogram)
         else:
-            slot_of_leaf = np.full(n_leaves, -1, np.int32)
+            slot_of_leaf = np.full(1 << level, -1, np.int32)
             slot_of_leaf[counted] = np.arange(counted.shape[0], dtype=np.int32)
             self._count_picked(bins, self._pick(leaf_of_row, slot_of_leaf), histogram)
         return histogram.reshape(*shape[:2], counted.shape[0], self._width)
@@ -154,8 +157,9 @@ class HistogramSource:
 
         def pick(piece: slice) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
             # One place more than rows: the kernel writes before it knows whether it keeps.
-            rows = np.empty(piece.stop - piece.start + 1, np.uint32)
-            slots = np.empty(piece.stop - piece.start + 1, np.uint16)
+            shape, scratch = (piece.stop - piece.start + 1,), self._crew.scratch
+            rows = scratch.array(f"rows from {piece.start}", shape, np.uint32)
+            slots = scratch.array(f"slots from {piece.start}", shape, np.uint16)
             some = _ALL if drawn is None else drawn[piece]
             count = kernels.pick_rows(leaf_of_row[piece], slot_of_leaf, some, piece.start, rows, slots)
             return rows[:count], slots[:count]
@@ -165,17 +169,19 @@ class HistogramSource:
     def _count_root(self, bins: kernels.Bins, histogram: NDArray[np.int64]) -> None:
         values = self._cells.values
         n_features = bins.shape[0]
-        everything = [(np.arange(values.shape[1], dtype=np.uint32), np.zeros(values.shape[1], np.uint16))]
 
         def work(group: tuple[int, int]) -> None:
             first, k = group
-            if first + 4 <= n_features:
-                kernels.add_all_rows(bins, first, values[k], k, histogram)
-                return
-            for f in range(first, n_features):
-                kernels.add_picked_rows_single(bins, f, everything[0], values[k], (k, self._bits), histogram)
+            kernels.add_all_rows(bins, first, values[k], k, histogram)
 
-        self._crew.each(work, [(f, k) for k in range(self._dimensions) for f in range(0, n_features, 4)])
+        whole = n_features - n_features % 4
+        self._crew.each(work, [(f, k) for k in range(self._dimensions) for f in range(0, whole, 4)])
+        if whole < n_features:
+            n_rows = values.shape[1]
+            everything = (np.arange(n_rows, dtype=np.uint32), np.zeros(n_rows, np.uint16))
+            for k in range(self._dimensions):
+                for f in range(whole, n_features):
+                    kernels.add_picked_rows_single(bins, f, everything, values[k], (k, self._bits), histogram)
 
     def _count_picked(
         self,
@@ -185,7 +191,7 @@ class HistogramSource:
     ) -> None:
         n_features = bins.shape[0]
         for k in range(self._dimensions):
-            gathered = [self._gather(k, rows) for rows, _ in picked]
+            gathered = [self._gather(k, rows, f"cells of slice {i}") for i, (rows, _) in enumerate(picked)]
 
             def work(first: int, k: int = k, gathered: list[NDArray[np.int64]] = gathered) -> None:
                 last = min(first + 4, n_features)
@@ -199,8 +205,7 @@ class HistogramSource:
 
             self._crew.each(work, range(0, n_features, 4))
 
-    def _gather(self, dimension: int, rows: NDArray[np.uint32]) -> NDArray[np.int64]:
-        values = self._cells.values[dimension]
-        out = np.empty(kernels.cells_shape(rows.shape[0], self._wide), np.int64)
-        kernels.gather_cells(values, rows, out)
+    def _gather(self, dimension: int, rows: NDArray[np.uint32], name: str) -> NDArray[np.int64]:
+        out = self._crew.scratch.array(name, kernels.cells_shape(rows.shape[0], self._wide), np.int64)
+        kernels.gather_cells(self._cells.values[dimension], rows, out)
         return out

@@ -124,12 +124,11 @@ class _Run:
         )
         rules = GrowthRules(self.params, self.n_bins, tree, self.leaves.l2, self._noise_sigma())
         structure = grow(train.rows, cells, rules, self.collective, self.crew)
-        del cells  # one int64 a row: gone before the leaves need room
         grown = self._estimate(structure)
         self.trees.append(grown)
-        train.add_leaves(structure.leaf_of_row, grown.leaf_values)
+        train.add_leaves(structure.leaf_of_row, grown.leaf_values, self.crew)
         for data in self.sets[1:]:
-            data.add_tree(grown)
+            data.add_tree(grown, self.crew)
         last = len(self.trees) == self.params.iterations
         self._metrics, self._ridge, self._facts, self._bound = self._finish_tree(
             grown, score=last or tree % self.params.metric_period == 0

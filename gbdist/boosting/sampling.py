@@ -74,7 +74,7 @@ class GradientSurvey:
                 cpu_rows.absolute_sums(derivatives[k, rows], self._scales, sums[k])
             if not self.samples_by_norm:
                 return sums.ravel()
-            norms = np.empty(derivatives[0, rows].shape[0])
+            norms = crew.scratch.array(f"norms from {rows.start}", derivatives[0, rows].shape, np.float64)
             cpu_rows.gradient_norms(derivatives[:, rows], self._ridge, norms)
             buckets = np.zeros((MVS_BUCKETS, 2), np.int64)
             cpu_rows.bucket_norms(norms, self._first_bucket, self._norm_scale, buckets)
@@ -151,9 +151,12 @@ def sample_and_pack(
         return _pack(rows, derivatives, weight, None, scales, (params, tree), tools[1])
     for k in range(derivatives.shape[0]):
         cpu_rows.apply_draws(draws, derivatives[k], derivatives[k])
-    weight = draws if rows.weight is None else draws * rows.weight
+    weight = draws
+    if rows.weight is not None:
+        weight = np.multiply(draws, rows.weight, out=tools[1].scratch.array("drawn weights", draws.shape, np.float32))
     scales = _sampled_scales(derivatives, weight, facts, ridge, (params, population, bound), tools)
-    return _pack(rows, derivatives, weight, (draws > 0).view(np.uint8), scales, (params, tree), tools[1])
+    drawn = np.greater(draws, 0.0, out=tools[1].scratch.array("drawn", draws.shape, np.bool_)).view(np.uint8)
+    return _pack(rows, derivatives, weight, drawn, scales, (params, tree), tools[1])
 
 
 def _draw(
@@ -171,7 +174,7 @@ def _draw(
     if bootstrap.kind == "Bayesian" and bootstrap.bagging_temperature == 0.0:
         return None
     key = key_of(params.random_seed, Purpose.BOOTSTRAP, tree)
-    out = np.empty(rows.n_rows, np.float32)
+    out: NDArray[np.float32] = crew.scratch.array("draws", (rows.n_rows,), np.float32)
 
     def draw(piece: tuple[int, int, int]) -> None:
         start, stop, first_row = piece
@@ -181,7 +184,7 @@ def _draw(
         elif bootstrap.kind == "Bayesian":
             cpu_rows.draw_bayesian(key, first_row, bootstrap.bagging_temperature, target)
         elif facts.threshold is not None:
-            norms = np.empty(stop - start)
+            norms = crew.scratch.array(f"norms from {start}", target.shape, np.float64)
             cpu_rows.gradient_norms(derivatives[:, start:stop], ridge, norms)
             cpu_rows.draw_mvs(key, first_row, norms, facts.threshold, target)
 
@@ -241,7 +244,7 @@ def _pack(
 ) -> Cells:
     params, tree = run
     dimension = derivatives.shape[0]
-    values = np.empty((dimension, *cells_shape(rows.n_rows, scales.wide)), np.int64)
+    values = crew.scratch.array("cells", (dimension, *cells_shape(rows.n_rows, scales.wide)), np.int64)
     weights = as_weights(weight)
     weight_key = key_of(params.random_seed, Purpose.WEIGHT_ROUNDING, tree)
     pack = pack_wide_cells if scales.wide else pack_cells

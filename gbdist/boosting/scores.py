@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import MetricTable
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
@@ -14,6 +15,9 @@ from gbdist.kernels import cpu_rows
 from gbdist.metrics import evaluate_many
 from gbdist.metrics.base import Metric, Scored
 from gbdist.models.tree import ObliviousTree
+
+#: CatBoost's name of the training set
+LEARN = "learn"
 
 
 @dataclass
@@ -38,19 +42,28 @@ class DataSet:
         bound = float(np.abs(bias).max(initial=0.0)) + population.baseline_bound
         return cls(name, rows, population, predictions, bound)
 
-    def add_leaves(self, leaf_of_row: NDArray[np.uint16], values: NDArray[np.float64]) -> None:
+    def add_leaves(self, leaf_of_row: NDArray[np.uint16], values: NDArray[np.float64], crew: Crew) -> None:
         """Move predictions on by one tree: values float64 [n_leaves, dimension], learning rate included."""
         columns = np.ascontiguousarray(values.T)
-        for k in range(columns.shape[0]):
-            cpu_rows.add_leaf_values(leaf_of_row, columns[k], self.predictions[k])
+
+        def add(piece: slice) -> None:
+            for k in range(columns.shape[0]):
+                cpu_rows.add_leaf_values(leaf_of_row[piece], columns[k], self.predictions[k, piece])
+
+        crew.each(add, crew.row_slices(self.rows.n_rows))
         self.bound += float(np.abs(values).max(initial=0.0))
 
-    def add_tree(self, tree: ObliviousTree) -> None:
+    def add_tree(self, tree: ObliviousTree, crew: Crew) -> None:
         """Move predictions on by a tree that was grown on other rows."""
-        leaf_of_row = np.zeros(self.rows.n_rows, np.uint16)
-        for level, split in enumerate(tree.splits):
-            cpu_rows.split_leaves(self.rows.bins[split.feature], split.border, level, leaf_of_row)
-        self.add_leaves(leaf_of_row, tree.leaf_values)
+        leaf_of_row: NDArray[np.uint16] = crew.scratch.array("eval leaf of row", (self.rows.n_rows,), np.uint16)
+
+        def move(piece: slice) -> None:
+            leaf_of_row[piece] = 0
+            for level, split in enumerate(tree.splits):
+                cpu_rows.split_leaves(self.rows.bins[split.feature, piece], split.border, level, leaf_of_row[piece])
+
+        crew.each(move, crew.row_slices(self.rows.n_rows))
+        self.add_leaves(leaf_of_row, tree.leaf_values, crew)
 
     def scored(self) -> Scored:
         """What a metric sees."""
@@ -61,19 +74,22 @@ class DataSet:
             total_weight=self.population.total_weight,
             label_bound=self.population.label_bound,
             prediction_bound=self.bound,
+            total_rows=self.population.n_rows,
         )
 
 
 def set_names(n_evals: int) -> list[str]:
     """Names of the data sets, as CatBoost has them in ``evals_result_``."""
     if n_evals == 1:
-        return ["learn", "validation"]
-    return ["learn", *(f"validation_{i}" for i in range(n_evals))]
+        return [LEARN, "validation"]
+    return [LEARN, *(f"validation_{i}" for i in range(n_evals))]
 
 
 def score_all(
     sets: Sequence[DataSet], metrics: tuple[Metric, ...], extra: NDArray[np.int64], collective: Collective
 ) -> tuple[MetricTable, NDArray[np.int64]]:
     """Evaluate the metrics and add up ``extra`` over the ranks in the first of their rounds."""
-    values, sums = evaluate_many([(metrics, data.scored()) for data in sets], extra, collective.all_reduce)
+    on_learn = tuple(metric for metric in metrics if not metric.skip_train)
+    jobs = [(on_learn if data.name == LEARN else metrics, data.scored()) for data in sets]
+    values, sums = evaluate_many(jobs, extra, collective.all_reduce)
     return {data.name: table for data, table in zip(sets, values, strict=True)}, sums

@@ -1,15 +1,17 @@
 """Checked parameters and facts of the data → everything the trainer is told, with CatBoost's own defaults filled in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.catboost_options import PoolFacts, catboost_defaults, options_of
 from gbdist.estimators.class_weights import class_weights
+from gbdist.metrics import make_metrics
 from gbdist.metrics.base import Metric
 from gbdist.objectives import make_objective
+from gbdist.objectives.base import Objective
 
 #: Losses of one dimension whose labels are the two classes, or probabilities.
 _BINARY = ("Logloss", "CrossEntropy")
@@ -92,8 +94,10 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     pool = PoolFacts(facts.rows, facts.features, facts.label_min, facts.label_max, best_model)
     options = catboost_defaults(asked, pool)
     threads = checked.get("thread_count", -1)
+    metrics = _metrics(loss, checked, _n_classes(loss, facts), weighted=facts.weighted or weights is not None)
+    params = _boost_params(checked, options, make_objective(loss, _n_classes(loss, facts)), metrics)
     return Resolved(
-        params=_boost_params(checked, options, _n_classes(loss, facts), best_model, max(int(str(threads)), 1)),
+        params=replace(params, use_best_model=best_model, threads=max(int(str(threads)), 1)),
         options=_for_the_model(options, checked, facts, weights),
         class_weights=weights,
         verbose=_verbose(checked),
@@ -149,15 +153,14 @@ def _n_classes(loss: str, facts: DataFacts) -> int:
 
 
 def _boost_params(
-    checked: Mapping[str, Any], options: Mapping[str, Any], n_classes: int, best_model: bool, threads: int
+    checked: Mapping[str, Any], options: Mapping[str, Any], objective: Objective, metrics: tuple[Metric, ...]
 ) -> BoostParams:
     """Pick what the trainer needs out of CatBoost's nested options."""
     boosting, trees = options["boosting_options"], options["tree_learner_options"]
     bootstrap, detector = trees["bootstrap"], boosting["od_config"]
-    loss = options["loss_function"]["type"]
     return BoostParams(
-        objective=make_objective(loss, n_classes),
-        metrics=_metrics(loss, checked, n_classes),
+        objective=objective,
+        metrics=metrics,
         eval_metric=0,
         iterations=boosting["iterations"],
         learning_rate=boosting["learning_rate"],
@@ -183,24 +186,24 @@ def _boost_params(
             p_value=detector["stop_pvalue"],
             min_trees=checked.get("best_model_min_trees", 1),
         ),
-        use_best_model=best_model,
         metric_period=checked.get("metric_period", 1),
-        threads=threads,
     )
 
 
-def _metrics(loss: str, checked: Mapping[str, Any], n_classes: int) -> tuple[Metric, ...]:
-    """The metric that decides, then the loss, then the custom ones, each once: CatBoost's order (its learn_error.tsv)."""
-    from gbdist.metrics import make_metrics
+def _metrics(loss: str, checked: Mapping[str, Any], n_classes: int, weighted: bool) -> tuple[Metric, ...]:
+    """The metric that decides, then the loss, then the custom ones, each once: CatBoost's order (its learn_error.tsv).
 
+    On weighted rows CatBoost reports a custom metric twice, with the weights and without.
+    """
     decides = checked.get("eval_metric", loss)
     deciding = make_metrics(decides, n_classes, loss)
     if len(deciding) > 1:
         names = ", ".join(metric.name for metric in deciding)
         raise ParameterError("eval_metric", decides, "one value", f"It has one for each class: choose one of {names}.")
     made = {metric.name: metric for metric in deciding}
-    for description in (loss, *checked.get("custom_metric", ())):
-        for metric in make_metrics(description, n_classes, loss):
+    customs = [(name, weighted) for name in checked.get("custom_metric", ())]
+    for description, twice in ((loss, False), *customs):
+        for metric in make_metrics(description, n_classes, loss, expand_weights=twice):
             made.setdefault(metric.name, metric)
     return tuple(made.values())
 
