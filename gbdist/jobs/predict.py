@@ -110,12 +110,12 @@ class Scorer:
         if kind == "prediction":
             self.columns = ("prediction",)
 
-    def score(self, batch: Any) -> Any:
-        """Predictions for a ``pyarrow.RecordBatch`` of the model's features, as a ``pyarrow.Table``. One thread."""
+    def score(self, batch: Any, threads: int = 1) -> Any:
+        """Predictions for a ``pyarrow.RecordBatch`` of the model's features, as a ``pyarrow.Table``."""
         import pyarrow as pa
 
         kind = {"prediction": self._prediction_type(), "probability": "Probability", "raw": "RawFormulaVal"}[self._kind]
-        values = np.asarray(self._model.predict(feature_matrix(batch), prediction_type=kind, thread_count=1))
+        values = np.asarray(self._model.predict(feature_matrix(batch), prediction_type=kind, thread_count=threads))
         values = values.reshape(batch.num_rows, -1)
         if values.dtype == object:
             return pa.table({"prediction": pa.array(values[:, 0].tolist(), pa.string())})
@@ -175,7 +175,7 @@ def feature_matrix(batch: Any) -> NDArray[np.float32]:
     return matrix.T
 
 
-def score_piece(piece: Piece, part: str, scorer: Scorer) -> int:
+def score_piece(piece: Piece, part: str, scorer: Scorer, threads: int = 1) -> int:
     """Score one piece into one part file; the number of rows. A part appears whole or not at all."""
     import pyarrow.parquet as pq
 
@@ -185,7 +185,7 @@ def score_piece(piece: Piece, part: str, scorer: Scorer) -> int:
     with pq.ParquetWriter(unfinished, scorer.empty().schema) as writer:
         for batch in read_batches(piece, scorer.features, batch_rows):
             # A file's own order of columns is not the model's.
-            writer.write_table(scorer.score(batch.select(list(scorer.features))))
+            writer.write_table(scorer.score(batch.select(list(scorer.features)), threads))
             rows += batch.num_rows
     os.replace(unfinished, part)
     return rows
@@ -193,9 +193,10 @@ def score_piece(piece: Piece, part: str, scorer: Scorer) -> int:
 
 def _score_here(tasks: Sequence[tuple[Piece, str]], scorer: Scorer, threads: int) -> Iterator[int]:
     """Rows of each part, as they are done. CatBoost and pyarrow release the GIL, so threads use all cores."""
+    each = max(1, threads // len(tasks))  # a single large piece uses all cores too
     pool = ThreadPoolExecutor(threads, thread_name_prefix="gbdist-predict")
     try:
-        for future in as_completed([pool.submit(score_piece, piece, part, scorer) for piece, part in tasks]):
+        for future in as_completed([pool.submit(score_piece, piece, part, scorer, each) for piece, part in tasks]):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)

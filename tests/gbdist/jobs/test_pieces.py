@@ -1,5 +1,6 @@
 """Pieces cover every row once, in order, and are as large as asked."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,44 @@ def test_file_without_rows_is_a_piece(tmp_path: Path) -> None:
     assert sum(batch.num_rows for batch in read_batches(piece, ["a"], 7)) == 0
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+@pytest.mark.parametrize("piece_bytes", [3, 7, 10, 64, 10_000])
+def test_every_line_of_a_csv_file_is_read_once(tmp_path: Path, piece_bytes: int, end: str) -> None:
+    path = tmp_path / "a.csv"
+    newline = end or "\n"
+    # Lines of many lengths, so that every way for a line to lie across an edge occurs.
+    path.write_bytes((newline.join(["a,b", *(f"{row},{10 ** (row % 7)}" for row in range(200))]) + end).encode())
+    pieces = cut_into_pieces([DataFile(str(path), "csv")], ["a"], piece_bytes)
+    read = [value for piece in pieces for batch in read_batches(piece, ["a"], 7) for value in batch["a"].to_pylist()]
+    assert read == list(range(200))
+
+
 def test_csv_column_that_begins_with_whole_numbers_may_have_points_and_gaps(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    # Longer than a block of the reader, so that the types of the first block would not fit the last.
-    path.write_text("a\n" + "1\n" * (9 << 20) + "2.5\nNA\n")
-    (piece,) = cut_into_pieces([DataFile(str(path), "csv")], ["a"])
-    last = [batch["a"].to_pylist()[-2:] for batch in read_batches(piece, ["a"], 7)][-1]
+    # Longer than the first block of the reader, from which types are guessed.
+    path.write_text("a\n" + "1\n" * (2 << 20) + "2.5\nNA\n")
+    pieces = cut_into_pieces([DataFile(str(path), "csv")], ["a"])
+    last = [batch["a"].to_pylist()[-2:] for piece in pieces for batch in read_batches(piece, ["a"], 7)][-1]
     assert last == [2.5, None]
+
+
+def test_packed_csv_is_one_piece(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"".join(f"{row},x\n".encode() for row in range(50))))
+    (piece,) = cut_into_pieces([DataFile(str(path), "csv")], ["a"], piece_bytes=10)
+    assert [value for batch in read_batches(piece, ["a"], 7) for value in batch["a"].to_pylist()] == list(range(50))
+
+
+def test_value_that_does_not_fit_is_named_with_its_file_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "1,2\n" * (1 << 18) + "1,oops\n")
+    (piece,) = cut_into_pieces([DataFile(str(path), "csv")], ["b"])
+    with pytest.raises(DataError) as caught:
+        list(read_batches(piece, ["b"], 7))
+    assert str(caught.value) == (
+        f"{path}: found invalid value 'oops' in the column 'b', which began as double, expected lines like the first ones. "
+        "Repair the line, leave the column out, or write the data as Parquet, which has types."
+    )
 
 
 def test_missing_column_is_named_with_the_file_and_the_nearest_one(grouped: DataFile) -> None:
