@@ -61,10 +61,13 @@ def plan(
     parts = collect(X, y, sample_weight, baseline)
     client = resolve_client(client)
     workers = ready_workers(client)
-    with FutureScope() as scope:
-        raw = put_on_cluster(parts, client, [worker.address for worker in workers], scope)
-        counts = count_rows_of(client, raw, scope)
-        where = held_where(client, raw)
+    counts: list[int] = [parts.n_rows or 0]
+    where: tuple[str | None, ...] = (None,)
+    if parts.lazy:
+        with FutureScope() as scope:
+            raw = put_on_cluster(parts, client, [worker.address for worker in workers], scope)
+            counts = count_rows_of(client, raw, scope)
+            where = held_where(client, raw)
     placement = place(counts, where, [worker.address for worker in workers])
     n_features = len(parts.feature_names)
     wide = quantize_params(parameters).border_count > 255

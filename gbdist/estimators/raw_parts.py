@@ -169,6 +169,8 @@ def _persist(
 
 def _futures_in(collection: Any) -> list[Future]:
     """The futures of a persisted collection's partitions, in order; empty if any of them is still to be computed."""
+    if hasattr(collection, "expr") and type(collection.expr).__name__ != "FromGraph":
+        return []  # not what persist leaves, and its graph may be large to write out
     graph = collection.__dask_graph__()
     futures = []
     for key in flatten(collection.__dask_keys__()):

@@ -226,6 +226,21 @@ def test_error_in_a_callback_ends_the_run(fit: Fit, frame: dd.DataFrame) -> None
     assert len(fit(frame, "y").ensemble.trees) == 8  # the cluster is free again
 
 
+@pytest.mark.parametrize("step", ["request_survey", "request_borders", "request_bins", "wait_for"])
+def test_interrupt_leaves_nothing(fit: Fit, frame: dd.DataFrame, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    from gbdist.estimators import preparation
+
+    done = getattr(preparation, step)
+
+    def interrupted(*arguments: Any) -> Any:
+        done(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(preparation, step, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(frame, "y")
+
+
 def test_plan_says_what_training_would_hold(client: Client, frame: dd.DataFrame) -> None:
     made = plan(frame, "y", parameters={}, sample_weight="w", client=client)
     assert (made.rows, made.features, made.partitions) == (5_000, 6, 5)
