@@ -13,6 +13,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "target": str,
     "eval": (str, list),
     "weight": str,
+    "ignore": (str, list),
     "task": str,
     "workers": int,
     "threads": int,
@@ -34,7 +35,7 @@ class ConfigError(GbdistError):
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The keys and values of a job file, checked; ``data`` and ``eval`` are lists.
+    """The keys and values of a job file, checked; ``data``, ``eval`` and ``ignore`` are lists.
 
     Paths in it are relative to the folder that the command runs in, as on the command line.
     """
@@ -54,7 +55,7 @@ def read_config(path: Path) -> dict[str, Any]:
             raise ConfigError(
                 _place(path, text, key), f"{key} = {value!r} has the wrong type", f"Expected {_names(KEYS[key])}."
             )
-    for key in ("data", "eval"):
+    for key in ("data", "eval", "ignore"):
         if isinstance(values.get(key), str):
             values[key] = [values[key]]
     return values

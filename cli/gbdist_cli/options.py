@@ -29,6 +29,9 @@ EvalOption = Annotated[
     list[str] | None, typer.Option("--eval", metavar="DATA", help="Data to score while training; may be repeated.")
 ]
 WeightOption = Annotated[str | None, typer.Option("--weight", metavar="COL", help="The column with row weights.")]
+IgnoreOption = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="COL", help="A column that is no feature; may be repeated.")
+]
 ParamOption = Annotated[
     list[str] | None,
     typer.Option("--param", "-p", metavar="NAME=VALUE", help="A CatBoost parameter; may be repeated."),

@@ -10,10 +10,16 @@ from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches, require_col
 PARTITION_BYTES = 32 << 20
 
 
-def open_table(data: Sequence[str], required: Sequence[str], columns: Sequence[str] | None = None) -> Any:
+def open_table(
+    data: Sequence[str],
+    required: Sequence[str],
+    columns: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+) -> Any:
     """The rows of files, folders and patterns as a ``dask.dataframe.DataFrame``, in order; nothing is read but schemas.
 
-    ``required`` columns must be there; ``columns`` (default: those of the first file) are what the table has, in this order.
+    ``required`` columns must be there; ``columns`` (default: those of the first file) are what the table has, in this order;
+    ``ignore`` are left out of the first file's.
 
     Raises
     ------
@@ -24,8 +30,8 @@ def open_table(data: Sequence[str], required: Sequence[str], columns: Sequence[s
 
     files = find_files(data)
     schema = read_schema(files[0])
-    names = list(schema.names if columns is None else columns)
-    require_columns(files[0].path, schema.names, [*required, *names])
+    require_columns(files[0].path, schema.names, [*required, *ignore, *(columns or ())])
+    names = list(columns) if columns is not None else [name for name in schema.names if name not in ignore]
     pieces = cut_into_pieces(files, names, PARTITION_BYTES, exact=required)
     types = schema if files[0].format == "parquet" else pieces[0].types
     meta = types.empty_table().select(names).to_pandas(ignore_metadata=True)

@@ -18,7 +18,8 @@ from gbdist.jobs.targets import Task, choose_task
 class TrainJob:
     """What to train on, for what, where, and where the model goes.
 
-    ``data`` and ``eval_data`` are files, folders or patterns. ``params`` are CatBoost's parameters under its names.
+    ``data`` and ``eval_data`` are files, folders or patterns; ``ignore`` are columns that are no features.
+    ``params`` are CatBoost's parameters under its names.
     ``scheduler`` is the address of a Dask cluster; without one ``workers`` workers of ``threads`` threads start here.
     """
 
@@ -27,6 +28,7 @@ class TrainJob:
     output: Path = Path("model.cbm")
     eval_data: tuple[str, ...] = ()
     weight: str | None = None
+    ignore: tuple[str, ...] = ()
     task: str = "auto"
     params: dict[str, Any] = field(default_factory=dict)
     workers: int | None = None
@@ -108,7 +110,9 @@ def prepare(job: TrainJob) -> Prepared:
     if not job.data:
         raise ParameterError("DATA", job.data, "at least one file, folder or pattern", "Say what to train on.")
     weights = [] if job.weight is None else [job.weight]
-    table = open_table(job.data, required=[job.target, *weights])
+    if job.target in job.ignore or job.weight in job.ignore:
+        raise ParameterError("ignore", job.ignore, "neither the target nor the weight in it", "Leave it out.")
+    table = open_table(job.data, required=[job.target, *weights], ignore=job.ignore)
     eval_table = None
     if job.eval_data:
         # The eval set is scored as it is: row weights are about learning.

@@ -29,8 +29,8 @@ def test_a_full_job_is_read(tmp_path: Path) -> None:
         ("[prams]\ndepth = 3\n", "{path}:1: unknown key 'prams'. Did you mean 'params'?"),
         (
             "iterations = 3\n",
-            "{path}:1: unknown key 'iterations'. Known keys: data, target, eval, weight, task, workers, threads, scheduler, "
-            "output, params; CatBoost's parameters go under [params].",
+            "{path}:1: unknown key 'iterations'. Known keys: data, target, eval, weight, ignore, task, workers, threads, "
+            "scheduler, output, params; CatBoost's parameters go under [params].",
         ),
         ('workers = "2"\n', "{path}:1: workers = '2' has the wrong type. Expected a whole number."),
         ("workers = true\n", "{path}:1: workers = True has the wrong type. Expected a whole number."),

@@ -113,6 +113,10 @@ def test_text_feature_is_refused_by_name_and_leaves_no_model(
     assert ran.code == 3
     assert "'malignant'" in ran.stderr
     assert list(tmp_path.iterdir()) == []
+    ran = run("train", cancer, "--target", "mean area", "--scheduler", scheduler, "-p", "iterations=5", "--json",
+              "--ignore", "malignant", "--ignore", "importance")  # fmt: skip
+    assert ran.code == 0, ran.stderr
+    assert ran.json["features"] == 5
 
 
 def test_interrupted_training_ends_with_130_and_leaves_nothing(cancer: Path, tmp_path: Path) -> None:
