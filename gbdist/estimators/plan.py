@@ -1,15 +1,19 @@
 """What a fit would put where, without training: rows and bytes of each worker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import dask
+import numpy as np
+from distributed import Client
 
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.inputs import collect
 from gbdist.estimators.parameters import quantize_params
-from gbdist.estimators.preparation import count_rows_of, held_where
+from gbdist.estimators.preparation import gather, held_where
 from gbdist.estimators.quantized import row_bytes
-from gbdist.estimators.raw_parts import put_on_cluster
+from gbdist.estimators.raw_parts import futures_in
 from gbdist.estimators.scope import FutureScope
 from gbdist_cluster.placement import place
 
@@ -61,13 +65,9 @@ def plan(
     parts = collect(X, y, sample_weight, baseline)
     client = resolve_client(client)
     workers = ready_workers(client)
-    counts: list[int] = [parts.n_rows or 0]
-    where: tuple[str | None, ...] = (None,)
-    if parts.lazy:
-        with FutureScope() as scope:
-            raw = put_on_cluster(parts, client, [worker.address for worker in workers], scope)
-            counts = count_rows_of(client, raw, scope)
-            where = held_where(client, raw)
+    counts: list[int] = _lengths(parts.features, client) if parts.lazy else [parts.n_rows or 0]
+    where: Sequence[str | None] = held_where(client, futures_in(parts.features)) if parts.lazy else []
+    where = where or [None] * len(counts)
     placement = place(counts, where, [worker.address for worker in workers])
     n_features = len(parts.feature_names)
     wide = quantize_params(parameters).border_count > 255
@@ -82,3 +82,10 @@ def plan(
             WorkerPlan(address, rows, pieces, rows * a_row, rows * _TRAINER_BYTES * max(classes, 1), limits[address])
         )
     return Plan(sum(counts), n_features, parts.n_parts, tuple(made))
+
+
+def _lengths(collection: Any, client: Client) -> list[int]:
+    """Rows of each partition; a partition that has to be computed for it is let go at once."""
+    pieces = np.ravel(collection.to_delayed())
+    with FutureScope() as scope:
+        return gather(client, scope.hold(client.compute([dask.delayed(len)(piece) for piece in pieces])))

@@ -70,7 +70,7 @@ def finish_survey(client: Client, request: SurveyRequest, scope: FutureScope) ->
     scope.drop(request.futures)
     first_rows = np.cumsum((0, *survey.part_rows)).tolist()
     numbers = tuple(replace(number, first_row=first_rows[number.number]) for number in request.numbers)
-    return Surveyed(request.raw, survey, numbers, held_where(client, request.raw))
+    return Surveyed(request.raw, survey, numbers, held_where(client, request.raw.features))
 
 
 def count_rows_of(client: Client, raw: RawParts, scope: FutureScope) -> list[int]:
@@ -78,10 +78,10 @@ def count_rows_of(client: Client, raw: RawParts, scope: FutureScope) -> list[int
     return gather(client, scope.hold(client.map(tasks.count_part, raw.features, **names("count"))))
 
 
-def held_where(client: Client, raw: RawParts) -> tuple[str | None, ...]:
-    """A worker that holds the features of each partition, None where none does any more."""
-    held = client.who_has(raw.features)
-    return tuple(min(held.get(future.key, ()), default=None) for future in raw.features)
+def held_where(client: Client, futures: Sequence[Future]) -> tuple[str | None, ...]:
+    """A worker that holds the result of each future, None where none does (any more)."""
+    held = client.who_has(futures) if futures else {}
+    return tuple(min(held.get(future.key, ()), default=None) for future in futures)
 
 
 def request_borders(

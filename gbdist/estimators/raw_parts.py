@@ -155,7 +155,7 @@ def _persist(
         if isinstance(collection, list):  # a vector in memory, cut like X
             futures[i] = scope.hold(_send(client, collection, workers))
         elif collection is not None:
-            futures[i] = _futures_in(collection)
+            futures[i] = futures_in(collection)
             if not futures[i]:
                 fresh.append(i)
     # Frames and arrays apart, because Dask plans them apart; those of a kind at once, so that they share what they read.
@@ -163,11 +163,11 @@ def _persist(
         chosen = [i for i in fresh if hasattr(given[i], "divisions") == frames]
         if chosen:
             for i, collection in zip(chosen, client.persist([given[i] for i in chosen]), strict=True):
-                futures[i] = scope.hold(_futures_in(collection))
+                futures[i] = scope.hold(futures_in(collection))
     return futures
 
 
-def _futures_in(collection: Any) -> list[Future]:
+def futures_in(collection: Any) -> list[Future]:
     """The futures of a persisted collection's partitions, in order; empty if any of them is still to be computed."""
     if hasattr(collection, "expr") and type(collection.expr).__name__ != "FromGraph":
         return []  # not what persist leaves, and its graph may be large to write out

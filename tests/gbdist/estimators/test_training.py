@@ -249,6 +249,20 @@ def test_plan_says_what_training_would_hold(client: Client, frame: dd.DataFrame)
     assert all(worker.fits for worker in made.workers)
     with DaskPool(frame, "y", sample_weight="w", client=client) as pool:
         assert sum(worker.shard_bytes for worker in made.workers) == pool.nbytes
+    in_memory = plan(frame.compute(), "y", parameters={}, sample_weight="w", client=client)
+    assert [worker.rows for worker in in_memory.workers] == [worker.rows for worker in made.workers]
+
+
+def test_plan_leaves_persisted_rows_where_they_are(client: Client, table: pd.DataFrame) -> None:
+    workers = sorted(client.nthreads())
+    parts = [table.iloc[:2_500][FEATURES].to_numpy(), table.iloc[2_500:][FEATURES].to_numpy()]
+    blocks = [client.scatter([part], workers=[at], hash=False)[0] for part, at in zip(parts, workers[1:], strict=True)]
+    X = da.concatenate([da.from_delayed(block, (2_500, 6), np.float32) for block in blocks])
+    held = client.persist(X)
+    made = plan(held, parameters={}, client=client)
+    rows = {worker.address: worker.rows for worker in made.workers}
+    assert sum(rows.values()) == 5_000
+    assert min(rows[workers[1]], rows[workers[2]]) > 1_600
 
 
 def test_data_of_this_process_below_the_bound_need_no_cluster(
