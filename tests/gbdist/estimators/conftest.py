@@ -32,6 +32,12 @@ def client(three_workers: Client) -> Iterator[Client]:
     assert three_workers.run_on_scheduler(_tasks_left) == []
 
 
+@pytest.fixture
+def tasks_left(client: Client) -> Callable[[], list[str]]:
+    """Ask the scheduler which tasks it still knows, to be called while an error is still at hand."""
+    return lambda: list(client.run_on_scheduler(_tasks_left))
+
+
 async def _tasks_left(dask_scheduler: Any) -> list[str]:
     # Releases travel as messages of their own, so they may arrive after the test has ended.
     for _ in range(500):

@@ -191,7 +191,9 @@ def test_dense_bins_that_do_not_fit(table: pd.DataFrame) -> None:
     )
 
 
-def test_nothing_stays_after_an_error_that_is_still_looked_at(client: Client, table: pd.DataFrame) -> None:
+def test_nothing_stays_after_an_error_that_is_still_looked_at(
+    client: Client, table: pd.DataFrame, tasks_left: Callable[[], list[str]]
+) -> None:
     bad = table.assign(a=table["a"].astype(object))
     bad.loc[4_000, "a"] = "x"
     parts = [bad.iloc[:2_500].astype({"a": "float32"}), bad.iloc[2_500:]]
@@ -201,7 +203,7 @@ def test_nothing_stays_after_an_error_that_is_still_looked_at(client: Client, ta
     assert str(refused.value) == (
         "column 'a' of partition 1: found string values, expected numbers. Encode it as numbers or drop it."
     )
-    # The fixture looks at the cluster while ``refused`` still refers to the frames of the failed call.
+    assert tasks_left() == []  # while ``refused`` still refers to the frames of the failed call
 
 
 def test_error_of_the_users_own_graph_is_the_one_raised(client: Client, table: pd.DataFrame) -> None:

@@ -227,18 +227,27 @@ def test_error_in_a_callback_ends_the_run(fit: Fit, frame: dd.DataFrame) -> None
 
 
 @pytest.mark.parametrize("step", ["request_survey", "request_borders", "request_bins", "wait_for"])
-def test_interrupt_leaves_nothing(fit: Fit, frame: dd.DataFrame, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_interrupt_leaves_nothing(
+    fit: Fit,
+    frame: dd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    tasks_left: Callable[[], list[str]],
+    step: str,
+) -> None:
     from gbdist.estimators import preparation
 
     done = getattr(preparation, step)
+    results = []
 
     def interrupted(*arguments: Any) -> Any:
-        done(*arguments)
+        results.append(done(*arguments))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(preparation, step, interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit(frame, "y")
+    assert tasks_left() == []  # while ``results`` still refers to the futures
+    assert len(results) == 1
 
 
 def test_plan_says_what_training_would_hold(client: Client, frame: dd.DataFrame) -> None:
