@@ -1,0 +1,85 @@
+"""Preparation costs few tasks, keeps no raw rows, and sends none through the scheduler."""
+
+import asyncio
+import itertools
+from collections import Counter
+from typing import Any
+
+import dask.array as da
+import dask.dataframe as dd
+import pandas as pd
+import pytest
+from dask.utils import key_split
+from distributed import Client
+
+from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation import share_edges
+
+
+@pytest.mark.parametrize(
+    ("n_features", "n_workers", "n_threads", "n_shares"),
+    [(28, 2, 2, 2), (28, 2, 16, 16), (3, 8, 8, 3), (500, 4, 400, 64), (500, 100, 100, 100), (1, 1, 1, 1)],
+)
+def test_features_are_shared_out_evenly(n_features: int, n_workers: int, n_threads: int, n_shares: int) -> None:
+    edges = share_edges(n_features, n_workers, n_threads)
+    widths = [stop - start for start, stop in itertools.pairwise(edges)]
+    assert (len(widths), sum(widths)) == (n_shares, n_features)
+    assert max(widths) - min(widths) <= 1
+    assert min(widths) >= 1
+
+
+@pytest.mark.parametrize("n_parts", [5, 20])
+def test_tasks_are_partitions_and_workers_squared(client: Client, table: pd.DataFrame, n_parts: int) -> None:
+    X = da.from_array(table[list("abcdef")].to_numpy(), chunks=(5_000 // n_parts, 6))
+    before = _steps_seen(client)
+    with DaskPool(X, client=client) as pool:
+        pieces = sum(len(futures) for futures in pool.data.shards)
+    steps = _steps_seen(client) - before
+    assert pieces <= n_parts + 2  # at most one cut a worker
+    assert steps == {
+        "gbdist-survey": n_parts,
+        "gbdist-sample": n_parts,
+        "gbdist-cut": 3,
+        "gbdist-take": 9,
+        "gbdist-choose": 3,
+        "gbdist-borders": 1,
+        "gbdist-quantize": pieces,
+    }
+
+
+def _steps_seen(client: Client) -> Counter[str]:
+    def keys(dask_scheduler: Any) -> list[str]:
+        return sorted({str(entry[0]) for entry in dask_scheduler.transition_log if str(entry[0]).startswith("gbdist-")})
+
+    return Counter(key_split(key) for key in client.run_on_scheduler(keys))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_raw_rows_are_let_go(client: Client, table: pd.DataFrame, lazy: bool) -> None:
+    async def in_memory(dask_scheduler: Any) -> list[str]:
+        for _ in range(500):
+            kept = sorted({key_split(ts.key) for ts in dask_scheduler.tasks.values() if ts.state == "memory"})
+            if kept == ["gbdist-quantize"]:
+                break
+            await asyncio.sleep(0.01)
+        return kept
+
+    X = dd.from_pandas(table, npartitions=7, sort=False) if lazy else table
+    with DaskPool(X, "y", client=client):
+        assert client.run_on_scheduler(in_memory) == ["gbdist-quantize"]
+
+
+def test_rows_in_memory_do_not_pass_the_scheduler(
+    client: Client, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scattered: list[dict[str, Any]] = []
+    scatter = client.scatter
+
+    def watched(data: Any, **how: Any) -> Any:
+        scattered.append(how)
+        return scatter(data, **how)
+
+    monkeypatch.setattr(client, "scatter", watched)
+    with DaskPool(table, "y", client=client):
+        assert [how["direct"] for how in scattered] == [True] * 3
+        assert sorted(at for how in scattered for at in how["workers"]) == sorted(client.nthreads())
