@@ -5,15 +5,12 @@ the word, then reads the run's inbox: messages for the listener, ranks that end,
 run, the other ranks are told to stop, their tasks are given back, and the error raised is the one that caused it.
 """
 
-import copy
 import logging
 import os
 import socket
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +22,7 @@ from gbdist_cluster.errors import ClusterError, GangCancelled, PeerLost
 from gbdist_cluster.lease import lease
 from gbdist_cluster.plugin import prepare
 from gbdist_cluster.post import Inbox, tell
+from gbdist_cluster.rank_errors import error_of_rank, error_of_task
 from gbdist_cluster.ranks import RankContext, RankOrder, run_rank
 from gbdist_cluster.rpc import call_scheduler
 
@@ -103,29 +101,6 @@ def _announcer(inbox: Inbox, rank: int) -> Callable[[Future], None]:
     return lambda _: inbox.put({"kind": "done", "rank": rank})
 
 
-class _WorkerTraceback(Exception):
-    """The text of a traceback on a worker."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
-
-
-def _local_copy(error: BaseException) -> BaseException:
-    """Return the error without the frames of its worker, whose traceback becomes its cause, as text.
-
-    Dask rebuilds those frames in cycles that refer to the error. Raised as it is, it would bind our own frames into
-    them, and the futures of the shards would live until the garbage collector comes by.
-    """
-    text = "".join(traceback.format_exception(error))
-    try:
-        fresh = copy.copy(error)  # pickling brought it here, and copying asks no more of it
-    except Exception:
-        fresh = error
-    fresh.__traceback__ = None
-    fresh.__cause__ = _WorkerTraceback(text)
-    return fresh
-
-
 class _Overseer:
     """The client's view of one run."""
 
@@ -154,8 +129,8 @@ class _Overseer:
         """Start the ranks, see them through, and clean up."""
         try:
             self._submit(routine, shared, wait_for_workers)
+            self._wait_for_start(wait_for_workers)
             if len(self._members) > 1:
-                self._wait_for_start(wait_for_workers)
                 self._tell({"kind": "go"})
             while not self._finished and not self._failed:
                 self._read(1.0)
@@ -235,11 +210,11 @@ class _Overseer:
     def _failed(self) -> bool:
         return bool(self._errors or self._lost)
 
-    def _read(self, timeout: float, *, listen: bool = True) -> None:
-        """Take one letter from the inbox, waiting for it if there is none."""
+    def _read(self, timeout: float, *, listen: bool = True) -> bool:
+        """Take one letter from the inbox, waiting for it if there is none; return whether there was one."""
         letter = self._inbox.get(timeout)
         if letter is None:
-            return
+            return False
         match letter["kind"]:
             case "started":
                 self._started.add(letter["rank"])
@@ -250,23 +225,17 @@ class _Overseer:
                 self._tell({"kind": "answer", "number": letter["number"], "answer": answer}, only=letter["rank"])
             case "lost":
                 self._lost += [rank for rank, member in enumerate(self._members) if member.address == letter["worker"]]
+            case "failed":
+                self._blame(letter["rank"], error_of_rank(letter))
             case "done":
-                self._end(letter["rank"])
+                self._done.add(letter["rank"])
+                if error := error_of_task(self._futures[letter["rank"]]):
+                    self._blame(letter["rank"], error)
+        return True
 
-    def _end(self, rank: int) -> None:
-        self._done.add(rank)
-        error: BaseException | None
-        try:
-            error = self._futures[rank].exception(timeout=_RESULT_SECONDS)
-        except (CancelledError, TimeoutError, RuntimeError) as gone:  # RuntimeError: the client's loop is closed
-            error = ClusterError(
-                f"The task of rank {rank} disappeared: {gone or type(gone).__name__}",
-                "Check that the scheduler is still there and that nobody cancelled the task.",
-            )
-        if error is not None:
-            error = _local_copy(error)
-            error.add_note(f"In rank {rank} of {len(self._members)}, on worker {self._members[rank].address}.")
-            self._errors.append((rank, error))
+    def _blame(self, rank: int, error: BaseException) -> None:
+        error.add_note(f"In rank {rank} of {len(self._members)}, on worker {self._members[rank].address}.")
+        self._errors.append((rank, error))
 
     def _tell(self, letter: dict[str, Any], *, only: int | None = None) -> None:
         ranks = range(len(self._members)) if only is None else [only]
@@ -279,8 +248,10 @@ class _Overseer:
         self._stopped = True
         with suppress(ClusterError):
             self._tell({"kind": "cancel", "reason": reason})
+        while self._read(0.0, listen=False):
+            pass
         # Ranks that have not begun would begin when their worker gets free; those that run are in our hands.
-        idle = {rank for rank in range(len(self._members)) if len(self._members) > 1 and rank not in self._started}
+        idle = set(range(len(self._members))) - self._started
         self._give_back([self._futures[rank] for rank in idle])
         end = time.monotonic() + GRACE_SECONDS
         while len(self._done | idle | set(self._lost)) < len(self._members) and time.monotonic() < end:
@@ -296,8 +267,9 @@ class _Overseer:
         for _, error in self._errors:
             if not isinstance(error, PeerLost | GangCancelled):
                 return error
-        silent = sorted(self._started - self._done - set(self._lost))
-        self._remove([self._members[rank].address for rank in silent])
+        silent = self._silent()
+        if not self._lost:
+            self._remove([self._members[rank].address for rank in silent])
         for ranks, what in ((self._lost, "left the cluster"), (silent, "stopped answering")):
             if ranks:
                 named = ", ".join(f"{self._members[rank].address} (rank {rank})" for rank in ranks)
@@ -312,6 +284,15 @@ class _Overseer:
         )
         error.__cause__ = echo
         return error
+
+    def _silent(self) -> list[int]:
+        """Return the ranks that did not end and of which a peer says that it lost them.
+
+        A rank that merely computes for long does not end within the grace either, but it still beats.
+        """
+        echoes = " ".join(str(error) for _, error in self._errors)
+        unended = sorted(self._started - self._done - set(self._lost))
+        return [rank for rank in unended if f"rank {rank} at {self._members[rank].address} " in echoes]
 
     def _remove(self, addresses: list[str]) -> None:
         """Take workers that answer neither their peers nor us out of the cluster; Dask itself would wait for minutes."""

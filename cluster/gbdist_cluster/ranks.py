@@ -8,11 +8,13 @@ import pickle
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import cloudpickle  # type: ignore[import-untyped]
 from distributed import get_worker
 
 from gbdist_cluster.collective.channel import Traffic
@@ -181,14 +183,18 @@ _runs: dict[object, _Run] = {}
 def run_rank(
     order: RankOrder, routine: Callable[[RankContext], Any], shared: bytes, handles: Sequence[ShardHandle]
 ) -> Any:
-    """Be one rank: the body of its Dask task. Returns what the routine returns."""
+    """Be one rank: the body of its Dask task. Returns what the routine returns.
+
+    An error goes to the client as a message, and the task then ends well: raised through Dask's frames, which hold the
+    task's arguments, it would keep the shards in memory until the worker's garbage collector comes by.
+    """
     worker = get_worker()
     run = _Run(order, worker)
     _runs[order.key] = run
     try:
         run.check_wanted()
+        run.outbox.send("started", rank=order.rank)
         if len(order.addresses) > 1:
-            run.outbox.send("started", rank=order.rank)
             run.wait_for_go()
         with run.joined() as collective:
             context = RankContext(
@@ -201,8 +207,23 @@ def run_rank(
                 _run=run,
             )
             return routine(context)
+    except BaseException as error:
+        run.outbox.send("failed", rank=order.rank, **_described(error))
+        return None
     finally:
         del _runs[order.key]
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    """Return an error as fields of a message: pickled, in words, and its traceback as text."""
+    text = "".join(traceback.format_exception(error))
+    words = f"{type(error).__name__}: {error}"
+    error.__traceback__ = None  # it cannot travel, and its frames hold the shards
+    try:
+        body = cloudpickle.dumps(error)
+    except Exception:  # whatever a class of the user's does
+        body = b""
+    return {"body": body, "words": words, "trace": text}
 
 
 def deliver(key: str, kind: str, number: int = 0, answer: bool = False, reason: str = "") -> None:

@@ -38,6 +38,17 @@ def running_ranks(client: Client) -> list[int]:
     return list(client.run(count).values())
 
 
+def stored(client: Client) -> list[int]:
+    """Bytes of shards that each worker stores."""
+
+    def ask() -> int:
+        from gbdist_cluster import shards
+
+        return shards.stored_bytes()
+
+    return list(client.run(ask).values())
+
+
 def until(condition: Callable[[], bool]) -> bool:
     """Look again and again for 30 s; whether the condition came true."""
     end = time.monotonic() + 30
@@ -148,6 +159,28 @@ def test_an_error_of_gbdist_keeps_its_type_and_text(client: Client, workers: lis
     assert_nothing_left(client)
 
 
+def test_an_error_that_cannot_be_pickled_is_told_in_words(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        class OddError(Exception):
+            def __init__(self, one: int, two: int) -> None:
+                super().__init__("odd")
+
+        raise OddError(1, 2)
+
+    with pytest.raises(ClusterError, match=r"The routine raised OddError: odd\. Its traceback on the worker"):
+        run_on_gang(client, routine, members=members_of(workers))
+    assert_nothing_left(client)
+
+
+def test_the_traceback_of_the_worker_is_the_cause(client: Client, workers: list[str]) -> None:
+    def inner_function() -> None:
+        raise ValueError("cause")
+
+    with pytest.raises(ValueError, match="cause") as caught:
+        run_on_gang(client, lambda context: inner_function(), members=members_of(workers))
+    assert "in inner_function" in str(caught.value.__cause__)
+
+
 def test_an_error_stops_ranks_that_only_look_between_steps(client: Client, workers: list[str]) -> None:
     def routine(context: RankContext) -> None:
         if context.rank == 0:
@@ -246,11 +279,14 @@ def test_an_error_does_not_pin_the_shards(client: Client, workers: list[str]) ->
 
     gc.collect()
     gc.disable()
+    client.run(gc.disable)
     try:
         fail_with_a_shard()
         assert until(lambda: not client.futures)
+        assert until(lambda: stored(client) == [0, 0])
     finally:
         gc.enable()
+        client.run(gc.enable)
 
 
 def test_two_gangs_at_once_both_finish(client: Client, workers: list[str]) -> None:
@@ -297,6 +333,14 @@ def test_a_worker_that_stays_busy_is_named_with_its_task(client: Client, workers
     gate.set()
     busy.result()
     assert_nothing_left(client)
+
+
+def test_a_gang_of_one_waits_no_longer_than_asked(client: Client, workers: list[str], occupy: Occupy) -> None:
+    busy, gate = occupy(workers[0])
+    with pytest.raises(ClusterError, match=r"could not start within 0\.2 s: rank 0's worker .* is busy with"):
+        run_on_gang(client, lambda context: None, members=members_of(workers[:1]), wait_for_workers=0.2)
+    gate.set()
+    busy.result()
 
 
 def test_an_unknown_worker_is_refused_at_once(client: Client, workers: list[str]) -> None:
