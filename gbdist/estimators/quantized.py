@@ -156,4 +156,4 @@ def _values(survey: DataSurvey, where: str) -> tuple[Any, ...]:
 
 
 def _no_label(where: str) -> DataError:
-    return DataError(where, "no labels", "one label a row", "Make the DaskPool with y.")
+    return DataError(where, "no labels", "one label a row", "Give y beside X, or make the DaskPool with y.")
