@@ -82,7 +82,7 @@ def make_fit(name: str, client: Any) -> Callable[[Any, Any, int], Any]:
             iterations=trees, depth=COMMON["depth"], learning_rate=COMMON["rate"], client=client, verbose=False, **more
         ).fit(x, y)
     if name == "xgboost.dask":
-        import xgboost
+        import xgboost.dask
 
         return lambda x, y, trees: xgboost.dask.DaskXGBClassifier(
             n_estimators=trees, max_depth=COMMON["depth"], learning_rate=COMMON["rate"], tree_method="hist", max_bin=255

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 
 from gbdist.errors import DataError
-from gbdist.estimators.features import Expected
 from gbdist.estimators.hyperparameters import Hyperparameters
-from gbdist.estimators.inputs import collect, is_lazy
 from gbdist.estimators.listeners import History, close, progress_listener
-from gbdist.estimators.parameters import canonical
-from gbdist.estimators.prediction import Job, answer_shape, model_of_bytes
-from gbdist.estimators.predictor import Predictor
-from gbdist.estimators.scoring import Compare, Moments, lazy_moments
+from gbdist.estimators.parameters.canonical import canonical
+from gbdist.estimators.prediction.answers import Job, answer_shape, model_of_bytes
+from gbdist.estimators.prediction.features import Expected
+from gbdist.estimators.prediction.predictor import Predictor
+from gbdist.estimators.prediction.scoring import Compare, Moments, lazy_moments
+from gbdist.estimators.preparation.inputs import collect, is_lazy
 from gbdist.models.catboost_format import cbm_bytes
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from gbdist.estimators.base import DaskCatBoost
-from gbdist.estimators.inputs import is_lazy
-from gbdist.estimators.questions import Labels, Values
-from gbdist.estimators.scoring import label_moments
+from gbdist.estimators.prediction.questions import Labels, Values
+from gbdist.estimators.prediction.scoring import label_moments
+from gbdist.estimators.preparation.inputs import is_lazy
 
 
 class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed

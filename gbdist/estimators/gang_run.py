@@ -12,7 +12,7 @@ from gbdist.boosting.loop import BoostResult, boost
 from gbdist.boosting.params import BoostParams
 from gbdist.errors import DataError
 from gbdist.estimators.local_run import n_bins
-from gbdist.estimators.quantized import QuantizedSet, SetLayout, layout_of
+from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of
 from gbdist.estimators.setup import Setup
 from gbdist_cluster.gang import Member, RankContext, run_on_gang
 

@@ -12,15 +12,15 @@ from gbdist.boosting.events import Listener
 from gbdist.boosting.loop import BoostResult, boost
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
-from gbdist.estimators import tasks
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.inputs import Parts
-from gbdist.estimators.parameters import QuantizeParams
-from gbdist.estimators.pipeline import Source, named, require_same_columns
-from gbdist.estimators.quantized import SetLayout
-from gbdist.estimators.raw_parts import PartFormat, PartNumber, cut_block, read_part
+from gbdist.estimators.parameters.canonical import QuantizeParams
+from gbdist.estimators.preparation import tasks
+from gbdist.estimators.preparation.inputs import Parts
+from gbdist.estimators.preparation.pipeline import Source, named, require_same_columns
+from gbdist.estimators.preparation.quantized import SetLayout
+from gbdist.estimators.preparation.raw_parts import PartFormat, PartNumber, cut_block, read_part
+from gbdist.estimators.preparation.shard import ArenaSpec
 from gbdist.estimators.setup import Setup
-from gbdist.estimators.shard import ArenaSpec
 from gbdist.quantize.binning import bins_dtype
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey, merge_surveys

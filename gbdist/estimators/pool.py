@@ -7,12 +7,12 @@ from distributed import Client
 
 from gbdist.errors import DataError
 from gbdist.estimators.clusters import ready_workers, resolve_client
-from gbdist.estimators.inputs import collect
-from gbdist.estimators.parameters import QuantizeParams, canonical, quantize_params
-from gbdist.estimators.pipeline import Known, Source, quantize_sets
-from gbdist.estimators.pool_files import load_pool, save_pool
-from gbdist.estimators.quantized import QuantizedSet
-from gbdist.estimators.tables import KINDS
+from gbdist.estimators.parameters.canonical import QuantizeParams, canonical, quantize_params
+from gbdist.estimators.preparation.inputs import collect
+from gbdist.estimators.preparation.pipeline import Known, Source, quantize_sets
+from gbdist.estimators.preparation.pool_files import load_pool, save_pool
+from gbdist.estimators.preparation.quantized import QuantizedSet
+from gbdist.estimators.preparation.tables import KINDS
 from gbdist.quantize.borders import FeatureBorders
 
 

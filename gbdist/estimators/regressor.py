@@ -5,8 +5,8 @@ from typing import Any
 from sklearn.base import RegressorMixin
 
 from gbdist.estimators.base import DaskCatBoost
-from gbdist.estimators.inputs import is_lazy
-from gbdist.estimators.scoring import number_moments
+from gbdist.estimators.prediction.scoring import number_moments
+from gbdist.estimators.preparation.inputs import is_lazy
 
 
 class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed

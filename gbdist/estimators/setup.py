@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.parameters import class_order
-from gbdist.estimators.quantized import class_names, codes_for_classes, numbers_of_codes
-from gbdist.estimators.resolve import DataFacts, Resolved, resolve
+from gbdist.estimators.parameters.canonical import class_order
+from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
+from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
 from gbdist.quantize.exact import to_float
 from gbdist.quantize.merge_surveys import DataSurvey
 from gbdist.quantize.survey import LabelFacts

@@ -11,14 +11,14 @@ from gbdist.estimators import local_run
 from gbdist.estimators.clusters import ready_workers, require_room, resolve_client
 from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
 from gbdist.estimators.initial import InitialModel, initial_model
-from gbdist.estimators.inputs import collect
 from gbdist.estimators.listeners import CallbackListener, callback_listener
-from gbdist.estimators.parameters import quantize_params
-from gbdist.estimators.pipeline import Source, quantize_sets, require_same_columns
+from gbdist.estimators.parameters.canonical import quantize_params
 from gbdist.estimators.pool import DaskPool
-from gbdist.estimators.quantized import QuantizedSet
+from gbdist.estimators.preparation.inputs import collect
+from gbdist.estimators.preparation.pipeline import Source, quantize_sets, require_same_columns
+from gbdist.estimators.preparation.quantized import QuantizedSet
+from gbdist.estimators.preparation.split import split_for
 from gbdist.estimators.setup import Setup, set_up
-from gbdist.estimators.split import split_for
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.merge import sum_with_initial
@@ -122,7 +122,7 @@ def train(
     Parameters
     ----------
     X, y, sample_weight, baseline : see ``inputs.collect``; X may be a DaskPool, which has the others
-    parameters : ``parameters.canonical``'s answer
+    parameters : ``canonical``'s answer
     eval_sets : (X, y), (X, y, sample_weight) or DaskPool each
     eval_fraction : share of the rows to hold out as the only eval set
     init_model : CatBoost model or path to go on from

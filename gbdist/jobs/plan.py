@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gbdist.estimators.parameters import canonical
+from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.plan import plan
 from gbdist.jobs.cluster import workers_for
 from gbdist.jobs.targets import Task, choose_task, count_classes

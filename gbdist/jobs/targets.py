@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from gbdist.errors import DataError, ParameterError
-from gbdist.estimators.parameter_table import ALIASES, CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
 Task = Literal["binary", "multiclass", "regression"]
 TASKS = ("auto", "binary", "multiclass", "regression")

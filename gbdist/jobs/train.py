@@ -102,7 +102,7 @@ class Prepared:
 
 def prepare(job: TrainJob) -> Prepared:
     """Check parameters, files, columns and the output; nothing but names, types and counts is read."""
-    from gbdist.estimators.parameters import canonical
+    from gbdist.estimators.parameters.canonical import canonical
 
     require_writable_file(job.output)
     # Classification knows every parameter that regression knows; what is not for the task is refused by ``fit``.
@@ -122,7 +122,7 @@ def prepare(job: TrainJob) -> Prepared:
 
 
 def _is_loss(name: str) -> bool:
-    from gbdist.estimators.parameter_table import ALIASES
+    from gbdist.estimators.parameters.table import ALIASES
 
     return ALIASES.get(name, name) == "loss_function"
 

@@ -14,9 +14,9 @@ from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
 from gbdist.boosting.loop import boost
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.estimators import local_run
-from gbdist.estimators.inputs import collect
-from gbdist.estimators.parameters import canonical, quantize_params
-from gbdist.estimators.pipeline import Source
+from gbdist.estimators.parameters.canonical import canonical, quantize_params
+from gbdist.estimators.preparation.inputs import collect
+from gbdist.estimators.preparation.pipeline import Source
 from gbdist.estimators.setup import set_up
 from gbdist.models.catboost_format import fixed_cbm_bytes
 from gbdist_cluster.collective.threads import run_threads

@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, r2_score
 
 import gbdist
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DataError, ModelError, ParameterError
-from gbdist.estimators.questions import Labels
+from gbdist.estimators.prediction.questions import Labels
 
 NAMES = ["a", "b", "c"]
 BOTH = pytest.mark.parametrize("kind", [DaskCatBoostClassifier, DaskCatBoostRegressor])
@@ -421,7 +421,7 @@ def test_package_lists_what_it_has():
 
 
 def test_text_labels_keep_pandas_own_type():
-    from gbdist.estimators.prediction import Job, _as_frame
+    from gbdist.estimators.prediction.answers import Job, _as_frame
 
     job = Job(Labels(np.array(["x", "y"], dtype=object)), None, (), np.dtype(object))
     some = _as_frame(np.array(["x"], dtype=object), pd.RangeIndex(1), job)

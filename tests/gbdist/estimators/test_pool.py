@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from distributed import Client
 
 from gbdist.errors import ClusterError, DataError, ParameterError
-from gbdist.estimators import raw_parts
 from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation import raw_parts
 
 FEATURES = list("abcdef")
 HeldBy = Callable[[DaskPool], Any]

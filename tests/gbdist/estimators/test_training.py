@@ -13,7 +13,7 @@ from distributed import Client
 
 from gbdist.boosting.events import Event, RunFinished, RunStarted, TreeGrown
 from gbdist.errors import DataError, ModelError, ParameterError
-from gbdist.estimators.parameters import canonical
+from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.plan import plan
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.training import TrainResult, train
@@ -129,7 +129,7 @@ def test_eval_set_smaller_than_the_gang(fit: Fit, table: pd.DataFrame, frame: dd
 
 
 def test_eval_fraction_holds_rows_out(fit: Fit, table: pd.DataFrame, frame: dd.DataFrame) -> None:
-    from gbdist.estimators.split import split_for
+    from gbdist.estimators.preparation.split import split_for
 
     here, _ = both(fit, table, frame, "y", eval_fraction=0.2)
     kept = split_for(0.2).mask(0, len(table))

@@ -13,8 +13,8 @@ import pytest
 import scipy.sparse as sp
 
 from gbdist.errors import DataError
-from gbdist.estimators.inputs import collect
-from gbdist.estimators.tables import slice_rows, take_rows
+from gbdist.estimators.preparation.inputs import collect
+from gbdist.estimators.preparation.tables import slice_rows, take_rows
 
 
 @pytest.fixture

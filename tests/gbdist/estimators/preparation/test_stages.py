@@ -13,7 +13,7 @@ from dask.utils import key_split
 from distributed import Client
 
 from gbdist.estimators.pool import DaskPool
-from gbdist.estimators.preparation import share_edges
+from gbdist.estimators.preparation.stages import share_edges
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from catboost import CatBoostClassifier, CatBoostRegressor, Pool
 
 from gbdist.boosting.params import Bootstrap, Stopping
 from gbdist.errors import DataError, ParameterError
-from gbdist.estimators.parameters import canonical
-from gbdist.estimators.resolve import DataFacts, Resolved, resolve
+from gbdist.estimators.parameters.canonical import canonical
+from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
 
 CLASSES = {
     "Logloss": (0, 1),

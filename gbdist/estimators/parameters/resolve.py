@@ -6,8 +6,8 @@ from typing import Any
 
 from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
 from gbdist.errors import DataError, ParameterError
-from gbdist.estimators.catboost_options import PoolFacts, catboost_defaults, options_of
-from gbdist.estimators.class_weights import class_weights
+from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults, options_of
+from gbdist.estimators.parameters.class_weights import class_weights
 from gbdist.metrics import make_metrics
 from gbdist.metrics.base import Metric
 from gbdist.objectives import make_objective

@@ -12,10 +12,10 @@ from catboost import CatBoost, CatBoostError
 from numpy.typing import NDArray
 
 from gbdist.errors import ModelError
-from gbdist.estimators.features import Expected, as_matrix_of_numbers
-from gbdist.estimators.inputs import is_lazy, is_lazy_frame
-from gbdist.estimators.questions import Labels, Question
-from gbdist.estimators.tables import as_table, count_rows
+from gbdist.estimators.prediction.features import Expected, as_matrix_of_numbers
+from gbdist.estimators.prediction.questions import Labels, Question
+from gbdist.estimators.preparation.inputs import is_lazy, is_lazy_frame
+from gbdist.estimators.preparation.tables import as_table, count_rows
 from gbdist.models.catboost_format import cbm_bytes
 
 #: Models that a process keeps ready: a worker rarely serves more at a time, and each may be hundreds of megabytes.

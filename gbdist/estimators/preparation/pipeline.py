@@ -7,15 +7,15 @@ from typing import Any
 from distributed import Client, Future
 
 from gbdist.errors import DataError
-from gbdist.estimators import preparation as steps
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.inputs import Parts
-from gbdist.estimators.parameters import QuantizeParams
-from gbdist.estimators.preparation import Surveyed
-from gbdist.estimators.quantized import QuantizedSet
-from gbdist.estimators.raw_parts import RawParts, put_on_cluster
-from gbdist.estimators.scope import FutureScope
-from gbdist.estimators.split import RowSplit
+from gbdist.estimators.parameters.canonical import QuantizeParams
+from gbdist.estimators.preparation import stages
+from gbdist.estimators.preparation.inputs import Parts
+from gbdist.estimators.preparation.quantized import QuantizedSet
+from gbdist.estimators.preparation.raw_parts import RawParts, put_on_cluster
+from gbdist.estimators.preparation.scope import FutureScope
+from gbdist.estimators.preparation.split import RowSplit
+from gbdist.estimators.preparation.stages import Surveyed
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey, check_columns
 
@@ -66,9 +66,9 @@ def quantize_sets(
             members = rules.members
             borders = scope.hold(client.scatter([rules.borders], broadcast=True, hash=False))[0]
         else:
-            placement = steps.place_rows(surveyed[0], still_there(client, workers))
+            placement = stages.place_rows(surveyed[0], still_there(client, workers))
             members = placement.members
-            borders = steps.request_borders(client, surveyed[0], placement, rules, scope)
+            borders = stages.request_borders(client, surveyed[0], placement, rules, scope)
         return _bins(client, surveyed, members, borders, initial, scope)
 
 
@@ -77,11 +77,11 @@ def _survey(client: Client, sources: Sequence[Source], workers: Sequence[str], s
     for source in sources:  # two sides of a split are computed once
         if id(source.parts) not in raw_of:
             raw_of[id(source.parts)] = put_on_cluster(source.parts, client, workers, scope)
-    requests = [steps.request_survey(client, raw_of[id(source.parts)], source.split, scope) for source in sources]
+    requests = [stages.request_survey(client, raw_of[id(source.parts)], source.split, scope) for source in sources]
     surveyed = []
     for source, request in zip(sources, requests, strict=True):
         try:
-            surveyed.append(steps.finish_survey(client, request, scope))
+            surveyed.append(stages.finish_survey(client, request, scope))
         except DataError as error:
             raise named(error, source.name) from None
     return surveyed
@@ -100,14 +100,14 @@ def _bins(
         model = scope.hold(client.scatter([initial], broadcast=True, hash=False))[0]
     asked: list[tuple[Surveyed, list[list[Any]], int]] = []
     for data in surveyed:
-        placement = steps.on_ranks_of(steps.place_rows(data, members), members)
+        placement = stages.on_ranks_of(stages.place_rows(data, members), members)
         dimension = data.survey.baseline.dimension if data.survey.baseline is not None else 0
         dimension = dimension if initial is None else initial.dimension
-        asked.append((data, steps.request_bins(client, data, placement, borders, model, dimension, scope), dimension))
+        asked.append((data, stages.request_bins(client, data, placement, borders, model, dimension, scope), dimension))
     for data in surveyed:
         data.raw.release(scope)
     shards = [future for _, by_rank, _ in asked for futures in by_rank for future in futures]
-    steps.wait_for([*shards, borders])
+    stages.wait_for([*shards, borders])
     chosen: tuple[FeatureBorders, ...] = client.gather(borders)
     scope.keep(shards)
     return [

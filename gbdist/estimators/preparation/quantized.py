@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
-from gbdist.estimators.shard import Shard, assemble
+from gbdist.estimators.preparation.shard import Shard, assemble
 from gbdist.quantize.binning import bins_dtype
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey

@@ -8,7 +8,7 @@ import numpy as np
 from catboost.metrics import BuiltinMetric
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameter_table import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
+from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
 
 _EXPECTED = {
     "bool": "True or False",

@@ -10,8 +10,8 @@ from catboost import CatBoostClassifier, CatBoostRegressor
 from catboost.metrics import AUC
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameter_table import ALIASES, TABLE, OnlyAt
-from gbdist.estimators.parameters import QuantizeParams, canonical, class_order, quantize_params
+from gbdist.estimators.parameters.canonical import QuantizeParams, canonical, class_order, quantize_params
+from gbdist.estimators.parameters.table import ALIASES, TABLE, OnlyAt
 
 LEAVE_OUT = "Leave it out for CatBoost's default."
 TOGETHER = "expected a value that CatBoost takes together with the other parameters. CatBoost says: "
@@ -236,7 +236,7 @@ def test_what_the_regressor_refuses(given: dict[str, Any], text: str) -> None:
 
 
 def test_a_combination_that_no_single_parameter_explains_is_quoted_whole() -> None:
-    from gbdist.estimators.catboost_options import ANY_DATA, catboost_defaults
+    from gbdist.estimators.parameters.catboost_options import ANY_DATA, catboost_defaults
 
     with pytest.raises(ParameterError) as refusal:
         catboost_defaults({"loss_function": "RMSE", "leaf_estimation_method": "Exact"}, ANY_DATA)

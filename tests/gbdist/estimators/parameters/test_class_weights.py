@@ -8,8 +8,8 @@ import pytest
 from catboost import CatBoostClassifier
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.class_weights import class_weights
-from gbdist.estimators.parameters import canonical
+from gbdist.estimators.parameters.canonical import canonical
+from gbdist.estimators.parameters.class_weights import class_weights
 
 
 def catboosts_own(labels: np.ndarray, weight: np.ndarray | None, **given: Any) -> list[float]:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.parameters import QuantizeParams
-from gbdist.estimators.raw_parts import Block, PartFormat, PartNumber, read_part
-from gbdist.estimators.shard import ArenaSpec, Shard, arena_of
-from gbdist.estimators.tables import count_rows, slice_rows
+from gbdist.estimators.parameters.canonical import QuantizeParams
+from gbdist.estimators.preparation.raw_parts import Block, PartFormat, PartNumber, read_part
+from gbdist.estimators.preparation.shard import ArenaSpec, Shard, arena_of
+from gbdist.estimators.preparation.tables import count_rows, slice_rows
 from gbdist.quantize.binning import bin_part, bins_dtype
 from gbdist.quantize.borders import FeatureBorders, choose_borders
 from gbdist.quantize.raw import RawPart

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from catboost import CatBoostClassifier, CatBoostRegressor
 
-from gbdist.estimators.parameter_table import ALIASES, CLASSIFIER_ONLY, TABLE
-from gbdist.estimators.parity import text
+from gbdist.estimators.parameters.parity import text
+from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE
 
-PARITY = Path(__file__).parents[3] / "docs/parity.md"
+PARITY = Path(__file__).parents[4] / "docs/parity.md"
 
 
 def constructor(estimator: type) -> set[str]:

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError
-from gbdist.estimators.inputs import Parts
-from gbdist.estimators.prediction import Job, ShippedModel, answer_part, ship
-from gbdist.estimators.tables import as_vector, column, count_rows, select_columns
+from gbdist.estimators.prediction.answers import Job, ShippedModel, answer_part, ship
+from gbdist.estimators.preparation.inputs import Parts
+from gbdist.estimators.preparation.tables import as_vector, column, count_rows, select_columns
 
 
 @dataclass(frozen=True, slots=True)

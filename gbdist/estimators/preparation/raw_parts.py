@@ -9,10 +9,10 @@ from dask.core import flatten
 from distributed import Client, Future
 
 from gbdist.errors import DataError
-from gbdist.estimators.inputs import Parts
-from gbdist.estimators.scope import FutureScope
-from gbdist.estimators.split import RowSplit
-from gbdist.estimators.tables import (
+from gbdist.estimators.preparation.inputs import Parts
+from gbdist.estimators.preparation.scope import FutureScope
+from gbdist.estimators.preparation.split import RowSplit
+from gbdist.estimators.preparation.tables import (
     bytes_of,
     column,
     column_labels,

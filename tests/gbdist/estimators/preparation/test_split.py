@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.split import split_for
+from gbdist.estimators.preparation.split import split_for
 
 FRACTIONS = [0.1, 0.25, 1 / 3, 0.5, 0.7, 0.999]
 

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError
-from gbdist.estimators.inputs import is_lazy, is_lazy_frame
-from gbdist.estimators.tables import column_labels, count_columns, is_frame, library_of
+from gbdist.estimators.preparation.inputs import is_lazy, is_lazy_frame
+from gbdist.estimators.preparation.tables import column_labels, count_columns, is_frame, library_of
 from gbdist.quantize.raw import open_features
 
 _SHOWN = 5

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gbdist.boosting.rows import Segment
-from gbdist.estimators.shard import ArenaSpec, Shard, arena_of, assemble
+from gbdist.estimators.preparation.shard import ArenaSpec, Shard, arena_of, assemble
 
 SPEC = ArenaSpec(key="test", n_rows=10, n_features=3, wide=False, weighted=True, dimension=2)
 

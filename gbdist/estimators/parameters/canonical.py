@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.catboost_options import ANY_DATA, Written, catboost_defaults, options_of
-from gbdist.estimators.parameter_table import ALIASES, CLASSIFIER_ONLY, TABLE
-from gbdist.estimators.value_checks import check_value
+from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, options_of
+from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE
+from gbdist.estimators.parameters.value_checks import check_value
 
 #: At most one of each group may be given, as in CatBoost's core.py (_process_synonyms, _process_verbose).
 _ONE_OF = (

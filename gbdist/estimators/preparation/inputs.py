@@ -10,7 +10,7 @@ import numpy as np
 from dask.delayed import Delayed
 
 from gbdist.errors import DataError
-from gbdist.estimators.tables import (
+from gbdist.estimators.preparation.tables import (
     KINDS,
     as_matrix,
     as_table,

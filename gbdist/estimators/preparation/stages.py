@@ -15,13 +15,13 @@ from distributed import Client, Future, as_completed
 from distributed.scheduler import KilledWorker
 
 from gbdist.errors import ClusterError, DataError
-from gbdist.estimators import tasks
-from gbdist.estimators.parameters import QuantizeParams
-from gbdist.estimators.raw_parts import PartNumber, RawParts
-from gbdist.estimators.scope import FutureScope
-from gbdist.estimators.shard import ArenaSpec
-from gbdist.estimators.split import RowSplit
-from gbdist.estimators.tasks import PieceTask
+from gbdist.estimators.parameters.canonical import QuantizeParams
+from gbdist.estimators.preparation import tasks
+from gbdist.estimators.preparation.raw_parts import PartNumber, RawParts
+from gbdist.estimators.preparation.scope import FutureScope
+from gbdist.estimators.preparation.shard import ArenaSpec
+from gbdist.estimators.preparation.split import RowSplit
+from gbdist.estimators.preparation.tasks import PieceTask
 from gbdist.quantize.merge_surveys import DataSurvey, merge_surveys
 from gbdist_cluster.placement import Piece, Placement, place
 

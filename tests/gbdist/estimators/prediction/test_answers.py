@@ -15,10 +15,10 @@ import pytest
 import scipy.sparse
 
 from gbdist.errors import DataError
-from gbdist.estimators import prediction
-from gbdist.estimators.features import Expected, FeaturesError
-from gbdist.estimators.prediction import ShippedModel, answer
-from gbdist.estimators.questions import Labels, LeafIndexes, Shap, Trees, Values, VirtualEnsembles
+from gbdist.estimators.prediction import answers
+from gbdist.estimators.prediction.answers import ShippedModel, answer
+from gbdist.estimators.prediction.features import Expected, FeaturesError
+from gbdist.estimators.prediction.questions import Labels, LeafIndexes, Shap, Trees, Values, VirtualEnsembles
 from gbdist_cluster.launch.local import start_local
 
 NAMES = ("a", "b", "c", "d")
@@ -237,16 +237,16 @@ def test_model_is_one_key_of_the_graph_and_no_task_carries_it(models):
 
 
 def test_process_reads_a_model_once_and_forgets_old_ones(models, monkeypatch):
-    monkeypatch.setattr(prediction, "_loaded", type(prediction._loaded)())
+    monkeypatch.setattr(answers, "_loaded", type(answers._loaded)())
     shipped = ShippedModel.of(models["binary"])
     again = pickle.loads(pickle.dumps(shipped))
     assert again.load() is shipped.load()
-    for start in range(prediction._KEPT):
+    for start in range(answers._KEPT):
         part = models["multi"].copy()
         part.shrink(ntree_end=start + 2)
         ShippedModel.of(part).load()
-    assert len(prediction._loaded) == prediction._KEPT
-    assert shipped.digest not in prediction._loaded
+    assert len(answers._loaded) == answers._KEPT
+    assert shipped.digest not in answers._loaded
 
 
 def test_same_question_on_the_same_rows_has_the_same_keys(models):
@@ -362,7 +362,7 @@ def test_partition_with_other_columns_than_its_collection_says_is_refused(models
 
 
 def models_of_this_process():
-    return list(prediction._loaded)
+    return list(answers._loaded)
 
 
 def test_workers_predict_where_the_rows_are(models):

@@ -1,7 +1,7 @@
 """docs/parity.md, made from the parameter table: what each CatBoost parameter means here."""
 
-from gbdist.estimators.parameter_table import ALIASES, CLASSIFIER_ONLY, TABLE, OnlyAt, Refused, Rule, Used
-from gbdist.estimators.value_checks import accepted_values, used_values
+from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE, OnlyAt, Refused, Rule, Used
+from gbdist.estimators.parameters.value_checks import accepted_values, used_values
 
 _HEAD = """\
 # CatBoost's parameters here
@@ -11,8 +11,8 @@ with an error that names it and says what to do. What is left out gets CatBoost'
 learning rate and the refusal of combinations are asked of CatBoost itself (`catboost.utils.compute_training_options`), not
 copied.
 
-This file is written from `gbdist/estimators/parameter_table.py`; after a change there run
-`python -c "from gbdist.estimators.parity import text; print(text(), end='')" > docs/parity.md`.
+This file is written from `gbdist/estimators/parameters/table.py`; after a change there run
+`python -c "from gbdist.estimators.parameters.parity import text; print(text(), end='')" > docs/parity.md`.
 """
 
 _FOOT = """\

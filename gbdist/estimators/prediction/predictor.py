@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gbdist.errors import DataError, ModelError, ParameterError
-from gbdist.estimators.features import Expected, as_matrix_of_numbers
-from gbdist.estimators.inputs import is_lazy
-from gbdist.estimators.prediction import answer
-from gbdist.estimators.questions import (
+from gbdist.estimators.prediction.answers import answer
+from gbdist.estimators.prediction.features import Expected, as_matrix_of_numbers
+from gbdist.estimators.prediction.questions import (
     Labels,
     LeafIndexes,
     Question,
@@ -21,7 +20,8 @@ from gbdist.estimators.questions import (
     stages,
     text_of,
 )
-from gbdist.estimators.tables import as_table, count_rows
+from gbdist.estimators.preparation.inputs import is_lazy
+from gbdist.estimators.preparation.tables import as_table, count_rows
 
 _SHAP_TYPES = ("ShapValues", "ShapInteractionValues")
 _WITHOUT_DATA = ("FeatureImportance", "PredictionValuesChange", "Interaction")
