@@ -1,13 +1,28 @@
-"""What holds for every test: a few threads, and no skip without a reason."""
+"""What holds for every test: a few threads, functions that workers can have, and no skip without a reason."""
 
 import os
+import sys
+import tempfile
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 # Before NumPy, Numba and CatBoost load: several workers share two cores, and their own pools would fight over them.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let worker processes import what test files define.
+
+    They inherit ``sys.path``. The folder that goes there holds ``tests`` alone: with the root of the sources on the path they
+    would take the library from there too, and not the one that is installed.
+    """
+    folder = tempfile.TemporaryDirectory()
+    (Path(folder.name) / "tests").symlink_to(Path(__file__).parent, target_is_directory=True)
+    sys.path.append(folder.name)
+    config.add_cleanup(folder.cleanup)
 
 
 @pytest.hookimpl(wrapper=True)
