@@ -24,7 +24,10 @@ _FLOAT32_EPSILON = 2.0**-23
 
 @dataclass(frozen=True)
 class LeafSums:
-    """Global sums of the leaves at one point of the walk, in float64: loss over all, the others by leaf."""
+    """Global sums of the leaves at one point of the walk, in float64: loss over all, the others by leaf.
+
+    What was not asked for is 0.
+    """
 
     loss: float
     weight: NDArray[np.float64]
@@ -38,6 +41,10 @@ class Leaves:
 
     values: NDArray[np.float64]
     weights: NDArray[np.float64]
+
+
+#: Sums at a point after a number of tries.
+SumsAt = Callable[[NDArray[np.float64], int], LeafSums]
 
 
 class LeafEstimator:
@@ -62,50 +69,55 @@ class LeafEstimator:
         prediction_bound: float,
     ) -> Leaves:
         """Walk from 0 to the leaf values; ``predictions`` float64 [dimension, n] and ``leaf_of_row`` uint16 [n] are IN."""
-        objective, params = self._params.objective, self._params
-        tries = params.leaf_estimation_iterations
-        backtracks = tries > 1 and params.leaf_estimation_backtracking == "AnyImprovement"
+        tries = self._params.leaf_estimation_iterations
+        backtracks = tries > 1 and self._params.leaf_estimation_backtracking == "AnyImprovement"
 
-        def sums_at(point: NDArray[np.float64]) -> LeafSums:
+        def sums_at(point: NDArray[np.float64], tried: int) -> LeafSums:
+            """Sums after ``tried`` tries: weights are asked for once, derivatives as long as there is a try to come."""
             bound = prediction_bound + float(np.abs(point).max(initial=0.0))
-            scales = self._scales(bound, backtracks)
+            scales = self._scales(bound)
+            scales = LeafScales(
+                derivative=scales.derivative if tried < tries else 0.0,
+                second_derivative=scales.second_derivative if tried < tries else 0.0,
+                loss=scales.loss if backtracks else 0.0,
+                weight=scales.weight if tried == 0 else 0.0,
+            )
             return self._sums(rows, predictions, leaf_of_row, point, scales)
 
-        point = np.zeros((n_leaves, objective.dimension))
-        if backtracks:
-            return self._walk_with_backtracking(point, tries, sums_at)
-        weights = np.zeros(n_leaves)
-        for _ in range(tries):
-            sums = sums_at(point)
-            weights = sums.weight
-            point = point + self._step(sums)
-        return Leaves(point, weights)
+        start = np.zeros((n_leaves, self._params.objective.dimension))
+        return self._walk_with_backtracking(start, tries, sums_at) if backtracks else self._walk(start, tries, sums_at)
 
-    def _walk_with_backtracking(
-        self, point: NDArray[np.float64], tries: int, sums_at: Callable[[NDArray[np.float64]], LeafSums]
-    ) -> Leaves:
-        sums = sums_at(point)
-        weights, used = sums.weight, 0
-        while used < tries:
+    def _walk(self, point: NDArray[np.float64], tries: int, sums_at: SumsAt) -> Leaves:
+        sums = sums_at(point, 0)
+        weights = sums.weight
+        for tried in range(1, tries):
+            point = point + self._step(sums)
+            sums = sums_at(point, tried)
+        return Leaves(point + self._step(sums), weights)
+
+    def _walk_with_backtracking(self, point: NDArray[np.float64], tries: int, sums_at: SumsAt) -> Leaves:
+        sums = sums_at(point, 0)
+        weights, tried = sums.weight, 0
+        while tried < tries:
             step, scale = self._step(sums), 1.0
-            while used < tries:
+            while tried < tries:
+                tried += 1
                 trial = point + scale * step
-                trial_sums = sums_at(trial)
-                used += 1
+                trial_sums = sums_at(trial, tried)
                 if trial_sums.loss < sums.loss:
                     point, sums = trial, trial_sums
                     break
                 scale /= 2.0
         return Leaves(point, weights)
 
-    def _scales(self, prediction_bound: float, with_loss: bool) -> LeafScales:
+    def _scales(self, prediction_bound: float) -> LeafScales:
         population = self._population
         bounds = self._params.objective.bounds(population.label_bound, prediction_bound)
         n_rows, weight = population.n_rows, population.weight_bound
         return LeafScales(
             derivative=sum_scale(bounds.derivative * weight, n_rows),
             second_derivative=sum_scale(bounds.second_derivative * weight, n_rows),
-            loss=sum_scale(bounds.loss * weight, n_rows) if with_loss else 0.0,
+            loss=sum_scale(bounds.loss * weight, n_rows),
             weight=sum_scale(weight, n_rows),
         )
 
@@ -132,10 +144,10 @@ class LeafEstimator:
         total = self._collective.all_reduce(np.sum(parts, axis=0, dtype=np.int64))
         first = 2 + objective.dimension
         return LeafSums(
-            loss=int(total[:, 0].sum()) / scales.loss if scales.loss > 0.0 else 0.0,
-            weight=total[:, 1] / scales.weight,
-            first=total[:, 2:first] / scales.derivative,
-            second=total[:, first:] / scales.second_derivative,
+            loss=int(total[0, 0]) / (scales.loss or 1.0),
+            weight=total[:, 1] / (scales.weight or 1.0),
+            first=total[:, 2:first] / (scales.derivative or 1.0),
+            second=total[:, first:] / (scales.second_derivative or 1.0),
         )
 
     def _step(self, sums: LeafSums) -> NDArray[np.float64]:

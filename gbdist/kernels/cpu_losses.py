@@ -83,22 +83,21 @@ def add_residual_leaf_sums(
 ) -> None:
     """See ``reference_losses.add_residual_leaf_sums``."""
     n_rows = np.uint64(label.shape[0])
-    w = np.ones(BLOCK)
-    terms = np.empty((4, BLOCK), np.int64)
+    w, der, der2 = np.ones(BLOCK), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    loss = np.int64(0)
     for start in range(_ZERO, n_rows, np.uint64(BLOCK)):
         size = min(np.uint64(BLOCK), n_rows - start)
         load_weights(weight, start, size, w)
         for j in range(size):
             i = start + j
             d = np.float64(label[i]) - (prediction[i] + shift[leaf_of_row[i], _ZERO])
-            terms[_ZERO, j] = np.int64(np.rint(0.5 * d * d * w[j] * scales[0]))
-            terms[_ONE, j] = np.int64(np.rint(w[j] * scales[1]))
-            terms[_TWO, j] = np.int64(np.rint(d * w[j] * scales[2]))
-            terms[3, j] = np.int64(np.rint(-1.0 * w[j] * scales[3]))
-        for j in range(size):
-            leaf = np.uint64(leaf_of_row[start + j])
-            for c in range(np.uint64(4)):
-                sums[leaf, c] += terms[c, j]
+            loss += np.int64(np.rint(0.5 * d * d * w[j] * scales[0]))
+            der[j] = np.int64(np.rint(d * w[j] * scales[2]))
+            der2[j] = np.int64(np.rint(-1.0 * w[j] * scales[3]))
+        if scales[2] != 0.0:
+            _add_pairs(der, der2, leaf_of_row, start, size, _TWO, _TWO + _ONE, sums)
+        _add_weights(w, scales[1], leaf_of_row, start, size, sums)
+    sums[0, 0] += loss
 
 
 @kernel
@@ -118,7 +117,8 @@ def add_logistic_leaf_sums(
     first = _TWO + column
     second = first + np.uint64((sums.shape[1] - 2) // 2)
     a, e, y, w = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.ones(BLOCK)
-    loss, der, der2 = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    der, der2 = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    loss = np.int64(0)
     for start in range(_ZERO, n_rows, np.uint64(BLOCK)):
         size = min(np.uint64(BLOCK), n_rows - start)
         load_weights(weight, start, size, w)
@@ -127,21 +127,18 @@ def add_logistic_leaf_sums(
             a[j] = prediction[start + j] + shift[leaf_of_row[start + j], column]
         for j in range(size):
             e[j] = decay(a[j])
-        for j in range(size):
-            p = sigmoid_of_decay(a[j], e[j])
-            der[j] = np.int64(np.rint((y[j] - p) * w[j] * scales[2]))
-            der2[j] = np.int64(np.rint(-p * (1.0 - p) * w[j] * scales[3]))
         if scales[0] != 0.0:
             for j in range(size):
-                loss[j] = np.int64(np.rint((softplus_of_decay(a[j], e[j]) - y[j] * a[j]) * w[j] * scales[0]))
+                loss += np.int64(np.rint((softplus_of_decay(a[j], e[j]) - y[j] * a[j]) * w[j] * scales[0]))
+        if scales[2] != 0.0:
             for j in range(size):
-                sums[np.uint64(leaf_of_row[start + j]), _ZERO] += loss[j]
-        for j in range(size):
-            leaf = np.uint64(leaf_of_row[start + j])
-            sums[leaf, first] += der[j]
-            sums[leaf, second] += der2[j]
+                p = sigmoid_of_decay(a[j], e[j])
+                der[j] = np.int64(np.rint((y[j] - p) * w[j] * scales[2]))
+                der2[j] = np.int64(np.rint(-p * (1.0 - p) * w[j] * scales[3]))
+            _add_pairs(der, der2, leaf_of_row, start, size, first, second, sums)
         if column == 0:
             _add_weights(w, scales[1], leaf_of_row, start, size, sums)
+    sums[0, 0] += loss
 
 
 @kernel
@@ -159,6 +156,7 @@ def add_softmax_leaf_sums(
     p = np.empty((predictions.shape[0], BLOCK))
     top, total, own, w = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.ones(BLOCK)
     term = np.empty(BLOCK, np.int64)
+    loss = np.int64(0)
     for start in range(_ZERO, n_rows, np.uint64(BLOCK)):
         size = min(np.uint64(BLOCK), n_rows - start)
         load_weights(weight, start, size, w)
@@ -170,9 +168,10 @@ def add_softmax_leaf_sums(
         softmax_block(p, size, top, total)
         if scales[0] != 0.0:
             for j in range(size):
-                term[j] = np.int64(np.rint(((log(total[j]) + top[j]) - own[j]) * w[j] * scales[0]))
-            _add_terms(term, leaf_of_row, start, size, _ZERO, sums)
+                loss += np.int64(np.rint(((log(total[j]) + top[j]) - own[j]) * w[j] * scales[0]))
         _add_weights(w, scales[1], leaf_of_row, start, size, sums)
+        if scales[2] == 0.0:
+            continue
         for k in range(n_classes):
             for j in range(size):
                 target = np.float64(label[start + j] == np.float32(k))
@@ -186,6 +185,7 @@ def add_softmax_leaf_sums(
                     term[j] = np.int64(np.rint(p[k, j] * (p[m, j] - same) * w[j] * scales[3]))
                 _add_terms(term, leaf_of_row, start, size, column, sums)
                 column += _ONE
+    sums[0, 0] += loss
 
 
 @device_function
@@ -233,6 +233,18 @@ def _add_terms(term: Any, leaf_of_row: Any, start: Any, size: Any, column: Any, 
 
 
 @device_function
+def _add_pairs(
+    der: Any, der2: Any, leaf_of_row: Any, start: Any, size: Any, first: Any, second: Any, sums: Any
+) -> None:
+    for j in range(size):
+        leaf = np.uint64(leaf_of_row[start + j])
+        sums[leaf, first] += der[j]
+        sums[leaf, second] += der2[j]
+
+
+@device_function
 def _add_weights(w: Any, scale: Any, leaf_of_row: Any, start: Any, size: Any, sums: Any) -> None:
+    if scale == 0.0:
+        return
     for j in range(size):
         sums[np.uint64(leaf_of_row[start + j]), _ONE] += np.int64(np.rint(w[j] * scale))

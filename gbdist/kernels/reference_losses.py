@@ -7,8 +7,9 @@ weight : float32 [n], IN. Without elements where every weight is 1.
 prediction(s) : float64 [n], or [n_classes, n], IN. Raw values.
 leaf_of_row : uint16 [n], IN
 shift : float64 [n_leaves, dimension], IN. Added to the prediction of the leaf's rows.
-scales : float64 [4], IN. Powers of two for loss, weight, first and second derivative; loss 0 leaves the loss out.
-sums : int64 [n_leaves, n_sums], IN and OUT. Columns as in ``gbdist.objectives.base.Objective``.
+scales : float64 [4], IN. Powers of two for loss, weight, first and second derivative; 0 leaves these columns out.
+sums : int64 [n_leaves, n_sums], IN and OUT. Columns as in ``gbdist.objectives.base.Objective``; ``sums[0, 0]`` gets the loss of
+    all rows.
 out : float64, as prediction(s), OUT. Weight × derivative of minus the loss.
 """
 
@@ -59,7 +60,8 @@ def add_residual_leaf_sums(
     """Columns: half the squared error, weight, residual, −1."""
     w = _ones_or(weight, label)
     d = label.astype(np.float64) - (prediction + shift[leaf_of_row, 0])
-    for column, value in enumerate((0.5 * d * d * w, w, d * w, -1.0 * w)):
+    _add_loss(0.5 * d * d * w, scales[0], sums)
+    for column, value in enumerate((w, d * w, -1.0 * w), start=1):
         _add(value, scales[column], leaf_of_row, sums[:, column])
 
 
@@ -72,8 +74,7 @@ def add_logistic_leaf_sums(
     a = prediction + shift[leaf_of_row, k]
     e = decay_array(a)
     p = sigmoid_of_decay_array(a, e)
-    if scales[0] != 0.0:
-        _add((softplus_of_decay_array(a, e) - y * a) * w, scales[0], leaf_of_row, sums[:, 0])
+    _add_loss((softplus_of_decay_array(a, e) - y * a) * w, scales[0], sums)
     if k == 0:
         _add(w, scales[1], leaf_of_row, sums[:, 1])
     _add((y - p) * w, scales[2], leaf_of_row, sums[:, 2 + k])
@@ -89,8 +90,7 @@ def add_softmax_leaf_sums(
     a = predictions + shift[leaf_of_row].T
     p, top, total = _softmax(a)
     own = a[label.astype(np.int64), np.arange(label.shape[0])]
-    if scales[0] != 0.0:
-        _add(((log_array(total) + top) - own) * w, scales[0], leaf_of_row, sums[:, 0])
+    _add_loss(((log_array(total) + top) - own) * w, scales[0], sums)
     _add(w, scales[1], leaf_of_row, sums[:, 1])
     for k in range(n_classes):
         _add(((label == k).astype(np.float64) - p[k]) * w, scales[2], leaf_of_row, sums[:, 2 + k])
@@ -121,3 +121,7 @@ def _softmax(a: _F8) -> tuple[_F8, _F8, _F8]:
 
 def _add(value: _F8, scale: float, leaf_of_row: _U2, column: _I8) -> None:
     np.add.at(column, leaf_of_row, np.rint(value * scale).astype(np.int64))
+
+
+def _add_loss(value: _F8, scale: float, sums: _I8) -> None:
+    sums[0, 0] += np.rint(value * scale).astype(np.int64).sum()

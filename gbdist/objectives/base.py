@@ -20,7 +20,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class LeafScales:
-    """Powers of two that turn a row's weighted values into int64 before they are summed."""
+    """Powers of two that turn a row's weighted values into int64 before they are summed; 0 for what is not asked for.
+
+    Both derivatives are asked for together.
+    """
 
     derivative: float
     second_derivative: float
@@ -36,7 +39,7 @@ class Objective(Protocol):
 
     The leaf-sum vector of one leaf, ``sums[leaf]``, has ``n_sums = 2 + dimension + n_second`` columns:
     ``[loss, weight, der_0 … der_{K−1}, second …]`` where ``second`` is, by ``second_order``: "diagonal" der2_0 … der2_{K−1}, or
-    "full" the upper triangle row by row (K·(K+1)/2 values).
+    "full" the upper triangle row by row (K·(K+1)/2 values). The loss is that of all rows and stands in ``sums[0, 0]`` alone.
     """
 
     @property
@@ -85,8 +88,9 @@ class Objective(Protocol):
         """Add each row's values at ``predictions + shift[leaf]`` to its leaf's sums.
 
         ``shift`` is float64 [n_leaves, dimension], ``sums`` int64 [n_leaves, n_sums], IN and OUT. Each value is rounded once,
-        ``rint(value × scale)``, so the sums do not depend on order. ``scales.loss == 0`` leaves the loss out, which saves
-        a logarithm a row. A value that is a sum over classes may be rounded class by class.
+        ``rint(value × scale)``, so the sums do not depend on order. A scale of 0 leaves what it scales out: the loss costs a
+        logarithm a row, weights do not change between steps, and the last try needs no derivatives. A value that is a sum
+        over classes may be rounded class by class.
         """
         ...
 

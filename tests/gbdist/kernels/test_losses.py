@@ -12,6 +12,7 @@ from gbdist.kernels import cpu_losses, reference_losses
 N_ROWS, N_LEAVES, N_CLASSES = 1_237, 7, 4
 SCALES = np.array([2.0**36, 2.0**40, 2.0**38, 2.0**37])
 NO_LOSS = np.array([0.0, 2.0**40, 2.0**38, 2.0**37])
+LOSS_ALONE = np.array([2.0**36, 0.0, 0.0, 0.0])
 
 
 @dataclass
@@ -85,7 +86,7 @@ def test_derivatives_equal_their_twin(kind, weighted) -> None:
     assert np.array_equal(found, derivatives(reference_losses, kind, case, WHOLE))
 
 
-@pytest.mark.parametrize("scales", [SCALES, NO_LOSS], ids=["all", "no_loss"])
+@pytest.mark.parametrize("scales", [SCALES, NO_LOSS, LOSS_ALONE], ids=["all", "no_loss", "loss_alone"])
 @pytest.mark.parametrize("one_leaf", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,6 +95,7 @@ def test_leaf_sums_equal_their_twin(kind, weighted, one_leaf, scales) -> None:
     found = leaf_sums(cpu_losses, kind, case, WHOLE, scales)
     assert np.array_equal(found, leaf_sums(reference_losses, kind, case, WHOLE, scales))
     assert (found[:, 0] == 0).all() == (scales[0] == 0.0)
+    assert (found[:, 1:] == 0).all() == (scales[1] == 0.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -33,12 +33,15 @@ def labels_for(objective: Objective, n_rows: int, rng: np.random.Generator) -> n
 
 
 def row_sums(objective: Objective, label, weight, predictions, scales: LeafScales = PRECISE) -> np.ndarray:
-    """[n_rows, n_sums] in float64: each row is a leaf of its own."""
+    """[n_rows, n_sums] in float64: the sums of each row alone."""
     n_rows = label.shape[0]
     sums = np.zeros((n_rows, 2 + objective.dimension + n_second(objective)), np.int64)
-    shift = np.zeros((n_rows, objective.dimension))
-    leaves = np.arange(n_rows, dtype=np.uint16)
-    objective.add_leaf_sums(label, weight, predictions, leaves, shift, scales, sums)
+    shift = np.zeros((1, objective.dimension))
+    for i in range(n_rows):
+        row = slice(i, i + 1)
+        own = None if weight is None else weight[row]
+        leaf = np.zeros(1, np.uint16)
+        objective.add_leaf_sums(label[row], own, predictions[:, row], leaf, shift, scales, sums[row])
     k = objective.dimension
     factors = [scales.loss, scales.weight] + [scales.derivative] * k + [scales.second_derivative] * n_second(objective)
     return sums / np.array(factors)
