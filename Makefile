@@ -24,4 +24,4 @@ lowest:
 
 bench:
 	@echo "pip install '.[bench]', then one of:"
-	@for script in bench/*.py; do [ -e "$$script" ] && echo "  python $$script --help"; done; true
+	@grep -l __main__ bench/*.py | sed 's/.*/  python & --help/'
