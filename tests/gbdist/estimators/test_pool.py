@@ -150,7 +150,7 @@ def test_saved_pool_is_loaded_onto_fewer_workers(
             assert held_by(loaded) == held_by(pool)
             assert loaded.data.survey == pool.data.survey
             assert loaded.feature_names == pool.feature_names
-        from gbdist.estimators import pool_files
+        from gbdist.estimators.preparation import pool_files
 
         two = list(pool.data.members[:2])
         data, _ = pool_files.load_pool(client, two, str(tmp_path / "pool"))

@@ -234,16 +234,16 @@ def test_interrupt_leaves_nothing(
     tasks_left: Callable[[], list[str]],
     step: str,
 ) -> None:
-    from gbdist.estimators import preparation
+    from gbdist.estimators.preparation import stages
 
-    done = getattr(preparation, step)
+    done = getattr(stages, step)
     results = []
 
     def interrupted(*arguments: Any) -> Any:
         results.append(done(*arguments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(preparation, step, interrupted)
+    monkeypatch.setattr(stages, step, interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit(frame, "y")
     assert tasks_left() == []  # while ``results`` still refers to the futures
