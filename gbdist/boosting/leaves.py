@@ -91,15 +91,15 @@ class LeafEstimator:
         sums = sums_at(point, 0)
         weights = sums.weight
         for tried in range(1, tries):
-            point = point + self._step(sums)
+            point = point + self._step(sums, weights)
             sums = sums_at(point, tried)
-        return Leaves(point + self._step(sums), weights)
+        return Leaves(point + self._step(sums, weights), weights)
 
     def _walk_with_backtracking(self, point: NDArray[np.float64], tries: int, sums_at: SumsAt) -> Leaves:
         sums = sums_at(point, 0)
         weights, tried = sums.weight, 0
         while tried < tries:
-            step, scale = self._step(sums), 1.0
+            step, scale = self._step(sums, weights), 1.0
             while tried < tries:
                 tried += 1
                 trial = point + scale * step
@@ -150,10 +150,13 @@ class LeafEstimator:
             second=total[:, first:] / (scales.second_derivative or 1.0),
         )
 
-    def _step(self, sums: LeafSums) -> NDArray[np.float64]:
-        """One step of every leaf, float64 [n_leaves, dimension] (CatBoost's online_predictor.h and hessian.cpp)."""
+    def _step(self, sums: LeafSums, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One step of every leaf, float64 [n_leaves, dimension] (CatBoost's online_predictor.h and hessian.cpp).
+
+        ``weights`` are those of the walk's first sums, the only ones that were asked for.
+        """
         if self._params.leaf_estimation_method == "Gradient":
-            weight = sums.weight[:, None]
+            weight = weights[:, None]
             return np.divide(sums.first, weight + self._l2, out=np.zeros_like(sums.first), where=weight > 0)
         objective = self._params.objective
         if objective.second_order == "diagonal":

@@ -72,6 +72,24 @@ def test_gradient_steps_divide_by_the_weight(make_table: MakeTable) -> None:
     assert found.values[2, 0] == pytest.approx((table.rows.label[mine] - 0.5).sum() / (mine.sum() + 3.0), rel=1e-9)
 
 
+@pytest.mark.parametrize("backtracking", ["No", "AnyImprovement"])
+def test_every_gradient_step_divides_by_the_weight(make_table: MakeTable, backtracking: str) -> None:
+    table = make_table(classes=2)
+    mine = table.rows.bins[0] % 4 == 2
+    value = 0.0
+    for _ in range(3):
+        value += (table.rows.label[mine] - 1 / (1 + np.exp(-value))).sum() / (mine.sum() + 3.0)
+    found = estimate(
+        table,
+        "Logloss",
+        2,
+        leaf_estimation_method="Gradient",
+        leaf_estimation_iterations=3,
+        leaf_estimation_backtracking=backtracking,
+    )
+    assert found.values[2, 0] == pytest.approx(value, rel=1e-9)
+
+
 def test_multiclass_steps_use_the_whole_second_derivative(make_table: MakeTable) -> None:
     table = make_table(classes=3)
     mine = table.rows.bins[0] % 4 == 3
