@@ -23,10 +23,8 @@ def bins_dtype(borders: Sequence[FeatureBorders]) -> type[np.uint8] | type[np.ui
     return np.uint8 if most <= 255 else np.uint16
 
 
-def bin_part(
-    part: RawPart, borders: Sequence[FeatureBorders], out: NDArray[np.uint8] | NDArray[np.uint16], start: int = 0
-) -> None:
-    """Write the bins of rows ``start … start + out.shape[1] − 1`` of the partition.
+def bin_part(part: RawPart, borders: Sequence[FeatureBorders], out: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    """Write the bins of the partition's rows.
 
     The bin is the number of borders below the value in float32; NaN goes to the last bin under "AsTrue", else to bin 0.
 
@@ -45,19 +43,18 @@ def bin_part(
             "Give every part the same columns.",
         )
     search = _Search.of(borders)
-    stop = start + out.shape[1]
     if table.dense is None:
-        _bin_columns(table, search, start, stop, out)
+        _bin_columns(table, search, out)
     else:
-        _bin_tiles(table.dense[start:stop], search, out)
+        _bin_tiles(table.dense, search, out)
 
 
-def _bin_columns(table: FeatureTable, search: "_Search", start: int, stop: int, out: NDArray[Any]) -> None:
-    if start == stop:
+def _bin_columns(table: FeatureTable, search: "_Search", out: NDArray[Any]) -> None:
+    if table.n_rows == 0:  # columns of any type
         return
     for feature in range(len(table.names)):
         one = slice(feature, feature + 1)
-        values = table.column(feature)[np.newaxis, start:stop]
+        values = table.column(feature)[np.newaxis]
         bin_tile(values, search.tables[one], search.first_steps[one], search.nan_bins[one], out[one])
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gbdist.errors import DataError
-from gbdist.quantize.exact import exact_count
 from gbdist.quantize.survey import LABEL_LIMIT, BaselineFacts, LabelFacts, PartSurvey, WeightFacts
 from gbdist.quantize.vectors import LabelCoding
 
@@ -39,11 +38,6 @@ class DataSurvey:
     def labels(self) -> LabelCoding:
         """How labels are kept in shards."""
         return LabelCoding("float", None) if self.label is None else LabelCoding(self.label.kind, self.label.values)
-
-    @property
-    def weight_total(self) -> int:
-        """Exact sum of the weights, each row counting 1 where there are none; ``exact.to_float`` rounds it."""
-        return exact_count(self.n_rows) if self.weight is None else self.weight.total
 
 
 def merge_surveys(surveys: Sequence[PartSurvey]) -> DataSurvey:
@@ -167,7 +161,8 @@ def _sum_labels(facts: Sequence[LabelFacts], kind: str) -> LabelFacts:
     rows: Counter[int | float | bool | str] = Counter()
     weights: Counter[int | float | bool | str] = Counter()
     for label in facts:
-        for value, n, weight in zip(label.values or (), label.rows_of_value, label.weight_of_value, strict=True):
+        for found, n, weight in zip(label.values or (), label.rows_of_value, label.weight_of_value, strict=True):
+            value = float(found) if kind == "float" else found  # integers beside floats may become equal only here
             rows[value] += n
             weights[value] += weight
     known = all(label.values is not None for label in facts) and len(rows) <= LABEL_LIMIT
@@ -185,7 +180,7 @@ def _sum_labels(facts: Sequence[LabelFacts], kind: str) -> LabelFacts:
         0,
         min(label.minimum for label in facts),
         max(label.maximum for label in facts),
-        tuple(float(value) for value in ordered) if kind == "float" and known else tuple(ordered) if known else None,
+        tuple(ordered) if known else None,
         tuple(rows[value] for value in ordered),
         tuple(weights[value] for value in ordered),
     )

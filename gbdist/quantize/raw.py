@@ -214,7 +214,10 @@ def _numbers_of_objects(values: NDArray[Any], where: str) -> NDArray[np.float32]
         raise _not_numbers(where, f"objects of kind {content}{_first_other(values)}")
     missing = np.asarray(pd.isna(values))
     numbers = np.full(values.shape, np.nan, dtype=np.float64)
-    numbers[~missing] = values[~missing].astype(np.float64)
+    try:
+        numbers[~missing] = values[~missing].astype(np.float64)
+    except OverflowError:
+        raise _not_numbers(where, "integers beyond the range of float64") from None
     return as_float32(numbers)
 
 

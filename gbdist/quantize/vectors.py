@@ -27,7 +27,7 @@ class LabelVector:
     """Labels in their own type.
 
     ``kind`` is "integer", "float", "boolean", "string", "empty" (no value at all) or the name of a type that cannot be
-    a label. ``values`` holds what is not missing: int64/uint64, float64, bool or object of str; ``n_rows`` counts all.
+    a label. ``values`` holds what is not missing: int64, float64, bool or object of str; ``n_rows`` counts all.
     """
 
     kind: str
@@ -56,28 +56,27 @@ class LabelCoding:
             raise DataError("y", "strings", "numbers", "Use a classifier, or convert y to numbers.")
         return np.asarray(self.values if self.values is not None else (), dtype=np.float32)
 
-    def numbers(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Labels as numbers, float32 [n_rows], from labels under this coding; ``DataError`` where they are strings."""
-        return encoded if self.values is None else self.label_values()[encoded.astype(np.int64)]
-
 
 def label_vector(label: object, where: str) -> LabelVector:
-    """Labels of one partition, missing ones left out; ``DataError`` at ``where`` for more than one column."""
+    """Labels of one partition, missing ones left out; ``DataError`` for more than one column and for too large integers."""
     series = _as_series(label, where)
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = pd.Series(np.asarray(series.array))
     n_rows = len(series)
-    series = series[~series.isna().to_numpy()]
     dtype = series.dtype
+    if pd.api.types.is_float_dtype(dtype):  # pandas' nullable and Arrow types do not count NaN as missing
+        missing = np.isnan(series.to_numpy(dtype=np.float64, na_value=np.nan))
+    else:
+        missing = series.isna().to_numpy()
+    series = series[~missing]
     if n_rows == 0 or len(series) == 0:
         return LabelVector("empty", np.empty(0), n_rows)
     if dtype.kind == "O" and isinstance(dtype, np.dtype):
-        return _of_objects(series.to_numpy(), n_rows)
+        return _of_objects(series.to_numpy(), n_rows, where)
     if pd.api.types.is_bool_dtype(dtype):
         return LabelVector("boolean", series.to_numpy(dtype=np.bool_), n_rows)
     if pd.api.types.is_integer_dtype(dtype):
-        wide = np.uint64 if pd.api.types.is_unsigned_integer_dtype(dtype) else np.int64
-        return LabelVector("integer", series.to_numpy(dtype=wide), n_rows)
+        return LabelVector("integer", _as_int64(series.to_numpy(), where), n_rows)
     if pd.api.types.is_float_dtype(dtype) or _is_decimal(dtype):
         return LabelVector("float", series.to_numpy(dtype=np.float64) + 0.0, n_rows)
     if pd.api.types.is_string_dtype(dtype):
@@ -139,13 +138,26 @@ def _codes(vector: LabelVector, coding: LabelCoding) -> NDArray[np.int64]:
     return np.where(ordered[codes] == vector.values, codes, -1)
 
 
-def _of_objects(values: NDArray[Any], n_rows: int) -> LabelVector:
+def _of_objects(values: NDArray[Any], n_rows: int, where: str) -> LabelVector:
     found = pd.api.types.infer_dtype(values, skipna=True)
     kind = _KIND_OF_OBJECTS.get(found, f"mixed objects ({found})")
-    if kind in ("integer", "float", "boolean"):
-        exact = {"integer": np.int64, "float": np.float64, "boolean": np.bool_}[kind]
-        return LabelVector(kind, values.astype(exact), n_rows)
-    return LabelVector(kind, values, n_rows)
+    if kind == "integer":
+        return LabelVector(kind, _as_int64(values, where), n_rows)
+    if kind == "float":
+        return LabelVector(kind, values.astype(np.float64) + 0.0, n_rows)
+    return LabelVector(kind, values.astype(np.bool_) if kind == "boolean" else values, n_rows)
+
+
+def _as_int64(values: NDArray[Any], where: str) -> NDArray[np.int64]:
+    """Integers of any type in the one type that all partitions share; a CatBoost model cannot name larger classes."""
+    try:
+        if values.dtype.kind == "u" and int(values.max()) >= 1 << 63:
+            raise OverflowError
+        return values.astype(np.int64)
+    except OverflowError:
+        raise DataError(
+            where, "integers beyond 64 bits with a sign", "integers below 2⁶³", "Pass y as text, or as floats."
+        ) from None
 
 
 def _as_series(values: object, where: str) -> Any:

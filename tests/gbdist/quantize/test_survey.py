@@ -45,7 +45,7 @@ def test_facts_of_one_partition() -> None:
     assert (label.kind, label.minimum, label.maximum) == ("integer", 1.0, 3.0)
     assert (label.values, label.rows_of_value) == ((1, 3), (1, 2))
     assert [to_float(total) for total in label.weight_of_value] == [2.0, 0.75]
-    assert (to_float(found.weight_total), weight.maximum) == (2.75, 2.0)
+    assert (to_float(weight.total), weight.maximum) == (2.75, 2.0)
     assert found.baseline is not None
     assert found.baseline.dimension == 2
 
@@ -73,7 +73,7 @@ def test_partitioning_does_not_change_the_survey(labels: str) -> None:
 
 def test_without_weights_every_row_counts_one() -> None:
     found = survey((X, [0, 1]), (X, [1, 1]))
-    assert to_float(found.weight_total) == 4
+    assert found.weight is None
     assert found.label is not None
     assert [to_float(total) for total in found.label.weight_of_value] == [1, 3]
 
@@ -85,7 +85,6 @@ def test_more_labels_than_the_limit_in_all_partitions_together_are_kept_as_value
     assert found.labels == LabelCoding("integer", None)
     encoded = encode_label(numbers, found.labels, "y")
     np.testing.assert_array_equal(encoded, numbers.astype(np.float32))
-    assert found.labels.numbers(encoded) is encoded
 
 
 LABELS = [
@@ -126,13 +125,55 @@ def test_labels_of_any_container_and_type_get_codes(
     assert codes.dtype == np.float32
     assert [values[int(code)] for code in codes] == label
     if kind != "string":
-        np.testing.assert_array_equal(found.labels.numbers(codes), np.array(label, dtype=np.float32))
+        numbers = found.labels.label_values()[codes.astype(np.int64)]
+        np.testing.assert_array_equal(numbers, np.array(label, dtype=np.float32))
 
 
 def test_integers_beside_floats_are_floats() -> None:
     found = survey((X, [1, 2]), (X, [2.0, 0.5]))
     assert found.labels == LabelCoding("float", (0.5, 1.0, 2.0))
     assert encode_label([2, 1], found.labels, "y").tolist() == [2.0, 1.0]
+
+
+def test_integers_that_equal_a_float_of_another_partition_are_one_label() -> None:
+    # 2**53 + 1 is no float64: as a float it is 2**53.
+    found = survey((X, [2**53 + 1, 0]), (X, [float(2**53), 0.5]))
+    assert found.labels == LabelCoding("float", (0.0, 0.5, float(2**53)))
+    assert encode_label([2**53 + 1, 0], found.labels, "y").tolist() == [2.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, object])
+def test_integers_above_the_exact_floats_stay_apart(kind: type) -> None:
+    label = np.array([2**60 + 1, 2**60, 2**63 - 1, 2**60], dtype=kind)
+    found = survey((np.zeros((4, 1)), label))
+    assert found.labels == LabelCoding("integer", (2**60, 2**60 + 1, 2**63 - 1))
+    assert encode_label(label, found.labels, "y").tolist() == [1.0, 0.0, 2.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "label", [np.array([1, 2**63], dtype=np.uint64), np.array([2**70, 0], dtype=object), pd.Series([1, 2**63])]
+)
+def test_integers_that_no_model_can_name_are_refused(label: Any) -> None:
+    assert refused((X, label)) == (
+        "y of partition 0: found integers beyond 64 bits with a sign, expected integers below 2⁶³. "
+        "Pass y as text, or as floats."
+    )
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        pd.Series(pa.array([1.0, np.nan]), dtype=pd.ArrowDtype(pa.float64())),
+        pd.Series(pd.arrays.FloatingArray(np.array([1.0, np.nan]), np.zeros(2, dtype=bool))),
+        pd.Series([None, 1.0], dtype="Float32"),
+    ],
+    ids=["arrow", "nullable", "missing"],
+)
+def test_nan_that_pandas_does_not_count_as_missing_is_missing(label: Any) -> None:
+    assert refused((X, [0.0, 1.0]), (X, label)) == (
+        "y of partition 1: found 1 missing or infinite value(s), expected a finite label in every row. "
+        "Drop or repair those rows."
+    )
 
 
 def test_a_label_unseen_in_training_is_named() -> None:
