@@ -1,18 +1,17 @@
 """What both estimators share: ``fit``, what it leaves behind, saving, loading and pickling."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from warnings import warn
 
 import numpy as np
-from catboost._catboost import is_maximizable_metric
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 
 from gbdist.errors import DataError
 from gbdist.estimators.hyperparameters import Hyperparameters
-from gbdist.estimators.listeners import History, close, progress_listener
+from gbdist.estimators.listeners import close, progress_listener
 from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.prediction.answers import Job, answer_shape, model_of_bytes
 from gbdist.estimators.prediction.features import Expected
@@ -88,7 +87,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
         self._adopt(result.model, result.labels, result.class_names)
         self.evals_result_ = result.history
         self.best_iteration_ = None if result.best_iteration < 0 else result.best_iteration
-        self.best_score_ = best_scores(result.history)
+        self.best_score_ = result.best_scores
         return self
 
     def _lazy_moments(self, X: Any, y: Any, sample_weight: Any, compare: Compare) -> Moments:
@@ -223,19 +222,6 @@ def _as_list(eval_set: Any) -> list[Any]:
 def _is_pool(X: Any) -> bool:
     # By name: whoever has none need not load what a pool needs.
     return type(X).__name__ == "DaskPool"
-
-
-def best_scores(history: History) -> dict[str, dict[str, float]]:
-    """Best value of every metric on every data set, as CatBoost's ``best_score_``."""
-    return {
-        data_set: {name: _best(name)(values) for name, values in metrics.items() if values}
-        for data_set, metrics in history.items()
-    }
-
-
-def _best(metric: str) -> Callable[[list[float]], float]:
-    # Options follow the name; CatBoost is asked about the name alone, as it refuses the options of metrics by class.
-    return max if is_maximizable_metric(metric.partition(":")[0]) else min
 
 
 def _progress(parameters: dict[str, Any]) -> Any:

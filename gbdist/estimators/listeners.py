@@ -54,23 +54,6 @@ class CallbackListener:
         return not all(answers)
 
 
-class Listeners:
-    """Several listeners as one: each hears every event, and any of them may stop the run."""
-
-    def __init__(self, listeners: Iterable[Listener]) -> None:
-        self._listeners = tuple(listeners)
-
-    def hear(self, event: Event) -> bool:
-        """Pass the event on to all."""
-        answers = [listener.hear(event) for listener in self._listeners]
-        return any(answers)
-
-    def close(self) -> None:
-        """Close those that hold something (a progress bar holds the terminal's cursor)."""
-        for listener in self._listeners:
-            close(listener)
-
-
 class ProgressBar:
     """One line in a terminal: trees done, metrics, best so far, trees a second, time left."""
 
@@ -157,7 +140,7 @@ class PlainLines:
 
 def close(listener: Listener | None) -> None:
     """Let a listener tidy up, if it has anything to tidy; after a run, however it ended."""
-    if isinstance(listener, ProgressBar | Listeners):
+    if isinstance(listener, ProgressBar):
         listener.close()
 
 

@@ -18,6 +18,7 @@ from gbdist.quantize.survey import LabelFacts
 
 #: What CatBoostClassifier calls its classes when labels are probabilities.
 _PROBABILITY_CLASSES = (0, 1)
+_FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,7 @@ def set_up(
         low, high = 0.0, float(len(classes) - 1)
         sums = _weight_sums(train.label, classes)
     else:
+        _check_range(surveys, names, probabilities=classifier)
         classes, sums = None, None
         tables = [numbers_of_codes(survey, name or "y") for survey, name in zip(surveys, names, strict=True)]
         low, high = train.label.minimum, train.label.maximum
@@ -96,6 +98,20 @@ def _ordered(values: tuple[Any, ...], order: tuple[object, ...] | None) -> tuple
 def _weight_sums(label: LabelFacts, classes: Sequence[Any]) -> tuple[float, ...]:
     sum_of = dict(zip(label.values or (), label.weight_of_value, strict=True))
     return tuple(to_float(sum_of[value]) for value in classes)
+
+
+def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], *, probabilities: bool) -> None:
+    """DataError unless all labels are probabilities, or at least finite in float32, in which they are trained on."""
+    lowest, highest = (0.0, 1.0) if probabilities else (-_FLOAT_MAX, _FLOAT_MAX)
+    if probabilities:
+        expected, fix = "probabilities from 0 to 1 for CrossEntropy", "Check y, or use another loss_function."
+    else:
+        expected, fix = "numbers that float32 can hold", "Divide y by a constant."
+    for survey, name in zip(surveys, names, strict=True):
+        label = survey.label
+        if label is not None and not lowest <= label.minimum <= label.maximum <= highest:
+            found = f"labels from {label.minimum:g} to {label.maximum:g}"
+            raise DataError(f"{name}, y" if name else "y", found, expected, fix)
 
 
 def _constant(survey: DataSurvey) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbdist.boosting.events import Event, Listener
-from gbdist.boosting.loop import BoostResult
+from gbdist.boosting.loop import BoostResult, History
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.clusters import ready_workers, require_room, resolve_client
@@ -19,6 +19,7 @@ from gbdist.estimators.preparation.pipeline import Source, quantize_sets, requir
 from gbdist.estimators.preparation.quantized import QuantizedSet
 from gbdist.estimators.preparation.split import split_for
 from gbdist.estimators.setup import Setup, set_up
+from gbdist.metrics.base import Metric
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.merge import sum_with_initial
@@ -39,7 +40,7 @@ class TrainResult:
     history : data set → metric → one value for each evaluation
     best_iteration : int
         −1 without an eval set.
-    best_value : float
+    best_scores : data set → metric → its best value, as CatBoost's ``best_score_``
     stopped : "iterations", "overfitting" or "callback"
     class_names : tuple or None
     labels : tuple or None
@@ -48,9 +49,9 @@ class TrainResult:
 
     model: Any
     ensemble: Ensemble
-    history: dict[str, dict[str, list[float]]]
+    history: History
     best_iteration: int
-    best_value: float
+    best_scores: dict[str, dict[str, float]]
     stopped: str
     class_names: tuple[Any, ...] | None
     labels: tuple[Any, ...] | None
@@ -279,8 +280,17 @@ def _finish(request: _Request, setup: Setup, result: BoostResult, borders: tuple
         ensemble=ensemble,
         history=result.history,
         best_iteration=result.best_iteration,
-        best_value=result.best_value,
+        best_scores=best_scores(result.history, setup.resolved.params.metrics),
         stopped=result.stopped,
         class_names=setup.classes,
         labels=labels,
     )
+
+
+def best_scores(history: History, metrics: Sequence[Metric]) -> dict[str, dict[str, float]]:
+    """Best value of every metric on every data set, whichever direction is better."""
+    best = {metric.name: max if metric.is_max_optimal else min for metric in metrics}
+    return {
+        data_set: {name: best[name](values) for name, values in of_set.items() if values}
+        for data_set, of_set in history.items()
+    }

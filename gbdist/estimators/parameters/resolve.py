@@ -65,8 +65,6 @@ class Resolved:
         CatBoost's nested options for ``model_info.params``; nothing in it depends on threads, machines or talk.
     class_weights : tuple of float or None
         In the order of the classes; they multiply the row weights.
-    verbose : int or None
-        Progress every so many trees, 0 for none, None where the user did not say.
     all_threads : bool
         Whether each rank uses all the threads that Dask gave its worker.
     """
@@ -74,7 +72,6 @@ class Resolved:
     params: BoostParams
     options: dict[str, Any]
     class_weights: tuple[float, ...] | None
-    verbose: int | None
     all_threads: bool
 
 
@@ -84,7 +81,7 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     Raises ParameterError for a parameter that does not go with the data, DataError for labels that cannot be trained on.
     """
     loss = _loss(checked, facts)
-    _check_labels(loss, checked, facts)
+    _check_labels(checked, facts)
     best_model = _use_best_model(checked, facts)
     weights = class_weights(checked, facts.class_names or (), facts.class_weight_sums)
     asked = {**options_of(checked), "loss_function": loss}
@@ -100,7 +97,6 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
         params=replace(params, use_best_model=best_model, threads=max(int(str(threads)), 1)),
         options=_for_the_model(options, checked, facts, weights),
         class_weights=weights,
-        verbose=_verbose(checked),
         all_threads=threads == -1,
     )
 
@@ -117,14 +113,9 @@ def _loss(checked: Mapping[str, object], facts: DataFacts) -> str:
     return str(given)
 
 
-def _check_labels(loss: str, checked: Mapping[str, object], facts: DataFacts) -> None:
+def _check_labels(checked: Mapping[str, object], facts: DataFacts) -> None:
     if facts.class_names is not None and len(facts.class_names) < 2:
         raise DataError("y", f"one class, {facts.class_names[0]!r}", "at least two", "Check y.")
-    if loss == "CrossEntropy" and not 0.0 <= facts.label_min <= facts.label_max <= 1.0:
-        found = f"labels from {facts.label_min:g} to {facts.label_max:g}"
-        raise DataError(
-            "y", found, "probabilities from 0 to 1 for CrossEntropy", "Check y, or use another loss_function."
-        )
     if facts.label_min == facts.label_max and not checked.get("allow_const_label", False):
         fix = "Check y, or set allow_const_label=True."
         rows = "the only row (1 sample)" if facts.rows == 1 else "all rows"
@@ -223,12 +214,3 @@ def _for_the_model(
         data["allow_const_label"] = checked["allow_const_label"]
     kept["data_processing_options"] = data
     return kept
-
-
-def _verbose(checked: Mapping[str, Any]) -> int | None:
-    if "logging_level" in checked:
-        return 0 if checked["logging_level"] == "Silent" else 1
-    if "silent" in checked:
-        return 0 if checked["silent"] else 1
-    value: int | None = checked.get("verbose")
-    return value

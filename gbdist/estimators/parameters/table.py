@@ -63,6 +63,12 @@ ALIASES: Final[dict[str, str]] = {
     "n_jobs": "thread_count",
 }
 
+
+def names_of(parameter: str) -> tuple[str, ...]:
+    """Every name under which a parameter may be given, CatBoost's own first."""
+    return parameter, *(alias for alias, name in ALIASES.items() if name == parameter)
+
+
 #: Parameters of CatBoostClassifier that CatBoostRegressor does not have.
 CLASSIFIER_ONLY: Final = frozenset(
     {"class_weights", "auto_class_weights", "scale_pos_weight", "class_names", "classes_count"}

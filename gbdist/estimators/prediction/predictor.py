@@ -1,12 +1,13 @@
 """The methods of a fitted estimator that ask its model about data."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gbdist.errors import DataError, ModelError, ParameterError
+from gbdist.estimators.parameters.table import names_of
 from gbdist.estimators.prediction.answers import answer
 from gbdist.estimators.prediction.features import Expected, as_matrix_of_numbers
 from gbdist.estimators.prediction.questions import (
@@ -36,8 +37,8 @@ class Predictor:
     """
 
     if TYPE_CHECKING:
-        thread_count: int | None
         model_: Any
+        given_parameters: Callable[[], dict[str, Any]]
 
         def _fitted(self) -> Any: ...
         def _expected(self) -> Expected: ...
@@ -131,7 +132,9 @@ class Predictor:
         return answer(model, X, question, self._expected(), self._threads())
 
     def _threads(self) -> int:
-        return -1 if self.thread_count is None else self.thread_count
+        """CatBoost's thread_count for data in memory, under any of its names."""
+        given = self.given_parameters()
+        return next((int(given[name]) for name in names_of("thread_count") if name in given), -1)
 
     def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels:
         kind = self._prediction_types[0] if prediction_type is None else prediction_type

@@ -112,6 +112,8 @@ def is_lazy_frame(X: Any) -> bool:
     if _is_dask_array(X):
         return False
     if hasattr(X, "columns") and hasattr(X, "npartitions"):
+        if X.ndim == 1:
+            raise DataError("X", "a Dask Series", "a table with columns", "Pass a DataFrame, e.g. series.to_frame().")
         return True
     raise DataError("X", f"a Dask {type(X).__name__}", KINDS, "Turn it into a Dask DataFrame or Array first.")
 

@@ -111,8 +111,8 @@ def request_borders(
     for share, (first, last) in enumerate(spans):
         cuts = scope.hold(client.map(tasks.take, packs, number=share, **names("take")))
         span = {"has_nan": survey.has_nan[first:last], "names": survey.names[first:last], "rules": rules}
-        chosen += scope.hold([client.submit(tasks.choose, cuts, **span, **names("choose", one=True))])
-    return scope.hold([client.submit(tasks.join, chosen, **names("borders", one=True))])[0]
+        chosen += scope.hold([client.submit(tasks.choose, cuts, **span, **names("choose"))])
+    return scope.hold([client.submit(tasks.join, chosen, **names("borders"))])[0]
 
 
 def share_edges(n_features: int, n_workers: int, n_threads: int) -> list[int]:
@@ -172,10 +172,9 @@ def _piece_tasks(pieces: Sequence[Piece], numbers: Sequence[PartNumber], arena: 
     return made
 
 
-def place_rows(data: Surveyed, workers: Sequence[str], *, spread: bool = False) -> Placement:
-    """Give the rows to workers; ``spread`` uses all of them, however few rows there are."""
-    least = {"min_rows_per_rank": 1} if spread else {}
-    return place(data.rows_per_partition, data.where, workers, **least)
+def place_rows(data: Surveyed, workers: Sequence[str]) -> Placement:
+    """Give the rows to workers."""
+    return place(data.rows_per_partition, data.where, workers)
 
 
 def on_ranks_of(placement: Placement, members: Sequence[str]) -> Placement:
@@ -217,7 +216,7 @@ def _cause(future: Future) -> BaseException:
     return DataError(str(future.key), repr(error), "a result", "Look at the worker's log.")
 
 
-def names(step: str, *, one: bool = False) -> dict[str, Any]:
+def names(step: str) -> dict[str, Any]:
     """Keywords that name the tasks of a step on Dask's dashboard, each call's its own."""
     name = f"gbdist-{step}-{uuid.uuid4().hex[:12]}"
     return {"key": name, "pure": False}

@@ -17,7 +17,6 @@ from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DaskPool, DataError, ParameterError
-from gbdist.estimators.base import best_scores
 from gbdist.models.catboost_format import fixed_cbm_bytes
 
 NAMES = ["a", "b", "c"]
@@ -87,8 +86,55 @@ def test_loaded_model_forgets_the_fit(tmp_path):
 
 
 def test_best_scores_by_the_direction_of_each_metric():
-    history = {"learn": {"RMSE": [2.0, 1.0, 3.0], "R2": [0.1, 0.5, 0.2], "F1:class=1": [0.2, 0.1], "AUC": []}}
-    assert best_scores(history) == {"learn": {"RMSE": 1.0, "R2": 0.5, "F1:class=1": 0.2}}
+    model = classifier(custom_metric=["AUC", "F1", "BrierScore"]).fit(
+        VALUES, FRAME["target"], eval_set=(VALUES, FRAME["target"])
+    )
+    for data_set, metrics in model.evals_result_.items():
+        assert set(metrics) >= {"Logloss", "F1", "BrierScore"}
+        best = {name: (max if name in ("AUC", "F1") else min)(values) for name, values in metrics.items()}
+        assert model.best_score_[data_set] == best
+
+
+def test_labels_beyond_float32_are_refused():
+    huge = FRAME["number"].to_numpy(dtype=np.float64) * 1e38
+    for fit, where in (
+        (lambda: regressor().fit(VALUES, huge), "y"),
+        (lambda: regressor().fit(VALUES, FRAME["number"], eval_set=(VALUES, huge)), "eval_set, y"),
+    ):
+        with pytest.raises(DataError) as caught:
+            fit()
+        assert str(caught.value) == (
+            f"{where}: found labels from {huge.min():g} to {huge.max():g}, expected numbers that float32 can hold. "
+            "Divide y by a constant."
+        )
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.5, 0.5), (0.0, 2.0)])
+def test_labels_of_cross_entropy_are_probabilities_in_every_data_set(low, high):
+    good, bad = np.linspace(0, 1, 300), np.linspace(low, high, 300)
+    model = classifier(loss_function="CrossEntropy")
+    for fit, where in (
+        (lambda: model.fit(VALUES, bad), "y"),
+        (lambda: model.fit(VALUES, good, eval_set=(VALUES, bad)), "eval_set, y"),
+    ):
+        with pytest.raises(DataError) as caught:
+            fit()
+        assert str(caught.value) == (
+            f"{where}: found labels from {low:g} to {high:g}, expected probabilities from 0 to 1 for CrossEntropy. "
+            "Check y, or use another loss_function."
+        )
+
+
+@pytest.mark.parametrize("name", ["thread_count", "n_jobs"])
+def test_threads_of_predict_in_memory_by_any_name(name, monkeypatch):
+    model = DaskCatBoostRegressor(iterations=2, **{name: 1}).fit(VALUES, FRAME["number"])
+    asked = []
+    own = model.model_.predict
+    monkeypatch.setattr(
+        model.model_, "predict", lambda *args, **more: asked.append(more["thread_count"]) or own(*args, **more)
+    )
+    model.predict(VALUES)
+    assert asked == [1]
 
 
 CONTAINERS = {

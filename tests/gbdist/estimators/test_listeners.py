@@ -9,7 +9,6 @@ from gbdist.boosting.events import RunFinished, RunStarted, TreeGrown
 from gbdist.errors import ParameterError
 from gbdist.estimators.listeners import (
     CallbackListener,
-    Listeners,
     PlainLines,
     ProgressBar,
     callback_listener,
@@ -157,16 +156,8 @@ def test_bar_shows_trees_metric_best_and_pace(monkeypatch):
 def test_bar_is_closed_after_an_error():
     stream = Terminal()
     bar = ProgressBar(stream)
-    both = Listeners([bar, CallbackListener([Recorder()])])
-    both.hear(START)
-    both.close()
-    both.close()
+    bar.hear(START)
+    bar.close()
+    bar.close()
     # The cursor, hidden while the bar was live, is shown again.
     assert stream.getvalue().rstrip().endswith("\x1b[?25h")
-
-
-def test_any_listener_may_stop_and_all_hear():
-    stopping, hearing = CallbackListener([Recorder(stop_at=1)]), Recorder()
-    both = Listeners([stopping, CallbackListener([hearing])])
-    assert both.hear(grown(0, 0.5)) is True
-    assert len(hearing.seen) == 1

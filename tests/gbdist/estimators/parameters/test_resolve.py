@@ -246,23 +246,6 @@ def test_the_metric_that_decides_comes_first_and_none_twice(given: dict[str, Any
     assert params.eval_metric == 0
 
 
-@pytest.mark.parametrize(
-    ("given", "verbose"),
-    [
-        ({}, None),
-        ({"verbose": True}, 1),
-        ({"verbose": False}, 0),
-        ({"verbose": 50}, 50),
-        ({"silent": True}, 0),
-        ({"silent": False}, 1),
-        ({"logging_level": "Silent"}, 0),
-        ({"logging_level": "Info"}, 1),
-    ],
-)
-def test_how_much_is_told(given: dict[str, Any], verbose: int | None) -> None:
-    assert resolved(given).verbose == verbose
-
-
 def regression(low: float, high: float, **more: Any) -> DataFacts:
     return DataFacts(rows=300, features=4, class_names=None, label_min=low, label_max=high, **more)
 
@@ -315,16 +298,6 @@ def test_what_does_not_go_with_the_data(given: dict[str, Any], facts: DataFacts,
     with pytest.raises((ParameterError, DataError)) as refusal:
         resolved(given, facts)
     assert str(refusal.value) == text
-
-
-@pytest.mark.parametrize(("low", "high"), [(-0.5, 0.5), (0.0, 2.0)])
-def test_labels_of_cross_entropy_are_probabilities(low: float, high: float) -> None:
-    with pytest.raises(DataError) as refusal:
-        resolve({"loss_function": "CrossEntropy"}, regression(low, high))
-    assert str(refusal.value) == (
-        f"y: found labels from {low:g} to {high:g}, expected probabilities from 0 to 1 for CrossEntropy. "
-        "Check y, or use another loss_function."
-    )
 
 
 def test_labels_that_are_all_the_same_may_be_trained_on() -> None:

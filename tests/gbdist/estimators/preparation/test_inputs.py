@@ -160,3 +160,9 @@ def test_what_is_no_table() -> None:
     assert refusal(lambda: collect(da.zeros(4))) == (
         "X: found a 1D Dask array, expected 2D array [n_rows, n_features]. Reshape your data."
     )
+
+
+def test_one_column_is_no_table(frame: dd.DataFrame, table: pd.DataFrame) -> None:
+    rest = "found a {} Series, expected a table with columns. Pass a DataFrame, e.g. series.to_frame()."
+    assert refusal(lambda: collect(frame["a"], frame["y"])) == "X: " + rest.format("Dask")
+    assert refusal(lambda: collect(table["a"], table["y"])) == "X: " + rest.format("pandas")
