@@ -31,7 +31,7 @@ class Endpoint(WorkerPlugin):  # type: ignore[misc]
 def client() -> Iterator[Client]:
     with (
         LocalCluster(n_workers=N_RANKS, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         client.register_plugin(Endpoint())
         yield client
