@@ -85,7 +85,8 @@ def test_worker_stopped_during_all_reduce(client: Client) -> None:
     pids = client.run(os.getpid)
     addresses, futures = start(client, signal.SIGSTOP)
     try:
-        wait(futures[:2], timeout=30)
+        with client.as_current():
+            wait(futures[:2], timeout=30)
         assert client.gather(futures[:2]) == [f"PeerLost: rank 2 at {addresses[2]} was silent for 2 s"] * 2
     finally:
         os.kill(pids[addresses[2]], signal.SIGKILL)  # a stopped worker could not be closed

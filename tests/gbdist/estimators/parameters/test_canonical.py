@@ -240,11 +240,14 @@ def test_a_combination_that_no_single_parameter_explains_is_quoted_whole() -> No
 
     with pytest.raises(ParameterError) as refusal:
         catboost_defaults({"loss_function": "RMSE", "leaf_estimation_method": "Exact"}, ANY_DATA)
-    assert str(refusal.value) == (
+    ours, quoted = str(refusal.value).split(" CatBoost says: ")
+    assert ours == (
         "parameters={'loss_function': 'RMSE', 'leaf_estimation_method': 'Exact'} cannot be used: "
-        'expected a combination that CatBoost takes. CatBoost says: "Exact method is only available for Quantile, '
-        'GroupQuantile, MultiQuantile, MAE, MAPE, RMSPE and LogCosh loss functions.".'
+        "expected a combination that CatBoost takes."
     )
+    # CatBoost's own words, which name more losses from release to release.
+    assert quoted.startswith('"Exact method is only available for Quantile, ')
+    assert quoted.endswith(' loss functions.".')
 
 
 @pytest.mark.parametrize(
