@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
 from gbdist.boosting.grow import GrowthRules, Structure, grow
 from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.params import BoostParams
-from gbdist.boosting.population import Population, survey_population
+from gbdist.boosting.population import Population, survey_population, with_weights
 from gbdist.boosting.rows import Rows
-from gbdist.boosting.sampling import GradientFacts, GradientSurvey, mvs_ridge, sample_and_pack
-from gbdist.boosting.scores import DataSet, score_all, set_names
+from gbdist.boosting.sampling import Sampler
+from gbdist.boosting.scores import LARGEST_PREDICTION, DataSet, score_all, set_names
 from gbdist.boosting.stopping import Detector
-from gbdist.kernels.elementary import exp, log
+from gbdist.errors import ParameterError
+from gbdist.kernels.elementary import exp_array, log_array
 from gbdist.models.tree import ObliviousTree
 
 History = dict[str, dict[str, list[float]]]
@@ -99,9 +101,10 @@ class _Run:
         self.population = populations[0]
         self.bias = start_value(params, self.population)
         self.sets = [
-            DataSet.at_start(name, rows, population, self.bias)
+            DataSet.at_start(name, with_weights(rows, population.weighted), population, self.bias)
             for name, rows, population in zip(set_names(len(evals)), (train, *evals), populations, strict=True)
         ]
+        self.sampler = Sampler(params, self.population, collective, crew)
         self.leaves = LeafEstimator(params, self.population, collective, crew)
         self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
         self.trees: list[ObliviousTree] = []
@@ -109,19 +112,12 @@ class _Run:
         self.stopped: str | None = None if params.iterations > 0 else "iterations"
         self._derivatives = np.empty((params.objective.dimension, train.n_rows))
         self._overfitted = False
-        self._metrics, self._ridge, self._facts, self._bound = self._finish_tree(None, score=False)
+        self._metrics, self._facts = self._finish_tree(None, score=False)
 
     def add_tree(self) -> None:
         """Sample rows, grow a structure, estimate its leaves, move all predictions on, score."""
         train, tree = self.sets[0], len(self.trees)
-        cells = sample_and_pack(
-            train.rows,
-            self._derivatives,
-            self._facts,
-            self._ridge,
-            (self.params, self.population, self._bound, tree),
-            (self.collective, self.crew),
-        )
+        cells = self.sampler.cells(train.rows, self._derivatives, self._facts, tree)
         rules = GrowthRules(self.params, self.n_bins, tree, self.leaves.l2, self._noise_sigma())
         structure = grow(train.rows, cells, rules, self.collective, self.crew)
         grown = self._estimate(structure)
@@ -130,9 +126,7 @@ class _Run:
         for data in self.sets[1:]:
             data.add_tree(grown, self.crew)
         last = len(self.trees) == self.params.iterations
-        self._metrics, self._ridge, self._facts, self._bound = self._finish_tree(
-            grown, score=last or tree % self.params.metric_period == 0
-        )
+        self._metrics, self._facts = self._finish_tree(grown, score=last or tree % self.params.metric_period == 0)
         self._record()
 
     def _estimate(self, structure: Structure) -> ObliviousTree:
@@ -140,24 +134,32 @@ class _Run:
         leaves = self.leaves.estimate(
             train.rows, train.predictions, structure.leaf_of_row, 1 << len(structure.splits), train.bound
         )
-        return ObliviousTree(structure.splits, leaves.values * self.params.learning_rate, leaves.weights)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = leaves.values * self.params.learning_rate
+            largest = train.bound + float(np.abs(values).max(initial=0.0))
+        if not largest < LARGEST_PREDICTION:
+            tree, expected = len(self.trees), f"steps that keep raw predictions below {LARGEST_PREDICTION}"
+            fix = f"Tree {tree} leaves that range. Lower learning_rate, or raise l2_leaf_reg."
+            raise ParameterError("learning_rate", self.params.learning_rate, expected, fix)
+        return ObliviousTree(structure.splits, values, leaves.weights)
 
-    def _finish_tree(self, last: ObliviousTree | None, score: bool) -> tuple[MetricTable, float, GradientFacts, float]:
+    def _finish_tree(self, last: ObliviousTree | None, score: bool) -> tuple[MetricTable, GradientFacts]:
         """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients."""
         train, params = self.sets[0], self.params
         bound = self._refresh_derivatives(train)
         ridge = 0.0
-        if params.bootstrap.kind == "MVS" and params.bootstrap.subsample < 1.0:
-            first = self._mean_gradient_norm(bound) if last is None and params.bootstrap.mvs_reg is None else 0.0
-            ridge = mvs_ridge(params, None if last is None else last.leaf_values, first)
-        survey = GradientSurvey(params, self.population, bound, ridge)
+        if draws_by_norm(params.bootstrap):
+            given = params.bootstrap.mvs_reg
+            first = self._mean_gradient_norm(bound) if last is None and given is None else 0.0
+            ridge = mvs_ridge(given, None if last is None else last.leaf_values, first)
+        survey = self._survey(bound, ridge)
         sums = survey.local_sums(self._derivatives, self.crew)
         if last is None:
-            return {}, ridge, survey.read(self.collective.all_reduce(sums)), bound
+            return {}, survey.read(self.collective.all_reduce(sums))
         scored = self.sets if score else self.sets[-1:] if len(self.sets) > 1 and self.detector.active else []
         metrics = params.metrics if score else params.metrics[params.eval_metric :][:1]
         values, summed = score_all(scored, metrics, sums, self.collective)
-        return values, ridge, survey.read(summed), bound
+        return values, survey.read(summed)
 
     def _refresh_derivatives(self, train: DataSet) -> float:
         objective, rows = self.params.objective, train.rows
@@ -171,8 +173,12 @@ class _Run:
 
     def _mean_gradient_norm(self, bound: float) -> float:
         """Mean norm of the gradients before the first tree; costs a round, once."""
-        survey = GradientSurvey(self.params, self.population, bound, 0.0)
+        survey = self._survey(bound, 0.0)
         return survey.mean_norm(self.collective.all_reduce(survey.local_sums(self._derivatives, self.crew)))
+
+    def _survey(self, bound: float, ridge: float) -> GradientSurvey:
+        params = self.params
+        return GradientSurvey(params.bootstrap, params.objective.dimension, self.population.n_rows, bound, ridge)
 
     def _noise_sigma(self) -> float:
         """σ of the score noise (CatBoost's greedy_tensor_search.cpp, CalcScoreStDev): falls as the model grows."""
@@ -180,7 +186,7 @@ class _Run:
             return 0.0
         n_rows = float(self.population.n_rows)
         model_length = len(self.trees) * self.params.learning_rate
-        left = float(exp(np.float64(log(np.float64(n_rows)) - model_length)))
+        left = float(exp_array(log_array(np.float64(n_rows)) - model_length))
         deviation = float(np.sqrt(self._facts.squares.sum() / n_rows))
         return self.params.random_strength * deviation * left / (1.0 + left)
 

@@ -1,7 +1,7 @@
 """Facts about all rows of a data set, agreed by the ranks once before the first tree."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,7 @@ def survey_population(rows: Rows, collective: Collective) -> Population:
     n_rows = sum(record[0] for record in records)
     label_bound, weight_bound, baseline_bound = (max(record[i] for record in records) for i in (1, 2, 3))
     weighted = any(record[4] for record in records)
+    rows = with_weights(rows, weighted)
     weight_scale = sum_scale(weight_bound, n_rows)
     label_scale = sum_scale(weight_bound * max(label_bound, 1e-100), n_rows)
     weights = as_weights(rows.weight)
@@ -71,6 +72,13 @@ def survey_population(rows: Rows, collective: Collective) -> Population:
         baseline_bound=baseline_bound,
         label_mean=int(sums[1]) / label_scale / total_weight if total_weight > 0.0 else 0.0,
     )
+
+
+def with_weights(rows: Rows, weighted: bool) -> Rows:
+    """Write down weights of 1 where other ranks have weights: kernels count a row without weight as one unit."""
+    if weighted and rows.weight is None:
+        return replace(rows, weight=np.ones(rows.n_rows, np.float32))
+    return rows
 
 
 def _largest(values: NDArray[np.float32] | NDArray[np.float64]) -> float:

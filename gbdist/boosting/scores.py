@@ -11,6 +11,7 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import MetricTable
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
+from gbdist.errors import DataError
 from gbdist.kernels import cpu_rows
 from gbdist.metrics import evaluate_many
 from gbdist.metrics.base import Metric, Scored
@@ -18,6 +19,8 @@ from gbdist.models.tree import ObliviousTree
 
 #: CatBoost's name of the training set
 LEARN = "learn"
+#: raw predictions stay below this, so that their squares and the sums of those are ordinary numbers
+LARGEST_PREDICTION = 1e100
 
 
 @dataclass
@@ -40,6 +43,11 @@ class DataSet:
         if rows.baseline is not None:
             predictions += rows.baseline
         bound = float(np.abs(bias).max(initial=0.0)) + population.baseline_bound
+        if not bound < LARGEST_PREDICTION:
+            found, expected = f"a value of {population.baseline_bound}", f"values below {LARGEST_PREDICTION}"
+            raise DataError(
+                f"baseline of {name!r}", found, expected, "Leave these rows out, or correct their baseline."
+            )
         return cls(name, rows, population, predictions, bound)
 
     def add_leaves(self, leaf_of_row: NDArray[np.uint16], values: NDArray[np.float64], crew: Crew) -> None:

@@ -6,6 +6,7 @@ from collections import deque
 import numpy as np
 
 from gbdist.boosting.params import Stopping
+from gbdist.kernels.elementary import exp_array
 
 #: How much an improvement of the past counts for each iteration that has gone by since.
 FORGET = 0.99
@@ -88,4 +89,5 @@ class Detector:
         if self._since_peak < self._wait:
             return 1.0
         ratio = self._expected_gain / max(self._peak - gain, TINY)
-        return math.exp(-SCALE / max(ratio, TINY))
+        # Our own exp: every rank takes this decision for itself.
+        return float(exp_array(np.float64(-SCALE / max(ratio, TINY))))

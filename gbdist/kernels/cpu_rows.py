@@ -9,6 +9,9 @@ from gbdist.kernels.hashing import unit_draw
 
 Bins = NDArray[np.uint8] | NDArray[np.uint16]
 
+#: A Bayesian draw is held below this: a float32 would become infinite from a temperature of 25 on.
+LARGEST_DRAW = 2.0**100
+
 
 @kernel
 def absolute_sums(values: NDArray[np.float64], scales: tuple[float, float], sums: NDArray[np.int64]) -> None:
@@ -79,11 +82,14 @@ def draw_bernoulli(key: np.uint64, first_row: int, probability: float, out: NDAr
 
 @kernel
 def draw_bayesian(key: np.uint64, first_row: int, temperature: float, out: NDArray[np.float32]) -> None:
-    """Write (−ln u)^temperature, CatBoost's Bayesian bootstrap (tensor_search_helpers.cpp); out float32 [n], OUT."""
+    """Write (−ln u)^temperature, CatBoost's Bayesian bootstrap (tensor_search_helpers.cpp); out float32 [n], OUT.
+
+    At most ``LARGEST_DRAW``.
+    """
     for i in range(np.uint64(out.shape[0])):
         draw = -log(unit_draw(key, np.uint64(first_row) + i) + 2.0**-54)
         if temperature != 1.0:
-            draw = exp(temperature * log(draw + 1e-100))
+            draw = min(exp(temperature * log(draw + 1e-100)), LARGEST_DRAW)
         out[i] = np.float32(draw)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.cpu_rows import Bins
+from gbdist.kernels.cpu_rows import LARGEST_DRAW, Bins
 from gbdist.kernels.elementary import exp_array, log_array
 from gbdist.kernels.hashing import unit_draws
 
@@ -56,7 +56,9 @@ def draw_bernoulli(key: np.uint64, first_row: int, probability: float, out: NDAr
 def draw_bayesian(key: np.uint64, first_row: int, temperature: float, out: NDArray[np.float32]) -> None:
     """Twin of ``cpu_rows.draw_bayesian``."""
     draws = -log_array(_draws(key, first_row, out.shape[0]) + 2.0**-54)
-    out[:] = draws if temperature == 1.0 else exp_array(temperature * log_array(draws + 1e-100))
+    if temperature != 1.0:
+        draws = np.minimum(exp_array(temperature * log_array(draws + 1e-100)), LARGEST_DRAW)
+    out[:] = draws
 
 
 def draw_mvs(

@@ -53,6 +53,7 @@ DRAWS: dict[str, Callable[[Any, dict[str, Any], int, int, Any], None]] = {
     "bernoulli": lambda m, d, a, b, out: m.draw_bernoulli(KEY, FIRST_ROW + a, 0.7, out),
     "bayesian": lambda m, d, a, b, out: m.draw_bayesian(KEY, FIRST_ROW + a, 1.0, out),
     "bayesian, hot": lambda m, d, a, b, out: m.draw_bayesian(KEY, FIRST_ROW + a, 1.7, out),
+    "bayesian, too hot for a float32": lambda m, d, a, b, out: m.draw_bayesian(KEY, FIRST_ROW + a, 400.0, out),
     "mvs": lambda m, d, a, b, out: m.draw_mvs(KEY, FIRST_ROW + a, d["norms"][a:b], 2.0, out),
 }
 
@@ -66,6 +67,7 @@ def test_draws_equal_the_twin_and_depend_on_the_global_row_alone(kind: str) -> N
     for a, b in ((0, 13), (13, 1_000), (1_000, N)):
         DRAWS[kind](cpu_rows, data, a, b, sliced[a:b])
     assert whole.tobytes() == twin.tobytes() == sliced.tobytes()
+    assert np.isfinite(whole).all()
 
 
 def test_mvs_keeps_sums_of_gradients_on_average() -> None:
