@@ -80,8 +80,7 @@ class CommCollective(ChannelCollective):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None and self._comm_channel.failure is None:
-            with contextlib.suppress(
-                ClusterError
-            ):  # the event loop has ended; the routine's own error is the one to see
+            # On an event loop that has ended nobody can be told; the routine's own error is the one to see.
+            with contextlib.suppress(ClusterError):
                 self.abort(f"{type(error).__name__}: {error}")
         self.close()

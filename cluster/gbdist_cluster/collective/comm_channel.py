@@ -153,6 +153,9 @@ class CommChannel:
             await comm.write({"refused": f"rank {self.rank} does not expect rank {source}"})
             return
         await comm.write({"accepted": self.rank})
+        if self._shut:  # while that was written: nobody here would tell the peer that this rank has left
+            comm.abort()
+            return
         await self._add(source, comm).listen()
 
     async def _dial(self, peer: int) -> None:
@@ -169,16 +172,14 @@ class CommChannel:
         except Exception as error:  # of many kinds: network, names, certificates
             happened = f"cannot be reached ({type(error).__name__}: {error})"
             self._lost(peer, happened if comm is None else "hung up: perhaps gbdist's plugin is not registered there")
-        except asyncio.CancelledError:
-            if comm is not None:
-                comm.abort()
-            raise
         else:
             if "accepted" in answer:
                 await self._add(peer, comm).listen()
             else:
-                comm.abort()
                 self._lost(peer, f"refuses the connection: {answer.get('refused', answer)}")
+        finally:
+            if comm is not None:
+                comm.abort()
 
     def _introduction(self, peer: int) -> dict[str, Any]:
         """The message that makes the peer's worker hand the connection to its endpoint."""

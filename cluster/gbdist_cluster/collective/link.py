@@ -59,7 +59,7 @@ class Link:
         self._comm, self._owner = comm, owner
         self._outbox: deque[list[Any]] = deque()
         self._writer: asyncio.Task[None] | None = None
-        self._listened = asyncio.get_running_loop().create_future()
+        self._listened = asyncio.Event()  # a future would be cancelled together with whoever waits for it
 
     async def listen(self) -> None:
         """Hand over what arrives until the connection ends."""
@@ -88,7 +88,7 @@ class Link:
             happened = f"sent what cannot be read ({type(error).__name__}: {error})"
         finally:
             self._comm.abort()
-            self._listened.set_result(None)
+            self._listened.set()
             self._owner.ended(self.peer, happened)
 
     def post_data(self, tag: int, payload: Payload) -> None:
@@ -125,7 +125,7 @@ class Link:
             if self._writer is not None:
                 self._writer.cancel()
             self._comm.abort()
-        await self._listened
+        await self._listened.wait()
 
     def _post(self, kind: _Kind, number: int, body: Any) -> None:
         self._outbox.append([int(kind), number, body])

@@ -329,6 +329,33 @@ def test_close_twice_and_errors_after_it(workers: list[Any], run_ranks: Ranks) -
     assert str(caught.value) == f"rank {kept[0].rank} has left its gang. Use the collective before it is closed"
 
 
+def test_a_rank_that_leaves_while_it_lets_a_peer_in_cuts_it_off(workers: list[Any]) -> None:
+    # Otherwise the peer would take silence for life until its deadline.
+    class SlowComm:
+        """Its first write takes until the rank has left."""
+
+        aborted = False
+
+        async def write(self, message: object) -> None:
+            await channel.shut()
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    addresses = [worker.address for worker in workers]
+    comm = SlowComm()
+
+    async def adopt() -> None:
+        nonlocal channel
+        channel = CommChannel(workers[0], Seat("leaving", 1, 0), addresses, 5.0)
+        await channel.adopt(1, comm)
+
+    channel: Any = None
+    asyncio.run_coroutine_threadsafe(adopt(), workers[0].loop.asyncio_loop).result(timeout=10)
+    assert comm.aborted
+    assert channel._links == {}
+
+
 def test_worker_closed_during_all_reduce(run_ranks: Ranks, start_workers: Callable[[str], Any]) -> None:
     with start_workers("tcp://") as workers:
 
