@@ -54,9 +54,10 @@ class LeaseTable:
 
     def request(self, lease: Lease, now: float) -> Standing:
         """Queue a lease, or grant it at once; asking again with the same id changes nothing."""
-        if lease.lease_id not in self._held and lease.lease_id not in self._ended:
-            self._queue.setdefault(lease.lease_id, lease)
-        self._beats[lease.lease_id] = now
+        if lease.lease_id not in self._ended:
+            if lease.lease_id not in self._held:
+                self._queue.setdefault(lease.lease_id, lease)
+            self._beats[lease.lease_id] = now
         self._grant()
         return self.standing(lease.lease_id)
 

@@ -22,6 +22,7 @@ LEASE_DEADLINE = 30.0
 """Seconds of silence after which a holder is taken for dead; it beats every second."""
 
 _LONGEST_POLL = 1.0
+_TELL = "gbdist-tell"
 
 _prepared: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
 """Id of the scheduler that each client has prepared."""
@@ -38,7 +39,7 @@ class GbdistWorkerPlugin(WorkerPlugin):  # type: ignore[misc]
         self._worker = worker
         self._store = shards.open_store(worker)
         endpoint.install(worker)
-        worker.stream_handlers["gbdist-tell"] = ranks.deliver
+        worker.stream_handlers[_TELL] = ranks.deliver
 
     def teardown(self, worker: Any) -> None:
         """End what runs here; Dask calls this when the worker closes."""
@@ -81,7 +82,9 @@ class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Answer one call of ``gbdist_cluster.lease``; waits at most a second for a change."""
         now = time.monotonic()
-        if self._table.expire(now, LEASE_DEADLINE):
+        self._table.beat(lease_id, now)  # whoever calls is alive, and one that was silent keeps what nobody else wanted
+        for ended in self._table.expire(now, LEASE_DEADLINE):
+            self._scheduler.log_event(post.topic(ended.client), [{"run": ended.lease_id, "kind": "expired"}])
             self._wake()
         match action:
             case "request":
@@ -96,8 +99,6 @@ class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
                 return _answer(standing)
             case "extend":
                 return {"extended": self._table.extend(lease_id, workers)}
-            case "beat":
-                self._table.beat(lease_id, now)
             case "release":
                 self._table.release(lease_id)
                 self._wake()
@@ -107,7 +108,7 @@ class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
         """Pass a message to each worker, by address, over the streams that Dask has open; never waits."""
         for address, letter in letters.items():
             if address in self._scheduler.workers:
-                self._scheduler.worker_send(address, {"op": "gbdist-tell", **letter})
+                self._scheduler.worker_send(address, {"op": _TELL, **letter})
 
     def look(self, workers: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Say what workers are doing: their status and the keys of their unfinished tasks."""
@@ -158,7 +159,7 @@ def _answer(standing: Standing) -> dict[str, Any]:
 def prepare(client: Client, timeout: float = 30.0) -> None:
     """Install the plugins on a cluster, once; new workers get theirs from Dask. Call after ``check_workers``.
 
-    The second call with a client costs nothing, the first with another client of the same cluster two round trips.
+    The second call with a client costs nothing, the first with another client of the same cluster three round trips.
 
     Raises
     ------
@@ -186,4 +187,13 @@ def prepare(client: Client, timeout: float = 30.0) -> None:
 
 
 async def _register(client: Client, plugin: SchedulerPlugin | WorkerPlugin) -> None:
-    await client.register_plugin(plugin)
+    answers = await client.register_plugin(plugin)
+    if isinstance(plugin, WorkerPlugin) and not answers:
+        # Another client was first, and its word to the workers may still be on its way, or may have failed.
+        await client._run(_until_installed, on_error="ignore")
+
+
+async def _until_installed(dask_worker: Any) -> None:
+    """Run by each worker; the caller bounds the wait."""
+    while _TELL not in dask_worker.stream_handlers:
+        await asyncio.sleep(0.01)

@@ -41,6 +41,23 @@ def test_a_second_client_leaves_the_leases_alone(client: Client) -> None:
         assert handlers_of(second) == [True, True]
 
 
+def test_a_second_client_waits_for_workers_that_the_first_has_not_reached(client: Client) -> None:
+    def forget(dask_worker: Any) -> None:
+        dask_worker.kept_handler = dask_worker.stream_handlers.pop("gbdist-tell")
+
+    def remember(dask_worker: Any) -> None:
+        dask_worker.stream_handlers["gbdist-tell"] = dask_worker.kept_handler
+
+    with Client(client.scheduler.address, set_as_default=False) as second:
+        client.run(forget)
+        try:
+            with pytest.raises(ClusterError, match=r"did not take gbdist's plugins within 0\.2 s"):
+                prepare(second, timeout=0.2)
+        finally:
+            client.run(remember)
+        prepare(second)
+
+
 def test_a_cluster_that_refuses_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     class OfAnotherMachine(WorkerPlugin):  # type: ignore[misc]
         """Cannot be read where its module is missing."""
