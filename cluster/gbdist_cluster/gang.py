@@ -5,6 +5,7 @@ the word, then reads the run's inbox: messages for the listener, ranks that end,
 run, the other ranks are told to stop, their tasks are given back, and the error raised is the one that caused it.
 """
 
+import asyncio
 import logging
 import os
 import socket
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
-from distributed import Client, Future, wait
+from distributed import Client, Future
 
 from gbdist_cluster.errors import ClusterError, GangCancelled, PeerLost
 from gbdist_cluster.lease import lease
@@ -25,6 +26,7 @@ from gbdist_cluster.post import Inbox, tell
 from gbdist_cluster.rank_errors import error_of_rank, error_of_task
 from gbdist_cluster.ranks import RankContext, RankOrder, run_rank
 from gbdist_cluster.rpc import call_scheduler
+from gbdist_cluster.shards import wait_for_shards
 
 __all__ = ["Member", "RankContext", "run_on_gang"]
 
@@ -36,6 +38,7 @@ GRACE_SECONDS = 10.0
 _INLINE_BYTES = 64 * 1024
 """Shared objects above this go to a worker once and from there to the others, not through every task."""
 
+_SCATTER_SECONDS = 60.0
 _RESULT_SECONDS = 300.0
 _START_MARGIN_SECONDS = 60.0
 
@@ -83,8 +86,7 @@ def run_on_gang(
     if not members:
         raise ValueError("a gang needs at least one member")
     prepare(client)
-    with client.as_current():
-        wait([shard for member in members for shard in member.shards])
+    wait_for_shards(client, [shard for member in members for shard in member.shards])
     run_id = uuid.uuid4().hex
     owner = f"process {os.getpid()} on {socket.gethostname()}"
     addresses = [member.address for member in members]
@@ -121,6 +123,7 @@ class _Overseer:
         self._futures: list[Future] = []
         self._stopped = False
         self._started: set[int] = set()
+        self._called_off: set[int] = set()
         self._done: set[int] = set()
         self._lost: list[int] = []
         self._errors: list[tuple[int, BaseException]] = []
@@ -150,7 +153,7 @@ class _Overseer:
         addresses = tuple(member.address for member in self._members)
         parcel: bytes | Future = cloudpickle.dumps(shared, protocol=5)
         if len(parcel) > _INLINE_BYTES:
-            parcel = self._client.scatter([parcel], workers=[addresses[0]], hash=False, direct=False)[0]
+            parcel = self._scatter(parcel, addresses[0])
         for rank, member in enumerate(self._members):
             order = RankOrder(
                 run_id=self._run_id,
@@ -169,6 +172,19 @@ class _Overseer:
             self._futures.append(future)
             # Not a method: a cycle from future to overseer would keep the shards after the run.
             future.add_done_callback(_announcer(self._inbox, rank))
+
+    def _scatter(self, parcel: bytes, address: str) -> Future:
+        try:
+            scattered = self._client.sync(
+                self._client._scatter, [parcel], workers=[address], hash=False, direct=False,
+                callback_timeout=_SCATTER_SECONDS,
+            )  # fmt: skip
+        except TimeoutError:
+            raise ClusterError(
+                f"Worker {address} did not take what the ranks share within {_SCATTER_SECONDS:g} s",
+                "See whether it is alive, and restart it.",
+            ) from None
+        return scattered[0]
 
     def _wait_for_start(self, timeout: float) -> None:
         """Wait until every rank has said that it runs; say for whom we wait."""
@@ -223,13 +239,19 @@ class _Overseer:
             case "ask" if listen and self._listener:
                 answer = bool(self._listener(cloudpickle.loads(letter["body"])))
                 self._tell({"kind": "answer", "number": letter["number"], "answer": answer}, only=letter["rank"])
+            case "expired" if listen:
+                raise ClusterError(
+                    "The run lost its workers to another one, because this process was silent for too long",
+                    "Start it again; code that holds the GIL for half a minute, or a suspended machine, is a likely cause.",
+                )
             case "lost":
                 self._lost += [rank for rank, member in enumerate(self._members) if member.address == letter["worker"]]
             case "failed":
                 self._blame(letter["rank"], error_of_rank(letter))
             case "done":
                 self._done.add(letter["rank"])
-                if error := error_of_task(self._futures[letter["rank"]]):
+                # A task that we called off is no cause of anything.
+                if letter["rank"] not in self._called_off and (error := error_of_task(self._futures[letter["rank"]])):
                     self._blame(letter["rank"], error)
         return True
 
@@ -251,10 +273,11 @@ class _Overseer:
         while self._read(0.0, listen=False):
             pass
         # Ranks that have not begun would begin when their worker gets free; those that run are in our hands.
-        idle = set(range(len(self._members))) - self._started
-        self._give_back([self._futures[rank] for rank in idle])
+        running = frozenset(self._started)
+        self._called_off = set(range(len(self._futures))) - self._started - self._done
+        self._give_back([self._futures[rank] for rank in self._called_off])
         end = time.monotonic() + GRACE_SECONDS
-        while len(self._done | idle | set(self._lost)) < len(self._members) and time.monotonic() < end:
+        while not running <= self._done | set(self._lost) and time.monotonic() < end:
             self._read(end - time.monotonic(), listen=False)
 
     def _give_back(self, futures: list[Future]) -> None:
@@ -302,13 +325,23 @@ class _Overseer:
                 call_scheduler(self._client, "gbdist_remove", workers=addresses)
 
     def _gather(self) -> list[Any]:
-        try:
-            results: list[Any] = self._client.sync(
-                self._client._gather, self._futures, callback_timeout=_RESULT_SECONDS
-            )
-        except TimeoutError:
-            raise ClusterError(
-                f"The results of the run did not arrive within {_RESULT_SECONDS:g} s",
-                "A worker may have died right after the run; start it again on the workers that are left.",
-            ) from None
-        return results
+        """Fetch the results. They may still come although a worker left: one that retires hands them on."""
+        inbox = self._inbox
+        fetched = asyncio.run_coroutine_threadsafe(self._client._gather(self._futures), self._client.loop.asyncio_loop)
+        fetched.add_done_callback(lambda _: inbox.put({"kind": "fetched"}))
+        begin = time.monotonic()
+        while not fetched.done():
+            left = begin + (GRACE_SECONDS if self._lost else _RESULT_SECONDS) - time.monotonic()
+            if left <= 0:
+                fetched.cancel()
+                break
+            self._read(left, listen=False)
+        if not fetched.cancelled():
+            results: list[Any] = fetched.result()
+            return results
+        if self._lost:
+            raise self._cause()
+        raise ClusterError(
+            f"The results of the run did not arrive within {_RESULT_SECONDS:g} s",
+            "Check the network to the workers, and start the run again.",
+        )

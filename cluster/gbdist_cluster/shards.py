@@ -9,18 +9,25 @@ shortage of memory, only a reference is written, because the shard would stay in
 import threading
 import uuid
 import weakref
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from typing import Any, Protocol
 
 from dask.sizeof import sizeof
-from distributed import get_worker
+from distributed import Client, Future, get_worker, wait
 from distributed.protocol.serialize import dask_deserialize, dask_serialize, pickle_dumps, pickle_loads
 
 from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.versions import check_workers
 
-__all__ = ["Shard", "ShardHandle", "ShardStore", "keep", "open_store", "stored_bytes"]
+__all__ = ["Shard", "ShardHandle", "ShardStore", "keep", "open_store", "stored_bytes", "wait_for_shards"]
 
 _HANDLE_BYTES = 256
 """What Dask is told that a handle weighs."""
+
+_POLL_SECONDS = 5.0
+NO_WORKERS_SECONDS = 30.0
+"""How long shards that have to be made anew wait for a worker to make them."""
 
 
 class Shard(Protocol):
@@ -106,6 +113,28 @@ def keep(shard: Shard) -> ShardHandle:
     if worker in _stores:
         _stores[worker].hold(key, handle)
     return handle
+
+
+def wait_for_shards(client: Client, shards: Sequence[Future]) -> None:
+    """Wait until shards are made, or failed, for as long as there are workers to make them.
+
+    Raises
+    ------
+    ClusterError
+        If there are no workers any more, or the shards cannot be made again.
+    """
+    while True:
+        try:
+            with client.as_current():
+                wait(shards, timeout=_POLL_SECONDS)
+            return
+        except TimeoutError:
+            check_workers(client, NO_WORKERS_SECONDS)
+        except CancelledError:
+            raise ClusterError(
+                "Shards are gone: they were released, or the workers that held them or their rows left the cluster",
+                "Make the data set anew; what came from a client's memory cannot be computed again on other workers.",
+            ) from None
 
 
 def stored_bytes() -> int:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from distributed import Client, Event, Future
 
 from gbdist_cluster.errors import ClusterError
 from gbdist_cluster.gang import Member, RankContext, run_on_gang
+from gbdist_cluster.plugin import LEASE_DEADLINE
+from gbdist_cluster.ranks import RankOrder
 from gbdist_cluster.shards import ShardHandle, keep
 
 Occupy = Callable[[str], tuple[Future, Event]]
@@ -241,6 +244,50 @@ def test_when_only_echoes_are_known_the_error_says_so(client: Client, workers: l
         f"Rank 1 on worker {workers[1]} lost the others: rank 0 at {workers[0]} has ended its routine while rank 1 "
         "still needs it. Check the network between the workers and start the run again."
     )
+
+
+def test_an_interrupt_between_two_tasks_is_not_replaced(
+    client: Client, workers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = client.submit
+
+    def interrupted(function: object, order: RankOrder, *args: object, **kwargs: object) -> Future:
+        if order.rank == 1:
+            raise KeyboardInterrupt
+        return submit(function, order, *args, **kwargs)
+
+    monkeypatch.setattr(client, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_on_gang(client, lambda context: None, members=members_of(workers))
+    assert until(lambda: running_ranks(client) == [0, 0])
+    assert_nothing_left(client)
+
+
+def test_a_run_whose_lease_went_to_another_ends(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        context.emit(None)
+        while True:
+            context.check_cancelled()
+            time.sleep(0.001)
+
+    async def be_silent(dask_scheduler: Any) -> None:
+        plugin = dask_scheduler.plugins["gbdist"]
+        for lease_id in plugin._table._beats:
+            plugin._table._beats[lease_id] -= LEASE_DEADLINE + 1
+        await plugin.lease("beat", "another run")
+
+    with pytest.raises(ClusterError) as caught:
+        run_on_gang(
+            client,
+            routine,
+            members=members_of(workers[:1]),
+            listener=lambda message: client.run_on_scheduler(be_silent),
+        )
+    assert str(caught.value) == (
+        "The run lost its workers to another one, because this process was silent for too long. Start it again; code "
+        "that holds the GIL for half a minute, or a suspended machine, is a likely cause."
+    )
+    assert_nothing_left(client)
 
 
 def test_a_rank_that_asks_hears_of_the_end(client: Client, workers: list[str]) -> None:

@@ -2,12 +2,13 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from distributed import Client
+from distributed import Client, Event
 
 from gbdist_cluster import gang
 from gbdist_cluster.errors import ClusterError
@@ -119,6 +120,74 @@ def test_worker_stopped_during_allreduce(fragile: Client, monkeypatch: pytest.Mo
     assert time.monotonic() - begin < BOUND_SECONDS
     assert str(caught.value).startswith(f"Worker {victim} (rank 1) stopped answering during the run.")
     assert victim not in fragile.scheduler_info(n_workers=-1)["workers"]  # the next run does without it
+
+
+def test_worker_killed_while_another_is_still_busy(fragile: Client) -> None:
+    # Rank 0 runs, rank 1 waits for its worker and is called off; what Dask says of its task is no cause.
+    fragile.cluster.scale(3)
+    fragile.wait_for_workers(3, timeout=30)
+    processes = workers_of(fragile)
+    first, second, victim = processes
+    gate = Event("gate", client=fragile)
+    busy = fragile.submit(lambda: Event("gate").wait(timeout=60), workers=[second], key="somebody-else")
+    ran: list[str] = []
+
+    def kill() -> None:
+        def count() -> int:
+            from gbdist_cluster import ranks
+
+            return len(ranks._runs)
+
+        end = time.monotonic() + 30
+        while time.monotonic() < end and not fragile.run(count, workers=[first])[first]:
+            pass
+        ran.append(first)
+        os.kill(processes[victim], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(ClusterError, match=rf"Worker {victim} \(rank 2\) left the cluster during the run"):
+        run_on_gang(fragile, lambda context: None, members=[Member(address) for address in processes])
+    killer.join(timeout=30)
+    assert ran
+    gate.set()
+    busy.result(timeout=30)
+
+
+def test_worker_killed_before_its_result_is_fetched(fragile: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gang, "GRACE_SECONDS", 1.0)
+    processes = workers_of(fragile)
+
+    class Deadly:
+        """Kills the process that packs it."""
+
+        def __reduce__(self) -> tuple[object, ...]:
+            os.kill(os.getpid(), signal.SIGKILL)
+            return (Deadly,)
+
+    begin = time.monotonic()
+    with pytest.raises(ClusterError, match=r"\(rank 1\) left the cluster during the run"):
+        run_on_gang(
+            fragile,
+            lambda context: Deadly() if context.rank == 1 else None,
+            members=[Member(address) for address in processes],
+        )
+    assert time.monotonic() - begin < BOUND_SECONDS
+
+
+def test_worker_stopped_before_the_start(fragile: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gang, "_SCATTER_SECONDS", 0.5)
+    processes = workers_of(fragile)
+    victim = next(iter(processes))
+    os.kill(processes[victim], signal.SIGSTOP)
+    try:
+        with pytest.raises(ClusterError) as caught:
+            run_on_gang(fragile, lambda context: None, members=[Member(victim)], shared=bytes(1_000_000))
+    finally:
+        os.kill(processes[victim], signal.SIGCONT)
+    assert str(caught.value) == (
+        f"Worker {victim} did not take what the ranks share within 0.5 s. See whether it is alive, and restart it."
+    )
 
 
 def test_worker_gone_before_the_start(fragile: Client) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from dask.sizeof import sizeof
-from distributed import Client
+from distributed import Client, LocalCluster
 from distributed.protocol import deserialize, serialize
 from distributed.protocol.serialize import deserialize_bytes, serialize_bytelist
 
 from gbdist_cluster import shards
 from gbdist_cluster.errors import ClusterError
-from gbdist_cluster.shards import ShardHandle, ShardStore, keep, stored_bytes
+from gbdist_cluster.shards import ShardHandle, ShardStore, keep, stored_bytes, wait_for_shards
 
 SIZE = 4_000_000
 
@@ -143,3 +143,25 @@ def test_a_shard_outlives_being_spilled(client: Client, workers: list[str]) -> N
     assert total.result() == SIZE
     del total, future
     assert until(lambda: stored(client) == {workers[0]: 0, workers[1]: 0})
+
+
+def test_shards_that_were_released_are_not_waited_for(client: Client, workers: list[str]) -> None:
+    future = client.submit(make(10), workers=[workers[0]], pure=False)
+    future.cancel()
+    with pytest.raises(ClusterError, match=r"Shards are gone: .*\. Make the data set anew"):
+        wait_for_shards(client, [future])
+
+
+def test_shards_whose_workers_all_left_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(shards, "NO_WORKERS_SECONDS", 0.2)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        future = client.submit(make(10), pure=False)
+        wait_for_shards(client, [future])
+        cluster.scale(0)
+        assert until(lambda: not client.scheduler_info(n_workers=-1)["workers"])
+        with pytest.raises(ClusterError, match=r"has no workers after 0\.2 s"):
+            wait_for_shards(client, [future])
