@@ -122,6 +122,8 @@ def default_client() -> Client:
         if _default is None or _default.client.status != "running":
             if _default is None:
                 atexit.register(_close_default)
+            else:
+                _default.close()  # somebody closed the client, and its workers would stay
             _default = start_local(dashboard=False, processes=_can_spawn())
         return _default.client
 

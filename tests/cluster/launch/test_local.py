@@ -6,7 +6,7 @@ import types
 from pathlib import Path
 
 import pytest
-from distributed import Client
+from distributed import Client, Status
 
 from gbdist_cluster.errors import ClusterError
 from gbdist_cluster.launch import local
@@ -40,6 +40,19 @@ def test_workers_that_cannot_start() -> None:
 def test_the_current_client_is_the_default(client: Client) -> None:
     with client.as_current():
         assert default_client() is client
+
+
+def test_a_default_client_that_was_closed_is_replaced_with_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_default", None)
+    monkeypatch.setattr(local, "_can_spawn", lambda: False)
+    try:
+        first = default_client()
+        cluster = first.cluster
+        first.close()
+        assert default_client().submit(lambda: 6 * 7).result() == 42
+        assert cluster.status == Status.closed
+    finally:
+        local._close_default()
 
 
 SCRIPT = """
