@@ -93,14 +93,14 @@ def greedy_log_sum(values: NDArray[np.float32], border_count: int) -> NDArray[np
     float32 [n_borders]
         Middles between neighbouring values, in no order; rounding can make two of them equal, infinite values can make one NaN.
     """
-    n_bins = 1
+    n_bins = np.int64(1)  # of one type from the start: literal numbers would compile the helpers again
     starts = np.zeros(border_count + 1, dtype=np.int64)
     stops = np.empty(border_count + 1, dtype=np.int64)
     cuts = np.empty(border_count + 1, dtype=np.int64)
     gains = np.empty(border_count + 1, dtype=np.float64)
     heap = np.zeros(border_count + 1, dtype=np.int64)
     stops[0] = values.shape[0]
-    cuts[0], gains[0] = _best_cut(values, 0, values.shape[0])
+    cuts[0], gains[0] = _best_cut(values, starts[0], stops[0])
     while n_bins <= border_count:
         top, left = heap[0], n_bins
         cut = cuts[top]

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gbdist.kernels import cpu_binning, reference_binning
 from gbdist.kernels.reference_binning import bins_of_column
 from gbdist.quantize.binning import bin_part, bins_dtype
 from gbdist.quantize.borders import FeatureBorders
@@ -93,3 +94,17 @@ def test_more_than_255_borders_take_two_bytes() -> None:
 def test_large_float64_becomes_infinite_as_in_catboost() -> None:
     borders = [FeatureBorders(np.array([0.0, FLOAT_MAX], dtype=np.float32), "AsIs")]
     assert bins_of(np.array([[1e300], [-1e300], [1e38]]), borders).ravel().tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiles_equal_the_twin(dtype: type) -> None:
+    generator = np.random.default_rng(3)
+    tables = np.full((4, 8), np.inf, np.float32)
+    for feature, n_borders in enumerate((0, 1, 4, 7)):
+        tables[feature, :n_borders] = np.sort(generator.normal(size=n_borders))
+    tile = np.concatenate([generator.normal(size=(4, 5_000)), np.tile(CORNERS, (4, 1)), tables], axis=1)
+    steps, nan_bins = np.array([0, 1, 4, 4], np.uint32), np.array([0, 1, 0, 7], np.uint32)
+    fast, slow = np.full((2, *tile.shape), 99, dtype)
+    for module, out in ((cpu_binning, fast), (reference_binning, slow)):
+        module.bin_tile(tile.astype(np.float32), tables, steps, nan_bins, out)
+    np.testing.assert_array_equal(fast, slow)

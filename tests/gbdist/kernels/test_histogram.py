@@ -72,9 +72,21 @@ def test_the_root_is_counted_like_any_level() -> None:
     bins = rng.integers(0, 256, (4, 999)).astype(np.uint8)
     cells = rng.integers(-(2**40), 2**40, 999)
     everything = (np.arange(999, dtype=np.uint32), np.zeros(999, np.uint16))
-    fast, slow = np.zeros((4, 1, 256), np.int64), np.zeros((4, 1, 256), np.int64)
-    cpu_histogram.add_all_rows(bins, 0, cells, 0, fast)
-    reference_histogram.add_picked_rows(bins, 0, everything, cells, (0, 8), slow)
+    fast, slow, picked = np.zeros((3, 4, 2, 256), np.int64)
+    cpu_histogram.add_all_rows(bins, 0, cells, 1, fast)
+    reference_histogram.add_all_rows(bins, 0, cells, 1, slow)
+    reference_histogram.add_picked_rows(bins, 0, everything, cells, (1, 8), picked)
+    assert np.array_equal(fast, slow)
+    assert np.array_equal(slow, picked)
+
+
+@pytest.mark.parametrize("shape", [(99,), (99, 2)])
+def test_gathered_cells_are_those_of_the_rows(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(5)
+    cells, rows = rng.integers(-(2**60), 2**60, shape), rng.integers(0, 99, 40).astype(np.uint32)
+    fast, slow = np.zeros((2, 40, *shape[1:]), np.int64)
+    cpu_histogram.gather_cells(cells, rows, fast)
+    reference_histogram.gather_cells(cells, rows, slow)
     assert np.array_equal(fast, slow)
 
 
@@ -96,6 +108,19 @@ def random_table(rng: np.random.Generator, shape: tuple[int, ...], wide: bool) -
     if wide:
         return np.stack([derivatives, weights], axis=-1).reshape(*shape[:-1], -1)
     return (derivatives << 32) + weights
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("cosine", [False, True])
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n_bins=st.integers(2, 16), l2=st.sampled_from([0.0, 1e-20, 3.0]))
+def test_scores_equal_the_twin(wide: bool, cosine: bool, seed: int, n_bins: int, l2: float) -> None:
+    table = random_table(np.random.default_rng(seed), (2, 5, 16), wide)
+    table[:, :, n_bins * (2 if wide else 1) :] = 0
+    fast, slow = np.full((2, n_bins - 1), np.nan)
+    for module, out in ((cpu_split, fast), (reference_histogram, slow)):
+        module.score_borders(table, n_bins, np.array([1e-3, 2e-3, 0.5]), (l2, cosine, wide), out)
+    assert np.array_equal(fast, slow)
 
 
 @pytest.mark.parametrize("wide", [False, True])
