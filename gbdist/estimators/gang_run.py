@@ -61,7 +61,7 @@ def train_rank(context: RankContext) -> BoostResult | None:
     taken = 0
     for layout in spec.layouts:
         count = layout.counts[context.rank]
-        sets.append(layout.rows_of(context.shards[taken : taken + count]))
+        sets.append(layout.rows_of([shard for batch in context.shards[taken : taken + count] for shard in batch]))
         taken += count
     params = replace(spec.params, threads=context.threads) if spec.all_threads else spec.params
     listeners: list[Listener] = [Watch(context)]

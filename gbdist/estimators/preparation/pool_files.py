@@ -15,7 +15,7 @@ from distributed import Client
 from gbdist.errors import DataError
 from gbdist.estimators.preparation.quantized import QuantizedSet
 from gbdist.estimators.preparation.scope import FutureScope
-from gbdist.estimators.preparation.shard import ArenaSpec, Shard, arena_of
+from gbdist.estimators.preparation.shard import ArenaSpec, Shard, Shards, arena_of
 from gbdist.estimators.preparation.stages import names, wait_for
 from gbdist.quantize.binning import bins_dtype
 from gbdist.quantize.borders import FeatureBorders
@@ -38,11 +38,11 @@ def save_pool(client: Client, data: QuantizedSet, feature_names: tuple[str, ...]
     former = _shards_named_in(files, f"{root}/{_HEADER}")
     token = uuid.uuid4().hex[:8]
     futures = [future for of_rank in data.shards for future in of_rank]
-    targets = [f"shard-{token}-{number:05d}.npz" for number in range(len(futures))]
+    targets = [f"shard-{token}-{number:05d}" for number in range(len(futures))]
     with FutureScope() as scope:
-        written = scope.hold(client.map(write_shard, futures, targets, path=path, **names("save")))
+        written = scope.hold(client.map(write_shards, futures, targets, path=path, **names("save")))
         wait_for(written)
-        shards = client.gather(written)
+        shards = [shard for batch in client.gather(written) for shard in batch]
     header = {
         "format": _FORMAT,
         "version": FORMAT_VERSION,
@@ -65,9 +65,12 @@ def _shards_named_in(files: Any, header: str) -> list[str]:
         return [shard["file"] for shard in json.load(file).get("shards", [])]
 
 
-def write_shard(handle: ShardHandle, name: str, path: str) -> dict[str, Any]:
-    """Write one shard (a task on the worker that holds it); say which rows it has."""
-    shard: Shard = handle.shard
+def write_shards(handle: ShardHandle, prefix: str, path: str) -> list[dict[str, Any]]:
+    """Write each shard of a task's to a file (a task on the worker that holds them); say which rows are where."""
+    return [_write_shard(shard, f"{prefix}-{number}.npz", path) for number, shard in enumerate(handle.shard)]
+
+
+def _write_shard(shard: Shard, name: str, path: str) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "bins": shard.bins,
         "label": shard.label,
@@ -137,7 +140,7 @@ def read_shard(file_name: str, piece: Piece, column: int, arena: ArenaSpec) -> S
             shard.weight[...] = saved["weight"][rows]
         if shard.baseline is not None:
             shard.baseline[...] = saved["baseline"][:, rows]
-    return keep(shard)
+    return keep(Shards([shard]))
 
 
 def _read_header(path: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class QuantizedSet:
     Parameters
     ----------
     members : addresses of the workers, by rank
-    shards : futures of ShardHandles, by rank; a rank may have none
+    shards : futures of handles of ``Shards``, by rank; a rank may have none
     borders : one a feature
     survey : facts of all rows
     dimension : of the baseline, 0 without one
@@ -53,7 +53,7 @@ class QuantizedSet:
 class SetLayout:
     """What a rank must know to put its rows of a data set together.
 
-    ``counts`` is the number of shards of each rank. ``label_of_code`` float32, if any, maps what the shards keep as label
+    ``counts`` is the number of futures of each rank. ``label_of_code`` float32, if any, maps what the shards keep as label
     to what the trainer wants; ``class_weights`` float64, if any, multiplies the weight of each row of that class.
     """
 
@@ -97,7 +97,7 @@ def row_bytes(n_features: int, wide: bool, weighted: bool, dimension: int) -> in
 
 
 def class_names(survey: DataSurvey) -> tuple[Any, ...]:
-    """The classes of a training set: its sorted distinct labels; DataError if they are measured numbers."""
+    """The classes of a training set: its distinct labels; DataError if they are measured numbers."""
     values = _values(survey, "y")
     _refuse_continuous(values)
     return values

@@ -103,6 +103,17 @@ class Shard:
         return shard_of, (*copies, self.first_row)
 
 
+class Shards(tuple[Shard, ...]):
+    """What one task leaves: the shards of neighbouring pieces of a rank, several where partitions are small."""
+
+    __slots__ = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all their rows."""
+        return sum(shard.nbytes for shard in self)
+
+
 def shard_of(
     bins: Bins,
     label: NDArray[np.float32],

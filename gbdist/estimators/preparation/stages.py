@@ -1,14 +1,15 @@
 """From raw partitions to quantized shards on the workers: survey, placement, borders, bins.
 
 Two waits of the client in all: for the surveys, on which placement and every check depend, and for the bins. Tasks are
-O(partitions + workers²); the client sees one small record a partition, and the borders.
+O(partitions + workers²), fewer where partitions are small: a task takes several of those that lie on one worker. The client
+sees one small record a partition, and the borders.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from distributed import Client, Future, as_completed
@@ -25,7 +26,11 @@ from gbdist.estimators.preparation.tasks import PieceTask
 from gbdist.quantize.merge_surveys import DataSurvey, merge_surveys
 from gbdist_cluster.placement import Piece, Placement, place
 
+T = TypeVar("T")
+
 _MOST_SHARES = 64
+#: A task takes partitions of about this many raw bytes together: many times what a task costs in itself, little to hold.
+_BATCH_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,17 +65,54 @@ def request_survey(client: Client, raw: RawParts, split: RowSplit | None, scope:
         counts = count_rows_of(client, raw, scope)
         starts = [0, *np.cumsum(counts).tolist()]
         numbers = [PartNumber(i, starts[i], split.count_before(starts[i])) for i in range(raw.n_parts)]
-    futures = client.map(tasks.survey, *raw.columns(), numbers, layout=raw.format, **names("survey"))
+    batches = _survey_batches(client, raw)
+    columns = [[[column[i] for i in batch] for batch in batches] for column in (*raw.columns(), numbers)]
+    futures = client.map(tasks.survey, *columns, layout=raw.format, **names("survey"))
     return SurveyRequest(raw, tuple(numbers), scope.hold(futures))
 
 
 def finish_survey(client: Client, request: SurveyRequest, scope: FutureScope) -> Surveyed:
     """Wait for the survey and make every check on the input; DataError says what is wrong and where."""
-    survey = merge_surveys(gather(client, request.futures))
+    survey = merge_surveys([part for batch in gather(client, request.futures) for part in batch])
     scope.drop(request.futures)
     first_rows = np.cumsum((0, *survey.part_rows)).tolist()
     numbers = tuple(replace(number, first_row=first_rows[number.number]) for number in request.numbers)
     return Surveyed(request.raw, survey, numbers, held_where(client, request.raw.features))
+
+
+def _survey_batches(client: Client, raw: RawParts) -> list[list[int]]:
+    """Numbers of the partitions that one task surveys: one, unless all of them are in memory already."""
+    futures = [future for column in raw.columns() for future in column if future is not None]
+    if not all(future.done() for future in futures):
+        return [[number] for number in range(raw.n_parts)]
+    sizes: dict[Any, int] = client.nbytes([future.key for future in futures], summary=False)
+    n_bytes = [
+        sum(sizes.get(future.key, 0) for future in part if future is not None)
+        for part in zip(*raw.columns(), strict=True)
+    ]
+    held = _by_holder(range(raw.n_parts), held_where(client, raw.features))
+    return [batch for parts in held for batch in batched(parts, [n_bytes[i] for i in parts])]
+
+
+def _by_holder(parts: Iterable[int], where: Sequence[str | None]) -> list[list[int]]:
+    """Partitions grouped by the worker that holds them."""
+    held: dict[str | None, list[int]] = {}
+    for number in parts:
+        held.setdefault(where[number], []).append(number)
+    return list(held.values())
+
+
+def batched(items: Sequence[T], n_bytes: Sequence[int]) -> list[list[T]]:
+    """Cut items into runs of at most ``_BATCH_BYTES``, or of one item."""
+    runs: list[list[T]] = []
+    room = 0
+    for item, size in zip(items, n_bytes, strict=True):
+        room -= size
+        if not runs or room < 0:
+            runs.append([])
+            room = _BATCH_BYTES - size
+        runs[-1].append(item)
+    return runs
 
 
 def count_rows_of(client: Client, raw: RawParts, scope: FutureScope) -> list[int]:
@@ -92,27 +134,28 @@ def request_borders(
     Samples are joined on each worker, cut into shares of the features, and every share goes to one task.
     """
     survey, members = data.survey, placement.members
-    samples = client.map(
-        tasks.sample,
-        data.raw.features,
-        data.numbers,
-        layout=data.raw.format,
-        n_rows_total=survey.n_rows,
-        **names("sample"),
-    )
-    scope.hold(samples)
+    filled = [number for number, rows in enumerate(survey.part_rows) if rows]
+    samples = [
+        _sample(client, data, batched(parts, [survey.part_nbytes[i] for i in parts]), scope)
+        for parts in _by_holder(filled, data.where)
+    ]
     edges = share_edges(len(survey.names), len(members), sum(client.nthreads(list(members)).values()))
     spans = list(pairwise(edges))
-    rank_of = {piece.partition: piece.rank for piece in reversed(placement.pieces)}
-    groups = [[samples[i] for i in sorted(rank_of) if rank_of[i] == rank] for rank in range(len(members))]
-    groups = [group for group in groups if group]
-    packs = scope.hold(client.map(tasks.cut_by_feature, groups, edges=edges, **names("cut")))
+    packs = scope.hold(client.map(tasks.cut_by_feature, samples, edges=edges, **names("cut")))
     chosen = []
     for share, (first, last) in enumerate(spans):
         cuts = scope.hold(client.map(tasks.take, packs, number=share, **names("take")))
         span = {"has_nan": survey.has_nan[first:last], "names": survey.names[first:last], "rules": rules}
         chosen += scope.hold([client.submit(tasks.choose, cuts, **span, **names("choose"))])
     return scope.hold([client.submit(tasks.join, chosen, **names("borders"))])[0]
+
+
+def _sample(client: Client, data: Surveyed, batches: Sequence[Sequence[int]], scope: FutureScope) -> list[Future]:
+    features, numbers = (
+        [[column[i] for i in batch] for batch in batches] for column in (data.raw.features, data.numbers)
+    )
+    how = {"layout": data.raw.format, "n_rows_total": data.survey.n_rows}
+    return scope.hold(client.map(tasks.sample, features, numbers, **how, **names("sample")))
 
 
 def share_edges(n_features: int, n_workers: int, n_threads: int) -> list[int]:
@@ -146,13 +189,18 @@ def request_bins(
             weighted=data.survey.weight is not None,
             dimension=dimension,
         )
-        lists = [[column[piece.partition] for piece in pieces] for column in data.raw.columns()]
+        batches = batched(
+            _piece_tasks(pieces, data.numbers, arena), [_bytes_of(piece, data.survey) for piece in pieces]
+        )
+        columns = [
+            [[column[piece.part.number] for piece in batch] for batch in batches] for column in data.raw.columns()
+        ]
         futures = client.map(
             tasks.quantize,
-            *lists,
-            [borders] * len(pieces),
-            [initial] * len(pieces),
-            _piece_tasks(pieces, data.numbers, arena),
+            *columns,
+            [borders] * len(batches),
+            [initial] * len(batches),
+            batches,
             layout=data.raw.format,
             coding=None if data.survey.label is None else data.survey.labels,
             workers=[address],
@@ -161,6 +209,10 @@ def request_bins(
         )
         by_rank.append(scope.hold(futures))
     return by_rank
+
+
+def _bytes_of(piece: Piece, survey: DataSurvey) -> int:
+    return survey.part_nbytes[piece.partition] * piece.rows // survey.part_rows[piece.partition]
 
 
 def _piece_tasks(pieces: Sequence[Piece], numbers: Sequence[PartNumber], arena: ArenaSpec) -> list[PieceTask]:

@@ -1,4 +1,4 @@
-"""What workers do before the trainer starts: functions that run as Dask tasks, each on one partition or one share of features."""
+"""What workers do before the trainer starts: functions that run as Dask tasks, on a few partitions or one share of features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.canonical import QuantizeParams
 from gbdist.estimators.preparation.raw_parts import Block, PartFormat, PartNumber, read_part
-from gbdist.estimators.preparation.shard import ArenaSpec, Shard, arena_of
+from gbdist.estimators.preparation.shard import ArenaSpec, Shard, Shards, arena_of
 from gbdist.estimators.preparation.tables import count_rows, slice_rows
 from gbdist.quantize.binning import bin_part, bins_dtype
 from gbdist.quantize.borders import FeatureBorders, choose_borders
@@ -21,6 +21,9 @@ from gbdist.quantize.sample import sample_rows
 from gbdist.quantize.survey import PartSurvey, failed_survey, survey_part
 from gbdist.quantize.vectors import LabelCoding, baseline_matrix, encode_label, number_vector
 from gbdist_cluster.shards import ShardHandle, keep
+
+#: Features, labels, weights or baselines of the partitions that a task looks at; None where there are none.
+Column = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +43,36 @@ def count_part(features: Any, *_: Any) -> int:
     return count_rows(features.features if isinstance(features, Block) else features)
 
 
-def survey(features: Any, label: Any, weight: Any, baseline: Any, part: PartNumber, layout: PartFormat) -> PartSurvey:
-    """Look at every value of a partition once; what is wrong with it comes back as its ``problem``."""
+def survey(
+    features: Column, label: Column, weight: Column, baseline: Column, parts: Sequence[PartNumber], layout: PartFormat
+) -> list[PartSurvey]:
+    """Look at every value of some partitions once; what is wrong with one comes back as its ``problem``."""
+    columns = zip(features, label, weight, baseline, parts, strict=True)
+    return [_survey_one(x, y, w, start, layout, part) for x, y, w, start, part in columns]
+
+
+def _survey_one(
+    features: Any, label: Any, weight: Any, baseline: Any, layout: PartFormat, part: PartNumber
+) -> PartSurvey:
     try:
         return survey_part(read_part(features, label, weight, baseline, layout, part))
     except DataError as problem:
         return failed_survey(part.number, problem)
 
 
-def sample(features: Any, part: PartNumber, layout: PartFormat, n_rows_total: int) -> NDArray[np.float32]:
-    """Values of the partition's sampled rows, float32 [n_features, n_sampled]."""
-    return sample_rows(read_part(features, None, None, None, layout, part), part.first_row, n_rows_total)
+def sample(features: Column, parts: Sequence[PartNumber], layout: PartFormat, n_rows_total: int) -> NDArray[np.float32]:
+    """Values of the sampled rows of some partitions, float32 [n_features, n_sampled]."""
+    return _joined(
+        [
+            sample_rows(read_part(one, None, None, None, layout, part), part.first_row, n_rows_total)
+            for one, part in zip(features, parts, strict=True)
+        ]
+    )
 
 
 def cut_by_feature(samples: Sequence[NDArray[np.float32]], edges: Sequence[int]) -> list[NDArray[np.float32]]:
     """Join samples of several partitions, and cut them into shares of the features."""
-    joined = np.concatenate(samples, axis=1)
+    joined = _joined(samples)
     return [np.ascontiguousarray(joined[first:last]) for first, last in pairwise(edges)]
 
 
@@ -68,11 +85,14 @@ def choose(
     samples: Sequence[NDArray[np.float32]], has_nan: Sequence[bool], names: Sequence[str], rules: QuantizeParams
 ) -> list[FeatureBorders]:
     """Borders of one share of the features, from its samples of all partitions."""
-    joined = samples[0] if len(samples) == 1 else np.concatenate(samples, axis=1)
     return [
         choose_borders(values, rules.border_count, rules.feature_border_type, rules.nan_mode, nan, name)
-        for values, nan, name in zip(joined, has_nan, names, strict=True)
+        for values, nan, name in zip(_joined(samples), has_nan, names, strict=True)
     ]
+
+
+def _joined(samples: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return samples[0] if len(samples) == 1 else np.concatenate(samples, axis=1)
 
 
 def join(shares: Sequence[Sequence[FeatureBorders]]) -> tuple[FeatureBorders, ...]:
@@ -81,19 +101,22 @@ def join(shares: Sequence[Sequence[FeatureBorders]]) -> tuple[FeatureBorders, ..
 
 
 def quantize(
-    features: Any,
-    label: Any,
-    weight: Any,
-    baseline: Any,
+    features: Column,
+    label: Column,
+    weight: Column,
+    baseline: Column,
     borders: Sequence[FeatureBorders],
     initial: InitialModel | None,
-    piece: PieceTask,
+    pieces: Sequence[PieceTask],
     layout: PartFormat,
     coding: LabelCoding | None,
 ) -> ShardHandle:
-    """Turn some rows of a partition into bins, in the arena of their rank."""
-    raw = read_part(features, label, weight, baseline, layout, piece.part)
-    return keep(fill_arena(raw, borders, initial, piece, coding))
+    """Turn some rows of each of some partitions into bins, in the arena of their rank; stores ``Shards``."""
+    shards = []
+    for x, y, w, start, piece in zip(features, label, weight, baseline, pieces, strict=True):
+        raw = read_part(x, y, w, start, layout, piece.part)
+        shards.append(fill_arena(raw, borders, initial, piece, coding))
+    return keep(Shards(shards))
 
 
 def fill_arena(

@@ -68,7 +68,7 @@ class Held:
 def held_by() -> Callable[[DaskPool], Held]:
     def look(pool: DaskPool) -> Held:
         handles = pool.client.gather([future for futures in pool.data.shards for future in futures])
-        shards = sorted((handle.shard for handle in handles), key=lambda shard: shard.first_row)
+        shards = sorted((shard for handle in handles for shard in handle.shard), key=lambda shard: shard.first_row)
         rows = [shard.first_row for shard in shards]
         assert rows == np.cumsum([0, *(shard.n_rows for shard in shards)])[:-1].tolist()
         return Held(

@@ -10,9 +10,10 @@ import dask.dataframe as dd
 import pandas as pd
 import pytest
 from dask.utils import key_split
-from distributed import Client
+from distributed import Client, wait
 
 from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation import stages
 from gbdist.estimators.preparation.stages import share_edges
 
 
@@ -29,22 +30,49 @@ def test_features_are_shared_out_evenly(n_features: int, n_workers: int, n_threa
 
 
 @pytest.mark.parametrize("n_parts", [5, 20])
-def test_tasks_are_partitions_and_workers_squared(client: Client, table: pd.DataFrame, n_parts: int) -> None:
+@pytest.mark.parametrize("state", ["large", "small", "small and persisted"])
+def test_tasks_are_partitions_and_workers_squared(
+    client: Client, table: pd.DataFrame, n_parts: int, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if state == "large":
+        monkeypatch.setattr(stages, "_BATCH_BYTES", 1)
     X = da.from_array(table[list("abcdef")].to_numpy(), chunks=(5_000 // n_parts, 6))
+    if state == "small and persisted":
+        X = client.persist(X)
+        with client.as_current():
+            wait(X)
     before = _keys_seen(client)
     with DaskPool(X, client=client) as pool:
-        pieces = sum(len(futures) for futures in pool.data.shards)
+        pieces = sum(len(handle.shard) for of_rank in pool.data.shards for handle in client.gather(list(of_rank)))
     steps = Counter(key_split(key) for key in _keys_seen(client) - before)
-    assert pieces <= n_parts + 2  # at most one cut a worker
+    assert n_parts <= pieces <= n_parts + 2  # at most one cut a worker
     assert steps == {
-        "gbdist-survey": n_parts,
-        "gbdist-sample": n_parts,
+        "gbdist-survey": 3 if state == "small and persisted" else n_parts,
+        "gbdist-sample": n_parts if state == "large" else 3,
         "gbdist-cut": 3,
         "gbdist-take": 9,
         "gbdist-choose": 3,
         "gbdist-borders": 1,
-        "gbdist-quantize": pieces,
+        "gbdist-quantize": pieces if state == "large" else 3,
     }
+
+
+def test_batches_are_neighbours_of_limited_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "_BATCH_BYTES", 10)
+    assert stages.batched("abcdefg", [4, 6, 1, 11, 0, 3, 8]) == [["a", "b"], ["c"], ["d"], ["e", "f"], ["g"]]
+    assert stages.batched("", []) == []
+
+
+def test_batches_do_not_change_what_a_pool_holds(
+    client: Client, table: pd.DataFrame, held_by: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X = dd.from_pandas(table, npartitions=40, sort=False)
+    held = []
+    for n_bytes in (1, 10_000, 4 << 20):
+        monkeypatch.setattr(stages, "_BATCH_BYTES", n_bytes)
+        with DaskPool(X, "y", sample_weight="w", client=client) as pool:
+            held.append(held_by(pool))
+    assert held[0] == held[1] == held[2]
 
 
 def _keys_seen(client: Client) -> set[str]:
