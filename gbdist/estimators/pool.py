@@ -1,9 +1,10 @@
 """``DaskPool``: a data set that is quantized once on the cluster and used by many fits."""
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Future
 
 from gbdist.errors import DataError
 from gbdist.estimators.clusters import ready_workers, resolve_client
@@ -71,6 +72,18 @@ class DaskPool:
         if self._data is None:
             raise DataError("DaskPool", "a closed pool", "an open one", "Make the pool anew, or close it later.")
         return self._data
+
+    def settle(self) -> None:
+        """Give the shards of workers that have left to newcomers, or to those that are left; Dask moves or makes them."""
+        present = [worker.address for worker in ready_workers(self._client)]
+        data = self.data
+        newcomers = [address for address in present if address not in data.members]
+        heirs = [address if address in present else newcomers.pop(0) if newcomers else None for address in data.members]
+        shards: dict[str, list[Future]] = {address: [] for address in heirs if address is not None}
+        members = tuple(shards)
+        for number, (heir, futures) in enumerate(zip(heirs, data.shards, strict=True)):
+            shards[heir or members[number % len(members)]] += futures
+        self._data = replace(data, members=members, shards=tuple(tuple(futures) for futures in shards.values()))
 
     @property
     def known(self) -> Known:

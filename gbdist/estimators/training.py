@@ -234,6 +234,7 @@ def _train_on_pool(request: _Request, pool: DaskPool) -> TrainResult:
         raise ParameterError(
             "init_model", "a model", "None with a DaskPool, which keeps no raw values", "Pass the raw collection as X."
         )
+    pool.settle()
     pooled = [one.data for _, one in request.eval_pools]
     setups: list[Setup] = []
 
@@ -243,7 +244,6 @@ def _train_on_pool(request: _Request, pool: DaskPool) -> TrainResult:
 
     made: list[QuantizedSet] = []
     if request.sources:
-        ready_workers(pool.client)
         made = quantize_sets(pool.client, request.sources, pool.data.members, pool.known, check=check)
     else:
         check([])

@@ -1,6 +1,7 @@
 """A worker that dies before the trees begin costs its partitions' computation, not the model."""
 
 import os
+import signal
 from pathlib import Path
 
 import dask.dataframe as dd
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from distributed import Client
 
-from gbdist import DaskCatBoostClassifier
+from gbdist import DaskCatBoostClassifier, DaskPool
 from gbdist.errors import ClusterError
 from gbdist.models.catboost_format import fixed_cbm_bytes
 from gbdist_cluster.launch.local import start_local
@@ -39,6 +40,28 @@ def test_worker_killed_while_it_computes_a_partition(table: pd.DataFrame, tmp_pa
     with start_local(workers=2, threads=1, dashboard=False) as local:
         assert fit(local.client, frame) == fit(None, table)
     assert flag.exists()
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["and replaced", "for good"])
+def test_worker_lost_between_two_fits_of_a_pool(table: pd.DataFrame, replaced: bool) -> None:
+    expected = fit(None, table)
+    frame = dd.from_pandas(table, npartitions=4, sort=False)
+    with start_local(workers=2, threads=1, dashboard=False) as local:
+        client = local.client
+        with DaskPool(frame, "y", client=client) as pool:
+            model = DaskCatBoostClassifier(iterations=5, depth=3)
+            assert fixed_cbm_bytes(model.fit(pool).model_) == expected
+            members = pool.data.members
+            if replaced:  # the nanny starts another
+                os.kill(client.run(os.getpid)[members[0]], signal.SIGKILL)
+                while members[0] in client.scheduler_info(n_workers=-1)["workers"]:
+                    pass
+                client.wait_for_workers(2, timeout=30)
+            else:
+                client.retire_workers([members[0]])
+            assert fixed_cbm_bytes(model.fit(pool).model_) == expected
+            assert members[0] not in pool.data.members
+            assert len(pool.data.members) == (2 if replaced else 1)
 
 
 def test_partition_that_kills_every_worker_is_named(table: pd.DataFrame) -> None:
