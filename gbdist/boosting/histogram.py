@@ -18,12 +18,15 @@ from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Cells
+from gbdist.errors import ParameterError
 from gbdist.kernels import cpu_histogram as kernels
 
 #: tables up to this many bytes are summed whole on every rank: one round instead of two
 ALL_REDUCE_BYTES = 256 * 1024
 #: tables of a level (counted, parents, children) stay below this many bytes a rank
 TABLE_BUDGET = 1 << 29
+#: the table of one feature, which cannot be cut further, stays below this many bytes
+LARGEST_FEATURE_TABLE = 1 << 32
 
 _ALL = np.empty(0, np.uint8)
 
@@ -38,6 +41,16 @@ class LevelTable:
     first: int
     cells: NDArray[np.int64]
     complete: bool
+
+
+def check_table_size(n_bins: NDArray[np.int64], dimensions: int, depth: int) -> None:
+    """Refuse a depth at which the last level's table of one feature would not fit; the same on every rank."""
+    most_bins = int(n_bins.max(initial=2))
+    size = 8 * dimensions << (most_bins - 1).bit_length() + depth - 1
+    if size > LARGEST_FEATURE_TABLE:
+        expected = f"at most {LARGEST_FEATURE_TABLE >> 30} GiB for a level's sums of one feature, here {size >> 30} GiB"
+        fix = f"They grow with 2**depth, with {most_bins} bins and with {dimensions} raw value(s) a row: lower one of them."
+        raise ParameterError("depth", depth, expected, fix)
 
 
 class HistogramSource:
@@ -172,16 +185,13 @@ class HistogramSource:
 
         def work(group: tuple[int, int]) -> None:
             first, k = group
-            kernels.add_all_rows(bins, first, values[k], k, histogram)
+            if first + 4 <= n_features:
+                kernels.add_all_rows(bins, first, values[k], k, histogram)
+                return
+            for f in range(first, n_features):
+                kernels.add_all_rows_single(bins, f, values[k], k, histogram)
 
-        whole = n_features - n_features % 4
-        self._crew.each(work, [(f, k) for k in range(self._dimensions) for f in range(0, whole, 4)])
-        if whole < n_features:
-            n_rows = values.shape[1]
-            everything = (np.arange(n_rows, dtype=np.uint32), np.zeros(n_rows, np.uint16))
-            for k in range(self._dimensions):
-                for f in range(whole, n_features):
-                    kernels.add_picked_rows_single(bins, f, everything, values[k], (k, self._bits), histogram)
+        self._crew.each(work, [(f, k) for k in range(self._dimensions) for f in range(0, n_features, 4)])
 
     def _count_picked(
         self,

@@ -14,6 +14,7 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
 from gbdist.boosting.grow import GrowthRules, Structure, grow
+from gbdist.boosting.histogram import check_table_size
 from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population, survey_population, with_weights
@@ -97,6 +98,7 @@ class _Run:
         crew: Crew,
     ) -> None:
         self.params, self.n_bins, self.collective, self.crew = params, n_bins, collective, crew
+        check_table_size(n_bins, params.objective.dimension, params.depth)
         populations = [survey_population(rows, collective) for rows in (train, *evals)]
         self.population = populations[0]
         self.bias = start_value(params, self.population)

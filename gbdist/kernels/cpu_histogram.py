@@ -143,6 +143,16 @@ def add_all_rows(
 
 
 @kernel
+def add_all_rows_single(
+    bins: Bins, first: int, cells: NDArray[np.int64], dimension: int, histogram: NDArray[np.int64]
+) -> None:
+    """As ``add_all_rows`` for the one feature ``first``: what is left when features do not divide by four."""
+    b0, h0 = bins[first], histogram[first, dimension]
+    for i in range(np.uint64(cells.shape[0])):
+        h0[np.uint64(b0[i])] += cells[i]
+
+
+@kernel
 def add_picked_rows(
     bins: Bins,
     first: int,

@@ -71,7 +71,14 @@ def add_all_rows(
 ) -> None:
     """Twin of ``cpu_histogram.add_all_rows``."""
     for f in range(first, first + 4):
-        np.add.at(histogram[f, dimension], bins[f], cells)
+        add_all_rows_single(bins, f, cells, dimension, histogram)
+
+
+def add_all_rows_single(
+    bins: Bins, first: int, cells: NDArray[np.int64], dimension: int, histogram: NDArray[np.int64]
+) -> None:
+    """Twin of ``cpu_histogram.add_all_rows_single``."""
+    np.add.at(histogram[first, dimension], bins[first], cells)
 
 
 def add_picked_rows(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gbdist.boosting.collective import SingleRank
+from gbdist.boosting.collective import Collective, SingleRank
 from gbdist.boosting.loop import BoostResult, boost
 from gbdist.boosting.params import BoostParams, Bootstrap
-from gbdist.boosting.rows import Rows
+from gbdist.boosting.rows import Rows, Segment
 from gbdist.errors import DataError, ParameterError
 from gbdist.metrics import make_metrics
 from gbdist.objectives import make_objective
@@ -20,6 +20,7 @@ from gbdist_cluster.collective.threads import run_threads
 from .conftest import MakeTable, Table
 
 KINDS = ("No", "Bernoulli", "Bayesian", "MVS")
+LOSSES = [("RMSE", 0), ("Logloss", 2), ("CrossEntropy", 2), ("MultiClass", 3), ("MultiClassOneVsAll", 3)]
 
 
 def params_of(loss: str = "RMSE", classes: int = 0, **more: object) -> BoostParams:
@@ -83,9 +84,7 @@ def test_fewer_rows_than_ranks(make_table: MakeTable, n_rows: int, kind: str) ->
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    loss=st.sampled_from(
-        [("RMSE", 0), ("Logloss", 2), ("CrossEntropy", 2), ("MultiClass", 3), ("MultiClassOneVsAll", 3)]
-    ),
+    loss=st.sampled_from(LOSSES),
     bootstrap=st.builds(
         Bootstrap,
         kind=st.sampled_from(KINDS),
@@ -117,6 +116,59 @@ def test_ranks_agree_whatever_the_parameters(
         random_seed=seed,
     )
     check_ranks(table, params)
+
+
+def spread(table: Table, cuts: list[int], owners: list[int], rank: int) -> Rows:
+    """Rows of one rank where the pieces between ``cuts`` belong to ``owners``."""
+    edges = [0, *sorted(cuts), table.rows.n_rows]
+    pieces = [(a, b) for a, b, owner in zip(edges, edges[1:], owners, strict=False) if owner == rank and a < b]
+    where = np.concatenate([np.arange(0), *(np.arange(a, b) for a, b in pieces)])
+    starts = np.cumsum([0, *(b - a for a, b in pieces)]).tolist()
+    rows = table.rows
+    return replace(
+        rows,
+        bins=np.ascontiguousarray(rows.bins[:, where]),
+        label=rows.label[where],
+        weight=None if rows.weight is None else rows.weight[where],
+        segments=tuple(Segment(s, s + b - a, a) for s, (a, b) in zip(starts, pieces, strict=False)),
+    )
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(KINDS),
+    cuts=st.lists(st.integers(0, 400), min_size=5, max_size=5),
+    owners=st.lists(st.integers(0, 2), min_size=6, max_size=6),
+    threads=st.tuples(*[st.integers(1, 4)] * 3),
+    weighted=st.booleans(),
+)
+def test_neither_pieces_nor_ranks_nor_threads_change_anything(
+    make_table: MakeTable,
+    monkeypatch: pytest.MonkeyPatch,
+    loss: tuple[str, int],
+    kind: str,
+    cuts: list[int],
+    owners: list[int],
+    threads: tuple[int, int, int],
+    weighted: bool,
+) -> None:
+    monkeypatch.setattr("gbdist.boosting.crew._MIN_ROWS", 30)
+    table = make_table(n_rows=400, classes=loss[1], weighted=weighted, bins=9)
+    params = params_of(*loss, bootstrap=Bootstrap(kind, 0.7), rsm=0.7)
+    if loss[1]:
+        params = replace(
+            params, metrics=(*params.metrics, *make_metrics("AUC:hints=skip_train~false", loss[1], loss[0]))
+        )
+    alone = table.boost(params)
+
+    def of_rank(c: Collective) -> BoostResult:
+        mine = spread(table, cuts, owners, c.rank)
+        return boost(mine, [], table.n_bins, replace(params, threads=threads[c.rank]), c)
+
+    for result in run_threads(3, of_rank):
+        assert result.trees == alone.trees
+        assert result.history == alone.history
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,6 +205,12 @@ def test_a_baseline_out_of_range_is_named(make_table: MakeTable) -> None:
     rows = replace(table.rows, baseline=np.full((1, 10), 1e200))
     with pytest.raises(DataError, match="baseline of 'validation'"):
         boost(table.rows, [rows], table.n_bins, params_of(), SingleRank())
+
+
+def test_a_table_that_no_memory_holds_is_refused_before_the_first_tree(make_table: MakeTable) -> None:
+    table = make_table(n_rows=10)
+    with pytest.raises(ParameterError, match=r"depth=16 .* 65536 bins"):
+        Table(table.rows, np.full(6, 65_536, np.int64)).boost(params_of(depth=16))
 
 
 @pytest.mark.parametrize("wide", [False, True])

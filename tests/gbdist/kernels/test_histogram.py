@@ -72,12 +72,15 @@ def test_the_root_is_counted_like_any_level() -> None:
     bins = rng.integers(0, 256, (4, 999)).astype(np.uint8)
     cells = rng.integers(-(2**40), 2**40, 999)
     everything = (np.arange(999, dtype=np.uint32), np.zeros(999, np.uint16))
-    fast, slow, picked = np.zeros((3, 4, 2, 256), np.int64)
+    fast, slow, picked, single = np.zeros((4, 4, 2, 256), np.int64)
     cpu_histogram.add_all_rows(bins, 0, cells, 1, fast)
     reference_histogram.add_all_rows(bins, 0, cells, 1, slow)
     reference_histogram.add_picked_rows(bins, 0, everything, cells, (1, 8), picked)
     assert np.array_equal(fast, slow)
     assert np.array_equal(slow, picked)
+    for feature in range(4):
+        cpu_histogram.add_all_rows_single(bins, feature, cells, 1, single)
+    assert np.array_equal(slow, single)
 
 
 @pytest.mark.parametrize("shape", [(99,), (99, 2)])
