@@ -21,7 +21,7 @@ class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[mis
     Attributes
     ----------
     model_ : catboost.CatBoostClassifier
-    classes_ : array of the labels as they came, in CatBoost's order; or in that of ``class_weights``, if that is a dictionary
+    classes_ : array of the labels as they came, sorted; or in the order of ``class_weights``, if that is a dictionary
     n_features_in_, feature_names_in_ : as scikit-learn's
     evals_result_ : {data set: {metric: [value of each iteration]}}
     best_iteration_, best_score_ : of the eval set

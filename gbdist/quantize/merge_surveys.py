@@ -1,17 +1,14 @@
 """The surveys of all partitions become one; every check on the input happens here."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gbdist.errors import DataError
 from gbdist.quantize.survey import LABEL_LIMIT, BaselineFacts, LabelFacts, PartSurvey, WeightFacts
 from gbdist.quantize.vectors import LabelCoding
 
 _LABEL_KINDS = ("integer", "float", "boolean", "string")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _FIX_ROWS = "Drop or repair those rows."
 
 
@@ -176,7 +173,7 @@ def _sum_labels(facts: Sequence[LabelFacts], kind: str) -> LabelFacts:
             f"at most {LABEL_LIMIT} classes",
             "Merge rare classes, or convert y to numbers for regression.",
         )
-    ordered = _in_order(rows) if known else []
+    ordered = sorted(rows) if known else []
     return LabelFacts(
         kind,
         sum(label.n_rows for label in facts),
@@ -187,14 +184,6 @@ def _sum_labels(facts: Sequence[LabelFacts], kind: str) -> LabelFacts:
         tuple(rows[value] for value in ordered),
         tuple(weights[value] for value in ordered),
     )
-
-
-def _in_order(labels: Iterable[Any]) -> list[Any]:
-    """Labels in the order of CatBoost's classes: ascending, texts by their values where every one of them is a number."""
-    listed = sorted(labels)
-    if all(isinstance(label, str) and _NUMBER.fullmatch(label) for label in listed):
-        listed.sort(key=float)
-    return listed
 
 
 def _merge_weights(parts: Sequence[PartSurvey]) -> WeightFacts | None:

@@ -44,7 +44,7 @@ class LabelVector:
 class LabelCoding:
     """How labels become float32: the code of the value in ``values``, or where that is None the value itself.
 
-    ``values`` are the distinct labels as int, float, bool or str, in the order of CatBoost's classes: numbers ascending.
+    ``values`` are the sorted distinct labels as int, float, bool or str.
     """
 
     kind: str

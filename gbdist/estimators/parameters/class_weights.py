@@ -1,10 +1,13 @@
 """The weight that each class multiplies its rows with, from what the user asked and the sums over all rows."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from gbdist.errors import ParameterError
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def class_weights(
@@ -20,6 +23,9 @@ def class_weights(
         if weight_sums is None:
             raise ValueError("auto_class_weights needs the sum of the weights of each class")
         return _balanced(weight_sums, square_root=balance == "SqrtBalanced")
+    for name in ("scale_pos_weight", "class_weights"):
+        if name in checked and not isinstance(checked[name], Mapping):
+            _refuse_another_order(name, checked[name], classes)
     if "scale_pos_weight" in checked:
         value = checked["scale_pos_weight"]
         if len(classes) != 2:
@@ -36,6 +42,18 @@ def class_weights(
             raise ParameterError("class_weights", given, f"{len(classes)} weights, one for each class", fix)
         return _float32(list(given))
     return None
+
+
+def _refuse_another_order(name: str, value: object, classes: Sequence[object]) -> None:
+    """Weights without labels mean the order of the classes: for numbers in text CatBoost's is by value, ours is the texts'.
+
+    Ours is scikit-learn's, whose metrics take the columns of ``predict_proba`` to be in it.
+    """
+    texts = [text for text in classes if isinstance(text, str) and _NUMBER.fullmatch(text)]
+    by_value = sorted(texts, key=float)
+    if len(texts) == len(classes) and by_value != texts:
+        expected = f"labels with the weights, because CatBoost orders the classes {by_value!r}"
+        raise ParameterError(name, value, expected, "Write class_weights={label: weight}.")
 
 
 def _check_labels(given: Mapping[object, float], classes: Sequence[object]) -> None:

@@ -31,6 +31,8 @@ A parameter under two names is refused, as CatBoost refuses it, whether the valu
 * `learning_rate` below 0, `depth=0` and `random_strength` below 0, which CatBoost takes, are refused.
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.
 * `od_type="Wilcoxon"` is refused.
+* Labels that are numbers in text, such as `"9"` and `"10"`, are ordered as text, as scikit-learn orders them; CatBoost orders
+  them by value. Weights that follow the order of the classes are refused for them; `class_weights={{label: weight}}` is not.
 """
 
 

@@ -97,7 +97,7 @@ def row_bytes(n_features: int, wide: bool, weighted: bool, dimension: int) -> in
 
 
 def class_names(survey: DataSurvey) -> tuple[Any, ...]:
-    """The classes of a training set: its distinct labels; DataError if they are measured numbers."""
+    """The classes of a training set: its sorted distinct labels; DataError if they are measured numbers."""
     values = _values(survey, "y")
     _refuse_continuous(values)
     return values

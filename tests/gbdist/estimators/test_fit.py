@@ -173,15 +173,6 @@ def test_labels_come_back_as_they_went_in(labels, as_list):
     assert twin.classes_.dtype == model.classes_.dtype
 
 
-@pytest.mark.parametrize("texts", [["9", "10"], ["1e1", "9", "-3.5"], ["10", "9", "x"], ["10.", ".5", "+9"]])
-def test_classes_have_catboosts_order(texts):
-    # CatBoost orders texts by their values if all are numbers; a list of class_weights follows that order.
-    labels = np.array(texts, dtype=object)[np.arange(300) % len(texts)]
-    theirs = catboost.CatBoostClassifier(iterations=1, verbose=False, allow_writing_files=False).fit(VALUES, labels)
-    model = classifier().fit(VALUES, labels)
-    assert model.classes_.tolist() == model.model_.classes_.tolist() == theirs.classes_.tolist()
-
-
 def test_several_classes_and_their_probabilities():
     y = np.array(["low", "mid", "top"])[np.digitize(FRAME["a"], [-0.4, 0.4])]
     model = classifier().fit(VALUES, y)

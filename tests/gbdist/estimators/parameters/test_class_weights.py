@@ -84,12 +84,33 @@ def test_no_weights_asked_for(given: dict[str, Any]) -> None:
             "class_weights={'0': 3.0, '1': 1.0} cannot be used: expected a weight for each of the classes [0, 1], "
             "and for nothing else. Labels must have the type that they have in y.",
         ),
+        (
+            {"class_weights": [1, 2]},
+            ("10", "9"),
+            "class_weights=(1.0, 2.0) cannot be used: expected labels with the weights, because CatBoost orders the classes "
+            "['9', '10']. Write class_weights={label: weight}.",
+        ),
+        (
+            {"scale_pos_weight": 2},
+            ("+1", "-1"),
+            "scale_pos_weight=2.0 cannot be used: expected labels with the weights, because CatBoost orders the classes "
+            "['-1', '+1']. Write class_weights={label: weight}.",
+        ),
     ],
 )
 def test_weights_that_do_not_go_with_the_classes(given: dict[str, Any], classes: tuple[Any, ...], text: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         class_weights(canonical(given, classifier=True), classes, None)
     assert str(refusal.value) == text
+
+
+@pytest.mark.parametrize("classes", [("1", "9"), ("-1", "1"), ("10", "9", "x"), ("a", "b")])
+def test_weights_without_labels_where_catboost_has_the_same_order(classes: tuple[str, ...]) -> None:
+    labels = np.array(classes)[np.arange(50) % len(classes)]
+    weights = [1.0, 2.0, 3.0][: len(classes)]
+    model = CatBoostClassifier(iterations=1, verbose=0, allow_writing_files=False, class_weights=weights)
+    assert tuple(model.fit(np.arange(50.0)[:, None], labels).classes_) == classes
+    assert class_weights(canonical({"class_weights": weights}, classifier=True), classes, None) == tuple(weights)
 
 
 def test_balance_without_sums_is_a_mistake_of_the_caller() -> None:
