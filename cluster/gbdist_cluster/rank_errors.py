@@ -2,7 +2,6 @@
 
 import copy
 import traceback
-from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any
 
@@ -42,11 +41,12 @@ def error_of_task(future: Future) -> BaseException | None:
     if future.status == "finished":
         return None
     error = None
-    with suppress(CancelledError, TimeoutError, RuntimeError):  # RuntimeError: the client's loop is closed
+    with suppress(TimeoutError, RuntimeError):  # RuntimeError: the client's loop is closed
         error = future.exception(timeout=_SECONDS)
     if error is None:
+        reason = getattr(future._state.exception, "reason", "unknown")
         return ClusterError(
-            f"The task {future.key} disappeared, it is {future.status}",
+            f"The task {future.key} disappeared, it is {future.status} ({reason})",
             "Check that the scheduler is still there and that nobody cancelled the task.",
         )
     text = "".join(traceback.format_exception(error))

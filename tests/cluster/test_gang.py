@@ -413,3 +413,24 @@ def test_ranks_notice_that_their_client_left(client: Client, workers: list[str])
         run_on_gang(other, routine, members=members_of(workers), listener=lambda message: other.close())
     assert until(lambda: running_ranks(client) == [0, 0])
     assert_nothing_left(client)
+
+
+def test_a_client_that_loses_its_connection_says_so_and_can_go_on(client: Client, workers: list[str]) -> None:
+    def routine(context: RankContext) -> None:
+        context.emit(None)
+        while True:
+            context.check_cancelled()
+            time.sleep(0.001)
+
+    with Client(client.scheduler.address, set_as_default=False) as other:
+        with pytest.raises(ClusterError, match=r"disappeared, it is cancelled \(scheduler-connection-lost\)"):
+            run_on_gang(
+                other,
+                routine,
+                members=members_of(workers[:1]),
+                listener=lambda message: other.loop.add_callback(other.scheduler_comm.comm.abort),
+            )
+        assert until(lambda: other.status == "running")
+        assert run_on_gang(other, lambda context: context.rank, members=members_of(workers)) == [0, 1]
+    assert until(lambda: running_ranks(client) == [0, 0])
+    assert_nothing_left(client)
