@@ -1,5 +1,6 @@
 """What all ranks know of the derivatives of one tree: sums that scale its cells, and MVS's threshold."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,5 +109,9 @@ def mvs_ridge(mvs_reg: float | None, last_leaf_values: NDArray[np.float64] | Non
         return mvs_reg
     if last_leaf_values is None:
         return mean_norm * mean_norm
-    mean = float(np.sqrt((last_leaf_values**2).sum(axis=1)).sum() / last_leaf_values.shape[0])
+    squares = np.zeros(last_leaf_values.shape[0])
+    for column in last_leaf_values.T:
+        squares += column * column
+    total: float = math.fsum(np.sqrt(squares).tolist())  # rounded once, so of no order
+    mean = total / int(last_leaf_values.shape[0])
     return mean * mean

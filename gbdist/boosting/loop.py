@@ -3,6 +3,7 @@
 ``collective`` is the only way in which ranks influence each other; after each tree all of them hold the same ensemble.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -189,7 +190,7 @@ class _Run:
         n_rows = float(self.population.n_rows)
         model_length = len(self.trees) * self.params.learning_rate
         left = float(exp_array(log_array(np.float64(n_rows)) - model_length))
-        deviation = float(np.sqrt(self._facts.squares.sum() / n_rows))
+        deviation = math.sqrt(math.fsum(self._facts.squares.tolist()) / n_rows)
         return self.params.random_strength * deviation * left / (1.0 + left)
 
     def _record(self) -> None:

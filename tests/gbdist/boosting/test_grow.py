@@ -73,7 +73,8 @@ def test_every_way_to_make_a_table_gives_the_same_trees(
     for name, value in limits.items():
         monkeypatch.setattr(histogram, name, value)
     assert table.boost(params).trees == usual
-    assert [result.trees for result in table.boost_on_ranks(params, 3)] == [usual] * 3
+    for n_ranks in (3, 8):  # of 6 features
+        assert [result.trees for result in table.boost_on_ranks(params, n_ranks)] == [usual] * n_ranks
 
 
 def test_wide_cells_grow_the_same_trees_on_any_ranks(make_table: MakeTable, monkeypatch: pytest.MonkeyPatch) -> None:
