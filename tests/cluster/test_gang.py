@@ -213,7 +213,10 @@ def test_nothing_runs_on_after_an_error_in_the_client(client: Client, workers: l
 
 
 def test_ctrl_c_stops_the_ranks(client: Client, workers: list[str]) -> None:
+    heard = threading.Event()
+
     def routine(context: RankContext) -> None:
+        context.emit(None)
         while True:
             context.collective.all_reduce(np.array([1]))
 
@@ -221,13 +224,13 @@ def test_ctrl_c_stops_the_ranks(client: Client, workers: list[str]) -> None:
     assert main is not None
 
     def interrupt() -> None:
-        if until(lambda: running_ranks(client) == [1, 1]):
+        if heard.wait(timeout=30):  # from here on the main thread waits for letters
             signal.pthread_kill(main, signal.SIGINT)
 
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()
     with pytest.raises(KeyboardInterrupt):
-        run_on_gang(client, routine, members=members_of(workers))
+        run_on_gang(client, routine, members=members_of(workers), listener=lambda message: heard.set())
     interrupter.join(timeout=30)
     assert_nothing_left(client)
 
