@@ -11,6 +11,7 @@ from catboost import CatBoost
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError, ModelError
+from gbdist.models.merge import require_symmetric
 from gbdist.quantize.raw import RawPart, open_features
 
 _BLOCK_CELLS = 1 << 22
@@ -108,6 +109,7 @@ def _describe(blob: bytes) -> InitialModel:
     classes = tuple(np.asarray(model.classes_).tolist()) if len(model.classes_) else None
     one_row = np.zeros((1, len(names)), dtype=np.float32)
     dimension = int(np.size(model.predict(one_row, prediction_type="RawFormulaVal")))
+    require_symmetric(model, dimension)
     return InitialModel(blob, dimension, names, classes)
 
 

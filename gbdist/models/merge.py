@@ -6,7 +6,9 @@ import catboost
 import numpy as np
 
 from gbdist.errors import ModelError
-from gbdist.models.catboost_format import as_fitted, cbm_bytes
+from gbdist.models.catboost_format import as_fitted, cbm_bytes, to_catboost
+from gbdist.models.ensemble import Ensemble
+from gbdist.quantize.borders import FeatureBorders
 
 
 def sum_with_initial(initial: catboost.CatBoost, new: catboost.CatBoost) -> catboost.CatBoost:
@@ -16,13 +18,7 @@ def sum_with_initial(initial: catboost.CatBoost, new: catboost.CatBoost) -> catb
     Parameters and class labels are ``new``'s. ``ModelError`` if the two cannot be one model.
     """
     _check(initial, new)
-    try:
-        total = catboost.sum_models([initial, new])
-    except catboost.CatBoostError as error:
-        raise ModelError(
-            f"init_model cannot be continued ({error})",
-            "Train with the nan_mode and the kind of trees that the initial model was trained with.",
-        ) from error
+    total = _sum(initial, new)
     metadata = total.get_metadata()
     for key in list(metadata.keys()):
         del metadata[key]
@@ -31,6 +27,23 @@ def sum_with_initial(initial: catboost.CatBoost, new: catboost.CatBoost) -> catb
     metadata["model_guid"] = _guid(initial, new)
     summed = type(new)()
     return as_fitted(summed.load_model(blob=cbm_bytes(total)))
+
+
+def require_symmetric(initial: catboost.CatBoost, dimension: int) -> None:
+    """ModelError unless a model of symmetric trees can be added to ``initial``; found by adding one leaf of zeros."""
+    names = tuple(initial.feature_names_)
+    no_borders = tuple(FeatureBorders(np.empty(0, dtype=np.float32), "AsIs") for _ in names)
+    _sum(initial, to_catboost(Ensemble((), no_borders, np.zeros(dimension), names, None)))
+
+
+def _sum(initial: catboost.CatBoost, new: catboost.CatBoost) -> catboost.CatBoost:
+    try:
+        return catboost.sum_models([initial, new])
+    except catboost.CatBoostError as error:
+        raise ModelError(
+            f"init_model cannot be continued ({error})",
+            "Train with the nan_mode and the kind of trees that the initial model was trained with.",
+        ) from error
 
 
 def _check(initial: catboost.CatBoost, new: catboost.CatBoost) -> None:

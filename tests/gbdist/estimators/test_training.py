@@ -171,6 +171,10 @@ def test_init_model_that_does_not_fit(fit: Fit, table: pd.DataFrame, client: Cli
         fit(table, "y", init_model="nowhere.cbm")
     with pytest.raises(ModelError, match="init_model is a CatBoostClassifier that is not a fitted CatBoost model"):
         fit(table, "y", init_model=catboost.CatBoostClassifier())
+    lossguide = catboost.CatBoostClassifier(iterations=2, grow_policy="Lossguide", verbose=0, allow_writing_files=False)
+    lossguide.fit(table[[*FEATURES, "w"]], table["y"])
+    with pytest.raises(ModelError, match="Summation of symmetric and non-symmetric models is not supported"):
+        fit(table.assign(a="refused before the data are looked at"), "y", init_model=lossguide)
     with DaskPool(table, "y", client=client) as pool, pytest.raises(ParameterError, match="keeps no raw values"):
         fit(pool, init_model=first.model)
 
