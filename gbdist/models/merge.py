@@ -33,7 +33,8 @@ def require_symmetric(initial: catboost.CatBoost, dimension: int) -> None:
     """ModelError unless a model of symmetric trees can be added to ``initial``; found by adding one leaf of zeros."""
     names = tuple(initial.feature_names_)
     no_borders = tuple(FeatureBorders(np.empty(0, dtype=np.float32), "AsIs") for _ in names)
-    _sum(initial, to_catboost(Ensemble((), no_borders, np.zeros(dimension), names, None)))
+    classes = tuple(_labels(initial)) or None
+    _sum(initial, to_catboost(Ensemble((), no_borders, np.zeros(dimension), names, classes)))
 
 
 def _sum(initial: catboost.CatBoost, new: catboost.CatBoost) -> catboost.CatBoost:

@@ -159,6 +159,16 @@ def test_init_model_goes_on_where_it_ended(fit: Fit, table: pd.DataFrame, frame:
     assert by_hand.ensemble.trees == here.ensemble.trees
 
 
+@pytest.mark.parametrize("loss", ["MultiClass", "MultiClassOneVsAll"])
+def test_init_model_of_several_classes(fit: Fit, table: pd.DataFrame, loss: str) -> None:
+    table = table.assign(y=np.where(table["a"] > 0.7, "c", np.where(table["b"] > 0, "a", "b")))
+    frame = dd.from_pandas(table, npartitions=3, sort=False)
+    first = fit(table, "y", given={"iterations": 3, "loss_function": loss})
+    here, _ = both(fit, table, frame, "y", init_model=first.model, given={"iterations": 2, "loss_function": loss})
+    assert here.model.tree_count_ == 5
+    assert here.model.classes_.tolist() == ["a", "b", "c"]
+
+
 def test_init_model_that_does_not_fit(fit: Fit, table: pd.DataFrame, client: Client) -> None:
     first = fit(table, "y")
     with pytest.raises(DataError, match="init_model: found a model of 7 features, expected one of the 6 features of X"):
