@@ -82,12 +82,13 @@ class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Answer one call of ``gbdist_cluster.lease``; waits at most a second for a change."""
         now = time.monotonic()
-        self._table.beat(lease_id, now)  # whoever calls is alive, and one that was silent keeps what nobody else wanted
-        for ended in self._table.expire(now, LEASE_DEADLINE):
-            self._scheduler.log_event(post.topic(ended.client), [{"run": ended.lease_id, "kind": "expired"}])
-            self._wake()
+        self._table.beat(lease_id, now)  # whoever calls is alive
         match action:
             case "request":
+                # Only now: a silent holder may keep what nobody asks for.
+                for ended in self._table.expire(now, LEASE_DEADLINE):
+                    self._scheduler.log_event(post.topic(ended.client), [{"run": ended.lease_id, "kind": "expired"}])
+                    self._wake()
                 if missing := sorted(set(workers) - set(self._scheduler.workers)):
                     self._table.release(lease_id)
                     return {"standing": "gone", "reason": f"worker {missing[0]} left the cluster"}

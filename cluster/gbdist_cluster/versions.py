@@ -19,7 +19,7 @@ PROBE = importlib.metadata.version
 _POLL_SECONDS = 0.1
 
 _checked: weakref.WeakKeyDictionary[Client, set[str]] = weakref.WeakKeyDictionary()
-"""Addresses whose version was found right, by client: a worker cannot change its version and keep its address."""
+"""Addresses whose version was found right, by client: a worker that starts again usually gets another address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,7 +277,8 @@ def test_a_run_whose_lease_went_to_another_ends(client: Client, workers: list[st
         plugin = dask_scheduler.plugins["gbdist"]
         for lease_id in plugin._table._beats:
             plugin._table._beats[lease_id] -= LEASE_DEADLINE + 1
-        await plugin.lease("beat", "another run")
+        await plugin.lease("request", "another run")
+        await plugin.lease("release", "another run")
 
     with pytest.raises(ClusterError) as caught:
         run_on_gang(
