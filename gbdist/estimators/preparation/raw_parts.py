@@ -162,9 +162,19 @@ def _persist(
     for frames in (True, False):
         chosen = [i for i in fresh if hasattr(given[i], "divisions") == frames]
         if chosen:
-            for i, collection in zip(chosen, client.persist([given[i] for i in chosen]), strict=True):
-                futures[i] = scope.hold(futures_in(collection))
+            started = _start([given[i] for i in chosen], client, n_parts)
+            for i, computed in zip(chosen, started, strict=True):
+                futures[i] = scope.hold(computed)
     return futures
+
+
+def _start(collections: list[Any], client: Client, n_parts: int) -> list[list[Future]]:
+    """Start computing collections of a kind; one list of futures each, by partition."""
+    futures = [futures_in(collection) for collection in client.persist(collections)]
+    if all(len(one) == n_parts for one in futures):
+        return futures
+    # Where few columns are read, Dask's optimizer joins small files: fewer partitions come back than were announced.
+    return [client.compute(list(collection.to_delayed(optimize_graph=False))) for collection in collections]
 
 
 def futures_in(collection: Any) -> list[Future]:
@@ -174,7 +184,7 @@ def futures_in(collection: Any) -> list[Future]:
     graph = collection.__dask_graph__()
     futures = []
     for key in flatten(collection.__dask_keys__()):
-        value = graph[key]
+        value = graph.get(key)
         while not isinstance(value, Future) and hasattr(value, "target") and value.target in graph:  # an alias
             value = graph[value.target]
         value = getattr(value, "value", value)  # a data node

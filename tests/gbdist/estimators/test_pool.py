@@ -213,3 +213,15 @@ def test_error_of_the_users_own_graph_is_the_one_raised(client: Client, table: p
     frame = dd.from_pandas(table, npartitions=3, sort=False).map_partitions(fail, meta=table.iloc[:0])
     with pytest.raises(ZeroDivisionError, match="in the user's function"):
         DaskPool(frame, "y", client=client)
+
+
+def test_small_files_of_which_few_columns_are_read(
+    client: Client, table: pd.DataFrame, expected: Any, held_by: HeldBy, tmp_path: Path
+) -> None:
+    # Dask's optimizer reads several such files as one partition; the pool must not notice.
+    more = table.assign(**{f"unused {i}": 0.0 for i in range(200)})
+    for number, rows in enumerate(np.array_split(np.arange(len(table)), 8)):
+        more.iloc[rows].to_parquet(tmp_path / f"{number}.parquet")
+    frame = dd.read_parquet(tmp_path)
+    with DaskPool(frame[FEATURES], frame["y"], sample_weight=frame["w"], client=client) as pool:
+        assert held_by(pool) == expected
