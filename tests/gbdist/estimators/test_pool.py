@@ -219,7 +219,8 @@ def test_small_files_of_which_few_columns_are_read(
     client: Client, table: pd.DataFrame, expected: Any, held_by: HeldBy, tmp_path: Path
 ) -> None:
     # Dask's optimizer reads several such files as one partition; the pool must not notice.
-    more = table.assign(**{f"unused {i}": 0.0 for i in range(200)})
+    unused = pd.DataFrame(0.0, index=table.index, columns=[f"unused {i}" for i in range(200)])
+    more = pd.concat([table, unused], axis=1)
     for number, rows in enumerate(np.array_split(np.arange(len(table)), 8)):
         more.iloc[rows].to_parquet(tmp_path / f"{number}.parquet")
     frame = dd.read_parquet(tmp_path)
