@@ -1,11 +1,13 @@
 """Values of a tree's leaves: Newton or gradient steps on global sums, with CatBoost's backtracking.
 
 The walk is that of CatBoost's gradient_walker.h: a step that does not improve the loss is halved, and each try counts as an
-iteration. Every step costs one pass over the rows and one round.
+iteration. Every try costs one pass over the rows and one round. Leaves whose next step is below ``SETTLED`` no longer
+move, and their rows are left out of the passes that follow (docs/decisions/0011).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +18,14 @@ from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
+from gbdist.kernels.cpu_histogram import pick_rows
 from gbdist.kernels.cpu_leaves import solve_leaves
 from gbdist.objectives.base import LeafScales, Objective
 
+#: A leaf has settled when its next step would be below this, or below this share of its value
+SETTLED = 2.0**-27
 _FLOAT32_EPSILON = 2.0**-23
+_ALL = np.empty(0, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -43,15 +49,21 @@ class Leaves:
     weights: NDArray[np.float64]
 
 
-#: Sums at a point after a number of tries.
-SumsAt = Callable[[NDArray[np.float64], int], LeafSums]
+@dataclass(frozen=True)
+class LeafRows:
+    """Some of a rank's rows, as the objective reads them; predictions float64 [dimension, n]."""
+
+    label: NDArray[np.float32]
+    weight: NDArray[np.float32] | None
+    predictions: NDArray[np.float64]
+    leaf_of_row: NDArray[np.uint16]
 
 
 class LeafEstimator:
     """Estimates the leaves of one tree after the other."""
 
     def __init__(self, params: BoostParams, population: Population, collective: Collective, crew: Crew) -> None:
-        self._params, self._population = params, population
+        self.params, self._population = params, population
         self._collective, self._crew = collective, crew
         self._l2 = params.l2_leaf_reg * population.total_weight / max(population.n_rows, 1)
 
@@ -69,50 +81,42 @@ class LeafEstimator:
         prediction_bound: float,
     ) -> Leaves:
         """Walk from 0 to the leaf values; ``predictions`` float64 [dimension, n] and ``leaf_of_row`` uint16 [n] are IN."""
-        tries = self._params.leaf_estimation_iterations
-        backtracks = tries > 1 and self._params.leaf_estimation_backtracking == "AnyImprovement"
-
-        def sums_at(point: NDArray[np.float64], tried: int) -> LeafSums:
-            """Sums after ``tried`` tries: weights are asked for once, derivatives as long as there is a try to come."""
-            bound = prediction_bound + float(np.abs(point).max(initial=0.0))
-            scales = self._scales(bound)
-            scales = LeafScales(
-                derivative=scales.derivative if tried < tries else 0.0,
-                second_derivative=scales.second_derivative if tried < tries else 0.0,
-                loss=scales.loss if backtracks else 0.0,
-                weight=scales.weight if tried == 0 else 0.0,
+        pieces = [
+            LeafRows(
+                rows.label[piece],
+                None if rows.weight is None else rows.weight[piece],
+                predictions[:, piece],
+                leaf_of_row[piece],
             )
-            return self._sums(rows, predictions, leaf_of_row, point, scales)
+            for piece in self._crew.row_slices(rows.n_rows)
+        ]
+        return _Walk(self, pieces, n_leaves, prediction_bound).run()
 
-        start = np.zeros((n_leaves, self._params.objective.dimension))
-        return self._walk_with_backtracking(start, tries, sums_at) if backtracks else self._walk(start, tries, sums_at)
+    def keep_leaves(self, pieces: Sequence[LeafRows], active: NDArray[np.bool_], turn: int) -> list[LeafRows]:
+        """Copy the rows of the active leaves (bool [n_leaves]) together; ``turn`` tells one copy's memory from the next's."""
+        slot_of_leaf = np.where(active, np.arange(active.shape[0]), -1).astype(np.int32)
+        scratch = self._crew.scratch
 
-    def _walk(self, point: NDArray[np.float64], tries: int, sums_at: SumsAt) -> Leaves:
-        sums = sums_at(point, 0)
-        weights = sums.weight
-        for tried in range(1, tries):
-            point = point + self._step(sums, weights)
-            sums = sums_at(point, tried)
-        return Leaves(point + self._step(sums, weights), weights)
+        def keep(numbered: tuple[int, LeafRows]) -> LeafRows:
+            number, piece = numbered
+            name = f"of slice {number} in turn {turn % 2}"
+            n_rows = piece.label.shape[0]
+            rows = scratch.array(f"moving rows {name}", (n_rows + 1,), np.uint32)
+            leaves = scratch.array(f"moving leaves {name}", (n_rows + 1,), np.uint16)
+            count = pick_rows(piece.leaf_of_row, slot_of_leaf, _ALL, 0, rows, leaves)
+            rows, shape = rows[:count], (piece.predictions.shape[0], count)
+            predictions = scratch.array(f"moving predictions {name}", shape, np.float64)
+            for k in range(shape[0]):
+                np.take(piece.predictions[k], rows, out=predictions[k], mode="clip")
+            weight = None if piece.weight is None else piece.weight[rows]
+            return LeafRows(piece.label[rows], weight, predictions, leaves[:count])
 
-    def _walk_with_backtracking(self, point: NDArray[np.float64], tries: int, sums_at: SumsAt) -> Leaves:
-        sums = sums_at(point, 0)
-        weights, tried = sums.weight, 0
-        while tried < tries:
-            step, scale = self._step(sums, weights), 1.0
-            while tried < tries:
-                tried += 1
-                trial = point + scale * step
-                trial_sums = sums_at(trial, tried)
-                if trial_sums.loss < sums.loss:
-                    point, sums = trial, trial_sums
-                    break
-                scale /= 2.0
-        return Leaves(point, weights)
+        return self._crew.each(keep, list(enumerate(pieces)))
 
-    def _scales(self, prediction_bound: float) -> LeafScales:
+    def scales(self, prediction_bound: float) -> LeafScales:
+        """Scales of everything at a point where no |prediction| is above the bound."""
         population = self._population
-        bounds = self._params.objective.bounds(population.label_bound, prediction_bound)
+        bounds = self.params.objective.bounds(population.label_bound, prediction_bound)
         n_rows, weight = population.n_rows, population.weight_bound
         return LeafScales(
             derivative=sum_scale(bounds.derivative * weight, n_rows),
@@ -121,26 +125,19 @@ class LeafEstimator:
             weight=sum_scale(weight, n_rows),
         )
 
-    def _sums(
-        self,
-        rows: Rows,
-        predictions: NDArray[np.float64],
-        leaf_of_row: NDArray[np.uint16],
-        shift: NDArray[np.float64],
-        scales: LeafScales,
-    ) -> LeafSums:
-        objective = self._params.objective
+    def sums(self, pieces: Sequence[LeafRows], shift: NDArray[np.float64], scales: LeafScales) -> LeafSums:
+        """Global sums over some rows at their predictions + ``shift`` (float64 [n_leaves, dimension])."""
+        objective = self.params.objective
         shape = (shift.shape[0], sum_columns(objective))
 
-        def add(piece: slice) -> NDArray[np.int64]:
+        def add(piece: LeafRows) -> NDArray[np.int64]:
             sums = np.zeros(shape, np.int64)
-            weight = None if rows.weight is None else rows.weight[piece]
             objective.add_leaf_sums(
-                rows.label[piece], weight, predictions[:, piece], leaf_of_row[piece], shift, scales, sums
+                piece.label, piece.weight, piece.predictions, piece.leaf_of_row, shift, scales, sums
             )
             return sums
 
-        parts = self._crew.each(add, self._crew.row_slices(rows.n_rows))
+        parts = self._crew.each(add, pieces)
         total = self._collective.all_reduce(np.sum(parts, axis=0, dtype=np.int64))
         first = 2 + objective.dimension
         return LeafSums(
@@ -150,21 +147,94 @@ class LeafEstimator:
             second=total[:, first:] / (scales.second_derivative or 1.0),
         )
 
-    def _step(self, sums: LeafSums, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def step(self, sums: LeafSums, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """One step of every leaf, float64 [n_leaves, dimension] (CatBoost's online_predictor.h and hessian.cpp).
 
         ``weights`` are those of the walk's first sums, the only ones that were asked for.
         """
-        if self._params.leaf_estimation_method == "Gradient":
+        if self.params.leaf_estimation_method == "Gradient":
             weight = weights[:, None]
             return np.divide(sums.first, weight + self._l2, out=np.zeros_like(sums.first), where=weight > 0)
-        objective = self._params.objective
+        objective = self.params.objective
         if objective.second_order == "diagonal":
             curvature = self._l2 - sums.second
             return np.divide(sums.first, curvature, out=np.zeros_like(sums.first), where=curvature > 0)
         step = np.zeros_like(sums.first)
         solve_leaves(sums.second, sums.first, (self._l2, _FLOAT32_EPSILON), step)
         return step
+
+
+class _Walk:
+    """The walk of one tree's leaves: where they stand, which of them still move, and whose rows are passed over."""
+
+    def __init__(
+        self, estimator: LeafEstimator, pieces: Sequence[LeafRows], n_leaves: int, prediction_bound: float
+    ) -> None:
+        params = estimator.params
+        self._estimator, self._pieces, self._bound = estimator, pieces, prediction_bound
+        self._tries, self._tried, self._turn = params.leaf_estimation_iterations, 0, 0
+        self._backtracks = self._tries > 1 and params.leaf_estimation_backtracking == "AnyImprovement"
+        self._point = np.zeros((n_leaves, params.objective.dimension))
+        self._active = np.ones(n_leaves, np.bool_)
+        self._sums = self._sums_at(self._point)
+        self._weights = self._sums.weight
+
+    def run(self) -> Leaves:
+        """Walk until the tries are used up or all leaves have settled."""
+        while self._tried < self._tries:
+            step = self._estimator.step(self._sums, self._weights)
+            self._settle(step)
+            if not self._active.any():
+                break
+            step = step * self._active[:, None]
+            if not (self._go_if_better(step) if self._backtracks else self._go(step)):
+                break
+        return Leaves(self._point, self._weights)
+
+    def _go(self, step: NDArray[np.float64]) -> bool:
+        self._tried += 1
+        self._point = self._point + step
+        if self._tried < self._tries:
+            self._sums = self._sums_at(self._point)
+        return True
+
+    def _go_if_better(self, step: NDArray[np.float64]) -> bool:
+        """Take the step, or the largest of its halves that improves the loss; False if none did before the tries ended."""
+        while self._tried < self._tries:
+            self._tried += 1
+            trial = self._point + step
+            sums = self._sums_at(trial)
+            if sums.loss < self._sums.loss:
+                self._point, self._sums = trial, sums
+                return True
+            step = step / 2.0
+        return False
+
+    def _settle(self, step: NDArray[np.float64]) -> None:
+        """Leave out leaves that would hardly move, where that saves half of the rows or more."""
+        small = np.abs(step) <= SETTLED * np.maximum(1.0, np.abs(self._point))
+        settled = self._active & small.all(axis=1)
+        saved, whole = (math.fsum(self._weights[which].tolist()) for which in (settled, self._active))
+        if 2.0 * saved < whole or not settled.any():
+            return
+        self._active &= ~settled
+        self._turn += 1
+        self._pieces = self._estimator.keep_leaves(self._pieces, self._active, self._turn)
+        if self._backtracks and self._active.any():
+            # Losses are compared over the same rows, so the one to beat is that of the rows that are left.
+            self._sums = replace(self._sums, loss=self._sums_at(self._point, loss_alone=True).loss)
+
+    def _sums_at(self, point: NDArray[np.float64], loss_alone: bool = False) -> LeafSums:
+        """Sums at a point: weights are asked for once, derivatives as long as there is a try to come."""
+        scales = self._estimator.scales(self._bound + float(np.abs(point).max(initial=0.0)))
+        ahead = self._tried < self._tries and not loss_alone
+        asked = LeafScales(
+            derivative=scales.derivative if ahead else 0.0,
+            second_derivative=scales.second_derivative if ahead else 0.0,
+            loss=scales.loss if self._backtracks else 0.0,
+            weight=scales.weight if self._tried == 0 else 0.0,
+        )
+        return self._estimator.sums(self._pieces, point, asked)
 
 
 def sum_columns(objective: Objective) -> int:

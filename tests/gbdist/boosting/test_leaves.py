@@ -1,10 +1,12 @@
 """Leaf values are the minimum of the regularised loss that CatBoost's steps lead to."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from gbdist.boosting import leaves
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.leaves import LeafEstimator, Leaves
@@ -98,3 +100,27 @@ def test_multiclass_steps_use_the_whole_second_derivative(make_table: MakeTable)
     hessian = total * (np.eye(3) / 3 - 1 / 9)
     expected = np.linalg.solve(hessian + 3.0 * np.eye(3), counts - total / 3)
     assert estimate(table, "MultiClass", 3).values[3] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("more", [{}, {"leaf_estimation_backtracking": "No"}, {"leaf_estimation_method": "Gradient"}])
+def test_leaving_settled_leaves_out_changes_next_to_nothing(
+    make_table: MakeTable, monkeypatch: pytest.MonkeyPatch, more: dict[str, object]
+) -> None:
+    passed_over: list[int] = []
+    usual = LeafEstimator.sums
+
+    def counting(self: LeafEstimator, pieces: Any, *rest: Any) -> Any:
+        passed_over.append(sum(piece.label.shape[0] for piece in pieces))
+        return usual(self, pieces, *rest)
+
+    monkeypatch.setattr(LeafEstimator, "sums", counting)
+    table = make_table(n_rows=20_000, classes=2, weighted=True)
+    found = estimate(table, "Logloss", 2, leaf_estimation_iterations=20, **more)
+    with_settling = sum(passed_over)
+    passed_over.clear()
+    monkeypatch.setattr(leaves, "SETTLED", 0.0)
+    whole = estimate(table, "Logloss", 2, leaf_estimation_iterations=20, **more)
+    assert found.values == pytest.approx(whole.values, abs=1e-7)
+    assert found.weights.tolist() == whole.weights.tolist()
+    # Gradient steps do not converge that fast.
+    assert with_settling < (1.01 if "leaf_estimation_method" in more else 0.7) * sum(passed_over)
