@@ -23,7 +23,7 @@ from gbdist.kernels.cpu_leaves import solve_leaves
 from gbdist.objectives.base import LeafScales, Objective
 
 #: A leaf has settled when its next step would be below this, or below this share of its value
-SETTLED = 2.0**-27
+SETTLED = 2.0**-22
 _FLOAT32_EPSILON = 2.0**-23
 _ALL = np.empty(0, np.uint8)
 

@@ -120,7 +120,7 @@ def test_leaving_settled_leaves_out_changes_next_to_nothing(
     passed_over.clear()
     monkeypatch.setattr(leaves, "SETTLED", 0.0)
     whole = estimate(table, "Logloss", 2, leaf_estimation_iterations=20, **more)
-    assert found.values == pytest.approx(whole.values, abs=1e-7)
+    assert found.values == pytest.approx(whole.values, abs=1e-6)
     assert found.weights.tolist() == whole.weights.tolist()
     # Gradient steps do not converge that fast.
     assert with_settling < (1.01 if "leaf_estimation_method" in more else 0.7) * sum(passed_over)
