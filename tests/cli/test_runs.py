@@ -131,6 +131,7 @@ def test_interrupted_training_ends_with_130_and_leaves_nothing(cancer: Path, tmp
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
     assert process.wait(timeout=60) == 130, heard
     process.stderr.close()
+    assert "Traceback" not in "".join(heard)
     assert heard[-2:] == [
         "Error: stopped with Ctrl-C; nothing is left running\n",
         f"Next: gbdist train {cancer} --target malignant --workers 2 --weight importance -p iterations=1000000\n",

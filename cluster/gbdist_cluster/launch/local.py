@@ -4,8 +4,12 @@ import atexit
 import logging
 import os
 import re
+import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import TracebackType
 
@@ -82,22 +86,28 @@ def start_local(
         If the workers do not start.
     """
     count = workers if workers is not None else max(1, CPU_COUNT // threads)
+    cluster: LocalCluster | None = None
     try:
-        cluster = LocalCluster(
-            n_workers=count,
-            threads_per_worker=threads,
-            memory_limit=memory_limit,
-            processes=processes,
-            host="127.0.0.1" if processes else None,  # threads need no port: they use Dask's inproc transport
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": dashboard},
-            silence_logs=logging.CRITICAL,  # what fails in a task reaches the caller as an exception anyway
-        )
+        with _interrupts_held():
+            cluster = LocalCluster(
+                n_workers=count,
+                threads_per_worker=threads,
+                memory_limit=memory_limit,
+                processes=processes,
+                host="127.0.0.1" if processes else None,  # threads need no port: they use Dask's inproc transport
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": dashboard},
+                silence_logs=logging.CRITICAL,  # what fails in a task reaches the caller as an exception anyway
+            )
     except (RuntimeError, OSError, TimeoutError, ValueError) as problem:
         raise ClusterError(
             f"{count} local workers could not be started: {problem}",
             "Ask for fewer workers, or connect to a running cluster with client=.",
         ) from problem
+    except KeyboardInterrupt:
+        if cluster is not None:
+            cluster.close()
+        raise
     try:
         client = Client(cluster, set_as_default=set_as_default, timeout=_START_SECONDS)
         client.wait_for_workers(count, timeout=_START_SECONDS)
@@ -105,6 +115,24 @@ def start_local(
         cluster.close()
         raise
     return LocalWorkers(cluster, client, dashboard)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends; threads and processes that start in the block never hear of it.
+
+    A terminal sends Ctrl-C to the workers too. They are to be told what to do by their cluster alone: one that
+    dies of Ctrl-C prints a traceback, and takes the rows that it holds with it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where new threads and processes inherit no mask
+        yield
+        return
+    resource_tracker.ensure_running()  # or the first new process would start it, which lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def default_client() -> Client:

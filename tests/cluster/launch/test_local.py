@@ -1,5 +1,6 @@
 """Local clusters: what they listen on, that they end, and the one that is there without asking."""
 
+import signal
 import subprocess
 import sys
 import types
@@ -25,6 +26,15 @@ def test_workers_and_dashboard_on_the_loopback() -> None:
         assert started.dashboard_link.startswith("http://127.0.0.1:")
     assert client.status == "closed"
     started.close()
+
+
+def test_ctrl_c_in_a_terminal_does_not_reach_the_workers() -> None:
+    def blocked() -> bool:
+        return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    with start_local(workers=2, dashboard=False) as started:
+        assert list(started.client.run(blocked).values()) == [True, True]
+        assert not blocked()  # here it still stops what runs
 
 
 def test_without_a_dashboard() -> None:
