@@ -1,6 +1,9 @@
 """The console script ``gbdist``: collects the commands, and turns every error into text, a next step and an exit code."""
 
+import os
+import signal
 import sys
+import threading
 import traceback
 from typing import Annotated, Any
 
@@ -75,7 +78,18 @@ app.command("demo")(demo.demo)
 
 def main() -> None:
     """Run the command line."""
+    sys.unraisablehook = press_again
     try:
         app()
     except KeyboardInterrupt:  # between commands: while Python starts or ends
         sys.exit(INTERRUPTED.code)
+    finally:
+        sys.unraisablehook = sys.__unraisablehook__
+
+
+def press_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Repeat a Ctrl-C that came where Python drops exceptions, such as in Dask's callback of the garbage collector."""
+    if lost.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(lost)
+        return
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()

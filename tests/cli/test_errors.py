@@ -1,5 +1,8 @@
 """Every error says what was wrong and what to type next, and ends with the code that the documents give it."""
 
+import gc
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,7 @@ import pytest
 
 from gbdist.errors import ClusterError, DataError, ModelError, ParameterError
 from gbdist_cli.errors import exit_codes
-from gbdist_cli.main import report
+from gbdist_cli.main import press_again, report
 from gbdist_cli.output import out
 
 DOCUMENT = Path(__file__).parents[2] / "docs/cli.md"
@@ -107,6 +110,21 @@ def test_every_kind_of_error_has_its_code_and_next_step(
     assert written.err.splitlines()[-1] == f"Next: {following}"
     assert "Traceback" not in written.err
     assert written.out == ""
+
+
+def test_ctrl_c_while_garbage_is_collected_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_phase: str, _info: object) -> None:
+        gc.callbacks.remove(interrupted)
+        raise KeyboardInterrupt
+
+    def collect_and_work() -> None:
+        gc.collect()
+        threading.Event().wait(60)
+
+    monkeypatch.setattr(sys, "unraisablehook", press_again)
+    gc.callbacks.append(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        collect_and_work()
 
 
 def test_traceback_is_shown_where_asked(run: Callable[..., Any]) -> None:
