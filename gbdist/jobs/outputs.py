@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +37,15 @@ def require_replaceable(path: Path) -> None:
     if path.is_dir() and not all(_is_part(entry) for entry in path.iterdir()):
         raise OutputError(str(path), "it is a folder with other files in it", "Name a path that does not exist yet.")
     _require_writable_folder(path)
+
+
+def require_not_read(path: Path, inputs: Sequence[str]) -> None:
+    """Raise an ``OutputError`` if what is put at ``path`` would take the place of one of the files that are read."""
+    target = path.resolve()
+    for name in inputs:
+        source = Path(name).resolve()
+        if target in (source, *source.parents):
+            raise OutputError(str(path), f"{name} is read and would be lost", "Choose another place with -o.")
 
 
 def _is_part(path: Path) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gbdist.errors import DataError, ModelError
 from gbdist.jobs.files import find_files
-from gbdist.jobs.outputs import OutputError, parts_folder, require_replaceable
+from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable
 from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches
 
 Kind = Literal["prediction", "probability", "raw"]
@@ -69,8 +69,10 @@ def predict(job: PredictJob, on_rows: OnRows | None = None) -> PredictResult:
     started = perf_counter()
     require_replaceable(job.output)
     blob = read_model(job.model)
-    scorer = Scorer(blob, job.kind)
-    pieces = cut_into_pieces(find_files(job.data), scorer.features)
+    scorer = Scorer(blob, job.kind, name=str(job.model))
+    files = find_files(job.data)
+    require_not_read(job.output, [str(job.model), *(file.path for file in files)])
+    pieces = cut_into_pieces(files, scorer.features)
     with parts_folder(job.output) as folder:
         tasks = [(piece, str(folder / f"part-{number:05d}.parquet")) for number, piece in enumerate(pieces)]
         if job.scheduler is None:
@@ -97,8 +99,8 @@ def read_model(path: Path) -> bytes:
 class Scorer:
     """A loaded model and the table that it makes of a batch of rows."""
 
-    def __init__(self, blob: bytes, kind: Kind) -> None:
-        self._model = _load(blob)
+    def __init__(self, blob: bytes, kind: Kind, name: str = "the model") -> None:
+        self._model = _load(blob, name)
         self._kind = kind
         self.features: tuple[str, ...] = tuple(self._model.feature_names_)
         self._labels = [str(label) for label in self._model.classes_]
@@ -132,15 +134,14 @@ class Scorer:
         return "Class" if self._labels else "RawFormulaVal"
 
 
-def _load(blob: bytes) -> Any:
+def _load(blob: bytes, name: str) -> Any:
     import catboost
 
     try:
         model = catboost.CatBoost().load_model(blob=blob)
     except catboost.CatBoostError as error:
-        raise ModelError(
-            "this is not a CatBoost model in .cbm format", "Name a file that gbdist train wrote."
-        ) from error
+        problem = f"{name} is not a CatBoost model in .cbm format"
+        raise ModelError(problem, "Name a file that gbdist train wrote.") from error
     if len(model.get_cat_feature_indices()) or len(model.get_text_feature_indices()):
         raise ModelError("the model has categorical or text features", "Score it with CatBoost's own predict.")
     return model

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gbdist.jobs.outputs import OutputError, parts_folder, require_replaceable, require_writable_file
+from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable, require_writable_file
 
 
 def test_several_parts_become_a_folder_and_one_a_file(tmp_path: Path) -> None:
@@ -48,6 +48,21 @@ def test_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{tmp_path}/out cannot be written: it is a folder with other files in it. Name a path that does not exist yet."
     )
+
+
+def test_output_in_the_place_of_an_input_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/part-00000.parquet").touch()
+    (tmp_path / "again").symlink_to(tmp_path / "parts")
+    read = str(tmp_path / "parts/part-00000.parquet")
+    require_not_read(tmp_path / "other", [read])
+    require_not_read(tmp_path / "parts/model.cbm", [read])
+    for output in ("parts/part-00000.parquet", "parts", "again"):
+        with pytest.raises(OutputError) as caught:
+            require_not_read(tmp_path / output, [read])
+        assert str(caught.value) == (
+            f"{tmp_path}/{output} cannot be written: {read} is read and would be lost. Choose another place with -o."
+        )
 
 
 def test_missing_folder_and_folder_for_a_file_are_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from gbdist.errors import ClusterError, DataError, ModelError
 from gbdist.jobs import predict as jobs
+from gbdist.jobs.outputs import OutputError
 from gbdist.jobs.pieces import cut_into_pieces
 from gbdist.jobs.predict import PredictJob, feature_matrix, predict
 
@@ -142,8 +143,21 @@ def test_model_that_is_not_there_or_is_no_model_is_named(tmp_path: Path, files: 
         "Train one with: gbdist train DATA --target COLUMN -o model.cbm"
     )
     (tmp_path / "no.cbm").write_text("not a model")
-    with pytest.raises(ModelError, match="this is not a CatBoost model"):
+    with pytest.raises(ModelError) as caught:
         predict(PredictJob(tmp_path / "no.cbm", (str(files),), tmp_path / "out.parquet"))
+    assert str(caught.value) == (
+        f"{tmp_path}/no.cbm is not a CatBoost model in .cbm format. Name a file that gbdist train wrote."
+    )
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path, table: pd.DataFrame, files: Path) -> None:
+    model, data = tmp_path / "model.cbm", files / "0.parquet"
+    fit(table, "regression").save_model(model)
+    for output, kept in ((data, data), (model, model)):
+        before = kept.read_bytes()
+        with pytest.raises(OutputError, match="is read and would be lost"):
+            predict(PredictJob(model, (str(data),), output))
+        assert kept.read_bytes() == before
 
 
 def test_model_with_categories_is_refused(tmp_path: Path, files: Path, table: pd.DataFrame) -> None:
