@@ -1,5 +1,6 @@
 """Files as one Dask DataFrame: workers read it piece by piece, the client sees names and types only."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,13 +19,13 @@ def open_table(
 ) -> Any:
     """The rows of files, folders and patterns as a ``dask.dataframe.DataFrame``, in order; nothing is read but schemas.
 
-    ``required`` columns must be there; ``columns`` (default: those of the first file) are what the table has, in this order;
-    ``ignore`` are left out of the first file's.
+    ``required`` columns, which are no features, must be there; ``columns`` (default: those of the first file) are what the
+    table has, in this order; ``ignore`` are left out of the first file's.
 
     Raises
     ------
     DataError
-        Files or columns are missing, or a file cannot be read.
+        Files or columns are missing, a file cannot be read, or a feature is a text, a date or a category.
     """
     import dask.dataframe as dd
 
@@ -34,9 +35,31 @@ def open_table(
     names = list(columns) if columns is not None else [name for name in schema.names if name not in ignore]
     pieces = cut_into_pieces(files, names, PARTITION_BYTES, exact=required)
     types = schema if files[0].format == "parquet" else pieces[0].types
+    require_numbers(types, [name for name in names if name not in required])
     meta = types.empty_table().select(names).to_pandas(ignore_metadata=True)
     # Not dd.read_parquet: it joins small files once columns are dropped, and then X and y have other partitions.
     return dd.from_map(read_piece, pieces, columns=names, meta=meta, enforce_metadata=False, label="read-piece")
+
+
+def require_numbers(types: Any, features: Sequence[str]) -> None:
+    """Raise a ``DataError`` that names all ``features`` which a ``pyarrow.Schema`` shows to be texts, dates or categories.
+
+    Other columns are looked at value by value where they are read: objects may be numbers, and a gap has no type.
+    """
+    import pyarrow.types as of
+
+    words = {
+        of.is_string: "text",
+        of.is_large_string: "text",
+        of.is_dictionary: "categories",
+        of.is_temporal: "dates or times",
+    }
+    found = {name: word for name in features for test, word in words.items() if test(types.field(name).type)}
+    if found:
+        where = ("columns " if len(found) > 1 else "column ") + ", ".join(map(repr, found))
+        options = " ".join(f"--ignore {shlex.quote(name)}" for name in found)
+        kinds = " and ".join(dict.fromkeys(found.values()))
+        raise DataError(where, kinds, "numbers", f"Encode as numbers, or leave out with: {options}")
 
 
 def read_piece(piece: Piece, columns: Sequence[str]) -> Any:

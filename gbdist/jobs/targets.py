@@ -25,10 +25,7 @@ def choose_task(task: str, params: dict[str, Any], table: Any, target: str, clie
     DataError
         The target is constant.
     """
-    if task not in TASKS:
-        raise ParameterError(
-            "task", task, f"one of {', '.join(TASKS)}", "Leave it out to have it chosen from the target."
-        )
+    require_known_task(task)
     loss = _loss_of(params)
     if task == "regression" or (task == "auto" and loss in REGRESSOR_LOSSES):
         if loss in CLASSIFIER_LOSSES:
@@ -43,6 +40,13 @@ def choose_task(task: str, params: dict[str, Any], table: Any, target: str, clie
     if task == "binary" or (task == "auto" and loss in ("Logloss", "CrossEntropy")):
         return "binary"
     return _task_of_target(table, target, client)
+
+
+def require_known_task(task: str) -> None:
+    """Raise a ``ParameterError`` unless ``task`` is one of ``TASKS``."""
+    if task not in TASKS:
+        fix = "Leave it out to have it chosen from the target."
+        raise ParameterError("task", task, f"one of {', '.join(TASKS)}", fix)
 
 
 def _loss_of(params: dict[str, Any]) -> str | None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from gbdist.errors import ParameterError
 from gbdist.jobs.cluster import workers_for
-from gbdist.jobs.outputs import require_writable_file
+from gbdist.jobs.files import find_files
+from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.tables import open_table
-from gbdist.jobs.targets import Task, choose_task
+from gbdist.jobs.targets import Task, choose_task, require_known_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def prepare(job: TrainJob) -> Prepared:
     from gbdist.estimators.parameters.canonical import canonical
 
     require_writable_file(job.output)
+    require_known_task(job.task)
     # Classification knows every parameter that regression knows; what is not for the task is refused by ``fit``.
     canonical({name: value for name, value in job.params.items() if not _is_loss(name)}, classifier=True)
     if not job.data:
@@ -112,6 +114,7 @@ def prepare(job: TrainJob) -> Prepared:
     weights = [] if job.weight is None else [job.weight]
     if job.target in job.ignore or job.weight in job.ignore:
         raise ParameterError("ignore", job.ignore, "neither the target nor the weight in it", "Leave it out.")
+    require_not_read(job.output, [file.path for data in (job.data, job.eval_data) if data for file in find_files(data)])
     table = open_table(job.data, required=[job.target, *weights], ignore=job.ignore)
     eval_table = None
     if job.eval_data:

@@ -56,6 +56,19 @@ def test_csv_gives_the_same_rows_and_features_may_have_gaps(tmp_path: Path) -> N
     assert computed["half"].tolist() == [row / 2 for row in range(60)]
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_features_that_are_no_numbers_are_named_before_a_row_is_read(tmp_path: Path, ending: str) -> None:
+    table = pd.DataFrame({"the city": ["Oslo", "Rome"], "day": pd.to_datetime(["2024-01-01"] * 2), "y": ["a", "b"]})
+    path = tmp_path / f"data.{ending}"
+    table.to_parquet(path) if ending == "parquet" else table.to_csv(path, index=False)
+    with pytest.raises(DataError) as caught:
+        open_table([str(path)], required=["y"])
+    assert str(caught.value) == (
+        "columns 'the city', 'day': found text and dates or times, expected numbers. "
+        "Encode as numbers, or leave out with: --ignore 'the city' --ignore day"
+    )
+
+
 def test_file_that_lacks_a_column_is_named(folder: Path) -> None:
     pd.DataFrame({"row": [1], "y": [0]}).to_parquet(folder / "part-3.parquet")
     with pytest.raises(DataError, match=r"^.*/part-3.parquet: found no column 'half'"):
