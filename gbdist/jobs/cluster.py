@@ -20,9 +20,8 @@ def connect(scheduler: str) -> Iterator[Any]:
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         problem = f"no Dask scheduler answers at {scheduler} ({str(error).splitlines()[0]})"
-        raise ClusterError(
-            problem, "Check the address with: dask scheduler --help, or leave out --scheduler."
-        ) from error
+        fix = "Check the address and that the scheduler runs, or leave out --scheduler to start workers here."
+        raise ClusterError(problem, fix) from error
     try:
         yield client
     finally:
