@@ -1,5 +1,6 @@
 """CatBoost's own defaults and refusals, asked of CatBoost: nothing here is copied from it by hand."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,11 +108,21 @@ def catboost_defaults(
     return filled
 
 
+def _nearest_option(text: str) -> str:
+    """Words that follow CatBoost's refusal of a name: `` Did you mean AUC?`` for "auc", or nothing."""
+    refused = re.search(r"Key '(?P<key>[^']+)' not found .* Valid options are: (?P<options>.*)", text)
+    if refused is None:
+        return ""
+    options = {option.lower(): option for option in re.findall(r"'([^']+)'", refused["options"])}
+    near = difflib.get_close_matches(refused["key"].lower(), options, n=1)
+    return f" Did you mean {options[near[0]]}?" if near else ""
+
+
 def _in_our_words(text: str, options: Mapping[str, object], written: Mapping[str, Written]) -> ParameterError:
     """CatBoost's refusal without its source line, pinned to a parameter where the text tells which."""
     # The list of valid options is every metric that CatBoost has: more than is computed here, and too long to read.
     reason = re.sub(r"^\S+:\d+: (Error: )?|\.? Valid options are: .*", "", text).strip()
-    fix = f'CatBoost says: "{reason}".'
+    fix = f'CatBoost says: "{reason}".{_nearest_option(text)}'
     expected = "a value that CatBoost takes together with the other parameters"
     for part, names in _ABOUT:
         if part in reason:

@@ -104,6 +104,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"loss_function": "Logloss", "class_weights": [1, 2, 3]},
         TOGETHER + '"if loss-function is Logloss, then class weights should be given for 0 and 1 classes".',
     ),
+    ({"eval_metric": "auc"}, TOGETHER + "\"Key 'auc' not found in enum ELossFunction\". Did you mean AUC?"),
     ({"eval_metric": "Bla"}, TOGETHER + "\"Key 'Bla' not found in enum ELossFunction\"."),
     (
         {"boosting_type": "Ordered"},
