@@ -54,7 +54,7 @@ class Output:
             shown = Table(title=title, title_justify="left", show_header=False, box=None)
             for name, value in values.items():
                 if value is not None:
-                    shown.add_row(name.replace("_", " "), readable(value))
+                    shown.add_row(heading(name), readable(value))
         self.data.print(shown)
 
     @contextmanager
@@ -134,10 +134,17 @@ class BarProgress:
         self._bar.update(self._task, completed=done, total=done + left, description=f"{self._done:,} {self._what}")
 
 
+def heading(name: str) -> str:
+    """The name of a field for people."""
+    return " ".join("MB" if word == "mb" else word for word in name.split("_"))
+
+
 def readable(value: Any) -> str:
-    """A value for people: figures to six places, lists and tables of names in one line."""
+    """A value for people: figures to six places, thousands apart, lists and tables of names in one line."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
@@ -151,7 +158,7 @@ def table_of(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """A table with a column for each key of the rows."""
     table = Table(title=title, title_justify="left")
     for name in rows[0]:
-        table.add_column(name.replace("_", " "), justify="left" if isinstance(rows[0][name], str) else "right")
+        table.add_column(heading(name), justify="left" if isinstance(rows[0][name], str) else "right")
     for row in rows:
         table.add_row(*("" if value is None else readable(value) for value in row.values()))
     return table

@@ -37,6 +37,14 @@ DryRunOption = Annotated[
 ]
 
 
+class OptionMissing(ParameterError):
+    """Something that is needed was neither typed nor is it in the job file."""
+
+    def __str__(self) -> str:
+        name, _, expected, fix = self.args
+        return f"{name} is missing: expected {expected}. {fix}"
+
+
 def train(
     data: DataArgument = None,
     target: TargetOption = None,
@@ -116,11 +124,10 @@ def with_progress(params: dict[str, Any]) -> dict[str, Any]:
 def require_consistent(values: dict[str, Any]) -> None:
     """Raise a ``ParameterError`` if something needed is missing, or two options exclude each other."""
     if not values.get("data"):
-        raise ParameterError(
-            "DATA", None, "a file, a folder or a pattern", "For example: gbdist train sales.parquet --target price"
-        )
+        example = "For example: gbdist train sales.parquet --target price"
+        raise OptionMissing("DATA", None, "a file, a folder or a pattern", example)
     if not values.get("target"):
-        raise ParameterError("--target", None, "the column to learn", "For example: --target price")
+        raise OptionMissing("--target", None, "the column to learn", "For example: --target price")
     for name in ("workers", "threads"):
         if values.get("scheduler") and values.get(name):
             fix = f"Leave out --{name} or --scheduler."

@@ -119,7 +119,7 @@ class PlainLines:
         if isinstance(event, RunStarted):
             self._started = self._clock()
             self._iterations = event.iterations
-            self._write(f"training on {event.rows} rows × {event.features} features, ranks: {event.ranks}")
+            self._write(f"training on {event.rows:,} rows × {event.features:,} features, ranks: {event.ranks}")
         elif isinstance(event, RunFinished):
             self._write(f"done: {event.trees} trees in {self._clock() - self._started:.1f} s ({event.stopped})")
         elif event.iteration % self._period == 0 or event.iteration + 1 == self._iterations:

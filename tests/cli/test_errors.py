@@ -59,10 +59,10 @@ def test_output_is_checked_before_anything_is_read(run: Callable[..., Any], tmp_
     [
         (
             ["train"],
-            "DATA=None cannot be used: expected a file, a folder or a pattern. "
+            "DATA is missing: expected a file, a folder or a pattern. "
             "For example: gbdist train sales.parquet --target price",
         ),
-        (["train", "a.csv"], "--target=None cannot be used: expected the column to learn. For example: --target price"),
+        (["train", "a.csv"], "--target is missing: expected the column to learn. For example: --target price"),
         (
             ["train", "a.csv", "--target", "y", "--param", "depth"],
             "--param='depth' cannot be used: expected name=value. For example: --param depth=8",

@@ -15,7 +15,7 @@ from gbdist.estimators.listeners import (
     progress_listener,
 )
 
-START = RunStarted(iterations=3, rows=100, features=4, ranks=2)
+START = RunStarted(iterations=3, rows=1000, features=4, ranks=2)
 
 
 def grown(iteration, learn, valid=None, best=-1):
@@ -125,7 +125,7 @@ def test_plain_lines_word_by_word():
     for event in (START, grown(0, 0.6, 0.7, best=0), grown(1, 0.5, 0.75, best=0), RunFinished(2, "overfitting")):
         assert lines.hear(event) is False
     assert stream.getvalue().splitlines() == [
-        "training on 100 rows × 4 features, ranks: 2",
+        "training on 1,000 rows × 4 features, ranks: 2",
         "0:  learn Logloss 0.6  validation Logloss 0.7  validation AUC 0.9  best 0.7 (0)  1.0 trees/s  2 s left",
         "1:  learn Logloss 0.5  validation Logloss 0.75  validation AUC 0.9  best 0.75 (0)  1.0 trees/s  1 s left",
         "done: 2 trees in 3.0 s (overfitting)",
