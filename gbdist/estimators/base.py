@@ -18,7 +18,7 @@ from gbdist.estimators.prediction.features import Expected
 from gbdist.estimators.prediction.predictor import Predictor
 from gbdist.estimators.prediction.scoring import Compare, Moments, lazy_moments
 from gbdist.estimators.preparation.inputs import collect, is_lazy
-from gbdist.models.catboost_format import cbm_bytes
+from gbdist.models.catboost_format import cbm_bytes, load_file, save_file
 
 
 class DaskCatBoost(Predictor, Hyperparameters):
@@ -102,12 +102,11 @@ class DaskCatBoost(Predictor, Hyperparameters):
 
     def save_model(self, path: str | Path, format: str = "cbm", **options: Any) -> None:
         """Write the model in one of CatBoost's formats; what is written needs CatBoost alone to be used."""
-        self._fitted().save_model(str(path), format=format, **options)
+        save_file(self._fitted(), path, format, options)
 
     def load_model(self, path: str | Path, format: str = "cbm") -> Self:
         """Take the model of a file, gbdist's or CatBoost's own, in place of fitting; return the estimator itself."""
-        model = self._new_model()
-        model.load_model(str(path), format=format)
+        model = load_file(self._new_model(), path, format)
         for left_by_fit in ("evals_result_", "best_iteration_", "best_score_"):
             self.__dict__.pop(left_by_fit, None)
         self._adopt(model, None)

@@ -11,6 +11,7 @@ from catboost import CatBoost
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError, ModelError
+from gbdist.models.catboost_format import load_file
 from gbdist.models.merge import require_symmetric
 from gbdist.quantize.raw import RawPart, open_features
 
@@ -81,12 +82,8 @@ class InitialModel:
 
 def initial_model(given: Any) -> InitialModel:
     """Read ``init_model``: a CatBoost model or estimator, one of ours, or the path of a model file."""
-    if isinstance(given, str | Path):
-        if not Path(given).is_file():
-            raise ModelError(f"init_model: there is no file {str(given)!r}", "Pass the path of a saved CatBoost model.")
-        model = CatBoost().load_model(str(given))
-    else:
-        model = getattr(given, "model_", given)
+    named = isinstance(given, str | Path)
+    model = load_file(CatBoost(), given, what="init_model") if named else getattr(given, "model_", given)
     if not isinstance(model, CatBoost) or not model.is_fitted():
         raise ModelError(
             f"init_model is a {type(given).__name__} that is not a fitted CatBoost model",

@@ -7,7 +7,7 @@ one leaf value in ten, so the leaf values and the start value are set through Ca
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import catboost
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.errors import ModelError
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.tree import ObliviousTree
 
@@ -69,6 +70,28 @@ def cbm_bytes(model: catboost.CatBoost) -> bytes:
         path = Path(folder) / "model.cbm"
         model.save_model(str(path), format="cbm")
         return path.read_bytes()
+
+
+def load_file(model: Any, path: str | Path, format_: str = "cbm", what: str = "load_model") -> Any:
+    """Fill a CatBoost model from a file and return it; ``ModelError``, which begins with ``what``, if that cannot be."""
+    if not Path(path).is_file():
+        raise ModelError(f"{what}: there is no file {str(path)!r}", "Pass the path of a saved CatBoost model.")
+    try:
+        return model.load_model(str(path), format=format_)
+    except catboost.CatBoostError as error:
+        problem = f"{what}: CatBoost cannot read {str(path)!r} in its format {format_!r} ({error})"
+        raise ModelError(
+            problem, "Pass a file that CatBoost or gbdist saved, and the format it was saved in."
+        ) from error
+
+
+def save_file(model: Any, path: str | Path, format_: str, options: Mapping[str, Any]) -> None:
+    """Write a model in one of CatBoost's formats; ``ModelError`` if that cannot be."""
+    try:
+        model.save_model(str(path), format=format_, **options)
+    except catboost.CatBoostError as error:
+        problem = f"save_model: CatBoost cannot write {str(path)!r} in its format {format_!r} ({error})"
+        raise ModelError(problem, "Check that the folder is there and can be written to, and the format.") from error
 
 
 def _load_json(text: str, model: Any) -> Any:

@@ -172,6 +172,26 @@ def test_saved_model_is_one_of_catboost(regressor, tmp_path):
     np.testing.assert_array_equal(plain.predict(X), regressor.predict(X))
 
 
+def test_files_that_cannot_be_read_or_written_are_named(regressor, tmp_path):
+    with pytest.raises(ModelError) as caught:
+        DaskCatBoostRegressor().load_model(tmp_path / "no.cbm")
+    assert str(caught.value) == (
+        f"load_model: there is no file '{tmp_path}/no.cbm'. Pass the path of a saved CatBoost model."
+    )
+    (tmp_path / "text.cbm").write_text("text")
+    with pytest.raises(ModelError) as caught:
+        DaskCatBoostRegressor().load_model(tmp_path / "text.cbm")
+    # In brackets are CatBoost's own words, which begin with a line of its source.
+    assert str(caught.value).startswith(f"load_model: CatBoost cannot read '{tmp_path}/text.cbm' in its format 'cbm' (")
+    assert str(caught.value).endswith("). Pass a file that CatBoost or gbdist saved, and the format it was saved in.")
+    with pytest.raises(ModelError) as caught:
+        regressor.save_model(tmp_path / "no/model.json", format="json")
+    assert str(caught.value).startswith(
+        f"save_model: CatBoost cannot write '{tmp_path}/no/model.json' in its format 'json' ("
+    )
+    assert str(caught.value).endswith("). Check that the folder is there and can be written to, and the format.")
+
+
 def test_local_model_is_a_copy(classifier):
     local = classifier.to_local()
     assert type(local) is catboost.CatBoostClassifier
