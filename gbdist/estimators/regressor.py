@@ -14,6 +14,14 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
 
     Loss: ``RMSE``.
 
+    Parameters
+    ----------
+    iterations, learning_rate, depth, … : CatBoost's parameters under any of its names, left out: CatBoost's defaults
+        docs/parity.md lists them; ``fit`` refuses a misspelt one, or one that is not trained here, by name.
+    verbose : False, True or n for a line every n trees; left out: a bar in a terminal, silence elsewhere
+    client : a Dask client, or the address of a scheduler; left out: the current client, else a local cluster
+        Fewer than 10,000 rows in memory are trained in this process, without a cluster.
+
     Attributes
     ----------
     model_ : catboost.CatBoostRegressor

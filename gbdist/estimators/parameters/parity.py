@@ -29,6 +29,8 @@ A parameter under two names is refused, as CatBoost refuses it, whether the valu
 * Random draws are a hash of (seed, tree, row or feature number), so that they do not depend on the cluster: a run that draws
   grows other trees than CatBoost with the same seed.
 * `learning_rate` below 0, `depth=0` and `random_strength` below 0, which CatBoost takes, are refused.
+* Parameters go to the estimator: `fit` takes data, `callbacks` and `init_model`, and none of CatBoost's other arguments of
+  `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, `plot`, …).
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.
 * `od_type="Wilcoxon"` is refused.
 * Labels that are numbers in text, such as `"9"` and `"10"`, are ordered as text, as scikit-learn orders them; CatBoost orders

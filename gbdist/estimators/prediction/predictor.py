@@ -48,7 +48,7 @@ class Predictor:
     _prediction_types: tuple[str, ...] = ("RawFormulaVal",)
 
     def predict(self, X: Any, prediction_type: str | None = None, ntree_start: int = 0, ntree_end: int = 0) -> Any:
-        """Predict with trees ``ntree_start … ntree_end−1`` (0: all).
+        """Predict with trees ``ntree_start … ntree_end−1`` (0: all); lazily on a Dask collection, else at once.
 
         ``prediction_type`` is CatBoost's: "Class" (default of a classifier), "RawFormulaVal" (default of a regressor),
         "Probability", "LogProbability" for a classifier, "Exponent" for a regressor.
