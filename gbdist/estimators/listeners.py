@@ -55,7 +55,7 @@ class CallbackListener:
 
 
 class ProgressBar:
-    """One line in a terminal: trees done, metrics, best so far, trees a second, time left."""
+    """One line in a terminal: trees done, time left, trees a second, metrics, best so far."""
 
     def __init__(self, stream: TextIO, clock: Clock = time.monotonic) -> None:
         self._stream = stream
@@ -75,7 +75,7 @@ class ProgressBar:
             if event.metrics:
                 self._words = describe(event, first_only=True)
             seconds = max(self._clock() - self._started, 1e-9)
-            text = f"{self._words}  {done / seconds:.1f} trees/s"
+            text = f"{done / seconds:.1f} trees/s  {self._words}"
             self._bar.update(self._bar.task_ids[0], completed=done, text=text)
         return False
 
@@ -89,15 +89,17 @@ class ProgressBar:
         # Imported here because only a terminal needs it.
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
 
         self.close()
         self._started = self._clock()
         self._words = ""
         self._bar = Progress(
-            MofNCompleteColumn(),
+            # In a narrow terminal the metrics are cut, which come last; neither the trees nor the time that is left.
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=2 * len(str(iterations)) + 1)),
             BarColumn(bar_width=20),
+            TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=len("0:00:00"))),
             TextColumn("{task.fields[text]}", markup=False),
-            TimeRemainingColumn(),
             console=Console(file=self._stream),
         )
         self._bar.add_task("trees", total=iterations, text="")

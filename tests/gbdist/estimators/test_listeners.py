@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 
 import pytest
 
@@ -151,6 +152,18 @@ def test_bar_shows_trees_metric_best_and_pace(monkeypatch):
     shown = stream.getvalue()
     for words in ("3/3", "validation Logloss 0.65", "best 0.65 (2)", "trees/s"):
         assert words in shown
+
+
+def test_bar_in_a_narrow_terminal_keeps_trees_and_time(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    stream = Terminal()
+    bar = ProgressBar(stream, clock=Ticks())
+    bar.hear(RunStarted(iterations=20_000, rows=1, features=1, ranks=1))
+    bar.hear(grown(149, 0.6, 0.7, best=0))
+    bar.close()
+    line = stream.getvalue().rpartition("\r")[2]
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip()
+    assert plain == "150/20000 -:--:-- 150.0 trees/s  learn Logloss 0.6  valida"
 
 
 def test_bar_is_closed_after_an_error():
