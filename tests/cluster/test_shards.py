@@ -163,6 +163,6 @@ def test_shards_whose_workers_all_left_are_not_waited_for(monkeypatch: pytest.Mo
         wait_for_shards(client, [future])
         cluster.scale(0)
         assert until(lambda: not client.scheduler_info(n_workers=-1)["workers"])
-        assert until(lambda: future.status == "pending")  # the client hears of the loss in a message of its own
+        assert until(lambda: future.status != "finished")  # the client hears of the loss in a message of its own
         with pytest.raises(ClusterError, match=r"has no workers after 0\.2 s"):
             wait_for_shards(client, [future])
