@@ -14,7 +14,8 @@ from concurrent.futures import CancelledError
 from typing import Any, Protocol
 
 from dask.sizeof import sizeof
-from distributed import Client, Future, get_worker, wait
+from distributed import Client, Future, get_worker
+from distributed.client import _wait
 from distributed.protocol.serialize import dask_deserialize, dask_serialize, pickle_dumps, pickle_loads
 
 from gbdist_cluster.errors import ClusterError
@@ -125,8 +126,9 @@ def wait_for_shards(client: Client, shards: Sequence[Future]) -> None:
     """
     while True:
         try:
-            with client.as_current():
-                wait(shards, timeout=_POLL_SECONDS)
+            # Not ``wait``, which asks for a current client: making one so sets Dask's scheduler for the whole process, and
+            # two threads that do it at once leave it set.
+            client.sync(_wait, shards, timeout=_POLL_SECONDS)
             return
         except TimeoutError:
             check_workers(client, NO_WORKERS_SECONDS)

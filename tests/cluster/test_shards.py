@@ -1,10 +1,12 @@
 """Shards live outside Dask's accounts, move when their handle moves, and are freed with it."""
 
 import pickle
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
 from dask.sizeof import sizeof
@@ -166,3 +168,14 @@ def test_shards_whose_workers_all_left_are_not_waited_for(monkeypatch: pytest.Mo
         assert until(lambda: future.status != "finished")  # the client hears of the loss in a message of its own
         with pytest.raises(ClusterError, match=r"has no workers after 0\.2 s"):
             wait_for_shards(client, [future])
+
+
+def test_waiting_in_several_threads_leaves_dasks_scheduler_alone(client: Client) -> None:
+    before = dask.config.get("scheduler", None)
+    future = client.submit(make(10), pure=False)
+    threads = [threading.Thread(target=wait_for_shards, args=(client, [future])) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert dask.config.get("scheduler", None) == before
