@@ -11,9 +11,11 @@ from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.params import Bootstrap
 from gbdist.kernels import cpu_rows
 
-#: MVS buckets: 32 an octave over 48 octaves below the largest possible norm
-_OCTAVES, _BUCKETS_AN_OCTAVE = 48, 32
+#: MVS buckets: 32 an octave over 96 octaves below the largest possible norm
+_OCTAVES, _BUCKETS_AN_OCTAVE = 96, 32
 MVS_BUCKETS = _OCTAVES * _BUCKETS_AN_OCTAVE
+#: norms of fewer fixed-point units than this are counted, and taken to lie in the middle of their bucket
+_RESOLVED_UNITS = 2.0**10
 #: stands for the largest norm where all derivatives are 0, so that every bucket's edge is an ordinary number
 _SMALLEST_NORM = 2.0**-900
 
@@ -87,7 +89,9 @@ class GradientSurvey:
         wanted = self._bootstrap.subsample * self._n_rows
         edges = (np.arange(MVS_BUCKETS + 1, dtype=np.int64) + self._first_bucket << 47).view(np.float64)
         counts = buckets[:, 0]
-        small = np.cumsum(buckets[:, 1]) / self._norm_scale
+        middles = counts * (0.5 * (edges[:-1] + edges[1:]))
+        resolved = edges[:-1] * self._norm_scale >= _RESOLVED_UNITS
+        small = np.cumsum(np.where(resolved, buckets[:, 1] / self._norm_scale, middles))
         large = counts[::-1].cumsum()[::-1] - counts
         # With μ at the upper edge of bucket b the sample is small[b]/μ + large[b]; it falls with b.
         expected = small / edges[1:] + large

@@ -20,10 +20,10 @@ def expected_share(derivatives: np.ndarray, subsample: float, ridge: float, boun
     return float(np.minimum(1.0, norms / facts.threshold).mean())
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    spread=st.floats(0.0, 3.0),
+    spread=st.floats(0.0, 6.0),
     subsample=st.floats(0.05, 0.99),
     ridge=st.sampled_from([0.0, 1e-6, 1.0, 1e6]),
     slack=st.sampled_from([1.0, 1.5, 1e6]),
