@@ -3,7 +3,6 @@
 import io
 import pickle
 import re
-from importlib.metadata import version
 
 import pytest
 
@@ -155,7 +154,6 @@ def test_bar_shows_trees_metric_best_and_pace(monkeypatch):
         assert words in shown
 
 
-@pytest.mark.skipif(int(version("rich").split(".")[0]) < 15, reason="rich below 15 shares a narrow line out otherwise")
 def test_bar_in_a_narrow_terminal_keeps_trees_and_time(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     stream = Terminal()
