@@ -20,15 +20,12 @@ from distributed.protocol.serialize import dask_deserialize, dask_serialize, pic
 
 from gbdist_cluster.errors import ClusterError
 from gbdist_cluster.versions import check_workers
+from gbdist_cluster.waiting import NO_WORKERS_SECONDS, POLL_SECONDS
 
 __all__ = ["Shard", "ShardHandle", "ShardStore", "keep", "open_store", "stored_bytes", "wait_for_shards"]
 
 _HANDLE_BYTES = 256
 """What Dask is told that a handle weighs."""
-
-_POLL_SECONDS = 5.0
-NO_WORKERS_SECONDS = 30.0
-"""How long shards that have to be made anew wait for a worker to make them."""
 
 
 class Shard(Protocol):
@@ -128,7 +125,7 @@ def wait_for_shards(client: Client, shards: Sequence[Future]) -> None:
         try:
             # Not ``wait``, which asks for a current client: making one so sets Dask's scheduler for the whole process, and
             # two threads that do it at once leave it set.
-            client.sync(_wait, shards, timeout=_POLL_SECONDS)
+            client.sync(_wait, shards, timeout=POLL_SECONDS)
             return
         except TimeoutError:
             check_workers(client, NO_WORKERS_SECONDS)

@@ -70,7 +70,7 @@ def survey_here(sources: Sequence[Source]) -> list[LocalSet]:
 
 def borders_here(data: LocalSet, rules: QuantizeParams) -> tuple[FeatureBorders, ...]:
     """Borders of all features."""
-    samples = sample_rows(data.raw, 0, data.survey.n_rows)
+    samples = sample_rows(data.raw, 0, data.survey.n_rows).values
     return tuple(tasks.choose([samples], data.survey.has_nan, data.survey.names, rules))
 
 

@@ -10,11 +10,11 @@ from distributed import Client
 
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.parameters.canonical import quantize_params
+from gbdist.estimators.preparation.futures import gather, held_where
 from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.quantized import row_bytes
 from gbdist.estimators.preparation.raw_parts import futures_in
 from gbdist.estimators.preparation.scope import FutureScope
-from gbdist.estimators.preparation.stages import gather, held_where
 from gbdist_cluster.placement import place
 
 #: Bytes a training row takes beside its quantized values: prediction, derivative, packed cell, leaf number, bootstrap mark.

@@ -205,15 +205,14 @@ def _score_here(tasks: Sequence[tuple[Piece, str]], scorer: Scorer, threads: int
 
 def _score_on_cluster(tasks: Sequence[tuple[Piece, str]], blob: bytes, kind: Kind, scheduler: str) -> Iterator[int]:
     """The same on the workers of a cluster, which must see the files and the folder of the output."""
-    import distributed
-
     from gbdist.jobs.cluster import connect
+    from gbdist_cluster.waiting import completed
 
     with connect(scheduler) as client:
         model = client.scatter(blob, broadcast=True)
         futures = [client.submit(_score_on_worker, piece, part, model, kind, pure=False) for piece, part in tasks]
         try:
-            for future in distributed.as_completed(futures, loop=client.loop):
+            for future in completed(client, futures):
                 yield int(future.result())
         finally:
             client.cancel(futures)

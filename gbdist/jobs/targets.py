@@ -78,13 +78,14 @@ def _task_of_target(table: Any, target: str, client: Any) -> Task:
 def _values_of(table: Any, target: str, client: Any, most: int) -> set[Any] | None:
     """Distinct values, ``most`` from each partition; None if there are fractions. Workers read the one column only."""
     import dask
-    import distributed
+
+    from gbdist_cluster.waiting import completed
 
     parts = [dask.delayed(distinct_values)(part, most) for part in table[[target]].to_delayed()]
     futures = client.compute(parts)
     try:
         values: set[Any] = set()
-        for future in distributed.as_completed(futures, loop=client.loop):
+        for future in completed(client, futures):
             found = future.result()
             if found is None:
                 return None

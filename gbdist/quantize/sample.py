@@ -1,4 +1,11 @@
-"""The rows that borders are chosen from: by hash of the global row number, so that partitioning does not matter."""
+"""The rows that borders are chosen from: by hash of the global row number, so that partitioning does not matter.
+
+A row is in the sample if its draw is below ``limit`` / number of all rows. Where that number is not known yet, the number of
+rows so far does: the sample then holds more rows, all that are wanted among them, and ``join_samples`` leaves out the others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +18,16 @@ _TILE_ROWS = 4096
 _PURPOSE = 0x626F7264  # keeps this stream of draws apart from the trainer's
 
 
-def sample_rows(
-    part: RawPart, first_row: int, n_rows_total: int, seed: int = 0, limit: int = SAMPLE_LIMIT
-) -> NDArray[np.float32]:
-    """Values of the sampled rows of one partition, float32 [n_features, n_sampled], C order.
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some rows: values float32 [n_features, n], and global row numbers int64 [n], ascending."""
+
+    values: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+def sample_rows(part: RawPart, first_row: int, n_rows_total: int, seed: int = 0, limit: int = SAMPLE_LIMIT) -> Sample:
+    """Sampled rows of one partition.
 
     ``first_row`` is the global number of the partition's first row. Up to ``limit`` rows in all, every row is taken;
     above, each row whose draw falls below ``limit / n_rows_total``, so the sample of all partitions together has about
@@ -34,13 +47,26 @@ def sample_rows(
     elif rows.shape[0]:
         for feature in range(len(table.names)):
             sample[feature] = table.column(feature)[rows]
-    return sample
+    return Sample(sample, rows + first_row)
 
 
 def sampled_rows(first_row: int, n_rows: int, n_rows_total: int, seed: int, limit: int) -> NDArray[np.int64]:
     """Numbers, within the partition, of the sampled rows, ascending."""
     rows = np.arange(n_rows, dtype=np.int64)
-    if n_rows_total <= limit:
-        return rows
-    draws = unit_draws(stream_key(seed, _PURPOSE), (rows + first_row).astype(np.uint64))
-    return rows[draws < limit / n_rows_total]
+    return rows if n_rows_total <= limit else rows[_drawn(rows + first_row, n_rows_total, seed, limit)]
+
+
+def join_samples(
+    samples: Sequence[Sample], n_rows_total: int, seed: int = 0, limit: int = SAMPLE_LIMIT
+) -> NDArray[np.float32]:
+    """Values of those rows of some samples that the sample of all ``n_rows_total`` rows has: float32 [n_features, n]."""
+    kept = []
+    for sample in samples:
+        chosen = _drawn(sample.rows, n_rows_total, seed, limit) if n_rows_total > limit else np.ones(1, np.bool_)
+        kept.append(sample.values if chosen.all() else sample.values[:, chosen])
+    return kept[0] if len(kept) == 1 else np.concatenate(kept, axis=1)
+
+
+def _drawn(rows: NDArray[np.int64], n_rows_total: int, seed: int, limit: int) -> NDArray[np.bool_]:
+    draws = unit_draws(stream_key(seed, _PURPOSE), rows.astype(np.uint64))
+    return np.asarray(draws < limit / n_rows_total)

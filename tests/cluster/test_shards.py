@@ -155,7 +155,7 @@ def test_shards_that_were_released_are_not_waited_for(client: Client, workers: l
 
 
 def test_shards_whose_workers_all_left_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(shards, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(shards, "NO_WORKERS_SECONDS", 0.2)
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,

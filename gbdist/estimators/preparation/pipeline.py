@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from distributed import Client, Future
 
@@ -10,14 +10,20 @@ from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.canonical import QuantizeParams
 from gbdist.estimators.preparation import stages
+from gbdist.estimators.preparation.futures import wait_for
 from gbdist.estimators.preparation.inputs import Parts
+from gbdist.estimators.preparation.pace import Room
 from gbdist.estimators.preparation.quantized import QuantizedSet
-from gbdist.estimators.preparation.raw_parts import RawParts, put_on_cluster
+from gbdist.estimators.preparation.raw_parts import put_on_cluster
 from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.preparation.split import RowSplit
-from gbdist.estimators.preparation.stages import Surveyed
+from gbdist.estimators.preparation.stages import BinsOrder, BinsRules
+from gbdist.estimators.preparation.surveying import Surveyed, SurveyRun
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey, check_columns
+from gbdist_cluster.versions import check_workers
+
+T = TypeVar("T")
 
 #: Sees the facts of all data sets before any bin is made, and raises if they cannot be used together.
 Check = Callable[[Sequence[DataSurvey]], None]
@@ -55,7 +61,8 @@ def quantize_sets(
     Borders are chosen from the first set by ``rules``, or are those that ``rules`` knows.
     """
     with FutureScope() as scope:
-        surveyed = _survey(client, sources, workers, scope)
+        room = Room.of(check_workers(client))
+        surveyed = _survey(client, sources, workers, room, scope, samples=not isinstance(rules, Known))
         surveys = [data.survey for data in surveyed]
         first = rules.survey if isinstance(rules, Known) else surveys[0]
         for source, survey in zip(sources, surveys, strict=True):
@@ -69,51 +76,77 @@ def quantize_sets(
             placement = stages.place_rows(surveyed[0], still_there(client, workers))
             members = placement.members
             borders = stages.request_borders(client, surveyed[0], placement, rules, scope)
-        return _bins(client, surveyed, members, borders, initial, scope)
+        model = None
+        if initial is not None:
+            model = scope.hold(client.scatter([initial], broadcast=True, hash=False))[0]
+        orders = [_order(data, members, initial) for data in surveyed]
+        return _bins(client, orders, BinsRules(borders, model), members, room, scope)
 
 
-def _survey(client: Client, sources: Sequence[Source], workers: Sequence[str], scope: FutureScope) -> list[Surveyed]:
-    raw_of: dict[int, RawParts] = {}
-    for source in sources:  # two sides of a split are computed once
-        if id(source.parts) not in raw_of:
-            raw_of[id(source.parts)] = put_on_cluster(source.parts, client, workers, scope)
-    requests = [stages.request_survey(client, raw_of[id(source.parts)], source.split, scope) for source in sources]
-    surveyed = []
-    for source, request in zip(sources, requests, strict=True):
+def _survey(
+    client: Client,
+    sources: Sequence[Source],
+    workers: Sequence[str],
+    room: Room,
+    scope: FutureScope,
+    *,
+    samples: bool,
+) -> list[Surveyed]:
+    """Survey all data sets; what is wrong with one is told with its name."""
+    runs: list[tuple[list[Source], SurveyRun]] = []
+    for sides in _sharing([source.parts for source in sources], sources):  # two sides of a split are computed once
+        raw = put_on_cluster(sides[0].parts, client, workers, scope)
+        splits = [side.split for side in sides]
+        runs.append((sides, SurveyRun(client, raw, splits, samples=samples and not runs, room=room, scope=scope)))
+    for _, run in runs:
+        run.start()
+    surveyed: list[Surveyed] = []
+    for sides, run in runs:
         try:
-            surveyed.append(stages.finish_survey(client, request, scope))
+            surveyed += run.finish()
         except DataError as error:
-            raise named(error, source.name) from None
+            raise named(error, sides[0].name) from None
     return surveyed
+
+
+def _order(data: Surveyed, members: tuple[str, ...], initial: InitialModel | None) -> BinsOrder:
+    """Where the rows of a data set go, among the ranks of the training set."""
+    placement = stages.on_ranks_of(stages.place_rows(data, members), members)
+    if initial is not None:
+        return BinsOrder(data, placement, initial.dimension)
+    return BinsOrder(data, placement, data.survey.baseline.dimension if data.survey.baseline is not None else 0)
 
 
 def _bins(
     client: Client,
-    surveyed: Sequence[Surveyed],
+    orders: Sequence[BinsOrder],
+    rules: BinsRules,
     members: tuple[str, ...],
-    borders: Future,
-    initial: InitialModel | None,
+    room: Room,
     scope: FutureScope,
 ) -> list[QuantizedSet]:
-    model = None
-    if initial is not None:
-        model = scope.hold(client.scatter([initial], broadcast=True, hash=False))[0]
-    asked: list[tuple[Surveyed, list[list[Any]], int]] = []
-    for data in surveyed:
-        placement = stages.on_ranks_of(stages.place_rows(data, members), members)
-        dimension = data.survey.baseline.dimension if data.survey.baseline is not None else 0
-        dimension = dimension if initial is None else initial.dimension
-        asked.append((data, stages.request_bins(client, data, placement, borders, model, dimension, scope), dimension))
-    for data in surveyed:
-        data.raw.release(scope)
-    shards = [future for _, by_rank, _ in asked for futures in by_rank for future in futures]
-    stages.wait_for([*shards, borders])
-    chosen: tuple[FeatureBorders, ...] = client.gather(borders)
+    made: list[list[list[Future]]] = []
+    for together in _sharing([order.data.raw for order in orders], orders):
+        made += stages.request_bins(client, together, rules, room, scope)
+    shards = [future for by_rank in made for futures in by_rank for future in futures]
+    wait_for([*shards, rules.borders])
+    chosen: tuple[FeatureBorders, ...] = client.gather(rules.borders)
     scope.keep(shards)
     return [
-        QuantizedSet(members, tuple(tuple(futures) for futures in by_rank), chosen, data.survey, dimension)
-        for data, by_rank, dimension in asked
+        QuantizedSet(members, tuple(tuple(futures) for futures in by_rank), chosen, order.data.survey, order.dimension)
+        for order, by_rank in zip(orders, made, strict=True)
     ]
+
+
+def _sharing(whose: Sequence[object], items: Sequence[T]) -> list[list[T]]:
+    """Neighbouring items whose owner is the same object, together."""
+    groups: list[list[T]] = []
+    for i, item in enumerate(items):
+        if i and whose[i] is whose[i - 1]:
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    return groups
 
 
 def still_there(client: Client, workers: Sequence[str]) -> list[str]:

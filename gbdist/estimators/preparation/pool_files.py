@@ -13,10 +13,10 @@ import numpy as np
 from distributed import Client
 
 from gbdist.errors import DataError
+from gbdist.estimators.preparation.futures import names, wait_for
 from gbdist.estimators.preparation.quantized import QuantizedSet
 from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.preparation.shard import ArenaSpec, Shard, Shards, arena_of
-from gbdist.estimators.preparation.stages import names, wait_for
 from gbdist.quantize.binning import bins_dtype
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey

@@ -1,7 +1,7 @@
 """Raw partitions on the cluster: futures of what the user gave, and how a worker reads them as one ``RawPart``."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +9,9 @@ from dask.core import flatten
 from distributed import Client, Future
 
 from gbdist.errors import DataError
+from gbdist.estimators.preparation.futures import batched, by_holder, held_where
 from gbdist.estimators.preparation.inputs import Parts
+from gbdist.estimators.preparation.lazy_parts import LazyParts
 from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.preparation.split import RowSplit
 from gbdist.estimators.preparation.tables import (
@@ -57,30 +59,77 @@ class Block:
     baseline: Any
 
 
-@dataclass(frozen=True, eq=False)
 class RawParts:
-    """A data set on the cluster, not quantized yet: one future (or None) a partition in each list."""
+    """A data set on the cluster, not quantized yet: one future a partition in each column, None where there is none (now).
 
-    features: list[Any]
-    label: list[Any]
-    weight: list[Any]
-    baseline: list[Any]
-    format: PartFormat
-    feature_names: tuple[str, ...]
+    Partitions of lazy collections are there between ``call`` and ``let_go``; all others always.
+    """
 
-    def columns(self) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-        """The lists in the order of ``read_part``'s first arguments."""
-        return self.features, self.label, self.weight, self.baseline
+    def __init__(self, columns: Sequence[list[Any]], layout: PartFormat, lazy: LazyParts | None = None) -> None:
+        self._columns = tuple(columns)
+        self._format, self._lazy = layout, lazy
+        self._here = set(range(self.n_parts)) if lazy is None else set()
+        #: Whether partitions stay once they are there: those in memory already, and those that share work with others.
+        self.stays = lazy is None or not lazy.apart
+
+    def columns(self) -> tuple[list[Any], ...]:
+        """Features, label, weight and baseline: ``read_part``'s first arguments."""
+        return self._columns
+
+    @property
+    def features(self) -> list[Any]:
+        """Futures of the features."""
+        return self._columns[0]
 
     @property
     def n_parts(self) -> int:
         """Number of partitions."""
-        return len(self.features)
+        return len(self._columns[0])
+
+    @property
+    def all_here(self) -> bool:
+        """Whether nothing has to be computed (again)."""
+        return len(self._here) == self.n_parts
+
+    def format_of(self, split: RowSplit | None) -> PartFormat:
+        """How to take one side of the partitions apart."""
+        return replace(self._format, split=split)
+
+    def call(self, client: Client, numbers: Sequence[int], scope: FutureScope, worker: str | None = None) -> None:
+        """Start computing those of the partitions that are not there, on ``worker`` if it can."""
+        absent = [number for number in numbers if number not in self._here]
+        if not absent or self._lazy is None:
+            return
+        for held, futures in zip(self._columns, self._lazy.compute(client, absent, worker), strict=True):
+            for number, future in zip(absent, scope.hold(futures or ()), strict=False):
+                held[number] = future
+        self._here.update(absent)
+
+    def let_go(self, numbers: Sequence[int], scope: FutureScope) -> None:
+        """Let go of partitions that can be computed again."""
+        if self.stays or self._lazy is None:
+            return
+        for i, held in enumerate(self._columns):
+            if self._lazy.computes(i):
+                for number in numbers:
+                    scope.drop([held[number]])
+                    held[number] = None
+        self._here.difference_update(numbers)
 
     def release(self, scope: FutureScope) -> None:
         """Let go of what the scope holds; partitions that the user persisted stay."""
-        for futures in self.columns():
-            scope.drop(futures)
+        for held in self._columns:
+            scope.drop(held)
+
+    def batches(self, client: Client, numbers: Sequence[int]) -> list[list[int]]:
+        """Partitions that one task looks at together: one, unless all of them are in memory already."""
+        rows = [[held[i] for held in self._columns if held[i] is not None] for i in numbers]
+        if not all(future.done() for row in rows for future in row):
+            return [[number] for number in numbers]
+        sizes: dict[Any, int] = client.nbytes([future.key for row in rows for future in row], summary=False)
+        n_bytes = {i: sum(sizes.get(future.key, 0) for future in row) for i, row in zip(numbers, rows, strict=True)}
+        where = dict(zip(numbers, held_where(client, [self.features[i] for i in numbers]), strict=True))
+        return [batch for parts in by_holder(numbers, where) for batch in batched(parts, [n_bytes[i] for i in parts])]
 
 
 def read_part(features: Any, label: Any, weight: Any, baseline: Any, layout: PartFormat, part: PartNumber) -> RawPart:
@@ -133,48 +182,24 @@ def _feature_columns(table: Any, layout: PartFormat, number: int) -> Any:
 
 
 def put_on_cluster(parts: Parts, client: Client, workers: Sequence[str], scope: FutureScope) -> RawParts:
-    """Start computing (or sending) the partitions; ``scope`` holds every future that is ours."""
+    """Say where the partitions are or how they are computed, and send what is in memory; ``scope`` holds what is ours."""
     layout = PartFormat(parts.labels, parts.label_column, parts.weight_column)
-    if parts.lazy:
-        given = [parts.features, parts.label, parts.weight, parts.baseline]
-        lists = _persist(given, client, parts.n_parts, workers, scope)
-    else:
+    if not parts.lazy:
         blocks = _scatter(parts, client, workers, scope)
         nothing: list[Any] = [None] * len(blocks)  # a block carries everything
-        lists = [blocks, nothing, nothing, nothing]
-    features, label, weight, baseline = lists
-    return RawParts(features, label, weight, baseline, layout, parts.feature_names)
-
-
-def _persist(
-    given: list[Any], client: Client, n_parts: int, workers: Sequence[str], scope: FutureScope
-) -> list[list[Any]]:
-    futures: list[list[Any]] = [[None] * n_parts if one is None else [] for one in given]
-    fresh: list[int] = []
-    for i, collection in enumerate(given):
-        if isinstance(collection, list):  # a vector in memory, cut like X
-            futures[i] = scope.hold(_send(client, collection, workers))
-        elif collection is not None:
-            futures[i] = futures_in(collection)
-            if not futures[i]:
-                fresh.append(i)
-    # Frames and arrays apart, because Dask plans them apart; those of a kind at once, so that they share what they read.
-    for frames in (True, False):
-        chosen = [i for i in fresh if hasattr(given[i], "divisions") == frames]
-        if chosen:
-            started = _start([given[i] for i in chosen], client, n_parts)
-            for i, computed in zip(chosen, started, strict=True):
-                futures[i] = scope.hold(computed)
-    return futures
-
-
-def _start(collections: list[Any], client: Client, n_parts: int) -> list[list[Future]]:
-    """Start computing collections of a kind; one list of futures each, by partition."""
-    futures = [futures_in(collection) for collection in client.persist(collections)]
-    if all(len(one) == n_parts for one in futures):
-        return futures
-    # Where few columns are read, Dask's optimizer joins small files: fewer partitions come back than were announced.
-    return [client.compute(list(collection.to_delayed(optimize_graph=False))) for collection in collections]
+        return RawParts([blocks, nothing, nothing, nothing], layout)
+    columns: list[list[Any]] = []
+    to_compute: list[Any] = []
+    for given in (parts.features, parts.label, parts.weight, parts.baseline):
+        here: list[Any] = []
+        if isinstance(given, list):  # a vector in memory, cut like X
+            here = scope.hold(_send(client, given, workers))
+        elif given is not None:
+            here = futures_in(given)
+        to_compute.append(given if given is not None and not here else None)
+        columns.append(here or [None] * parts.n_parts)
+    lazy = any(one is not None for one in to_compute)
+    return RawParts(columns, layout, LazyParts(to_compute, parts.n_parts) if lazy else None)
 
 
 def futures_in(collection: Any) -> list[Future]:

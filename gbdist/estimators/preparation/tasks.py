@@ -17,7 +17,7 @@ from gbdist.estimators.preparation.tables import count_rows, slice_rows
 from gbdist.quantize.binning import bin_part, bins_dtype
 from gbdist.quantize.borders import FeatureBorders, choose_borders
 from gbdist.quantize.raw import RawPart
-from gbdist.quantize.sample import sample_rows
+from gbdist.quantize.sample import Sample, join_samples, sample_rows
 from gbdist.quantize.survey import PartSurvey, failed_survey, survey_part
 from gbdist.quantize.vectors import LabelCoding, baseline_matrix, encode_label, number_vector
 from gbdist_cluster.shards import ShardHandle, keep
@@ -60,19 +60,19 @@ def _survey_one(
         return failed_survey(part.number, problem)
 
 
-def sample(features: Column, parts: Sequence[PartNumber], layout: PartFormat, n_rows_total: int) -> NDArray[np.float32]:
-    """Values of the sampled rows of some partitions, float32 [n_features, n_sampled]."""
-    return _joined(
-        [
-            sample_rows(read_part(one, None, None, None, layout, part), part.first_row, n_rows_total)
-            for one, part in zip(features, parts, strict=True)
-        ]
-    )
+def sample(features: Column, parts: Sequence[PartNumber], layout: PartFormat, n_rows_total: int) -> list[Sample]:
+    """Sampled rows of some partitions."""
+    return [
+        sample_rows(read_part(one, None, None, None, layout, part), part.first_row, n_rows_total)
+        for one, part in zip(features, parts, strict=True)
+    ]
 
 
-def cut_by_feature(samples: Sequence[NDArray[np.float32]], edges: Sequence[int]) -> list[NDArray[np.float32]]:
+def cut_by_feature(
+    samples: Sequence[Sequence[Sample]], edges: Sequence[int], n_rows_total: int
+) -> list[NDArray[np.float32]]:
     """Join samples of several partitions, and cut them into shares of the features."""
-    joined = _joined(samples)
+    joined = join_samples([one for many in samples for one in many], n_rows_total)
     return [np.ascontiguousarray(joined[first:last]) for first, last in pairwise(edges)]
 
 

@@ -16,6 +16,8 @@ from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.plan import plan
 from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation import pipeline, stages
+from gbdist.estimators.preparation.surveying import SurveyRun
 from gbdist.estimators.training import TrainResult, train
 from gbdist.models.catboost_format import fixed_cbm_bytes
 
@@ -240,24 +242,26 @@ def test_error_in_a_callback_ends_the_run(fit: Fit, frame: dd.DataFrame) -> None
     assert len(fit(frame, "y").ensemble.trees) == 8  # the cluster is free again
 
 
-@pytest.mark.parametrize("step", ["request_survey", "request_borders", "request_bins", "wait_for"])
+@pytest.mark.parametrize(
+    ("where", "step"),
+    [(SurveyRun, "start"), (stages, "request_borders"), (stages, "request_bins"), (pipeline, "wait_for")],
+)
 def test_interrupt_leaves_nothing(
     fit: Fit,
     frame: dd.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
     tasks_left: Callable[[], list[str]],
+    where: Any,
     step: str,
 ) -> None:
-    from gbdist.estimators.preparation import stages
-
-    done = getattr(stages, step)
+    done = getattr(where, step)
     results = []
 
     def interrupted(*arguments: Any) -> Any:
         results.append(done(*arguments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, step, interrupted)
+    monkeypatch.setattr(where, step, interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit(frame, "y")
     assert tasks_left() == []  # while ``results`` still refers to the futures

@@ -9,9 +9,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gbdist.quantize.raw import RawPart
-from gbdist.quantize.sample import sample_rows
+from gbdist.quantize.sample import join_samples, sample_rows
 
 CONTAINERS: dict[str, Any] = {
     "numpy": np.asarray,
@@ -25,7 +27,7 @@ CONTAINERS: dict[str, Any] = {
 
 
 def sample(features: Any, first_row: int, total: int, **options: int) -> np.ndarray:
-    return sample_rows(RawPart(features, None, None, None, 0), first_row, total, **options)
+    return sample_rows(RawPart(features, None, None, None, 0), first_row, total, **options).values
 
 
 @pytest.fixture
@@ -44,6 +46,17 @@ def test_any_container_and_partitioning_give_the_same_sample(features: np.ndarra
     cuts = [0, 0, 1, 900, 900, 3333, 5000]
     pieces = [sample(wrap(features[start:stop]), start, 5000, limit=limit) for start, stop in pairwise(cuts)]
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
+
+
+@settings(max_examples=50, deadline=None)
+@given(cuts=st.lists(st.integers(0, 5000), max_size=6), limit=st.sampled_from([200, 1000, 10_000]))
+def test_rows_that_are_still_to_come_are_allowed_for(cuts: list[int], limit: int) -> None:
+    features = np.random.default_rng(0).normal(size=(5000, 3)).astype(np.float32)
+    edges = [0, *sorted(cuts), 5000]
+    pieces = [
+        sample_rows(RawPart(features[a:b], None, None, None, 0), a, b, limit=limit) for a, b in pairwise(edges)
+    ]  # each as if it were the last
+    np.testing.assert_array_equal(join_samples(pieces, 5000, limit=limit), sample(features, 0, 5000, limit=limit))
 
 
 def test_few_rows_are_all_taken(features: np.ndarray) -> None:

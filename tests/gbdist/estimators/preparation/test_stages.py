@@ -13,7 +13,7 @@ from dask.utils import key_split
 from distributed import Client, wait
 
 from gbdist.estimators.pool import DaskPool
-from gbdist.estimators.preparation import stages
+from gbdist.estimators.preparation import futures
 from gbdist.estimators.preparation.stages import share_edges
 
 
@@ -35,7 +35,7 @@ def test_tasks_are_partitions_and_workers_squared(
     client: Client, table: pd.DataFrame, n_parts: int, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if state == "large":
-        monkeypatch.setattr(stages, "_BATCH_BYTES", 1)
+        monkeypatch.setattr(futures, "_BATCH_BYTES", 1)
     X = da.from_array(table[list("abcdef")].to_numpy(), chunks=(5_000 // n_parts, 6))
     if state == "small and persisted":
         X = client.persist(X)
@@ -57,19 +57,13 @@ def test_tasks_are_partitions_and_workers_squared(
     }
 
 
-def test_batches_are_neighbours_of_limited_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "_BATCH_BYTES", 10)
-    assert stages.batched("abcdefg", [4, 6, 1, 11, 0, 3, 8]) == [["a", "b"], ["c"], ["d"], ["e", "f"], ["g"]]
-    assert stages.batched("", []) == []
-
-
 def test_batches_do_not_change_what_a_pool_holds(
     client: Client, table: pd.DataFrame, held_by: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X = dd.from_pandas(table, npartitions=40, sort=False)
     held = []
     for n_bytes in (1, 10_000, 4 << 20):
-        monkeypatch.setattr(stages, "_BATCH_BYTES", n_bytes)
+        monkeypatch.setattr(futures, "_BATCH_BYTES", n_bytes)
         with DaskPool(X, "y", sample_weight="w", client=client) as pool:
             held.append(held_by(pool))
     assert held[0] == held[1] == held[2]

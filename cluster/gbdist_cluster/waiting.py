@@ -1,0 +1,40 @@
+"""Waiting for tasks, for as long as there are workers to do them: no wait without an end."""
+
+from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
+
+from distributed import Client, Future
+
+from gbdist_cluster.versions import check_workers
+
+__all__ = ["NO_WORKERS_SECONDS", "POLL_SECONDS", "completed"]
+
+POLL_SECONDS = 5.0
+"""How often somebody who waits looks whether there are workers."""
+
+NO_WORKERS_SECONDS = 30.0
+"""How long tasks wait for a worker to come where none is left."""
+
+
+def completed(client: Client, futures: Sequence[Future]) -> Iterator[Future]:
+    """Yield futures as they end, whatever way: with a result, an error, because they were cancelled, or lost.
+
+    Raises
+    ------
+    ClusterError
+        If the cluster has no workers any more and none comes in time, or the scheduler does not answer.
+    """
+    pending = dict(enumerate(futures))
+    ended: SimpleQueue[int] = SimpleQueue()
+    for number, future in pending.items():
+        future.add_done_callback(lambda _, number=number: ended.put(number))
+    while pending:
+        try:
+            numbers = [ended.get(timeout=POLL_SECONDS)]
+        except Empty:
+            check_workers(client, NO_WORKERS_SECONDS)
+            # Dask calls nobody back for what it cannot make again.
+            numbers = [number for number, future in pending.items() if future.status == "lost"]
+        for number in numbers:
+            if number in pending:
+                yield pending.pop(number)

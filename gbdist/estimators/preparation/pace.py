@@ -1,0 +1,55 @@
+"""How many raw partitions of a lazy collection are in memory at once, and how many stay there until they are quantized.
+
+Pure arithmetic on what the first partitions weighed. A partition that stays is computed once; one that does not is computed
+twice: to be looked at, and to be quantized.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gbdist_cluster.versions import WorkerFacts
+
+#: Raw partitions that stay, and all bins, take at most this share of the workers' memory; Dask spills from 0.6 on.
+_KEPT_SHARE = 0.45
+#: Raw partitions on their way take at most this share more.
+_PASSING_SHARE = 0.15
+#: Waves on their way at a time: while the client looks at one, the workers compute the next.
+WAVES_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What partitions weigh: bytes of a raw one on average, and bytes of all bins."""
+
+    raw_part: float
+    all_bins: float
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Threads and memory of all workers; ``memory`` is in bytes, 0 where a worker has no limit."""
+
+    threads: int
+    memory: int
+
+    @classmethod
+    def of(cls, workers: Sequence[WorkerFacts]) -> "Room":
+        """The room of a cluster."""
+        limits = [worker.memory_limit for worker in workers]
+        return cls(sum(worker.threads for worker in workers), sum(limits) if all(limits) else 0)
+
+    def wave(self, weight: Weight | None) -> int:
+        """How many partitions are computed together; at least one. ``weight`` is None before anything is known."""
+        if weight is None or not self.memory:
+            return self.threads
+        fitting = self.memory * _PASSING_SHARE / (WAVES_AT_ONCE * max(weight.raw_part, 1.0))
+        return max(1, min(2 * self.threads, int(fitting)))
+
+    def kept(self, n_parts: int, weight: Weight | None) -> int:
+        """How many of the partitions may stay in memory until they are quantized; none are promised before they are weighed."""
+        if not self.memory:
+            return n_parts
+        if weight is None:
+            return 0
+        free = self.memory * _KEPT_SHARE - weight.all_bins
+        return max(0, min(n_parts, int(free / max(weight.raw_part, 1.0))))
