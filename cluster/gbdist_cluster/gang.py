@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
+import dask.config
+from dask.utils import parse_timedelta
 from distributed import Client, Future
 
 from gbdist_cluster.errors import ClusterError, GangCancelled, PeerLost
@@ -58,7 +60,7 @@ def run_on_gang(
     members: Sequence[Member],
     shared: object = None,
     listener: Callable[[Any], bool | None] | None = None,
-    wait_for_workers: float = 60.0,
+    wait_for_workers: float | None = None,
 ) -> list[Any]:
     """Run ``routine(context)`` once on every member, ranks in their order; return the results in that order.
 
@@ -74,7 +76,8 @@ def run_on_gang(
         Called in this thread with each message of ``context.emit`` and ``context.ask``, in each rank's order. Its
         answer counts for ``ask`` alone: true asks the routine to stop. An error in it ends the run and is raised.
     wait_for_workers
-        Seconds to wait for other gangs to leave the members, and again for the members' other tasks.
+        Seconds to wait for other gangs to leave the members, and again for the members' other tasks. None: what Dask's
+        configuration has under ``gbdist.wait-for-workers``, an hour if it has nothing.
 
     Raises
     ------
@@ -85,6 +88,8 @@ def run_on_gang(
     """
     if not members:
         raise ValueError("a gang needs at least one member")
+    if wait_for_workers is None:
+        wait_for_workers = float(parse_timedelta(dask.config.get("gbdist.wait-for-workers", "1h")))
     prepare(client)
     wait_for_shards(client, [shard for member in members for shard in member.shards])
     run_id = uuid.uuid4().hex

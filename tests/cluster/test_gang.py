@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
 from distributed import Client, Event, Future
@@ -393,6 +394,11 @@ def test_a_gang_of_one_waits_no_longer_than_asked(client: Client, workers: list[
     busy, gate = occupy(workers[0])
     with pytest.raises(ClusterError, match=r"could not start within 0\.2 s: rank 0's worker .* is busy with"):
         run_on_gang(client, lambda context: None, members=members_of(workers[:1]), wait_for_workers=0.2)
+    with (
+        dask.config.set({"gbdist.wait-for-workers": "100ms"}),
+        pytest.raises(ClusterError, match=r"could not start within 0\.1 s"),
+    ):
+        run_on_gang(client, lambda context: None, members=members_of(workers[:1]))
     gate.set()
     busy.result()
 

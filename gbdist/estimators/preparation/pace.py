@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from gbdist_cluster.versions import WorkerFacts
 
-#: Raw partitions that stay, and all bins, take at most this share of the workers' memory; Dask spills from 0.6 on.
-_KEPT_SHARE = 0.45
+#: Raw partitions that stay, and all bins, take at most this share of the workers' memory. Dask spills from 0.7 of it on, and the
+#: interpreter, the sample and memory that is free but not given back to the system count there too.
+_KEPT_SHARE = 0.35
 #: Raw partitions on their way take at most this share more.
-_PASSING_SHARE = 0.15
+_PASSING_SHARE = 0.1
 #: Waves on their way at a time: while the client looks at one, the workers compute the next.
 WAVES_AT_ONCE = 2
 

@@ -15,9 +15,9 @@ MB = 1 << 20
         (Room(8, 0), Weight(10 * MB, MB), 8, 100),
         (Room(8, 1000 * MB), None, 8, 0),  # nothing is promised before a partition has been weighed
         (Room(8, 1000 * MB), Weight(1 * MB, 25 * MB), 16, 100),
-        (Room(8, 1000 * MB), Weight(10 * MB, 250 * MB), 7, 20),
-        (Room(8, 1000 * MB), Weight(10 * MB, 500 * MB), 7, 0),  # the bins alone fill what is given to data
-        (Room(8, 1000 * MB), Weight(400 * MB, 50 * MB), 1, 1),
+        (Room(8, 1000 * MB), Weight(10 * MB, 150 * MB), 5, 20),
+        (Room(8, 1000 * MB), Weight(10 * MB, 500 * MB), 5, 0),  # the bins alone fill what is given to data
+        (Room(8, 1000 * MB), Weight(200 * MB, 50 * MB), 1, 1),
         (Room(8, 1000 * MB), Weight(0, 0), 16, 100),
     ],
 )

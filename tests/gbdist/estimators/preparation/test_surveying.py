@@ -68,7 +68,7 @@ def small(table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers with room for five raw partitions beside the bins."""
     part_bytes = table[list("abcdef")].memory_usage(index=False).sum() / N_PARTS
     bins = len(table) * (6 + 4)
-    room = Room(3, int((bins + 5 * part_bytes) / 0.45))
+    room = Room(3, int((bins + 5 * part_bytes) / 0.35))
     monkeypatch.setattr(Room, "of", classmethod(lambda cls, workers: room))
 
 
