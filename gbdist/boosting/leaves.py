@@ -1,8 +1,8 @@
 """Values of a tree's leaves: Newton or gradient steps on global sums, with CatBoost's backtracking.
 
 The walk is that of CatBoost's gradient_walker.h: a step that does not improve the loss is halved, and each try counts as an
-iteration. Every try costs one pass over the rows and one round. Leaves whose next step is below ``SETTLED`` no longer
-move, and their rows are left out of the passes that follow (docs/decisions/0011).
+iteration. Every try costs one pass over the rows and one round. Leaves whose step after the next would be below ``SETTLED`` take
+the next one as their last, and their rows are left out of the passes that follow (docs/decisions/0011).
 """
 
 import math
@@ -20,10 +20,13 @@ from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
 from gbdist.kernels.cpu_histogram import pick_rows
 from gbdist.kernels.cpu_leaves import solve_leaves
+from gbdist.kernels.elementary import exp_array
 from gbdist.objectives.base import LeafScales, Objective
 
-#: A leaf has settled when its next step would be below this, or below this share of its value
+#: A leaf has settled when the step after its next one would be below this, or below this share of its value
 SETTLED = 2.0**-22
+#: steps above this are not foretold
+_LONGEST_FORETOLD = 0.125
 _FLOAT32_EPSILON = 2.0**-23
 _ALL = np.empty(0, np.uint8)
 
@@ -163,6 +166,23 @@ class LeafEstimator:
         solve_leaves(sums.second, sums.first, (self._l2, _FLOAT32_EPSILON), step)
         return step
 
+    def step_after(self, step: NDArray[np.float64], sums: LeafSums) -> NDArray[np.float64]:
+        """Bound of |the step that would follow a step|, like it; inf where nothing can be said.
+
+        With H = −Σder2, λ = l2 and |third derivative| ≤ c·|second|, a Newton step s = Σder / (H + λ) leaves a first
+        derivative of at most |s|λ + ½c·H·s²·e^(c|s|), and a curvature of at least H·e^(−c|s|).
+        """
+        objective = self.params.objective
+        if self.params.leaf_estimation_method != "Newton" or objective.second_order != "diagonal":
+            return np.full_like(step, math.inf)
+        length, change = np.abs(step), objective.curvature_change
+        if not math.isfinite(change):
+            return np.full_like(step, math.inf)
+        curvature = np.maximum(self._l2 - sums.second, 1e-300)
+        growth = exp_array(2.0 * change * np.minimum(length, _LONGEST_FORETOLD))
+        bound = growth * (length * (self._l2 / curvature) + 0.5 * change * length * length)
+        return np.where(length <= _LONGEST_FORETOLD, bound, math.inf)
+
 
 class _Walk:
     """The walk of one tree's leaves: where they stand, which of them still move, and whose rows are passed over."""
@@ -211,12 +231,16 @@ class _Walk:
         return False
 
     def _settle(self, step: NDArray[np.float64]) -> None:
-        """Leave out leaves that would hardly move, where that saves half of the rows or more."""
-        small = np.abs(step) <= SETTLED * np.maximum(1.0, np.abs(self._point))
+        """Let leaves that will hardly move after this step take it, and leave them out, where that saves half of the rows."""
+        if self._tries == 1:
+            return
+        following = np.minimum(np.abs(step), self._estimator.step_after(step, self._sums))
+        small = following <= SETTLED * np.maximum(1.0, np.abs(self._point + step))
         settled = self._active & small.all(axis=1)
         saved, whole = (math.fsum(self._weights[which].tolist()) for which in (settled, self._active))
         if 2.0 * saved < whole or not settled.any():
             return
+        self._point = self._point + step * settled[:, None]
         self._active &= ~settled
         self._turn += 1
         self._pieces = self._estimator.keep_leaves(self._pieces, self._active, self._turn)

@@ -57,6 +57,11 @@ class Objective(Protocol):
         """What ``second`` holds: "diagonal" or "full"."""
         ...
 
+    @property
+    def curvature_change(self) -> float:
+        """Largest |third derivative| of any row as a multiple of its |second|; inf where there is no bound, or none is known."""
+        ...
+
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """Bounds for |label| ≤ label_bound and every |raw prediction| ≤ prediction_bound."""
         ...

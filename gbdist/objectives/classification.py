@@ -1,5 +1,6 @@
 """Losses of classification."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ class Logloss:
     name: ClassVar[str] = "Logloss"
     dimension: ClassVar[int] = 1
     second_order: ClassVar[str] = "diagonal"
+    curvature_change: ClassVar[float] = 1.0  # |1 − 2p|
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """See ``Objective.bounds``."""
@@ -71,6 +73,7 @@ class MultiClass:
     dimension: int
     name: ClassVar[str] = "MultiClass"
     second_order: ClassVar[str] = "full"
+    curvature_change: ClassVar[float] = math.inf
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """See ``Objective.bounds``; the label's bound does not matter."""
@@ -117,6 +120,7 @@ class MultiClassOneVsAll:
     dimension: int
     name: ClassVar[str] = "MultiClassOneVsAll"
     second_order: ClassVar[str] = "diagonal"
+    curvature_change: ClassVar[float] = 1.0  # |1 − 2p|
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """See ``Objective.bounds``; the label's bound does not matter."""

@@ -17,6 +17,7 @@ class RMSE:
     name: ClassVar[str] = "RMSE"
     dimension: ClassVar[int] = 1
     second_order: ClassVar[str] = "diagonal"
+    curvature_change: ClassVar[float] = 0.0
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """See ``Objective.bounds``."""

@@ -1,8 +1,8 @@
 """The channel between Dask workers: connections, heartbeats and failures of one rank, on its worker's event loop.
 
-The routine's thread sends and receives; all else lives on the event loop, so that a rank that computes for minutes
-(without the GIL) still beats. A rank that hears of a failure tells all others whom it lost and why, so that every rank
-raises the same ``PeerLost``.
+The routine's thread sends and receives, over lanes where connections have sockets, else through the links of the event
+loop. All else lives on the event loop, so that a rank that computes for minutes (without the GIL) still beats. A rank that hears
+of a failure tells all others whom it lost and why, so that every rank raises the same ``PeerLost``.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from distributed.core import Status
 
 from gbdist_cluster.collective.channel import Payload, Traffic, check_tag, peer_lost
 from gbdist_cluster.collective.endpoint import HANDLER, Endpoint, Seat, endpoint_of
+from gbdist_cluster.collective.lanes import Lanes, answer_lane, dial_lane, socket_of
 from gbdist_cluster.collective.link import Link
 from gbdist_cluster.errors import ClusterError, GangCancelled
 
@@ -38,6 +39,10 @@ class CommChannel:
         self._worker, self._seat, self._addresses, self.deadline = worker, seat, addresses, deadline
         self._interval = min(HEARTBEAT_SECONDS, deadline / 5)
         self._links: dict[int, Link] = {}
+        self._lanes = Lanes()
+        self._lane_comms: list[Any] = []
+        self._laneless: set[int] = set()  # peers whose connections have no sockets
+        self._lanes_over = asyncio.Event()
         self._inboxes: list[queue.SimpleQueue[tuple[int, Payload] | None]] = [
             queue.SimpleQueue() for _ in range(self.size)
         ]
@@ -57,13 +62,18 @@ class CommChannel:
             raise self._left_early(to)
         self.traffic.messages += 1
         self.traffic.bytes_sent += len(payload)
-        self.call(link.post_data, tag, payload)
+        if to in self._lanes:
+            self._lanes.send(to, tag, payload, self._check_awake)
+        else:
+            self.call(link.post_data, tag, payload)
 
     def receive(self, source: int, tag: int) -> Payload:
         """Take the next message of ``source``, however long its rank computes, as long as it beats."""
         began = time.perf_counter()
         try:
-            arrived = self._next_of(source)
+            arrived = self._lanes.receive(source, self._check_awake) if source in self._lanes else None
+            # A lane that has ended does not say why: the link will.
+            arrived = arrived or self._next_of(source)
         finally:
             self.traffic.seconds_waited += time.perf_counter() - began
         if arrived is None:
@@ -116,6 +126,12 @@ class CommChannel:
         if self._shut:
             raise ClusterError(f"rank {self.rank} has left its gang", "Use the collective before it is closed")
 
+    def _check_awake(self) -> None:
+        """Look after every wait on the lanes: for failures, and whether the event loop that would tell of them still turns."""
+        self._check()
+        if time.monotonic() - self._last_pulse > self.deadline:
+            raise self._own_loop_ended()
+
     def _left_early(self, peer: int) -> ClusterError:
         return peer_lost(peer, self._addresses[peer], f"has ended its routine while rank {self.rank} still needs it")
 
@@ -134,11 +150,11 @@ class CommChannel:
             for peer in range(self.rank):
                 self._start(self._dial(peer))
             async with asyncio.timeout(join_deadline):
-                while len(self._links) < self.size - 1 and self.failure is None:
+                while len(self._lanes) + len(self._laneless) < self.size - 1 and self.failure is None:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            missing = next(peer for peer in range(self.size) if peer != self.rank and peer not in self._links)
+            missing = next(peer for peer in range(self.size) if peer != self.rank and not self._joined(peer))
             self._lost(missing, f"did not join within {join_deadline:g} s")
         except BaseException:
             await self.shut()
@@ -147,8 +163,14 @@ class CommChannel:
             await self.shut()
             raise self.failure
 
-    async def adopt(self, source: int, comm: Any) -> None:
-        """Serve the connection that rank ``source`` has made (``Door``)."""
+    def _joined(self, peer: int) -> bool:
+        return peer in self._lanes or peer in self._laneless
+
+    async def adopt(self, source: int, comm: Any, *, lane: bool) -> None:
+        """Serve the connection that rank ``source`` has made (``Door``), its lane or its link."""
+        if lane:
+            await self._adopt_lane(source, comm)
+            return
         if self._shut or source in self._links or not self.rank < source < self.size:
             await comm.write({"refused": f"rank {self.rank} does not expect rank {source}"})
             return
@@ -158,14 +180,43 @@ class CommChannel:
             return
         await self._add(source, comm).listen()
 
+    async def _adopt_lane(self, source: int, comm: Any) -> None:
+        """Keep the connection until this rank leaves; the routine's thread uses its socket."""
+        if self._shut or self._joined(source) or source not in self._links:
+            comm.abort()
+            return
+        self._lanes.add(source, answer_lane(comm), dialled=False)
+        self._changed.set()
+        await self._lanes_over.wait()
+
+    async def _dial_lane(self, peer: int) -> None:
+        try:
+            comm = await self._connect(peer)
+            self._lane_comms.append(comm)
+            await comm.write(self._introduction(peer, lane=True))
+            async with asyncio.timeout(self.deadline):
+                sock = await dial_lane(comm)
+        except (OSError, TimeoutError):
+            sock = None
+        if sock is None:
+            # The link is up, and tells if the peer is gone.
+            self._lost(peer, f"did not take a second connection within {self.deadline:g} s")
+            return
+        if not self._shut:
+            self._lanes.add(peer, sock, dialled=True)
+            self._changed.set()
+
+    async def _connect(self, peer: int) -> Any:
+        # Distributed bounds the connection, but not the greeting after it: a stopped process never greets.
+        async with asyncio.timeout(self.deadline):
+            arguments = self._worker.security.get_connection_args("worker")
+            return await connect(self._addresses[peer], timeout=self.deadline, **arguments)
+
     async def _dial(self, peer: int) -> None:
         comm = None
         try:
-            # Distributed bounds the connection, but not the greeting after it: a stopped process never greets.
-            async with asyncio.timeout(self.deadline):
-                arguments = self._worker.security.get_connection_args("worker")
-                comm = await connect(self._addresses[peer], timeout=self.deadline, **arguments)
-            await comm.write(self._introduction(peer))
+            comm = await self._connect(peer)
+            await comm.write(self._introduction(peer, lane=False))
             answer = await comm.read()
         except TimeoutError:
             self._lost(peer, f"cannot be reached: no answer within {self.deadline:g} s")
@@ -174,22 +225,27 @@ class CommChannel:
             self._lost(peer, happened if comm is None else "hung up: perhaps gbdist's plugin is not registered there")
         else:
             if "accepted" in answer:
-                await self._add(peer, comm).listen()
+                link = self._add(peer, comm)
+                if peer not in self._laneless:
+                    self._start(self._dial_lane(peer))
+                await link.listen()
             else:
                 self._lost(peer, f"refuses the connection: {answer.get('refused', answer)}")
         finally:
             if comm is not None:
                 comm.abort()
 
-    def _introduction(self, peer: int) -> dict[str, Any]:
+    def _introduction(self, peer: int, *, lane: bool) -> dict[str, Any]:
         """The message that makes the peer's worker hand the connection to its endpoint."""
         seat = self._seat
-        seats = {"run_id": seat.run_id, "epoch": seat.epoch, "source": seat.rank, "target": peer}
+        seats = {"run_id": seat.run_id, "epoch": seat.epoch, "source": seat.rank, "target": peer, "lane": lane}
         return {"op": HANDLER, "reply": False, "close": True, **seats}
 
     def _add(self, peer: int, comm: Any) -> Link:
         link = Link(peer, comm, self)
         self._links[peer] = link
+        if socket_of(comm) is None:
+            self._laneless.add(peer)
         self._changed.set()
         return link
 
@@ -234,6 +290,7 @@ class CommChannel:
         self.failure = error
         for inbox in self._inboxes:
             inbox.put(_WAKE)
+        self._lanes.wake()
         self._changed.set()
         for link in self._links.values():
             if not link.left:
@@ -268,12 +325,17 @@ class CommChannel:
             self._endpoint.shut(self._seat, self)
         links = list(self._links.values())
         if self.failure is None:
+            self._lanes.finish()  # before the goodbyes, which say that nothing more will come
             for link in links:
                 link.post_goodbye()
         # After a success a slow peer may still be taking the last messages; after a failure only its news matter.
         flush_seconds = self.deadline if self.failure is None else min(_NEWS_SECONDS, self.deadline)
         await asyncio.gather(*(link.close(flush_seconds) for link in links))
+        self._lanes_over.set()
+        for comm in self._lane_comms:
+            comm.abort()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._lanes.close()

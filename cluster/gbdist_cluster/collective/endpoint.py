@@ -30,8 +30,8 @@ class Seat:
 class Door(Protocol):
     """What the endpoint asks of a rank that has joined on its worker; called on the event loop."""
 
-    async def adopt(self, source: int, comm: Any) -> None:
-        """Serve the connection of rank ``source`` until it ends."""
+    async def adopt(self, source: int, comm: Any, *, lane: bool) -> None:
+        """Serve a connection of rank ``source`` until it ends: a link, or a lane."""
         ...
 
     def cancel_here(self, reason: str) -> None:
@@ -48,7 +48,7 @@ class Endpoint:
         self._newest: dict[str, int] = {}
         self._left: deque[Seat] = deque(maxlen=_SEATS_REMEMBERED)
 
-    async def accept(self, comm: Any, run_id: str, epoch: int, source: int, target: int) -> Status:
+    async def accept(self, comm: Any, run_id: str, epoch: int, source: int, target: int, lane: bool) -> Status:
         """Handler of an incoming connection: it belongs to ``target``'s rank from here on.
 
         Distributed reads no more from the comm before this returns, which is when the connection has ended.
@@ -56,7 +56,9 @@ class Endpoint:
         seat = Seat(run_id, epoch, target)
         refusal = self._refusal(seat) or await self._park(seat)
         if refusal is None:
-            await self._doors[seat].adopt(source, comm)
+            await self._doors[seat].adopt(source, comm, lane=lane)
+        elif lane:
+            comm.abort()  # whoever made it reads no messages from it
         else:
             await comm.write({"refused": refusal})
         return Status.dont_reply

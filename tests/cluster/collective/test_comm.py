@@ -280,6 +280,7 @@ def test_an_old_epoch_is_refused(workers: list[Any], run_ranks: Ranks, request: 
     async def knock() -> Any:
         channel = CommChannel(workers[1], Seat(run_id, 4, 1), addresses, 5.0)
         await channel._dial(0)
+        await channel.shut()
         return channel.failure
 
     failure = asyncio.run_coroutine_threadsafe(knock(), workers[1].loop.asyncio_loop).result(timeout=10)
@@ -348,7 +349,8 @@ def test_a_rank_that_leaves_while_it_lets_a_peer_in_cuts_it_off(workers: list[An
     async def adopt() -> None:
         nonlocal channel
         channel = CommChannel(workers[0], Seat("leaving", 1, 0), addresses, 5.0)
-        await channel.adopt(1, comm)
+        await channel.adopt(1, comm, lane=False)
+        await channel.shut()
 
     channel: Any = None
     asyncio.run_coroutine_threadsafe(adopt(), workers[0].loop.asyncio_loop).result(timeout=10)
