@@ -1,7 +1,7 @@
 """What all ranks know of the derivatives of one tree: sums that scale its cells, and MVS's threshold."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ class GradientFacts:
     """Global facts about the derivatives of one tree.
 
     ``bound`` is the largest |derivative| any rank may have; ``absolute`` and ``squares`` are float64 [dimensions]: upper bound
-    of Σ|d|, and Σd². ``ridge`` is MVS's λ, ``threshold`` its μ, None where rows are not drawn by their norm.
+    of Σ|d|, and Σd². ``ridge`` is MVS's λ, ``threshold`` its μ, None where rows are not drawn by their norm. ``norms`` are those
+    of this rank's rows, float64 [n], filled in where rows are drawn by them, and valid until the next survey.
     """
 
     bound: float
@@ -33,6 +34,7 @@ class GradientFacts:
     squares: NDArray[np.float64]
     ridge: float
     threshold: float | None
+    norms: NDArray[np.float64] = field(repr=False)
 
 
 class GradientSurvey:
@@ -46,9 +48,11 @@ class GradientSurvey:
         self._norm_scale = sum_scale(norm_bound, n_rows)
         top = int(np.float64(norm_bound).view(np.int64)) >> 47
         self._first_bucket = top - MVS_BUCKETS + 1
+        self._norms = np.empty(0)
 
     def local_sums(self, derivatives: NDArray[np.float64], crew: Crew) -> NDArray[np.int64]:
         """Return this rank's sums, int64; ``derivatives`` is float64 [dimension, n], IN."""
+        all_norms = self._norms = crew.scratch.array("norms", derivatives[0].shape, np.float64)
 
         def add(rows: slice) -> NDArray[np.int64]:
             sums = np.zeros((self._dimension, 2), np.int64)
@@ -56,7 +60,7 @@ class GradientSurvey:
                 cpu_rows.absolute_sums(derivatives[k, rows], self._scales, sums[k])
             if not draws_by_norm(self._bootstrap):
                 return sums.ravel()
-            norms = crew.scratch.array(f"norms from {rows.start}", derivatives[0, rows].shape, np.float64)
+            norms = all_norms[rows]
             cpu_rows.gradient_norms(derivatives[:, rows], self._ridge, norms)
             buckets = np.zeros((MVS_BUCKETS, 2), np.int64)
             cpu_rows.bucket_norms(norms, self._first_bucket, self._norm_scale, buckets)
@@ -71,7 +75,7 @@ class GradientSurvey:
         absolute = (head[:, 0] + self._n_rows) / self._scales[0]  # each term was rounded by at most half a unit
         squares = head[:, 1] / self._scales[1]
         threshold = self._threshold(self._buckets(sums)) if draws_by_norm(self._bootstrap) else None
-        return GradientFacts(self._bound, absolute, squares, self._ridge, threshold)
+        return GradientFacts(self._bound, absolute, squares, self._ridge, threshold, self._norms)
 
     def mean_norm(self, sums: NDArray[np.int64]) -> float:
         """Mean norm of the rows' gradients, from the sums over all ranks."""

@@ -1,8 +1,10 @@
 """Values of a tree's leaves: Newton or gradient steps on global sums, with CatBoost's backtracking.
 
 The walk is that of CatBoost's gradient_walker.h: a step that does not improve the loss is halved, and each try counts as an
-iteration. Every try costs one pass over the rows and one round. Leaves whose step after the next would be below ``SETTLED`` take
-the next one as their last, and their rows are left out of the passes that follow (docs/decisions/0011).
+iteration. Where derivatives prove that a step improves the loss, the loss is not computed. Every try costs one pass over the
+rows and one round. Leaves whose step after the next would be below ``SETTLED`` take the next one as their last, and their rows
+are left out of the passes that follow (docs/decisions/0011).
+
 """
 
 import math
@@ -27,6 +29,9 @@ from gbdist.objectives.base import LeafScales, Objective
 SETTLED = 2.0**-22
 #: steps above this are not foretold
 _LONGEST_FORETOLD = 0.125
+#: nor does one above this count as proven to improve the loss, or if less than this share of its first-order gain is certain
+_LONGEST_PROVEN = 2.0
+_PROVEN_SHARE = 0.05
 _FLOAT32_EPSILON = 2.0**-23
 _ALL = np.empty(0, np.uint8)
 
@@ -35,10 +40,10 @@ _ALL = np.empty(0, np.uint8)
 class LeafSums:
     """Global sums of the leaves at one point of the walk, in float64: loss over all, the others by leaf.
 
-    What was not asked for is 0.
+    What was not asked for is 0, the loss None.
     """
 
-    loss: float
+    loss: float | None
     weight: NDArray[np.float64]
     first: NDArray[np.float64]
     second: NDArray[np.float64]
@@ -144,7 +149,7 @@ class LeafEstimator:
         total = self._collective.all_reduce(np.sum(parts, axis=0, dtype=np.int64))
         first = 2 + objective.dimension
         return LeafSums(
-            loss=int(total[0, 0]) / (scales.loss or 1.0),
+            loss=int(total[0, 0]) / scales.loss if scales.loss else None,
             weight=total[:, 1] / (scales.weight or 1.0),
             first=total[:, 2:first] / (scales.derivative or 1.0),
             second=total[:, first:] / (scales.second_derivative or 1.0),
@@ -165,6 +170,19 @@ class LeafEstimator:
         step = np.zeros_like(sums.first)
         solve_leaves(sums.second, sums.first, (self._l2, _FLOAT32_EPSILON), step)
         return step
+
+    def improves(self, step: NDArray[np.float64], sums: LeafSums) -> bool:
+        """Whether the derivatives alone prove that a step lowers the loss.
+
+        With H = −Σder2 and |third derivative| ≤ c·|second|, a step s changes a leaf's loss by at most −Σder·s + ½H·s²·e^(c|s|).
+        """
+        objective = self.params.objective
+        change = objective.curvature_change
+        if objective.second_order != "diagonal" or not math.isfinite(change) or np.abs(step).max() > _LONGEST_PROVEN:
+            return False
+        gain = sums.first * step
+        most = 0.5 * np.maximum(-sums.second, 0.0) * step * step * exp_array(change * np.abs(step))
+        return math.fsum(most.ravel().tolist()) < (1.0 - _PROVEN_SHARE) * math.fsum(gain.ravel().tolist())
 
     def step_after(self, step: NDArray[np.float64], sums: LeafSums) -> NDArray[np.float64]:
         """Bound of |the step that would follow a step|, like it; inf where nothing can be said.
@@ -196,7 +214,9 @@ class _Walk:
         self._backtracks = self._tries > 1 and params.leaf_estimation_backtracking == "AnyImprovement"
         self._point = np.zeros((n_leaves, params.objective.dimension))
         self._active = np.ones(n_leaves, np.bool_)
-        self._sums = self._sums_at(self._point)
+        # Where improvement cannot be proven the loss is needed; with the other sums it costs no pass of its own.
+        unproven = self._backtracks and not math.isfinite(params.objective.curvature_change)
+        self._sums = self._sums_at(self._point, with_loss=unproven)
         self._weights = self._sums.weight
 
     def run(self) -> Leaves:
@@ -220,11 +240,15 @@ class _Walk:
 
     def _go_if_better(self, step: NDArray[np.float64]) -> bool:
         """Take the step, or the largest of its halves that improves the loss; False if none did before the tries ended."""
+        if self._estimator.improves(step, self._sums):
+            return self._go(step)
+        if self._sums.loss is None:
+            self._sums = replace(self._sums, loss=self._sums_at(self._point, loss_alone=True).loss)
         while self._tried < self._tries:
             self._tried += 1
             trial = self._point + step
-            sums = self._sums_at(trial)
-            if sums.loss < self._sums.loss:
+            sums = self._sums_at(trial, with_loss=True)
+            if sums.loss is not None and self._sums.loss is not None and sums.loss < self._sums.loss:
                 self._point, self._sums = trial, sums
                 return True
             step = step / 2.0
@@ -244,18 +268,16 @@ class _Walk:
         self._active &= ~settled
         self._turn += 1
         self._pieces = self._estimator.keep_leaves(self._pieces, self._active, self._turn)
-        if self._backtracks and self._active.any():
-            # Losses are compared over the same rows, so the one to beat is that of the rows that are left.
-            self._sums = replace(self._sums, loss=self._sums_at(self._point, loss_alone=True).loss)
+        self._sums = replace(self._sums, loss=None)  # losses are compared over the same rows
 
-    def _sums_at(self, point: NDArray[np.float64], loss_alone: bool = False) -> LeafSums:
+    def _sums_at(self, point: NDArray[np.float64], *, with_loss: bool = False, loss_alone: bool = False) -> LeafSums:
         """Sums at a point: weights are asked for once, derivatives as long as there is a try to come."""
         scales = self._estimator.scales(self._bound + float(np.abs(point).max(initial=0.0)))
         ahead = self._tried < self._tries and not loss_alone
         asked = LeafScales(
             derivative=scales.derivative if ahead else 0.0,
             second_derivative=scales.second_derivative if ahead else 0.0,
-            loss=scales.loss if self._backtracks else 0.0,
+            loss=scales.loss if with_loss or loss_alone else 0.0,
             weight=scales.weight if self._tried == 0 else 0.0,
         )
         return self._estimator.sums(self._pieces, point, asked)

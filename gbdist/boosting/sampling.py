@@ -52,7 +52,7 @@ class Sampler:
         """
         if not _draws_rows(self._bootstrap):
             return self._pack(rows, derivatives, rows.weight, None, self._whole_scales(facts), tree)
-        draws = self._draw(rows, derivatives, facts, tree)
+        draws = self._draw(rows, facts, tree)
         for k in range(derivatives.shape[0]):
             cpu_rows.apply_draws(draws, derivatives[k], derivatives[k])
         weight = draws if rows.weight is None else self._drawn_weights(draws, rows.weight)
@@ -60,9 +60,7 @@ class Sampler:
         drawn = np.greater(draws, 0.0, out=self._crew.scratch.array("drawn", draws.shape, np.bool_)).view(np.uint8)
         return self._pack(rows, derivatives, weight, drawn, scales, tree)
 
-    def _draw(
-        self, rows: Rows, derivatives: NDArray[np.float64], facts: GradientFacts, tree: int
-    ) -> NDArray[np.float32]:
+    def _draw(self, rows: Rows, facts: GradientFacts, tree: int) -> NDArray[np.float32]:
         """Factor of each row, 0 for those left out: float32 [n]."""
         bootstrap, crew = self._bootstrap, self._crew
         key = key_of(self._seed, Purpose.BOOTSTRAP, tree)
@@ -76,9 +74,7 @@ class Sampler:
             elif bootstrap.kind == "Bayesian":
                 cpu_rows.draw_bayesian(key, first_row, bootstrap.bagging_temperature, target)
             elif facts.threshold is not None:
-                norms = crew.scratch.array(f"norms from {start}", target.shape, np.float64)
-                cpu_rows.gradient_norms(derivatives[:, start:stop], facts.ridge, norms)
-                cpu_rows.draw_mvs(key, first_row, norms, facts.threshold, target)
+                cpu_rows.draw_mvs(key, first_row, facts.norms[start:stop], facts.threshold, target)
 
         crew.each(draw, segment_slices(rows, crew))
         return out

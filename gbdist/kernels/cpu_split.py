@@ -1,9 +1,11 @@
 """CPU kernels that score splits: prefix sums over bins, CatBoost's Cosine or L2 score, noise, the best border a feature."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.compile import kernel
+from gbdist.kernels.compile import device_function, kernel
 from gbdist.kernels.elementary import normal_quantile
 from gbdist.kernels.hashing import unit_draw
 
@@ -77,6 +79,14 @@ def score_borders(
             scores[b] /= np.sqrt(denominators[b])
 
 
+@device_function
+def _noise(sigma: float, key: np.uint64, number: int) -> Any:
+    """A draw of N(0, σ); 0 without noise."""
+    if sigma <= 0.0:
+        return 0.0
+    return sigma * normal_quantile(unit_draw(key, np.uint64(number)) + 2.0**-54)
+
+
 @kernel
 def best_borders(
     table: NDArray[np.int64],
@@ -91,7 +101,8 @@ def best_borders(
     """Find the best border of each feature, and the noisy score with which the feature competes against others.
 
     Noise as in CatBoost's greedy_tensor_search.cpp (SetBestScore): N(0, σ) is drawn for every border to pick the
-    feature's best one, and once more when the features compete.
+    feature's best one, and once more when the features compete. A feature that loses even with its best score keeps that
+    score's border, and no noise is drawn for its borders: most of them, and the draws are most of the work.
 
     Parameters
     ----------
@@ -113,20 +124,29 @@ def best_borders(
     borders, noisy, plain = best
     scores = np.empty(65536, np.float64)
     for f in range(table.shape[0]):
-        borders[f] = -1
+        borders[f], noisy[f] = -1, -np.inf
         if n_bins[f] < 2:
             continue
         score_borders(table[f], n_bins[f], units, options, scores[: n_bins[f] - 1])
         top = -np.inf
         for b in range(n_bins[f] - 1):
-            value = scores[b]
-            if sigma > 0.0:
-                draw = unit_draw(border_key, np.uint64((features[f] << 16) + b))
-                value += sigma * normal_quantile(draw + 2.0**-54)
+            if scores[b] > top:
+                top = scores[b]
+                borders[f], plain[f] = b, top
+        noisy[f] = plain[f] + _noise(sigma, feature_key, features[f])
+    if sigma <= 0.0:
+        return
+    winner = -np.inf
+    for f in np.argsort(-noisy):  # the most promising first, so that few are left
+        if borders[f] < 0 or noisy[f] < winner:
+            continue
+        score_borders(table[f], n_bins[f], units, options, scores[: n_bins[f] - 1])
+        top = -np.inf
+        for b in range(n_bins[f] - 1):
+            value = scores[b] + _noise(sigma, border_key, (features[f] << 16) + b)
             if value > top:
                 top = value
-                borders[f], plain[f] = b, scores[b]
-        noisy[f] = plain[f]
-        if sigma > 0.0:
-            draw = unit_draw(feature_key, np.uint64(features[f]))
-            noisy[f] = plain[f] + sigma * normal_quantile(draw + 2.0**-54)
+                borders[f] = b
+        plain[f] = scores[borders[f]]
+        noisy[f] = plain[f] + _noise(sigma, feature_key, features[f])
+        winner = max(winner, noisy[f])

@@ -175,24 +175,29 @@ def best_borders(
     keys: tuple[np.uint64, np.uint64],
     best: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
 ) -> None:
-    """Twin of ``cpu_split.best_borders``."""
+    """Twin of ``cpu_split.best_borders``: draws all noise, then forgets that of features which lose whatever it is."""
     borders, noisy, plain = best
-    for f in range(table.shape[0]):
-        borders[f] = -1
-        if n_bins[f] < 2:
-            continue
+    borders[:], noisy[:] = -1, -np.inf
+    competing = np.flatnonzero(n_bins >= 2)
+    without = {}
+    for f in competing.tolist():
         scores = np.empty(n_bins[f] - 1)
         score_borders(table[f], int(n_bins[f]), units, options, scores)
-        numbers = (features[f] << 16) + np.arange(n_bins[f] - 1)
-        with_noise = scores
+        own, of_border = 0.0, np.zeros(n_bins[f] - 1)
         if sigma > 0.0:
-            draws = unit_draws(keys[0], numbers.astype(np.uint64)) + 2.0**-54
-            with_noise = scores + sigma * normal_quantile_array(draws)
-        borders[f] = int(np.argmax(with_noise))
-        plain[f] = noisy[f] = scores[borders[f]]
-        if sigma > 0.0:
+            numbers = (features[f] << 16) + np.arange(n_bins[f] - 1)
+            of_border = sigma * normal_quantile_array(unit_draws(keys[0], numbers.astype(np.uint64)) + 2.0**-54)
             draw = unit_draws(keys[1], features[f : f + 1].astype(np.uint64)) + 2.0**-54
-            noisy[f] = plain[f] + sigma * normal_quantile_array(draw)[0]
+            own = sigma * normal_quantile_array(draw)[0]
+        best_of_all = int(np.argmax(scores))
+        without[f] = (best_of_all, scores[best_of_all] + own, scores[best_of_all])
+        borders[f] = int(np.argmax(scores + of_border))
+        plain[f] = scores[borders[f]]
+        noisy[f] = plain[f] + own
+    winner = noisy.max(initial=-np.inf)
+    for f, (border, reachable, score) in without.items():
+        if reachable < winner:
+            borders[f], noisy[f], plain[f] = border, reachable, score
 
 
 def solve_leaves(

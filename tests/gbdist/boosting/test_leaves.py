@@ -1,6 +1,6 @@
 """Leaf values are the minimum of the regularised loss that CatBoost's steps lead to."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -128,29 +128,70 @@ def test_leaving_settled_leaves_out_changes_next_to_nothing(
     assert with_settling < (1.01 if "leaf_estimation_method" in more else 0.6) * sum(passed_over)
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    rows=st.integers(1, 100_000),
-    positives=st.floats(0.0, 1.0),
-    value=st.floats(-6.0, 6.0),
-    l2=st.floats(0.0, 100.0),
-)
-def test_step_after_a_newton_step_is_foretold(rows: int, positives: float, value: float, l2: float) -> None:
-    def sums_at(point: float) -> LeafSums:
-        p = 1.0 / (1.0 + np.exp(-point))
-        first, second = rows * (positives - p), -rows * p * (1.0 - p)
-        return LeafSums(0.0, np.array([float(rows)]), np.array([[first]]), np.array([[second]]))
+@dataclass(frozen=True)
+class OneLeaf:
+    """A leaf of some rows, a share of which is positive, under Logloss; everything as a function of its value."""
 
-    params = BoostParams(make_objective("Logloss", 2), make_metrics("Logloss", 2, "Logloss"), l2_leaf_reg=l2)
-    population = Population(
-        n_rows=rows, weighted=False, total_weight=float(rows), label_bound=1.0, weight_bound=1.0, baseline_bound=0.0,
-        label_mean=positives,
-    )  # fmt: skip
-    with Crew(1) as crew:
-        estimator = LeafEstimator(params, population, SingleRank(), crew)
-        sums = sums_at(value)
-        step = estimator.step(sums, sums.weight)
-        following = estimator.step(sums_at(value + float(step[0, 0])), sums.weight)
-        bound = estimator.step_after(step, sums)
+    rows: int
+    positives: float
+    l2: float
+
+    def loss(self, value: float) -> float:
+        return float(self.rows * (np.logaddexp(0.0, value) - self.positives * value))
+
+    def sums(self, value: float) -> LeafSums:
+        p = 1.0 / (1.0 + np.exp(-value))
+        first, second = self.rows * (self.positives - p), -self.rows * p * (1.0 - p)
+        return LeafSums(None, np.array([float(self.rows)]), np.array([[first]]), np.array([[second]]))
+
+    def estimator(self) -> LeafEstimator:
+        objective, metrics = make_objective("Logloss", 2), make_metrics("Logloss", 2, "Logloss")
+        population = Population(
+            n_rows=self.rows,
+            weighted=False,
+            total_weight=float(self.rows),
+            label_bound=1.0,
+            weight_bound=1.0,
+            baseline_bound=0.0,
+            label_mean=self.positives,
+        )
+        return LeafEstimator(BoostParams(objective, metrics, l2_leaf_reg=self.l2), population, SingleRank(), Crew(1))
+
+
+LEAVES = st.builds(OneLeaf, st.integers(1, 100_000), st.floats(0.0, 1.0), st.floats(0.0, 100.0))
+
+
+@settings(max_examples=300, deadline=None)
+@given(leaf=LEAVES, value=st.floats(-6.0, 6.0))
+def test_step_after_a_newton_step_is_foretold(leaf: OneLeaf, value: float) -> None:
+    estimator, sums = leaf.estimator(), leaf.sums(value)
+    step = estimator.step(sums, sums.weight)
+    following = estimator.step(leaf.sums(value + float(step[0, 0])), sums.weight)
+    bound = estimator.step_after(step, sums)
     assert abs(following[0, 0]) <= bound[0, 0] * (1.0 + 1e-9) + 1e-12
     assert np.isfinite(bound[0, 0]) == (abs(step[0, 0]) <= 0.125)
+
+
+@settings(max_examples=300, deadline=None)
+@given(leaf=LEAVES, value=st.floats(-6.0, 6.0), share=st.floats(-3.0, 3.0))
+def test_step_that_is_proven_to_improve_the_loss_does(leaf: OneLeaf, value: float, share: float) -> None:
+    estimator, sums = leaf.estimator(), leaf.sums(value)
+    step = estimator.step(sums, sums.weight) * share
+    gain = leaf.loss(value) - leaf.loss(value + float(step[0, 0]))
+    if estimator.improves(step, sums):
+        assert gain > -1e-9 * leaf.rows
+    elif 0.0 < share <= 1.0 and abs(step[0, 0]) > 1e-6:
+        assert abs(step[0, 0]) > 0.5  # a short step in the right direction is always proven
+
+
+def test_loss_is_not_computed_where_steps_are_short(make_table: MakeTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    usual = LeafEstimator.sums
+
+    def watching(self: LeafEstimator, pieces: Any, shift: Any, scales: Any) -> Any:
+        asked.append(scales.loss > 0.0)
+        return usual(self, pieces, shift, scales)
+
+    monkeypatch.setattr(LeafEstimator, "sums", watching)
+    estimate(make_table(classes=2), "Logloss", 2, leaf_estimation_iterations=10)
+    assert not any(asked)
