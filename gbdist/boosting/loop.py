@@ -17,6 +17,7 @@ from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_no
 from gbdist.boosting.grow import GrowthRules, Structure, grow
 from gbdist.boosting.histogram import check_table_size
 from gbdist.boosting.leaves import LeafEstimator
+from gbdist.boosting.noise import noise_left
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population, survey_population, with_weights
 from gbdist.boosting.rows import Rows
@@ -24,7 +25,6 @@ from gbdist.boosting.sampling import Sampler
 from gbdist.boosting.scores import LARGEST_PREDICTION, DataSet, score_all, set_names
 from gbdist.boosting.stopping import Detector
 from gbdist.errors import ParameterError
-from gbdist.kernels.elementary import exp_array, log_array
 from gbdist.models.tree import ObliviousTree
 
 History = dict[str, dict[str, list[float]]]
@@ -187,11 +187,10 @@ class _Run:
         """σ of the score noise (CatBoost's greedy_tensor_search.cpp, CalcScoreStDev): falls as the model grows."""
         if self.params.random_strength == 0.0:
             return 0.0
-        n_rows = float(self.population.n_rows)
-        model_length = len(self.trees) * self.params.learning_rate
-        left = float(exp_array(log_array(np.float64(n_rows)) - model_length))
+        n_rows = self.population.n_rows
         deviation = math.sqrt(math.fsum(self._facts.squares.tolist()) / n_rows)
-        return self.params.random_strength * deviation * left / (1.0 + left)
+        left = noise_left(n_rows, len(self.trees), self.params.learning_rate)
+        return self.params.random_strength * deviation * left
 
     def _record(self) -> None:
         for name, values in self._metrics.items():

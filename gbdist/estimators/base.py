@@ -12,7 +12,7 @@ from sklearn.exceptions import DataConversionWarning, NotFittedError
 from gbdist.errors import DataError
 from gbdist.estimators.hyperparameters import Hyperparameters
 from gbdist.estimators.listeners import close, progress_listener
-from gbdist.estimators.parameters.canonical import canonical
+from gbdist.estimators.parameters.check import check_parameters
 from gbdist.estimators.prediction.answers import Job, answer_shape, model_of_bytes
 from gbdist.estimators.prediction.features import Expected
 from gbdist.estimators.prediction.predictor import Predictor
@@ -62,7 +62,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
         ------
         ParameterError, DataError, ModelError, ClusterError
         """
-        parameters = canonical(self.given_parameters(), classifier=self._is_classifier)
+        aggregation, parameters = check_parameters(self.given_parameters(), classifier=self._is_classifier)
         self._check_target(X, y)
         from gbdist.estimators.training import train  # loads Numba's kernels, which only training needs
 
@@ -81,6 +81,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
                 callbacks=callbacks,
                 listener=listener,
                 client=self.client,
+                aggregation=aggregation,
             )
         finally:
             close(listener)

@@ -12,7 +12,8 @@ from gbdist.boosting.loop import BoostResult, boost
 from gbdist.boosting.params import BoostParams
 from gbdist.errors import DataError
 from gbdist.estimators.local_run import n_bins
-from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of
+from gbdist.estimators.parameters.resolve import Resolved
+from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of, rows_of_rank
 from gbdist.estimators.setup import Setup
 from gbdist_cluster.gang import Member, RankContext, run_on_gang
 
@@ -57,12 +58,7 @@ class Watch:
 def train_rank(context: RankContext) -> BoostResult | None:
     """One rank: put its rows together and train; rank 0 returns the result, without what is O(rows)."""
     spec: RunSpec = context.shared
-    sets = []
-    taken = 0
-    for layout in spec.layouts:
-        count = layout.counts[context.rank]
-        sets.append(layout.rows_of([shard for batch in context.shards[taken : taken + count] for shard in batch]))
-        taken += count
+    sets = rows_of_rank(spec.layouts, context.shards, context.rank)
     params = replace(spec.params, threads=context.threads) if spec.all_threads else spec.params
     listeners: list[Listener] = [Watch(context)]
     if context.rank == 0:
@@ -81,30 +77,41 @@ def boost_on_gang(
     asks: bool,
 ) -> BoostResult:
     """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``."""
-    members = sets[0].members
-    shards = [_by_member(data, members) for data in sets]
-    layouts = tuple(
+    resolved = setup.resolved
+    if not isinstance(resolved, Resolved):
+        raise TypeError("histograms were not asked for")
+    spec = RunSpec(
+        layouts=layouts_of(sets, setup),
+        n_bins=n_bins(sets[0].borders),
+        params=replace(resolved.params, listeners_may_stop=asks),
+        all_threads=resolved.all_threads,
+        asks=asks,
+    )
+    results = run_on_gang(client, train_rank, members=gang_of(sets), shared=spec, listener=listener)
+    result: BoostResult = results[0]
+    return result
+
+
+def layouts_of(sets: Sequence[QuantizedSet], setup: Setup) -> tuple[SetLayout, ...]:
+    """How each rank puts its rows of each data set together."""
+    return tuple(
         replace(
             layout_of(data, setup.label_of_code[number]),
-            counts=tuple(len(futures) for futures in shards[number]),
+            counts=tuple(len(futures) for futures in _by_member(data, sets[0].members)),
             class_weights=setup.class_weights,
         )
         for number, data in enumerate(sets)
     )
-    spec = RunSpec(
-        layouts=layouts,
-        n_bins=n_bins(sets[0].borders),
-        params=replace(setup.resolved.params, listeners_may_stop=asks),
-        all_threads=setup.resolved.all_threads,
-        asks=asks,
-    )
-    gang = [
+
+
+def gang_of(sets: Sequence[QuantizedSet]) -> list[Member]:
+    """The workers that hold the training set, each with its shards of all data sets, one set after the other."""
+    members = sets[0].members
+    shards = [_by_member(data, members) for data in sets]
+    return [
         Member(address, tuple(future for of_set in shards for future in of_set[rank]))
         for rank, address in enumerate(members)
     ]
-    results = run_on_gang(client, train_rank, members=gang, shared=spec, listener=listener)
-    result: BoostResult = results[0]
-    return result
 
 
 def _by_member(data: QuantizedSet, members: Sequence[str]) -> list[list[Future]]:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from sklearn.base import BaseEstimator, clone
 
-#: Parameters that are not CatBoost's.
+#: What is about this process, and not about the model.
 _OURS = frozenset({"client"})
 
 
@@ -25,6 +25,16 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         CatBoost's values, to stderr: False is silence, True a line every ``metric_period`` trees, n > 1 one every n trees.
         Not as in CatBoost, the default is a progress bar in a terminal and silence elsewhere; in a terminal the bar takes
         the place of the lines.
+    aggregate : "histograms" or "models"
+        How the work of the workers is added up. "histograms", the default, trains exactly: the model is that of one machine. With
+        "models" every worker trains CatBoost itself on its own rows, on its GPU with ``task_type="GPU"``, and the models are
+        merged in rounds; every CatBoost parameter is passed on (docs/choosing.md).
+    rounds : int
+        How many rounds the ``iterations`` trees of a worker are grown in; left out: one for every 20 trees.
+    merge : "average", "bagging" or "best"
+        What becomes of the models of a round. "average", the default: the trees of all workers, with leaf values estimated on the
+        rows of all (for the losses that "histograms" has; else as "bagging"). "bagging": the mean of the models. "best": the one
+        with which the deciding metric is best.
     client : distributed.Client, str or None
         The cluster, or the address of its scheduler. Default: the current client, else a local cluster of one worker per
         core. Kept by reference in a clone, left out of a pickle.
@@ -67,6 +77,9 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         thread_count: int | None = None,
         metric_period: int | None = None,
         verbose: bool | int | None = None,
+        aggregate: str | None = None,
+        rounds: int | None = None,
+        merge: str | None = None,
         client: Any = None,
         **others: Any,
     ) -> None:
@@ -104,6 +117,9 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         self.thread_count = thread_count
         self.metric_period = metric_period
         self.verbose = verbose
+        self.aggregate = aggregate
+        self.rounds = rounds
+        self.merge = merge
         self.client = client
         # Not attributes: names that are not in the signature cannot be told from what ``fit`` leaves behind.
         self._others = dict(others)
@@ -124,7 +140,7 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         return self
 
     def given_parameters(self) -> dict[str, Any]:
-        """CatBoost's parameters that the user has set, by the names used, aliases included."""
+        """The parameters that the user has set, by the names used, aliases included; ``client`` is none."""
         given = {name: value for name, value in self.get_params(deep=False).items() if name not in _OURS}
         return {name: value for name, value in given.items() if value is not None}
 

@@ -14,6 +14,7 @@ from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.canonical import QuantizeParams
+from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation import tasks
 from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.pipeline import Source, named, require_same_columns
@@ -114,11 +115,18 @@ def boost_here(
     may_stop: bool,
 ) -> BoostResult:
     """Train on one rank: this process."""
-    params = replace(setup.resolved.params, listeners_may_stop=may_stop)
-    if setup.resolved.all_threads:
-        cells = sets[0].n_rows * sets[0].n_features
-        params = replace(params, threads=max(1, min(os.cpu_count() or 1, cells // _CELLS_A_THREAD)))
+    resolved = setup.resolved
+    if not isinstance(resolved, Resolved):
+        raise TypeError("histograms were not asked for")
+    params = replace(resolved.params, listeners_may_stop=may_stop)
+    if resolved.all_threads:
+        params = replace(params, threads=threads_for(sets[0]))
     return boost(sets[0], sets[1:], n_bins(borders), params, SingleRank(), listeners)
+
+
+def threads_for(rows: Rows) -> int:
+    """How many of this machine's cores are worth using."""
+    return max(1, min(os.cpu_count() or 1, rows.n_rows * rows.n_features // _CELLS_A_THREAD))
 
 
 def n_bins(borders: Sequence[FeatureBorders]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
+from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.canonical import class_order
 from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
+from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds, resolve_rounds
 from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
 from gbdist.quantize.exact import to_float
 from gbdist.quantize.merge_surveys import DataSurvey
@@ -29,7 +31,7 @@ class Setup:
     codes in the shards mean to the trainer, None where the shards keep the values themselves.
     """
 
-    resolved: Resolved
+    resolved: Resolved | ResolvedRounds
     classes: tuple[Any, ...] | None
     label_of_code: tuple[NDArray[np.float32] | None, ...]
 
@@ -46,6 +48,7 @@ def set_up(
     surveys: Sequence[DataSurvey],
     names: Sequence[str],
     initial: InitialModel | None,
+    aggregation: Aggregation | None = None,
 ) -> Setup:
     """Resolve the parameters and match the labels of all data sets; the first one is trained on.
 
@@ -79,8 +82,8 @@ def set_up(
         init_model=initial is not None,
         class_weight_sums=sums,
     )
-    resolved = resolve(checked, facts)
-    _check_baselines(surveys, names, resolved.params.objective.dimension)
+    resolved = resolve(checked, facts) if aggregation is None else resolve_rounds(checked, facts, aggregation)
+    _check_baselines(surveys, names, resolved.dimension)
     model_classes = _PROBABILITY_CLASSES if classifier and classes is None else classes
     if initial is not None:
         initial.require_fit(train.names, model_classes)

@@ -12,19 +12,23 @@ from gbdist.estimators.clusters import ready_workers, require_room, resolve_clie
 from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
 from gbdist.estimators.initial import InitialModel, initial_model
 from gbdist.estimators.listeners import CallbackListener, callback_listener
+from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.canonical import quantize_params
+from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.pipeline import Source, quantize_sets, require_same_columns
 from gbdist.estimators.preparation.quantized import QuantizedSet
 from gbdist.estimators.preparation.split import split_for
+from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
 from gbdist.metrics.base import Metric
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.merge import sum_with_initial
+from gbdist.models.merge import sum_of_parts, sum_with_initial
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey
+from gbdist.rounds.loop import RankData, RoundsResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +39,8 @@ class TrainResult:
     ----------
     model : CatBoostClassifier or CatBoostRegressor
         With the trees of ``init_model`` in front, if there was one.
-    ensemble : Ensemble
-        The new trees alone.
+    ensemble : Ensemble or None
+        The new trees alone, if they were grown here rather than by CatBoost.
     history : data set → metric → one value for each evaluation
     best_iteration : int
         −1 without an eval set.
@@ -48,7 +52,7 @@ class TrainResult:
     """
 
     model: Any
-    ensemble: Ensemble
+    ensemble: Ensemble | None
     history: History
     best_iteration: int
     best_scores: dict[str, dict[str, float]]
@@ -69,10 +73,16 @@ class _Request:
     initial: InitialModel | None
     listener: Listener | None
     callbacks: CallbackListener | None
+    aggregation: Aggregation | None
 
     def names(self) -> list[str]:
         """What errors call the data sets, the training set first."""
         return [""] + [_eval_name(number, self.n_evals) for number in range(self.n_evals)]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in order."""
+        return self.pool.feature_names if self.pool is not None else self.sources[0].parts.feature_names
 
     @property
     def n_evals(self) -> int:
@@ -113,6 +123,7 @@ def train(
     callbacks: Any = None,
     listener: Listener | None = None,
     client: Any = None,
+    aggregation: Aggregation | None = None,
 ) -> TrainResult:
     """Train on X and y.
 
@@ -129,6 +140,7 @@ def train(
     init_model : CatBoost model or path to go on from
     callbacks : objects with ``after_iteration(info) -> bool``; called in this thread, may stop the run
     listener : hears every event in this thread
+    aggregation : how rounds of native CatBoost are merged; None: exact training on histograms
 
     Raises
     ------
@@ -144,6 +156,7 @@ def train(
         initial=None if init_model is None else initial_model(init_model),
         listener=listener,
         callbacks=callback_listener(callbacks),
+        aggregation=aggregation,
     )
     if request.pool is not None:
         return _train_on_pool(request, request.pool)
@@ -201,6 +214,11 @@ def _train_here(request: _Request) -> TrainResult:
     borders = local_run.borders_here(sets[0], quantize_params(request.parameters))
     rows = [local_run.rows_here(data, borders, request.initial, setup, i) for i, data in enumerate(sets)]
     listeners = [one for one in (request.listener, request.callbacks) if one is not None]
+    if isinstance(setup.resolved, ResolvedRounds):
+        data = RankData(rows[0], tuple(rows[1:]), borders, request.feature_names)
+        return _finish_rounds(
+            request, setup, rounds_here(data, setup.resolved, listeners, request.callbacks is not None)
+        )
     result = local_run.boost_here(rows, borders, setup, listeners, request.callbacks is not None)
     return _finish(request, setup, result, borders)
 
@@ -258,21 +276,35 @@ def _set_up(request: _Request, surveys: Sequence[DataSurvey]) -> Setup:
     names = request.names()
     for name, survey in zip(names, surveys, strict=True):
         require_same_columns(name, survey, surveys[0])
-    return set_up(request.parameters, request.classifier, surveys, names, request.initial)
+    return set_up(request.parameters, request.classifier, surveys, names, request.initial, request.aggregation)
 
 
 def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet]) -> TrainResult:
     for name, data in zip(request.names(), sets, strict=True):
         require_same_borders(name, data, sets[0])
+    if isinstance(setup.resolved, ResolvedRounds):
+        found = rounds_on_gang(
+            client, sets, setup, request.feature_names, request.heard(), request.callbacks is not None
+        )
+        return _finish_rounds(request, setup, found)
     result = boost_on_gang(client, sets, setup, request.heard(), request.callbacks is not None)
     return _finish(request, setup, result, sets[0].borders)
 
 
 def _finish(request: _Request, setup: Setup, result: BoostResult, borders: tuple[FeatureBorders, ...]) -> TrainResult:
-    names = request.pool.feature_names if request.pool is not None else request.sources[0].parts.feature_names
-    labels = None if request.pool is not None else request.sources[0].parts.labels
-    ensemble = Ensemble(result.trees, borders, result.bias, names, setup.classes, setup.resolved.options)
-    model = to_catboost(ensemble)
+    names, options = request.feature_names, setup.resolved.options
+    ensemble = Ensemble(result.trees, borders, result.bias, names, setup.classes, options)
+    return _train_result(request, setup, to_catboost(ensemble), ensemble, result)
+
+
+def _finish_rounds(request: _Request, setup: Setup, result: RoundsResult) -> TrainResult:
+    model = sum_of_parts(result.parts, result.bias, request.feature_names, setup.classes, setup.resolved.options)
+    return _train_result(request, setup, model, None, result)
+
+
+def _train_result(
+    request: _Request, setup: Setup, model: Any, ensemble: Ensemble | None, result: BoostResult | RoundsResult
+) -> TrainResult:
     if request.initial is not None:
         model = sum_with_initial(request.initial.model(), model)
     return TrainResult(
@@ -280,10 +312,10 @@ def _finish(request: _Request, setup: Setup, result: BoostResult, borders: tuple
         ensemble=ensemble,
         history=result.history,
         best_iteration=result.best_iteration,
-        best_scores=best_scores(result.history, setup.resolved.params.metrics),
+        best_scores=best_scores(result.history, setup.resolved.metrics),
         stopped=result.stopped,
         class_names=setup.classes,
-        labels=labels,
+        labels=None if request.pool is not None else request.sources[0].parts.labels,
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gbdist.estimators.parameters.canonical import canonical
+from gbdist.estimators.parameters.check import check_parameters
 from gbdist.estimators.plan import plan
 from gbdist.jobs.cluster import workers_for
 from gbdist.jobs.targets import Task, choose_task, count_classes
@@ -41,7 +41,7 @@ def plan_training(job: TrainJob) -> TrainPlan:
         found = plan(
             table,
             job.target,
-            parameters=canonical(job.params, classifier=task != "regression"),
+            parameters=check_parameters(job.params, classifier=task != "regression")[1],
             sample_weight=job.weight,
             classes=count_classes(table, job.target, client) if task == "multiclass" else 1,
             client=client,

@@ -103,12 +103,12 @@ class Prepared:
 
 def prepare(job: TrainJob) -> Prepared:
     """Check parameters, files, columns and the output; nothing but names, types and counts is read."""
-    from gbdist.estimators.parameters.canonical import canonical
+    from gbdist.estimators.parameters.check import check_parameters
 
     require_writable_file(job.output)
     require_known_task(job.task)
     # Classification knows every parameter that regression knows; what is not for the task is refused by ``fit``.
-    canonical({name: value for name, value in job.params.items() if not _is_loss(name)}, classifier=True)
+    check_parameters({name: value for name, value in job.params.items() if not _is_loss(name)}, classifier=True)
     if not job.data:
         raise ParameterError("DATA", job.data, "at least one file, folder or pattern", "Say what to train on.")
     weights = [] if job.weight is None else [job.weight]

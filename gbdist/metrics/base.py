@@ -25,6 +25,8 @@ class Scored:
     total_rows : int
         Number of rows over all ranks, 0 where the caller does not know it: a metric with ``use_weights=false`` then
         spends a round on asking.
+    group : uint64 [n_rows] or None
+        Which rows are ranked together; rows of a group are neighbours, and on one rank.
     """
 
     predictions: NDArray[np.float64]
@@ -34,6 +36,7 @@ class Scored:
     label_bound: float
     prediction_bound: float
     total_rows: int = 0
+    group: NDArray[np.uint64] | None = None
 
 
 class Metric(Protocol):

@@ -72,6 +72,14 @@ def cbm_bytes(model: catboost.CatBoost) -> bytes:
         return path.read_bytes()
 
 
+def read_cbm(blob: bytes) -> catboost.CatBoost:
+    """A model from the bytes of its file. Read from memory, CatBoost would not let it be changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.cbm"
+        path.write_bytes(blob)
+        return catboost.CatBoost().load_model(str(path))
+
+
 def load_file(model: Any, path: str | Path, format_: str = "cbm", what: str = "load_model") -> Any:
     """Fill a CatBoost model from a file and return it; ``ModelError``, which begins with ``what``, if that cannot be."""
     if not Path(path).is_file():

@@ -1,12 +1,15 @@
-"""Continue training: the trees of an earlier CatBoost model, then the new ones, as one model."""
+"""Models put together: the trees of an earlier CatBoost model and the new ones, or those of the rounds of a run, as one model."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import catboost
 import numpy as np
+from numpy.typing import NDArray
 
 from gbdist.errors import ModelError
-from gbdist.models.catboost_format import as_fitted, cbm_bytes, to_catboost
+from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm, to_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.quantize.borders import FeatureBorders
 
@@ -18,23 +21,67 @@ def sum_with_initial(initial: catboost.CatBoost, new: catboost.CatBoost) -> catb
     Parameters and class labels are ``new``'s. ``ModelError`` if the two cannot be one model.
     """
     _check(initial, new)
-    total = _sum(initial, new)
-    metadata = total.get_metadata()
-    for key in list(metadata.keys()):
-        del metadata[key]
-    for key, value in new.get_metadata().items():
-        metadata[key] = value
-    metadata["model_guid"] = _guid(initial, new)
-    summed = type(new)()
-    return as_fitted(summed.load_model(blob=cbm_bytes(total)))
+    return _described_as(_sum(initial, new), new, _guid(initial, new))
+
+
+def sum_of_parts(
+    parts: Sequence[tuple[bytes, float]],
+    bias: NDArray[np.float64],
+    names: Sequence[str],
+    class_names: tuple[Any, ...] | None,
+    options: Mapping[str, Any],
+) -> catboost.CatBoost:
+    """A fitted estimator whose raw predictions are ``bias`` plus the sum of models, each times its factor.
+
+    Parameters
+    ----------
+    parts : ``.cbm`` of each model, without start value, and its factor; at least one
+    bias : float64 [dimension]
+    names : of the features
+    class_names, options : see ``models.ensemble.Ensemble``
+    """
+    models = [read_cbm(blob) for blob, _ in parts]
+    factors = [factor for _, factor in parts]
+    if factors == [1.0]:
+        total = models[0]  # CatBoost cannot sum every kind of model, and need not here
+    else:
+        try:
+            total = catboost.sum_models(models, weights=factors)
+        except catboost.CatBoostError as error:
+            problem = f"CatBoost cannot sum the models of the ranks ({error})"
+            raise ModelError(problem, 'Use rounds=1 and merge="best", which keeps one of them.') from None
+    total.set_scale_and_bias(1.0, bias.tolist())
+    total.set_feature_names(list(names))
+    digest = hashlib.sha256(repr((factors, bias.tolist(), class_names)).encode())
+    for blob, _ in parts:
+        digest.update(blob)
+    return _described_as(
+        total, _without_trees(names, class_names, bias.shape[0], options), _spelled(digest.hexdigest())
+    )
 
 
 def require_symmetric(initial: catboost.CatBoost, dimension: int) -> None:
     """ModelError unless a model of symmetric trees can be added to ``initial``; found by adding one leaf of zeros."""
-    names = tuple(initial.feature_names_)
+    _sum(initial, _without_trees(initial.feature_names_, tuple(_labels(initial)) or None, dimension, {}))
+
+
+def _without_trees(
+    names: Sequence[str], class_names: tuple[Any, ...] | None, dimension: int, options: Mapping[str, Any]
+) -> catboost.CatBoost:
+    """An estimator that knows features, classes and parameters, and predicts 0."""
     no_borders = tuple(FeatureBorders(np.empty(0, dtype=np.float32), "AsIs") for _ in names)
-    classes = tuple(_labels(initial)) or None
-    _sum(initial, to_catboost(Ensemble((), no_borders, np.zeros(dimension), names, classes)))
+    return to_catboost(Ensemble((), no_borders, np.zeros(dimension), tuple(names), class_names, dict(options)))
+
+
+def _described_as(model: catboost.CatBoost, like: catboost.CatBoost, guid: str) -> catboost.CatBoost:
+    """An estimator of the class of ``like``, with the trees of ``model`` and what ``like`` says of itself."""
+    metadata = model.get_metadata()
+    for key in list(metadata.keys()):
+        del metadata[key]
+    for key, value in like.get_metadata().items():
+        metadata[key] = value
+    metadata["model_guid"] = guid
+    return as_fitted(type(like)().load_model(blob=cbm_bytes(model)))
 
 
 def _sum(initial: catboost.CatBoost, new: catboost.CatBoost) -> catboost.CatBoost:
@@ -71,5 +118,9 @@ def _labels(model: catboost.CatBoost) -> list[object]:
 
 def _guid(initial: catboost.CatBoost, new: catboost.CatBoost) -> str:
     guids = [dict(model.get_metadata()).get("model_guid", "") for model in (initial, new)]
-    words = hashlib.sha256("+".join(guids).encode()).hexdigest()
-    return "-".join(words[start : start + 8] for start in range(0, 32, 8))
+    return _spelled(hashlib.sha256("+".join(guids).encode()).hexdigest())
+
+
+def _spelled(digest: str) -> str:
+    """A digest in the form of a guid."""
+    return "-".join(digest[start : start + 8] for start in range(0, 32, 8))

@@ -62,6 +62,18 @@ def test_job_file_on_a_cluster_that_runs_already(
     assert not (tmp_path / "typed-wins.cbm").exists()
 
 
+def test_models_of_the_workers_are_merged(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
+) -> None:
+    ran = run("train", cancer, "--target", "malignant", "--weight", "importance", "--scheduler", scheduler,
+              "-p", "iterations=20", "-p", "aggregate=models", "-p", "merge=bagging", "--json")  # fmt: skip
+    assert ran.code == 0, ran.stderr
+    model = catboost.CatBoost().load_model(tmp_path / "model.cbm")
+    assert model.tree_count_ == ran.json["trees"]
+    ran = run("train", cancer, "--target", "malignant", "--scheduler", scheduler, "-p", "rounds=3")
+    assert (ran.code, "rounds=3 cannot be used" in ran.stderr) == (2, True)
+
+
 def test_csv_regression_is_the_same_model_as_from_parquet(
     run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
 ) -> None:

@@ -38,15 +38,15 @@ def canonical(given: Mapping[str, object], *, classifier: bool) -> dict[str, obj
             continue
         key = ALIASES.get(name, name)
         if key not in TABLE:
-            raise ParameterError(name, value, "a parameter of CatBoost", _did_you_mean(name))
+            raise ParameterError(name, value, "a parameter of CatBoost", did_you_mean(name))
         if not classifier and key in CLASSIFIER_ONLY:
             fix = "Leave it out; weigh rows with fit(sample_weight=...)."
             raise ParameterError(name, value, "no classes in regression", fix)
         if key in written:
-            raise ParameterError(name, value, f"{key} under one name", _keep_one(written[key]))
+            raise ParameterError(name, value, f"{key} under one name", keep_one(written[key]))
         written[key] = Written(name, value)
         checked[key] = check_value(name, value, TABLE[key], classifier=classifier)
-    _refuse_together(checked, written)
+    refuse_together(checked, written)
     _refuse_what_catboost_refuses(checked, written, classifier)
     return checked
 
@@ -65,21 +65,24 @@ def class_order(checked: Mapping[str, object]) -> tuple[object, ...] | None:
     return tuple(weights) if isinstance(weights, Mapping) else None
 
 
-def _did_you_mean(name: str) -> str:
+def did_you_mean(name: str) -> str:
+    """What to do about a name that is no parameter."""
     near = difflib.get_close_matches(name, [*TABLE, *ALIASES], n=1)
     return f"Did you mean {near[0]}?" if near else "docs/parity.md lists all of them."
 
 
-def _keep_one(other: Written) -> str:
+def keep_one(other: Written) -> str:
+    """What to do about two names of one thing."""
     return f"{other.name}={other.value!r} is given too; keep one of them."
 
 
-def _refuse_together(checked: Mapping[str, object], written: Mapping[str, Written]) -> None:
+def refuse_together(checked: Mapping[str, object], written: Mapping[str, Written]) -> None:
+    """ParameterError if more than one parameter of a group is given."""
     for group in _ONE_OF:
         found = [written[name] for name in group if name in checked and (name, checked[name]) != _NO_AUTO_WEIGHTS]
         if len(found) > 1:
             first, second = found[:2]
-            raise ParameterError(second.name, second.value, f"only one of {', '.join(group)}", _keep_one(first))
+            raise ParameterError(second.name, second.value, f"only one of {', '.join(group)}", keep_one(first))
     if "scale_pos_weight" in checked and checked.get("loss_function", "Logloss") != "Logloss":
         user = written["scale_pos_weight"]
         expected = "it to be left out unless the loss is Logloss"

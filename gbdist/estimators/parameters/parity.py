@@ -1,5 +1,6 @@
 """docs/parity.md, made from the parameter table: what each CatBoost parameter means here."""
 
+from gbdist.estimators.parameters.aggregation import AGGREGATION
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE, OnlyAt, Refused, Rule, Used
 from gbdist.estimators.parameters.value_checks import accepted_values, used_values
 
@@ -24,6 +25,17 @@ A parameter under two names is refused, as CatBoost refuses it, whether the valu
 | alias | parameter |
 |---|---|
 {aliases}
+## With `aggregate="models"`
+
+Every worker trains CatBoost itself, so whatever CatBoost takes is passed on to it, and CatBoost is asked whether it does before
+anything is started. Decided for all workers together, by the rules above: `iterations`, `random_seed`, borders (`border_count`,
+`feature_border_type`, `nan_mode`), metrics and when to stop, class weights, `thread_count`, progress. `task_type` may be "CPU",
+"GPU" or "auto", which is a GPU where a worker has one. Refused as above: whatever is about files, classes, borders of one's own,
+and categorical, text or embedding features. The parameters that are not CatBoost's:
+
+| parameter | values | note |
+|---|---|---|
+{aggregation}
 ## What differs
 
 * Random draws are a hash of (seed, tree, row or feature number), so that they do not depend on the cluster: a run that draws
@@ -52,7 +64,8 @@ def text() -> str:
             f"\n## {title}\n\n| parameter | {columns} |\n|{'---|' * (columns.count('|') + 2)}\n{''.join(rows)}"
         )
     aliases = "".join(f"| `{alias}` | `{name}` |\n" for alias, name in ALIASES.items())
-    return "".join(parts) + _FOOT.format(aliases=aliases)
+    aggregation = "".join(f"| `{name}` | {used_values(rule)} | {rule.note} |\n" for name, rule in AGGREGATION.items())
+    return "".join(parts) + _FOOT.format(aliases=aliases, aggregation=aggregation)
 
 
 def _row(name: str, rule: Rule) -> str:

@@ -74,6 +74,16 @@ class Resolved:
     class_weights: tuple[float, ...] | None
     all_threads: bool
 
+    @property
+    def dimension(self) -> int:
+        """Raw values a row."""
+        return self.params.objective.dimension
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The one that decides first."""
+        return self.params.metrics
+
 
 def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     """Fill in what the user left out, as CatBoost would for these data. ``checked`` is ``canonical``'s answer.
@@ -81,8 +91,8 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     Raises ParameterError for a parameter that does not go with the data, DataError for labels that cannot be trained on.
     """
     loss = _loss(checked, facts)
-    _check_labels(checked, facts)
-    best_model = _use_best_model(checked, facts)
+    check_labels(checked, facts)
+    best_model = use_best_model(checked, facts)
     weights = class_weights(checked, facts.class_names or (), facts.class_weight_sums)
     asked = {**options_of(checked), "loss_function": loss}
     if facts.baseline or facts.init_model:
@@ -92,10 +102,10 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     options = catboost_defaults(asked, pool)
     threads = checked.get("thread_count", -1)
     metrics = _metrics(loss, checked, _n_classes(loss, facts), weighted=facts.weighted or weights is not None)
-    params = _boost_params(checked, options, make_objective(loss, _n_classes(loss, facts)), metrics)
+    params = boost_params(checked, options, make_objective(loss, _n_classes(loss, facts)), metrics)
     return Resolved(
         params=replace(params, use_best_model=best_model, threads=max(int(str(threads)), 1)),
-        options=_for_the_model(options, checked, facts, weights),
+        options=options_for_the_model(options, checked, facts, weights),
         class_weights=weights,
         all_threads=threads == -1,
     )
@@ -113,7 +123,8 @@ def _loss(checked: Mapping[str, object], facts: DataFacts) -> str:
     return str(given)
 
 
-def _check_labels(checked: Mapping[str, object], facts: DataFacts) -> None:
+def check_labels(checked: Mapping[str, object], facts: DataFacts) -> None:
+    """DataError for labels that cannot be trained on, ParameterError for a start value beside another start."""
     if facts.class_names is not None and len(facts.class_names) < 2:
         raise DataError("y", f"one class, {facts.class_names[0]!r}", "at least two", "Check y.")
     if facts.label_min == facts.label_max and not checked.get("allow_const_label", False):
@@ -126,7 +137,7 @@ def _check_labels(checked: Mapping[str, object], facts: DataFacts) -> None:
         raise ParameterError("boost_from_average", True, f"False together with {start}", fix)
 
 
-def _use_best_model(checked: Mapping[str, object], facts: DataFacts) -> bool:
+def use_best_model(checked: Mapping[str, object], facts: DataFacts) -> bool:
     """CatBoost's UpdateUseBestModel: by default true if the labels of the first eval set differ."""
     asked = checked.get("use_best_model")
     if asked and not facts.eval_sets:
@@ -143,7 +154,7 @@ def _n_classes(loss: str, facts: DataFacts) -> int:
     return len(facts.class_names or (0,))
 
 
-def _boost_params(
+def boost_params(
     checked: Mapping[str, Any], options: Mapping[str, Any], objective: Objective, metrics: tuple[Metric, ...]
 ) -> BoostParams:
     """Pick what the trainer needs out of CatBoost's nested options."""
@@ -199,7 +210,7 @@ def _metrics(loss: str, checked: Mapping[str, Any], n_classes: int, weighted: bo
     return tuple(made.values())
 
 
-def _for_the_model(
+def options_for_the_model(
     options: dict[str, Any], checked: Mapping[str, object], facts: DataFacts, weights: tuple[float, ...] | None
 ) -> dict[str, Any]:
     """The options as CatBoost writes them into a model, less what depends on the machine."""

@@ -24,7 +24,7 @@ _DEFAULT = "Leave it out for CatBoost's default."
 
 def check_value(name: str, value: object, rule: Rule, *, classifier: bool) -> object:
     """Return ``value`` as int, float, bool, str, tuple or dict; ParameterError(``name``, …) when ``rule`` forbids it."""
-    plain = _plain(value)
+    plain = plain_value(value)
     if isinstance(rule, Refused):
         raise ParameterError(name, value, "it to be left out", rule.fix)
     if isinstance(rule, OnlyAt):
@@ -45,7 +45,7 @@ def accepted_values(rule: OnlyAt) -> str:
     return " or ".join("nothing in it" if value == () else repr(value) for value in rule.values)
 
 
-def _plain(value: object) -> object:
+def plain_value(value: object) -> object:
     """NumPy's and pandas' scalars and arrays, lists and CatBoost's metric objects as Python's own types; empty ones as ()."""
     if isinstance(value, np.generic):
         return value.item()
@@ -154,7 +154,7 @@ def _metrics(name: str, value: object, rule: Used) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if isinstance(value, tuple):
-        return tuple(_metric(name, _plain(one), rule) for one in value)
+        return tuple(_metric(name, plain_value(one), rule) for one in value)
     raise ParameterError(name, value, used_values(rule), "Objects as metrics are not computed yet.")
 
 
@@ -166,7 +166,7 @@ def _weights(name: str, value: object, rule: Used) -> tuple[float, ...] | dict[o
     """A weight for each class; dictionaries keep their labels."""
     found = tuple(value.values()) if isinstance(value, Mapping) else value
     if isinstance(found, tuple):
-        weights = [_plain(weight) for weight in found]
+        weights = [plain_value(weight) for weight in found]
         if any(weights) and all(map(_is_weight, weights)):
             numbers = tuple(float(weight) for weight in weights)  # type: ignore[arg-type]
             return dict(zip(value, numbers, strict=True)) if isinstance(value, Mapping) else numbers

@@ -79,6 +79,17 @@ class SetLayout:
         return Rows(rows.bins, label, weight, rows.baseline, rows.segments)
 
 
+def rows_of_rank(layouts: Sequence[SetLayout], stored: Sequence[Sequence[Shard]], rank: int) -> list[Rows]:
+    """One rank's rows of each data set, from what its futures left, one set after the other."""
+    sets = []
+    taken = 0
+    for layout in layouts:
+        count = layout.counts[rank]
+        sets.append(layout.rows_of([shard for batch in stored[taken : taken + count] for shard in batch]))
+        taken += count
+    return sets
+
+
 def layout_of(data: QuantizedSet, label_of_code: NDArray[np.float32] | None) -> SetLayout:
     """How each rank puts its rows of the data set together."""
     return SetLayout(

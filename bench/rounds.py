@@ -1,0 +1,100 @@
+"""How good are merged rounds of native CatBoost beside exact training? Holdout loss and time by workers, rounds and merge.
+
+usage: python bench/rounds.py DATA_DIR [--workers 2,4] [--rate 0.1] [--only adult,diamonds,generated] [--trees 20,50]
+                              [--merges average,bagging] [--rows 1000000] [--json FILE]
+
+DATA_DIR is that of bench/quality.py; "generated" are rows of bench/generated.py. A fifth of the training rows is held out, and
+both ways stop early on it. "worse by" is against aggregate="histograms" on the same workers.
+"""
+
+import argparse
+import json
+import pathlib
+import time
+from typing import Any
+
+import pandas as pd
+from generated import make_rows
+from quality import Task, read_tasks
+
+from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
+from gbdist_cluster.launch.local import start_local
+
+MOST_TREES = 2_000
+
+
+def generated(n_rows: int) -> Task:
+    """Rows of ``generated.py`` with a holdout."""
+    frames = []
+    for rows, seed in ((n_rows, 1), (200_000, 2)):
+        x, y = make_rows(rows, 28, seed)
+        frames.append(pd.DataFrame(x, columns=[f"f{i}" for i in range(28)]).assign(label=y.astype(int)))
+    return Task("generated", *frames, "label", True, 0.0)
+
+
+def fit(task: Task, client: Any, rate: float, **more: Any) -> tuple[float, float, int]:
+    """Holdout loss, seconds and trees of one fit that stops early on a fifth of the rows."""
+    shuffled = task.train.sample(frac=1.0, random_state=0)
+    held_out, rest = shuffled[: len(shuffled) // 5], shuffled[len(shuffled) // 5 :]
+    make = DaskCatBoostClassifier if task.classifies else DaskCatBoostRegressor
+    model = make(
+        iterations=MOST_TREES, learning_rate=rate, early_stopping_rounds=50, client=client, verbose=False, **more
+    )
+    start = time.perf_counter()
+    model.fit(
+        rest.drop(columns=task.target),
+        rest[task.target],
+        eval_set=(held_out.drop(columns=task.target), held_out[task.target]),
+    )
+    return task.loss(model), time.perf_counter() - start, model.tree_count_
+
+
+def run(tasks: list[Task], workers: int, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """All ways of adding up on one number of workers."""
+    found = []
+    with start_local(workers) as cluster:
+        client = cluster.client
+        for task in tasks:
+            exact, seconds, trees = fit(task, client, options.rate)
+            print(
+                f"\n{task.name}, {workers} workers: histograms {exact:.5f}, {seconds:.1f} s, {trees} trees", flush=True
+            )
+            ways = [(merge, each) for merge in options.merges.split(",") for each in map(int, options.trees.split(","))]
+            for merge, each in [*ways, ("bagging", MOST_TREES)]:
+                rounds = max(1, MOST_TREES // each)
+                loss, seconds, trees = fit(task, client, options.rate, aggregate="models", merge=merge, rounds=rounds)
+                worse = loss / exact - 1.0
+                found.append(
+                    {"data": task.name, "workers": workers, "merge": merge, "trees_a_round": each, "worse": worse}
+                    | {"seconds": seconds, "trees": trees, "loss": loss, "exact": exact}
+                )
+                name = "one shot" if rounds == 1 else f"{merge}, {each} trees a round"
+                print(
+                    f"  {name:32}{loss:10.5f}  worse by {100 * worse:6.2f} %{seconds:8.1f} s{trees:7} trees", flush=True
+                )
+    return found
+
+
+def main() -> None:
+    """Print a table for each number of workers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=pathlib.Path)
+    parser.add_argument("--workers", default="2,4")
+    parser.add_argument("--rate", type=float, default=0.1)
+    parser.add_argument("--only", default="adult,diamonds,higgs,generated")
+    parser.add_argument("--trees", default="10,20,50")
+    parser.add_argument("--merges", default="average,bagging")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--json", type=pathlib.Path)
+    options = parser.parse_args()
+    names = options.only.split(",")
+    tasks = [task for task in read_tasks(options.data) if task.name in names]
+    if "generated" in names:
+        tasks.append(generated(options.rows))
+    found = [row for workers in map(int, options.workers.split(",")) for row in run(tasks, workers, options)]
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Parameters of rounds of native CatBoost, checked as far as they can be before any data are seen."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Final
+
+import catboost
+
+from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.canonical import did_you_mean, keep_one, refuse_together
+from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults
+from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE, Rule, Used
+from gbdist.estimators.parameters.value_checks import check_value, plain_value
+
+#: Decided for all ranks together, by the rules of ``table.TABLE``.
+_OURS: Final = frozenset(
+    {
+        "iterations",
+        "learning_rate",
+        "random_seed",
+        "border_count",
+        "feature_border_type",
+        "nan_mode",
+        "eval_metric",
+        "custom_metric",
+        "metric_period",
+        "class_weights",
+        "auto_class_weights",
+        "scale_pos_weight",
+        "allow_const_label",
+        "od_type",
+        "od_wait",
+        "od_pval",
+        "use_best_model",
+        "best_model_min_trees",
+        "thread_count",
+        "verbose",
+        "silent",
+        "logging_level",
+    }
+)
+#: Refused, or accepted at one value only, here too.
+_REFUSED: Final = frozenset(
+    {
+        "per_float_feature_quantization",
+        "input_borders",
+        "output_borders",
+        "ignored_features",
+        "class_names",
+        "classes_count",
+        "target_border",
+        "eval_fraction",
+        "cat_features",
+        "text_features",
+        "embedding_features",
+        "used_ram_limit",
+        "train_dir",
+        "allow_writing_files",
+        "save_snapshot",
+        "snapshot_file",
+        "snapshot_interval",
+        "metadata",
+        "callback",
+    }
+)
+#: May name columns, which CatBoost can be asked about only beside the data.
+_ABOUT_COLUMNS: Final = frozenset(
+    {"monotone_constraints", "feature_weights", "first_feature_use_penalties", "per_object_feature_penalties"}
+)
+_RULES: Final[dict[str, Rule]] = {"task_type": Used("choice", choices=("CPU", "GPU", "auto"))}
+#: Not passed on: done for all ranks, or chosen for each.
+_NOT_PASSED: Final = (_OURS | _REFUSED | {"task_type", "devices", "name", "loss_function"}) - {"learning_rate"}
+
+
+def canonical_native(given: Mapping[str, object], *, classifier: bool) -> dict[str, object]:
+    """As ``canonical`` for ``aggregate="models"``: whatever CatBoost takes is taken, and CatBoost is asked whether it does."""
+    checked: dict[str, object] = {}
+    written: dict[str, Written] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        key = ALIASES.get(name, name)
+        if key not in TABLE and key not in _catboost_names():
+            raise ParameterError(name, value, "a parameter of CatBoost", did_you_mean(name))
+        if not classifier and key in CLASSIFIER_ONLY:
+            fix = "Leave it out; weigh rows with fit(sample_weight=...)."
+            raise ParameterError(name, value, "no classes in regression", fix)
+        if key in written:
+            raise ParameterError(name, value, f"{key} under one name", keep_one(written[key]))
+        written[key] = Written(name, value)
+        rule = _RULES.get(key, TABLE[key] if key in _OURS | _REFUSED else None)
+        checked[key] = plain_value(value) if rule is None else check_value(name, value, rule, classifier=classifier)
+    refuse_together(checked, written)
+    loss = {"loss_function": "Logloss" if classifier else "RMSE"}
+    catboost_defaults({**loss, **asked_of_catboost(checked)}, ANY_DATA, written)
+    return checked
+
+
+def _catboost_names() -> set[str]:
+    return set(inspect.signature(catboost.CatBoostClassifier.__init__).parameters) - {"self"}
+
+
+def asked_of_catboost(checked: Mapping[str, object]) -> dict[str, object]:
+    """What CatBoost is asked to fill in: all that it is given later, and what it fills in for all ranks."""
+    ours = (
+        "iterations",
+        "od_type",
+        "od_wait",
+        "od_pval",
+        "border_count",
+        "feature_border_type",
+        "nan_mode",
+        "loss_function",
+    )
+    asked = passed_on(checked) | {name: checked[name] for name in ours if name in checked}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asked.items()
+        if name not in _ABOUT_COLUMNS
+    }
+
+
+def passed_on(checked: Mapping[str, object]) -> dict[str, object]:
+    """What every rank's CatBoost is given as it is."""
+    return {name: value for name, value in checked.items() if name not in _NOT_PASSED}

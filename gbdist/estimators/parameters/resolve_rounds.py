@@ -1,0 +1,138 @@
+"""From the user's parameters to a run of rounds of native CatBoost, with what CatBoost fills in for all rows together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gbdist.boosting.params import BoostParams, Stopping
+from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.aggregation import Aggregation
+from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults
+from gbdist.estimators.parameters.class_weights import class_weights
+from gbdist.estimators.parameters.native import asked_of_catboost, passed_on
+from gbdist.estimators.parameters.resolve import (
+    DataFacts,
+    boost_params,
+    check_labels,
+    options_for_the_model,
+    use_best_model,
+)
+from gbdist.metrics.base import Metric
+from gbdist.metrics.native import any_metrics
+from gbdist.objectives import LOSSES, make_objective
+from gbdist.rounds.spec import RoundsSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRounds:
+    """Everything that a run of rounds is told; see ``resolve.Resolved``.
+
+    ``spec`` has no devices yet: which there are depends on the workers. ``dimension`` is that of a baseline.
+    """
+
+    spec: RoundsSpec
+    options: dict[str, Any]
+    class_weights: tuple[float, ...] | None
+    all_threads: bool
+    dimension: int
+    task_type: str
+    devices: str | None
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The one that decides first."""
+        return self.spec.metrics
+
+
+def resolve_rounds(checked: Mapping[str, Any], facts: DataFacts, aggregation: Aggregation) -> ResolvedRounds:
+    """Fill in what the user left out, as CatBoost would for all rows together; see ``resolve.resolve``."""
+    classes = facts.class_names
+    default = "RMSE" if classes is None else "MultiClass" if len(classes) > 2 else "Logloss"
+    loss = str(checked.get("loss_function", default))
+    check_labels(checked, facts)
+    best_model = use_best_model(checked, facts)
+    weights = class_weights(checked, classes or (), facts.class_weight_sums)
+    asked = {**asked_of_catboost(checked), "loss_function": loss}
+    if facts.baseline or facts.init_model:
+        asked["boost_from_average"] = False
+    pool = PoolFacts(facts.rows, facts.features, facts.label_min, facts.label_max, best_model)
+    options = catboost_defaults(asked, pool)
+    boosting = options["boosting_options"]
+    detector = boosting["od_config"]
+    rounds, trees = aggregation.rounds_of(boosting["iterations"])
+    n_classes = 2 if loss in ("Logloss", "CrossEntropy") else len(classes or (0,))
+    native = {**_for_all_rows(options), **passed_on(checked), "loss_function": loss}
+    if classes is not None and loss != "CrossEntropy":
+        native["class_names"] = list(range(len(classes)))  # a rank may not have seen all of them
+    threads = checked.get("thread_count", -1)
+    metrics = _metrics(checked, n_classes, loss)
+    spec = RoundsSpec(
+        options=native,
+        learning_rate=boosting["learning_rate"],
+        random_strength=options["tree_learner_options"]["random_strength"],
+        rounds=rounds,
+        trees=trees,
+        merge=aggregation.merge,
+        refit=_refit(checked, options, loss, n_classes, metrics),
+        metrics=metrics,
+        stopping=Stopping(
+            kind=detector["type"],
+            wait=-(-int(detector["wait_iterations"]) // trees),
+            p_value=detector["stop_pvalue"],
+            min_trees=max(1, -(-int(checked.get("best_model_min_trees", 1)) // trees)),
+        ),
+        use_best_model=best_model,
+        metric_period=max(1, int(checked.get("metric_period", 1)) // trees),
+        random_seed=checked.get("random_seed", options["random_seed"]),
+        devices=(),
+        threads=max(int(threads), 1),
+    )
+    return ResolvedRounds(
+        spec=spec,
+        options=options_for_the_model(options, checked, facts, weights),
+        class_weights=weights,
+        all_threads=threads == -1,
+        dimension=n_classes if loss.startswith("MultiClass") else 1,
+        task_type=str(checked.get("task_type", "CPU")),
+        devices=None if checked.get("devices") is None else str(checked["devices"]),
+    )
+
+
+def _refit(
+    checked: Mapping[str, Any], options: Mapping[str, Any], loss: str, n_classes: int, metrics: tuple[Metric, ...]
+) -> BoostParams | None:
+    """How leaves are estimated over the rows of all ranks, for losses and trees that are trained exactly too."""
+    trees = options["tree_learner_options"]
+    known = loss in LOSSES and trees["leaf_estimation_method"] in ("Newton", "Gradient")
+    if not known or trees["grow_policy"] != "SymmetricTree":
+        return None
+    return boost_params(checked, options, make_objective(loss, n_classes), metrics)
+
+
+def _for_all_rows(options: Mapping[str, Any]) -> dict[str, object]:
+    """What CatBoost would otherwise choose by the rows of a rank and the trees of a round."""
+    boosting, trees = options["boosting_options"], options["tree_learner_options"]
+    chosen = {
+        "learning_rate": boosting["learning_rate"],
+        "boosting_type": boosting["boosting_type"],
+        "leaf_estimation_method": trees["leaf_estimation_method"],
+        "leaf_estimation_iterations": trees["leaf_estimation_iterations"],
+        "bootstrap_type": trees["bootstrap"]["type"],
+    }
+    if "subsample" in trees["bootstrap"]:
+        chosen["subsample"] = trees["bootstrap"]["subsample"]
+    return chosen
+
+
+def _metrics(checked: Mapping[str, Any], n_classes: int, loss: str) -> tuple[Metric, ...]:
+    """The metric that decides, then the loss, then the custom ones, each once."""
+    decides = checked.get("eval_metric", loss)
+    deciding = any_metrics(decides, n_classes, loss)
+    if len(deciding) > 1:
+        names = ", ".join(metric.name for metric in deciding)
+        raise ParameterError("eval_metric", decides, "one value", f"It has one for each class: choose one of {names}.")
+    made: dict[str, Metric] = {}
+    for description in (decides, loss, *checked.get("custom_metric", ())):
+        for metric in any_metrics(description, n_classes, loss):
+            made.setdefault(metric.name, metric)
+    return tuple(made.values())

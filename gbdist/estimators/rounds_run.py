@@ -1,0 +1,90 @@
+"""Rounds of native CatBoost on a gang, or in this process: what every rank runs, and how its events reach the client."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from distributed import Client
+
+from gbdist.boosting.collective import SingleRank
+from gbdist.boosting.events import Event, Listener
+from gbdist.errors import GbdistError
+from gbdist.estimators.devices import devices_here, devices_of
+from gbdist.estimators.gang_run import Relay, Watch, gang_of, layouts_of
+from gbdist.estimators.local_run import threads_for
+from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
+from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, rows_of_rank
+from gbdist.estimators.setup import Setup
+from gbdist.quantize.borders import FeatureBorders
+from gbdist.rounds.loop import RankData, RoundsResult, run_rounds
+from gbdist.rounds.spec import RoundsSpec
+from gbdist_cluster.gang import RankContext, run_on_gang
+
+
+@dataclass(frozen=True, eq=False)
+class RoundsOrder:
+    """What every rank is told. ``layouts`` are of the training set and the eval sets."""
+
+    layouts: tuple[SetLayout, ...]
+    borders: tuple[FeatureBorders, ...]
+    names: tuple[str, ...]
+    spec: RoundsSpec
+    all_threads: bool
+    asks: bool
+
+
+def rounds_rank(context: RankContext) -> RoundsResult | None:
+    """One rank: put its rows together and train; rank 0 returns the result."""
+    order: RoundsOrder = context.shared
+    sets = rows_of_rank(order.layouts, context.shards, context.rank)
+    spec = replace(order.spec, threads=context.threads) if order.all_threads else order.spec
+    listeners: list[Listener] = [Watch(context)]
+    if context.rank == 0:
+        listeners.append(Relay(context, order.asks))
+
+    def wanted() -> bool:
+        try:
+            context.check_cancelled()
+        except GbdistError:
+            return False
+        return True
+
+    data = RankData(sets[0], tuple(sets[1:]), order.borders, order.names)
+    result = run_rounds(data, spec, context.collective, listeners, wanted)
+    return result if context.rank == 0 else None
+
+
+def rounds_on_gang(
+    client: Client,
+    sets: Sequence[QuantizedSet],
+    setup: Setup,
+    names: tuple[str, ...],
+    listener: Callable[[Event], bool | None] | None,
+    asks: bool,
+) -> RoundsResult:
+    """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``."""
+    resolved = setup.resolved
+    if not isinstance(resolved, ResolvedRounds):
+        raise TypeError("rounds were not asked for")
+    devices = devices_of(client, sets[0].members, resolved.task_type, resolved.devices)
+    order = RoundsOrder(
+        layouts=layouts_of(sets, setup),
+        borders=sets[0].borders,
+        names=names,
+        spec=replace(resolved.spec, devices=devices, listeners_may_stop=asks),
+        all_threads=resolved.all_threads,
+        asks=asks,
+    )
+    results = run_on_gang(client, rounds_rank, members=gang_of(sets), shared=order, listener=listener)
+    result: RoundsResult = results[0]
+    return result
+
+
+def rounds_here(
+    data: RankData, resolved: ResolvedRounds, listeners: Sequence[Listener], may_stop: bool
+) -> RoundsResult:
+    """Train on one rank: this process."""
+    devices = devices_here(resolved.task_type, resolved.devices)
+    spec = replace(resolved.spec, devices=(devices,), listeners_may_stop=may_stop)
+    if resolved.all_threads:
+        spec = replace(spec, threads=threads_for(data.train))
+    return run_rounds(data, spec, SingleRank(), listeners)

@@ -1,0 +1,111 @@
+"""Metrics that are CatBoost's alone: each rank lets CatBoost evaluate its rows, and the values are averaged by weight.
+
+That is the value of all rows where a metric is a mean over rows, over groups or over pairs within groups, as most are. Metrics
+that are not means are refused here; those of ``metrics.make`` are global by themselves.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+from catboost.core import is_groupwise_metric, is_maximizable_metric
+from catboost.utils import eval_metric
+from numpy.typing import NDArray
+
+from gbdist.metrics.base import Metric, Scored
+from gbdist.metrics.description import parse_description
+from gbdist.metrics.make import METRICS_OF_LOSS, make_metrics
+from gbdist.metrics.sums import Rounds
+from gbdist.quantize.exact import exact_sums, to_float
+
+#: Metrics that the values of parts do not add up to, and that ``metrics.make`` has only beside some losses, or not at all.
+NOT_MEANS = frozenset(
+    {
+        "AUC",
+        "BalancedAccuracy",
+        "BalancedErrorRate",
+        "F",
+        "F1",
+        "Kappa",
+        "MCC",
+        "MedianAbsoluteError",
+        "NormalizedGini",
+        "NumErrors",
+        "PRAUC",
+        "Precision",
+        "QueryAUC",
+        "R2",
+        "Recall",
+        "TotalF1",
+        "WKappa",
+    }
+)
+_LIMB_BITS = 32
+_LIMBS = 72  # of an exact sum, which has at most 1024 + 1126 + 64 bits
+
+
+@dataclass(frozen=True, slots=True)
+class NativeMetric:
+    """CatBoost's own metric ``name``: the mean of the ranks' values, weighted by their rows' weights, or by their groups."""
+
+    name: str
+    is_max_optimal: bool
+    by_group: bool
+    skip_train: bool = False
+
+    def rounds(self, scored: Scored) -> Rounds:
+        """See ``Metric.rounds``."""
+        weight = self._weight(scored)
+        value = 0.0
+        if weight > 0.0:
+            raw = scored.predictions[0] if scored.predictions.shape[0] == 1 else scored.predictions
+            found = eval_metric(scored.label, raw, self.name, weight=scored.weight, group_id=scored.group)
+            value = float(found[0])
+        mean = yield from _mean(value * weight, weight)
+        return mean
+
+    def _weight(self, scored: Scored) -> float:
+        if self.by_group and scored.group is not None:
+            return float(np.count_nonzero(np.diff(scored.group.view(np.int64))) + 1) if scored.group.size else 0.0
+        return float(scored.label.shape[0]) if scored.weight is None else float(scored.weight.sum(dtype=np.float64))
+
+
+def _mean(total: float, weight: float) -> Generator[NDArray[np.int64], NDArray[np.int64], float]:
+    """Σ totals / Σ weights over the ranks, in exact sums, so that the order of ranks does not matter."""
+    sums = yield np.concatenate([_limbs(total), _limbs(weight)])
+    totals, weights = (to_float(_number(half)) for half in (sums[:_LIMBS], sums[_LIMBS:]))
+    return totals / weights if weights > 0.0 else 0.0
+
+
+def _limbs(value: float) -> NDArray[np.int64]:
+    """A float as an exact number in limbs that ranks may add: int64 [_LIMBS], low ones first, all of the number's sign."""
+    exact = exact_sums(np.array([value]))[0]
+    sign, rest = (-1 if exact < 0 else 1), abs(exact)
+    limbs = np.zeros(_LIMBS, np.int64)
+    for position in range(_LIMBS):
+        limbs[position] = sign * (rest & ((1 << _LIMB_BITS) - 1))
+        rest >>= _LIMB_BITS
+    return limbs
+
+
+def _number(limbs: NDArray[np.int64]) -> int:
+    return sum(limb << (_LIMB_BITS * position) for position, limb in enumerate(limbs.tolist()))
+
+
+def any_metrics(description: str, n_classes: int, loss: str) -> tuple[Metric, ...]:
+    """Metrics that a description stands for: ours where there are any, else CatBoost's own.
+
+    Raises
+    ------
+    ParameterError
+        For a metric that is neither, because its value on all rows does not follow from those on parts.
+    """
+    given = parse_description(description)
+    name = loss.partition(":")[0]
+    if given.metric in METRICS_OF_LOSS.get(name, ()):
+        return make_metrics(description, n_classes, name)
+    if given.metric in NOT_MEANS:
+        fix = "Choose a metric that is a mean over rows or groups, or compute it from the predictions."
+        raise given.refused(f"a metric that parts of the rows add up to, with loss_function={loss!r}", fix)
+    by_group = bool(is_groupwise_metric(description))
+    return (NativeMetric(description, bool(is_maximizable_metric(description)), by_group, bool(given.skip_train)),)

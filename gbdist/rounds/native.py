@@ -1,0 +1,85 @@
+"""One round of one rank: CatBoost itself, one training at a time in a process."""
+
+import fcntl
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import catboost
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.errors import ModelError
+from gbdist.rounds.pools import set_baseline
+
+#: CatBoost's trainings in one process disturb each other (catboost#1898).
+_one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def alone(options: Mapping[str, object]) -> Iterator[None]:
+    """Let one CatBoost train at a time: in this process, and on the GPU that the options name among this machine's processes."""
+    with _one_at_a_time:
+        if options.get("task_type") != "GPU":
+            yield
+            return
+        named = f"{os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}-{options.get('devices', 'all')}".replace(os.sep, "_")
+        with (Path(tempfile.gettempdir()) / f"gbdist-gpu-{named}.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, and when the process dies
+            yield
+
+
+class _Stopper:
+    """CatBoost's callback: stops between two trees. CatBoost takes none on a GPU, where a round is stopped at its end."""
+
+    def __init__(self, wanted: Callable[[], bool]) -> None:
+        self._wanted = wanted
+
+    def after_iteration(self, info: Any) -> bool:
+        """Whether to go on."""
+        return self._wanted()
+
+
+def grow_trees(
+    pool: catboost.Pool,
+    baseline: NDArray[np.float64] | None,
+    options: Mapping[str, object],
+    wanted: Callable[[], bool],
+) -> tuple[catboost.CatBoost, NDArray[np.float64]]:
+    """Train CatBoost on a pool from raw predictions (float64 [dimension, n_rows], or None), while ``wanted`` says so.
+
+    Returns the trees alone, and the value that CatBoost started from: float64 [dimension].
+
+    Raises
+    ------
+    ModelError
+        With CatBoost's own words.
+    """
+    if baseline is not None:
+        set_baseline(pool, baseline)
+    callbacks = None if options.get("task_type") == "GPU" else [_Stopper(wanted)]
+    try:
+        with alone(options):
+            model = catboost.CatBoost(dict(options)).fit(pool, callbacks=callbacks)
+    except catboost.CatBoostError as refusal:
+        problem = f"CatBoost did not train: {refusal}"
+        raise ModelError(
+            problem, "Change the parameter that it names; single-machine CatBoost says the same."
+        ) from None
+    finally:
+        if baseline is not None:
+            set_baseline(pool, np.zeros_like(baseline))  # predictions of a pool contain its baseline
+    scale, bias = model.get_scale_and_bias()
+    start = np.atleast_1d(np.asarray(bias, dtype=np.float64))
+    model.set_scale_and_bias(scale, np.zeros_like(start).tolist())
+    return model, start
+
+
+def predict_raw(model: catboost.CatBoost, pool: catboost.Pool, threads: int) -> NDArray[np.float64]:
+    """Raw predictions of a pool without baseline, float64 [dimension, n_rows]."""
+    values = np.asarray(model.predict(pool, prediction_type="RawFormulaVal", thread_count=threads), dtype=np.float64)
+    return np.atleast_2d(values.T if values.ndim == 2 else values)

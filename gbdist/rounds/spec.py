@@ -1,0 +1,45 @@
+"""What a run of rounds is told, resolved: no defaults left to fill in, no names left to check."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gbdist.boosting.params import BoostParams, Stopping
+from gbdist.metrics.base import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class RoundsSpec:
+    """One run of rounds.
+
+    Parameters
+    ----------
+    options : flat CatBoost parameters of a round's training, without number of trees, seed, threads and device
+    learning_rate, random_strength : CatBoost's, for all rounds together
+    rounds, trees : number of rounds, and of trees that a rank grows in each
+    merge : one of "average", "bagging", "best" (``merge.py``)
+    metrics : the first one decides
+    refit : how leaves are estimated over the rows of all ranks; None where only CatBoost knows the loss, or the kind of trees
+    stopping : ``wait`` counts rounds
+    metric_period : metrics are computed every so many rounds, and after the last one
+    devices : CatBoost's task_type and devices of each rank
+    """
+
+    options: Mapping[str, object]
+    learning_rate: float
+    random_strength: float
+    rounds: int
+    trees: int
+    merge: str
+    refit: BoostParams | None
+    metrics: tuple[Metric, ...]
+    stopping: Stopping
+    use_best_model: bool
+    metric_period: int
+    random_seed: int
+    devices: tuple[Mapping[str, object], ...]
+    listeners_may_stop: bool = False
+    threads: int = 1
+
+    def seed_of(self, rank: int, number: int) -> int:
+        """Seed of one rank's training in one round: no two are alike in a run."""
+        return (self.random_seed + 1_000_003 * number + 7_919 * rank) % (1 << 31)

@@ -1,0 +1,172 @@
+"""``aggregate="models"``: native CatBoost on every worker, merged into one plain model."""
+
+import pickle
+from typing import Any
+
+import catboost
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client
+
+from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
+from gbdist.errors import ClusterError, ModelError, ParameterError
+from gbdist.estimators.devices import choose_devices
+from gbdist.estimators.pool import DaskPool
+
+FEATURES = list("abcdef")
+
+
+@pytest.fixture
+def frame(table: pd.DataFrame) -> dd.DataFrame:
+    return dd.from_pandas(table, npartitions=6, sort=False)
+
+
+def make(client: Client | None = None, kind: type = DaskCatBoostClassifier, **more: Any) -> Any:
+    return kind(aggregate="models", iterations=20, rounds=4, depth=4, client=client, verbose=False, **more)
+
+
+@pytest.mark.parametrize("merge", ["average", "bagging", "best"])
+def test_three_workers_make_one_plain_model(
+    client: Client, frame: dd.DataFrame, table: pd.DataFrame, merge: str, tmp_path: Any
+) -> None:
+    text = frame.assign(y=frame["y"].map({0: "no", 1: "yes"}, meta=("y", object)))
+    model = make(client, merge=merge).fit(text[[*FEATURES, "y"]], "y")
+    assert model.classes_.tolist() == ["no", "yes"]
+    assert model.tree_count_ == (20 if merge == "best" else 60)
+    assert len(model.evals_result_["learn"]["Logloss"]) == 4
+    model.save_model(tmp_path / "model.cbm")
+    plain = catboost.CatBoostClassifier().load_model(str(tmp_path / "model.cbm"))
+    assert plain.predict(table[FEATURES]).tolist() == model.predict(table[FEATURES]).tolist()
+    assert plain.feature_names_ == FEATURES
+    raw = plain.predict(table[FEATURES], prediction_type="RawFormulaVal")
+    loss = np.mean(np.logaddexp(0, raw) - table["y"] * raw)
+    assert loss == pytest.approx(model.evals_result_["learn"]["Logloss"][-1], rel=1e-6)
+    assert (
+        pickle.loads(pickle.dumps(model)).predict(table[FEATURES]).tolist() == plain.predict(table[FEATURES]).tolist()
+    )
+
+
+def test_what_is_given_to_fit_is_used(client: Client, frame: dd.DataFrame, table: pd.DataFrame) -> None:
+    X, y = frame[FEATURES], frame["y"]
+    first = make(client).fit(X, y, sample_weight=frame["w"], eval_set=(X, y))
+    assert set(first.evals_result_) == {"learn", "validation"}
+    assert first.best_iteration_ == 19
+    further = make(client).fit(X, y, init_model=first)
+    assert further.tree_count_ == 120
+    assert further.best_score_["learn"]["Logloss"] < first.best_score_["learn"]["Logloss"]
+
+    class Stops:
+        def after_iteration(self, info: Any) -> bool:
+            return bool(info.iteration < 10)
+
+    assert make(client).fit(X, y, callbacks=[Stops()]).tree_count_ == 30
+    with DaskPool(X, y, client=client) as pool:
+        assert make().fit(pool).tree_count_ == 60
+
+
+def test_regression_multiclass_and_weights_of_classes(client: Client, frame: dd.DataFrame, table: pd.DataFrame) -> None:
+    number = make(client, DaskCatBoostRegressor).fit(frame[list("bcdef")], frame["a"])
+    assert number.score(table[list("bcdef")], table["a"]) > 0.0
+    three = frame.assign(y=frame["y"] + (frame["b"] > 1).astype(int))
+    several = make(client, auto_class_weights="Balanced").fit(three[FEATURES], three["y"])
+    assert several.predict_proba(table[FEATURES]).shape == (5_000, 3)
+    assert several.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        (DaskCatBoostRegressor, {"loss_function": "MAE"}),
+        (DaskCatBoostRegressor, {"loss_function": "Quantile:alpha=0.7", "eval_metric": "Quantile:alpha=0.7"}),
+        (DaskCatBoostClassifier, {"boosting_type": "Ordered"}),
+        (DaskCatBoostClassifier, {"grow_policy": "Lossguide", "max_leaves": 8}),
+        (DaskCatBoostClassifier, {"bootstrap_type": "Bernoulli", "subsample": 0.5, "monotone_constraints": {"a": 1}}),
+        (DaskCatBoostClassifier, {"task_type": "auto"}),
+    ],
+)
+def test_whatever_catboost_takes_is_passed_on(client: Client, frame: dd.DataFrame, kind: type, more: Any) -> None:
+    model = make(client, kind, **more).fit(frame[FEATURES], frame["y"])
+    values = next(iter(model.evals_result_["learn"].values()))
+    assert values[-1] < values[0]
+
+
+def test_small_data_in_memory_need_no_cluster(table: pd.DataFrame) -> None:
+    model = make().fit(table[FEATURES], table["y"])
+    assert model.tree_count_ == 20
+    assert model.score(table[FEATURES], table["y"]) > 0.8
+
+
+REFUSALS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"rounds": 3},
+        "rounds=3 cannot be used: expected it to be left out with aggregate='histograms'. "
+        'Set aggregate="models", or leave it out.',
+    ),
+    (
+        {"aggregate": "trees"},
+        "aggregate='trees' cannot be used: expected one of 'histograms', 'models'. Leave it out for CatBoost's default.",
+    ),
+    (
+        {"aggregate": "models", "dept": 3},
+        "dept=3 cannot be used: expected a parameter of CatBoost. Did you mean depth?",
+    ),
+    (
+        {"aggregate": "models", "text_features": ["a"]},
+        "text_features=['a'] cannot be used: expected nothing in it (there are none). "
+        "Text and embedding features are not trained; turn them into numbers first or drop the column.",
+    ),
+    (
+        {"aggregate": "models", "eval_metric": "Kappa"},
+        "metric='Kappa' cannot be used: expected a metric that parts of the rows add up to, with loss_function='Logloss'. "
+        "Choose a metric that is a mean over rows or groups, or compute it from the predictions.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), REFUSALS)
+def test_parameter_that_cannot_be_used_is_named(table: pd.DataFrame, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        DaskCatBoostClassifier(**given).fit(table[FEATURES], table["y"])
+    assert str(caught.value) == words
+
+
+def test_catboost_refuses_before_anything_is_started(table: pd.DataFrame) -> None:
+    with pytest.raises(ParameterError, match="CatBoost says"):
+        make(grow_policy="Wide").fit(table[FEATURES], table["y"])
+
+
+def test_no_gpu_is_told_and_auto_does_without(client: Client, frame: dd.DataFrame, tasks_left: Any) -> None:
+    with pytest.raises(ClusterError, match=r"has no GPU that CatBoost can use .*set task_type=\"auto\" to use CPUs"):
+        make(client, task_type="GPU").fit(frame[FEATURES], frame["y"])
+    assert tasks_left() == []
+
+
+def test_rank_that_catboost_fails_on_is_named(client: Client, frame: dd.DataFrame) -> None:
+    with pytest.raises(ModelError, match="CatBoost did not train") as caught:
+        make(client, monotone_constraints={"nowhere": 1}).fit(frame[FEATURES], frame["y"])
+    assert any(note.startswith("In rank ") for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("found", "devices", "chosen"),
+    [
+        ([("h", None, 1)], None, ["0"]),
+        ([("h", "0", 1), ("h", "1", 1)], None, ["0", "0"]),  # each worker sees its own alone
+        ([("h", None, 2), ("h", None, 2), ("h", None, 2)], None, ["0", "1", "0"]),
+        ([("h", None, 2), ("g", None, 2)], None, ["0", "0"]),
+        ([("h", None, 4), ("h", None, 4)], "2:3", ["2", "3"]),
+        ([("h", None, 1), ("g", None, 0)], None, ["0", None]),
+    ],
+)
+def test_workers_of_a_host_take_turns(found: list[Any], devices: str | None, chosen: list[str | None]) -> None:
+    ranks = [(f"tcp://{i}", facts) for i, facts in enumerate(found)]
+    wanted = [{} if one is None else {"task_type": "GPU", "devices": one} for one in chosen]
+    assert list(choose_devices(ranks, "auto", devices)) == wanted
+
+
+def test_gpu_that_is_not_there_is_named() -> None:
+    with pytest.raises(ClusterError) as caught:
+        choose_devices([("tcp://a", ("h", None, 2))], "GPU", "0:5")
+    assert str(caught.value) == "Worker tcp://a on h has no GPU 5: it sees 2. Choose devices from 0 to 1."

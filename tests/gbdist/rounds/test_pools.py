@@ -1,0 +1,55 @@
+"""CatBoost finds the bins that the rows were quantized to."""
+
+import tempfile
+from pathlib import Path
+
+import catboost
+import numpy as np
+import pytest
+
+from gbdist.quantize.borders import FeatureBorders
+from gbdist.rounds.pools import make_pool, set_baseline, values_of_bins
+
+from .conftest import MakeTable
+
+
+@pytest.mark.parametrize("nan_mode", ["Min", "Max"])
+def test_pool_of_bins_trains_the_model_of_the_raw_rows(make_table: MakeTable, nan_mode: str) -> None:
+    table = make_table(nan_mode=nan_mode, weighted=True)
+    lines = [
+        f"{feature}\t{border:.9g}" + (f"\t{nan_mode}" if feature == 3 else "")
+        for feature, each in enumerate(table.borders)
+        for border in each.values.tolist()
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "borders.tsv"
+        path.write_text("\n".join(lines))
+        raw = catboost.Pool(table.values, table.rows.label, weight=table.rows.weight)
+        raw.quantize(input_borders=str(path))
+    options = {"iterations": 20, "depth": 5, "loss_function": "RMSE", "verbose": False, "allow_writing_files": False}
+    by_raw = catboost.CatBoost(options).fit(raw)
+    by_bins = catboost.CatBoost(options).fit(make_pool(table.rows, table.borders, table.names))
+    assert by_bins.predict(table.values).tolist() == by_raw.predict(table.values).tolist()
+    assert by_bins.feature_names_ == list(table.names)
+
+
+@pytest.mark.parametrize(
+    ("borders", "treatment", "values"),
+    [
+        ([], "AsIs", [0.0]),
+        ([1.5], "AsIs", [1.5, np.nextafter(np.float32(1.5), np.float32(np.inf))]),
+        ([-np.finfo(np.float32).max, 0.0], "AsFalse", [np.nan, 0.0, np.float32(1e-45)]),
+        ([0.0, np.finfo(np.float32).max], "AsTrue", [0.0, np.finfo(np.float32).max, np.nan]),
+    ],
+)
+def test_every_bin_has_a_value_in_it(borders: list[float], treatment: str, values: list[float]) -> None:
+    found = values_of_bins(FeatureBorders(np.array(borders, np.float32), treatment))
+    np.testing.assert_array_equal(found, np.array(values, np.float32))
+
+
+def test_baseline_is_by_row(make_table: MakeTable) -> None:
+    table = make_table(n_rows=100)
+    pool = make_pool(table.rows, table.borders, table.names)
+    start = np.arange(200.0).reshape(2, 100)
+    set_baseline(pool, start)
+    assert np.array_equal(np.asarray(pool.get_baseline()).T, start)
