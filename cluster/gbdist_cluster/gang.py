@@ -66,12 +66,9 @@ def run_on_gang(
 
     Parameters
     ----------
-    routine
-        Called with a ``RankContext``; it must be what cloudpickle takes.
-    members
-        At least one; each address once.
-    shared
-        Given to every rank; travels to each worker once.
+    routine : called with a ``RankContext``; it must be what cloudpickle takes
+    members : at least one; each address once
+    shared : given to every rank; travels to each worker once
     listener
         Called in this thread with each message of ``context.emit`` and ``context.ask``, in each rank's order. Its
         answer counts for ``ask`` alone: true asks the routine to stop. An error in it ends the run and is raised.

@@ -23,7 +23,7 @@ def look_for_gpus() -> GpuFacts:
 
 
 def devices_of(
-    client: Client, members: Sequence[str], task_type: str, devices: str | None
+    client: Client, members: Sequence[str], task_type: str, devices: tuple[int, ...] | None
 ) -> tuple[Mapping[str, object], ...]:
     """CatBoost's device parameters of each rank; ClusterError where a GPU is asked for and a worker has none."""
     if task_type == "CPU":
@@ -39,15 +39,15 @@ def devices_of(
     return choose_devices([(address, found[address]) for address in members], task_type, devices)
 
 
-def devices_here(task_type: str, devices: str | None) -> Mapping[str, object]:
+def devices_here(task_type: str, devices: tuple[int, ...] | None) -> Mapping[str, object]:
     """The same for one rank in this process."""
     return {} if task_type == "CPU" else choose_devices([("of this process", look_for_gpus())], task_type, devices)[0]
 
 
 def choose_devices(
-    ranks: Sequence[tuple[str, GpuFacts]], task_type: str, devices: str | None
+    ranks: Sequence[tuple[str, GpuFacts]], task_type: str, devices: tuple[int, ...] | None
 ) -> tuple[Mapping[str, object], ...]:
-    """Deal out GPUs: workers of a host that see the same ones take turns. ``devices`` is CatBoost's list, such as "0:1".
+    """Deal out GPUs: workers of a host that see the same ones take turns. ``devices`` are those that may be used, None for all.
 
     A worker that sees no GPU trains on its CPU with ``task_type="auto"``, and is an error with "GPU".
     """
@@ -62,7 +62,7 @@ def choose_devices(
                 )
             chosen.append({})
             continue
-        usable = [int(number) for number in devices.split(":")] if devices else list(range(count))
+        usable = devices or tuple(range(count))
         missing = [number for number in usable if number >= count]
         if missing:
             raise ClusterError(

@@ -1,45 +1,61 @@
 """Metrics that are CatBoost's alone: each rank lets CatBoost evaluate its rows, and the values are averaged by weight.
 
-That is the value of all rows where a metric is a mean over rows, over groups or over pairs within groups, as most are. Metrics
-that are not means are refused here; those of ``metrics.make`` are global by themselves.
+That is the value of all rows where a metric is a mean over rows or over groups, as most are. Metrics that are not means are
+refused here; those of ``metrics.make`` are global by themselves.
 """
 
 from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
+from catboost import CatBoostError
 from catboost.core import is_groupwise_metric, is_maximizable_metric
 from catboost.utils import eval_metric
 from numpy.typing import NDArray
 
+from gbdist.errors import ModelError
 from gbdist.metrics.base import Metric, Scored
 from gbdist.metrics.description import parse_description
 from gbdist.metrics.make import METRICS_OF_LOSS, make_metrics
 from gbdist.metrics.sums import Rounds
 from gbdist.quantize.exact import exact_sums, to_float
 
-#: Metrics that the values of parts do not add up to, and that ``metrics.make`` has only beside some losses, or not at all.
-NOT_MEANS = frozenset(
+#: Metrics that are means over rows, or over groups: what parts of the rows have adds up to what all have.
+MEANS = frozenset(
     {
-        "AUC",
-        "BalancedAccuracy",
-        "BalancedErrorRate",
-        "F",
-        "F1",
-        "Kappa",
-        "MCC",
-        "MedianAbsoluteError",
-        "NormalizedGini",
-        "NumErrors",
-        "PRAUC",
-        "Precision",
-        "QueryAUC",
-        "R2",
-        "Recall",
-        "TotalF1",
-        "WKappa",
+        "CrossEntropy",
+        "DCG",
+        "ERR",
+        "Expectile",
+        "FairLoss",
+        "Focal",
+        "HammingLoss",
+        "HingeLoss",
+        "Huber",
+        "LogCosh",
+        "LogLinQuantile",
+        "Logloss",
+        "Lq",
+        "MAP",
+        "MAPE",
+        "MRR",
+        "MSLE",
+        "MultiClass",
+        "MultiClassOneVsAll",
+        "NDCG",
+        "PFound",
+        "Poisson",
+        "PrecisionAt",
+        "Quantile",
+        "RMSEWithUncertainty",
+        "RecallAt",
+        "SMAPE",
+        "Tweedie",
+        "ZeroOneLoss",
     }
 )
+#: Ours, whatever the regression loss.
+_OF_NUMBERS = ("MAE", "R2", "RMSE")
 _LIMB_BITS = 32
 _LIMBS = 72  # of an exact sum, which has at most 1024 + 1126 + 64 bits
 
@@ -58,8 +74,12 @@ class NativeMetric:
         weight = self._weight(scored)
         value = 0.0
         if weight > 0.0:
-            raw = scored.predictions[0] if scored.predictions.shape[0] == 1 else scored.predictions
-            found = eval_metric(scored.label, raw, self.name, weight=scored.weight, group_id=scored.group)
+            raw = scored.predictions[0] if scored.predictions.shape[0] == 1 else scored.predictions.T
+            how = {"weight": scored.weight, "group_id": scored.group, "thread_count": 1}
+            try:
+                found = eval_metric(scored.label, raw, self.name, **how)
+            except CatBoostError as error:
+                raise ModelError(f"CatBoost cannot compute {self.name} ({error})", "Choose another metric.") from None
             value = float(found[0])
         mean = yield from _mean(value * weight, weight)
         return mean
@@ -92,6 +112,11 @@ def _number(limbs: NDArray[np.int64]) -> int:
     return sum(limb << (_LIMB_BITS * position) for position, limb in enumerate(limbs.tolist()))
 
 
+def can_be_added_up(name: str) -> bool:
+    """Whether a metric without its options is one of ``any_metrics`` beside every loss, or its own."""
+    return name in MEANS or name in _OF_NUMBERS or name in METRICS_OF_LOSS
+
+
 def any_metrics(description: str, n_classes: int, loss: str) -> tuple[Metric, ...]:
     """Metrics that a description stands for: ours where there are any, else CatBoost's own.
 
@@ -104,7 +129,9 @@ def any_metrics(description: str, n_classes: int, loss: str) -> tuple[Metric, ..
     name = loss.partition(":")[0]
     if given.metric in METRICS_OF_LOSS.get(name, ()):
         return make_metrics(description, n_classes, name)
-    if given.metric in NOT_MEANS:
+    if given.metric in _OF_NUMBERS and n_classes == 1:
+        return make_metrics(description, 1, "RMSE")
+    if given.metric not in MEANS:
         fix = "Choose a metric that is a mean over rows or groups, or compute it from the predictions."
         raise given.refused(f"a metric that parts of the rows add up to, with loss_function={loss!r}", fix)
     by_group = bool(is_groupwise_metric(description))

@@ -6,7 +6,7 @@ are exchanged; the merge makes one step of them, which every rank adds to its pr
 
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import catboost
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
 from gbdist.boosting.noise import noise_left
 from gbdist.boosting.population import survey_population, with_weights
@@ -79,20 +80,23 @@ def run_rounds(
     ``listeners`` are heard on this rank; a True answer to ``TreeGrown`` ends the run on all ranks. ``wanted`` is asked between
     trees, and ends this rank's training when it says no.
     """
-    run = _Run(data, spec, collective, wanted)
-    run.tell(listeners, run.started())
-    while run.stopped is None:
-        run.add_round()
-        wants_stop = run.tell(listeners, run.grown())
-        run.decide(wants_stop)
-    run.tell(listeners, RunFinished(run.rounds_done * spec.trees, run.stopped))
-    return run.result()
+    with Crew(spec.threads) as crew:
+        run = _Run(data, spec, collective, crew, wanted)
+        run.tell(listeners, run.started())
+        while run.stopped is None:
+            run.add_round()
+            wants_stop = run.tell(listeners, run.grown())
+            run.decide(wants_stop)
+        run.tell(listeners, RunFinished(spec.trees_until(run.rounds_done), run.stopped))
+        return run.result()
 
 
 class _Run:
     """State of one run on one rank: predictions of all sets, models so far, and what the last round told."""
 
-    def __init__(self, data: RankData, spec: RoundsSpec, collective: Collective, wanted: Callable[[], bool]) -> None:
+    def __init__(
+        self, data: RankData, spec: RoundsSpec, collective: Collective, crew: Crew, wanted: Callable[[], bool]
+    ) -> None:
         self.spec, self.collective, self._wanted = spec, collective, wanted
         rows = (data.train, *data.evals)
         populations = [survey_population(one, collective) for one in rows]
@@ -109,7 +113,7 @@ class _Run:
         self.merging = Merging(_shares(self.sets[0].rows, collective), spec.metrics[0], collective, spec.threads)
         self._refit: LeafRefit | None = None
         if spec.refit is not None and spec.merge == "average" and collective.size > 1:
-            self._refit = LeafRefit(replace(spec.refit, threads=spec.threads), self.sets[0], self.merging)
+            self._refit = LeafRefit(spec.refit, self.sets[0], self.merging, crew)
         self.detector = Detector(spec.stopping, spec.metrics[0].is_max_optimal)
         self.rounds_done = 0
         self.stopped: str | None = None
@@ -147,7 +151,7 @@ class _Run:
         spec, rank = self.spec, self.collective.rank
         options = dict(spec.options) | dict(spec.devices[rank])
         options |= {
-            "iterations": spec.trees,
+            "iterations": spec.trees_in(number),
             "random_seed": spec.seed_of(rank, number),
             "thread_count": spec.threads,
             "verbose": False,
@@ -156,7 +160,7 @@ class _Run:
             "allow_const_label": True,
         }
         # CatBoost's score noise fades out as a model grows, and each round is a new model to it.
-        grown = number * spec.trees
+        grown = spec.trees_until(number)
         faded = noise_left(self.sets[0].population.n_rows, grown, spec.learning_rate)
         options["random_strength"] = spec.random_strength * faded
         if not first:
@@ -220,9 +224,7 @@ class _Run:
     def started(self) -> RunStarted:
         """The first event."""
         train = self.sets[0]
-        return RunStarted(
-            self.spec.rounds * self.spec.trees, train.population.n_rows, train.rows.n_features, self.collective.size
-        )
+        return RunStarted(self.spec.iterations, train.population.n_rows, train.rows.n_features, self.collective.size)
 
     def grown(self) -> TreeGrown:
         """The event of the newest round, under the number of its last tree."""
@@ -230,7 +232,7 @@ class _Run:
         return TreeGrown(self._last_tree(self.rounds_done - 1), self._metrics, best, self.detector.best_value)
 
     def _last_tree(self, number: int) -> int:
-        return -1 if number < 0 else (number + 1) * self.spec.trees - 1
+        return self.spec.trees_until(number + 1) - 1
 
     @staticmethod
     def tell(listeners: Sequence[Listener], event: Event) -> bool:

@@ -47,4 +47,4 @@ def best_model(models: Sequence[catboost.CatBoost], data: RoundSet, merging: Mer
         found, _ = evaluate_many(jobs, np.empty(0, np.int64), merging.collective.all_reduce)
         value = found[0][merging.deciding.name]
         values.append(value if merging.deciding.is_max_optimal else -value)
-    return int(np.nanargmax(values))
+    return int(np.argmax(np.where(np.isnan(values), -np.inf, values)))

@@ -4,10 +4,11 @@ import fcntl
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import catboost
 import numpy as np
@@ -18,19 +19,48 @@ from gbdist.rounds.pools import set_baseline
 
 #: CatBoost's trainings in one process disturb each other (catboost#1898).
 _one_at_a_time = threading.Lock()
+#: How long a rank waits for another training, and how often it looks whether it is still wanted itself.
+WAIT_SECONDS = 3600.0
+_LOOK_SECONDS = 0.1
 
 
 @contextmanager
-def alone(options: Mapping[str, object]) -> Iterator[None]:
-    """Let one CatBoost train at a time: in this process, and on the GPU that the options name among this machine's processes."""
-    with _one_at_a_time:
+def alone(options: Mapping[str, object], wanted: Callable[[], bool]) -> Iterator[None]:
+    """Let one CatBoost train at a time: in this process, and on the GPU that the options name among a user's processes.
+
+    Raises ModelError if it is not ``wanted`` any more while it waits, or has waited for ``WAIT_SECONDS``.
+    """
+    _wait_until(lambda: _one_at_a_time.acquire(timeout=_LOOK_SECONDS), wanted)
+    try:
         if options.get("task_type") != "GPU":
             yield
             return
         named = f"{os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}-{options.get('devices', 'all')}".replace(os.sep, "_")
-        with (Path(tempfile.gettempdir()) / f"gbdist-gpu-{named}.lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, and when the process dies
+        path = Path(tempfile.gettempdir()) / f"gbdist-gpu-{os.getuid()}-{named}.lock"
+        with path.open("a") as file:
+            _wait_until(lambda: _locked(file), wanted)  # given back when the file is closed, and when the process dies
             yield
+    finally:
+        _one_at_a_time.release()
+
+
+def _locked(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        threading.Event().wait(_LOOK_SECONDS)
+        return False
+    return True
+
+
+def _wait_until(done: Callable[[], bool], wanted: Callable[[], bool]) -> None:
+    end = time.monotonic() + WAIT_SECONDS
+    while not done():
+        if not wanted() or time.monotonic() > end:
+            raise ModelError(
+                f"Another training of CatBoost in this process, or on this GPU, did not end within {WAIT_SECONDS:g} s",
+                "Wait for it to end, or stop it.",
+            )
 
 
 class _Stopper:
@@ -63,7 +93,7 @@ def grow_trees(
         set_baseline(pool, baseline)
     callbacks = None if options.get("task_type") == "GPU" else [_Stopper(wanted)]
     try:
-        with alone(options):
+        with alone(options, wanted):
             model = catboost.CatBoost(dict(options)).fit(pool, callbacks=callbacks)
     except catboost.CatBoostError as refusal:
         problem = f"CatBoost did not train: {refusal}"

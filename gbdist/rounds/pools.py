@@ -33,8 +33,13 @@ def values_of_bins(borders: FeatureBorders) -> NDArray[np.float32]:
     return values
 
 
-def make_pool(rows: Rows, borders: Sequence[FeatureBorders], names: Sequence[str]) -> catboost.Pool:
-    """A quantized pool of a rank's rows, without baseline; values that stand for bins are held for a moment, 4 bytes a cell."""
+def make_pool(rows: Rows, borders: Sequence[FeatureBorders], names: Sequence[str]) -> catboost.Pool | None:
+    """A quantized pool of a rank's rows, without baseline; None without rows.
+
+    Values that stand for bins are held for a moment, 4 bytes a cell.
+    """
+    if rows.n_rows == 0:
+        return None
     matrix = np.empty((rows.n_rows, rows.n_features), dtype=np.float32, order="F")
     for feature, each in enumerate(borders):
         values = values_of_bins(each)

@@ -4,7 +4,7 @@ A mean of models that were trained on parts of the rows is as noisy as the parts
 on from is worse still: each rank fits what is left of the noise of its own rows again and again. What a rank's few rows are good
 enough for is the splits. So the ranks' trees are taken in turn, and each gets the values that Newton steps over all rows give it
 where the merged model stands, with the learning rate divided by the number of ranks: as many trees as ranks make one step.
-(Measured in docs/choosing.md.)
+(Measured in docs/decisions/0014.)
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,9 @@ from gbdist.rounds.sets import RoundSet, largest_of_all
 class LeafRefit:
     """Estimates the leaves of trees over all rows, one after the other; ``params`` say how, as for trees grown exactly."""
 
-    def __init__(self, params: BoostParams, train: RoundSet, merging: Merging) -> None:
+    def __init__(self, params: BoostParams, train: RoundSet, merging: Merging, crew: Crew) -> None:
         self._params, self._merging = params, merging
-        self._crew = Crew(params.threads)
-        self._estimator = LeafEstimator(params, train.population, merging.collective, self._crew)
+        self._estimator = LeafEstimator(params, train.population, merging.collective, crew)
 
     def refit(self, models: Sequence[catboost.CatBoost], sets: Sequence[RoundSet]) -> None:
         """Give the trees of a round new leaf values, and move the predictions of all sets on by them.

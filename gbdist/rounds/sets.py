@@ -18,21 +18,26 @@ from gbdist.rounds.native import predict_raw
 class RoundSet:
     """Rows of one data set on one rank.
 
-    ``predictions`` is float64 [dimension, n_rows]: those of the merged model, IN and OUT.
+    ``predictions`` is float64 [dimension, n_rows]: those of the merged model, IN and OUT. Without rows there is no pool: CatBoost
+    has none.
     """
 
     name: str
     rows: Rows
-    pool: catboost.Pool
+    pool: catboost.Pool | None
     population: Population
     predictions: NDArray[np.float64]
 
     def update_of(self, model: catboost.CatBoost, threads: int) -> NDArray[np.float64]:
         """Raw predictions of one model, float64 [dimension, n_rows]."""
+        if self.pool is None:
+            return np.zeros_like(self.predictions)
         return predict_raw(model, self.pool, threads)
 
     def leaves_of(self, model: catboost.CatBoost, tree: int, threads: int) -> NDArray[np.uint16]:
         """Leaf of each row in one tree of a model, uint16 [n_rows]."""
+        if self.pool is None:
+            return np.empty(0, np.uint16)
         found = model.calc_leaf_indexes(self.pool, ntree_start=tree, ntree_end=tree + 1, thread_count=threads)
         return np.ascontiguousarray(found[:, 0], dtype=np.uint16)
 

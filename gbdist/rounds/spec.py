@@ -15,7 +15,7 @@ class RoundsSpec:
     ----------
     options : flat CatBoost parameters of a round's training, without number of trees, seed, threads and device
     learning_rate, random_strength : CatBoost's, for all rounds together
-    rounds, trees : number of rounds, and of trees that a rank grows in each
+    iterations, rounds : number of trees that a rank grows, and of rounds that it grows them in
     merge : one of "average", "bagging", "best" (``merge.py``)
     metrics : the first one decides
     refit : how leaves are estimated over the rows of all ranks; None where only CatBoost knows the loss, or the kind of trees
@@ -27,8 +27,8 @@ class RoundsSpec:
     options: Mapping[str, object]
     learning_rate: float
     random_strength: float
+    iterations: int
     rounds: int
-    trees: int
     merge: str
     refit: BoostParams | None
     metrics: tuple[Metric, ...]
@@ -39,6 +39,15 @@ class RoundsSpec:
     devices: tuple[Mapping[str, object], ...]
     listeners_may_stop: bool = False
     threads: int = 1
+
+    def trees_in(self, number: int) -> int:
+        """Trees that a rank grows in a round: as many in each, and one more in the first ones where they do not divide."""
+        return self.trees_until(number + 1) - self.trees_until(number)
+
+    def trees_until(self, number: int) -> int:
+        """Trees that a rank has grown before one round."""
+        each, more = divmod(self.iterations, self.rounds)
+        return number * each + min(number, more)
 
     def seed_of(self, rank: int, number: int) -> int:
         """Seed of one rank's training in one round: no two are alike in a run."""

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 from distributed.comm import connect
@@ -71,9 +72,12 @@ class CommChannel:
         """Take the next message of ``source``, however long its rank computes, as long as it beats."""
         began = time.perf_counter()
         try:
-            arrived = self._lanes.receive(source, self._check_awake) if source in self._lanes else None
-            # A lane that has ended does not say why: the link will.
-            arrived = arrived or self._next_of(source)
+            if source in self._lanes:
+                arrived = self._lanes.receive(source, self._check_awake)
+                if arrived is None:
+                    self._wait_for_word_on(source)
+            else:
+                arrived = self._next_of(source)
         finally:
             self.traffic.seconds_waited += time.perf_counter() - began
         if arrived is None:
@@ -107,6 +111,18 @@ class CommChannel:
             return asyncio.get_running_loop() is self.loop
         except RuntimeError:  # no loop runs in this thread
             return False
+
+    def _wait_for_word_on(self, source: int) -> None:
+        """Wait until the link says why a lane has ended: goodbye, or a loss. A peer that lives on is given up after a while."""
+        end = time.monotonic() + self.deadline
+        while not self._links[source].left:
+            self._check()
+            left = end - time.monotonic()
+            if left <= 0:
+                self.call_and_wait(self._lost, source, "broke its second connection")
+                continue
+            with suppress(queue.Empty):
+                self._inboxes[source].get(timeout=left)
 
     def _next_of(self, source: int) -> tuple[int, Payload] | None:
         while True:
@@ -185,7 +201,11 @@ class CommChannel:
         if self._shut or self._joined(source) or source not in self._links:
             comm.abort()
             return
-        self._lanes.add(source, answer_lane(comm), dialled=False)
+        try:
+            self._lanes.add(source, answer_lane(comm), dialled=False)
+        except OSError:  # the peer learns of it by the end of the connection
+            comm.abort()
+            return
         self._changed.set()
         await self._lanes_over.wait()
 
@@ -196,11 +216,11 @@ class CommChannel:
             await comm.write(self._introduction(peer, lane=True))
             async with asyncio.timeout(self.deadline):
                 sock = await dial_lane(comm)
-        except (OSError, TimeoutError):
-            sock = None
+        except Exception as error:  # of many kinds, as in ``_dial``
+            self._lost(peer, f"did not take a second connection ({type(error).__name__}: {error})")
+            return
         if sock is None:
-            # The link is up, and tells if the peer is gone.
-            self._lost(peer, f"did not take a second connection within {self.deadline:g} s")
+            self._lost(peer, "hung up on a second connection")
             return
         if not self._shut:
             self._lanes.add(peer, sock, dialled=True)

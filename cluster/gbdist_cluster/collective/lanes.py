@@ -31,9 +31,14 @@ def socket_of(comm: Any) -> socket.socket | None:
 
 
 def _detach(comm: Any) -> socket.socket:
-    """Keep the event loop from reading what arrives."""
+    """Keep the event loop from reading what arrives, and the system from giving up a peer that computes and does not read."""
+    sock: socket.socket | None = comm.stream.socket
+    if sock is None:
+        raise OSError("the connection is closed")
     comm.stream.io_loop.remove_handler(comm.stream.fileno())
-    sock: socket.socket = comm.stream.socket
+    if hasattr(socket, "TCP_USER_TIMEOUT") and sock.family in (socket.AF_INET, socket.AF_INET6):
+        # Dask lets the system end a connection on which nothing is taken for half a minute; the link knows who is alive.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
     return sock
 
 

@@ -28,10 +28,9 @@ class Aggregation:
     rounds: int | None
     merge: str
 
-    def rounds_of(self, iterations: int) -> tuple[int, int]:
-        """Number of rounds, and of trees in each, that make about ``iterations`` trees a rank: never more."""
-        rounds = min(self.rounds or max(1, iterations // TREES_A_ROUND), iterations)
-        return rounds, iterations // rounds
+    def rounds_of(self, iterations: int) -> int:
+        """Number of rounds in which a rank grows its trees: none without a tree."""
+        return min(self.rounds or max(1, iterations // TREES_A_ROUND), iterations)
 
 
 def aggregation_of(given: Mapping[str, object]) -> Aggregation | None:

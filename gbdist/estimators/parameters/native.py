@@ -1,10 +1,12 @@
 """Parameters of rounds of native CatBoost, checked as far as they can be before any data are seen."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Final
 
 import catboost
+from catboost.core import is_classification_objective, is_regression_objective
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.canonical import did_you_mean, keep_one, refuse_together
@@ -91,9 +93,41 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool) -> dict[s
         rule = _RULES.get(key, TABLE[key] if key in _OURS | _REFUSED else None)
         checked[key] = plain_value(value) if rule is None else check_value(name, value, rule, classifier=classifier)
     refuse_together(checked, written)
+    if "loss_function" in checked:
+        _check_loss(written["loss_function"], str(checked["loss_function"]), classifier)
+    if "devices" in checked:
+        checked["devices"] = device_numbers(written["devices"])
     loss = {"loss_function": "Logloss" if classifier else "RMSE"}
     catboost_defaults({**loss, **asked_of_catboost(checked)}, ANY_DATA, written)
     return checked
+
+
+def _check_loss(written: Written, loss: str, classifier: bool) -> None:
+    """Refuse a loss of the other estimator, as CatBoost's own estimators do."""
+    if classifier and not is_classification_objective(loss):
+        fix = "Use DaskCatBoostRegressor, or another loss."
+        raise ParameterError(written.name, written.value, "a loss of CatBoost's for classes", fix)
+    if not classifier and not is_regression_objective(loss):
+        fix = "Use DaskCatBoostClassifier for classes, or another loss."
+        raise ParameterError(written.name, written.value, "a loss of CatBoost's for one number a row", fix)
+
+
+def device_numbers(written: Written) -> tuple[int, ...]:
+    """GPUs in CatBoost's notation, "0:2" or "0-3", a number or a list of numbers."""
+    given = written.value
+    listed = [given] if isinstance(given, int | str) else list(given) if isinstance(given, list | tuple) else []
+    numbers: list[int] = []
+    for piece in (piece for one in listed for piece in str(one).split(":")):
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", piece.strip())
+        if found is None:
+            numbers.clear()
+            break
+        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+    if not numbers:
+        raise ParameterError(
+            written.name, given, 'numbers of GPUs, such as "0", "0:2" or "0-3"', "Leave it out to use all."
+        )
+    return tuple(numbers)
 
 
 def _catboost_names() -> set[str]:
@@ -113,6 +147,8 @@ def asked_of_catboost(checked: Mapping[str, object]) -> dict[str, object]:
         "loss_function",
     )
     asked = passed_on(checked) | {name: checked[name] for name in ours if name in checked}
+    if checked.get("task_type") == "GPU":
+        asked["task_type"] = "GPU"
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asked.items()

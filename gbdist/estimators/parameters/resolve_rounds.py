@@ -18,9 +18,12 @@ from gbdist.estimators.parameters.resolve import (
     use_best_model,
 )
 from gbdist.metrics.base import Metric
-from gbdist.metrics.native import any_metrics
+from gbdist.metrics.native import any_metrics, can_be_added_up
 from gbdist.objectives import LOSSES, make_objective
 from gbdist.rounds.spec import RoundsSpec
+
+#: CatBoost takes no baseline for these, so there is no second round.
+_NO_BASELINE = frozenset({"RMSEWithUncertainty"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class ResolvedRounds:
     all_threads: bool
     dimension: int
     task_type: str
-    devices: str | None
+    devices: tuple[int, ...] | None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -57,23 +60,46 @@ def resolve_rounds(checked: Mapping[str, Any], facts: DataFacts, aggregation: Ag
         asked["boost_from_average"] = False
     pool = PoolFacts(facts.rows, facts.features, facts.label_min, facts.label_max, best_model)
     options = catboost_defaults(asked, pool)
-    boosting = options["boosting_options"]
-    detector = boosting["od_config"]
-    rounds, trees = aggregation.rounds_of(boosting["iterations"])
     n_classes = 2 if loss in ("Logloss", "CrossEntropy") else len(classes or (0,))
     native = {**_for_all_rows(options), **passed_on(checked), "loss_function": loss}
     if classes is not None and loss != "CrossEntropy":
         native["class_names"] = list(range(len(classes)))  # a rank may not have seen all of them
     threads = checked.get("thread_count", -1)
-    metrics = _metrics(checked, n_classes, loss)
-    spec = RoundsSpec(
+    return ResolvedRounds(
+        spec=_spec(checked, options, aggregation, native, _metrics(checked, n_classes, loss), n_classes, best_model),
+        options=options_for_the_model(options, checked, facts, weights),
+        class_weights=weights,
+        all_threads=threads == -1,
+        dimension=n_classes if loss.startswith("MultiClass") else 1,
+        task_type=str(checked.get("task_type", "CPU")),
+        devices=checked.get("devices"),
+    )
+
+
+def _spec(
+    checked: Mapping[str, Any],
+    options: Mapping[str, Any],
+    aggregation: Aggregation,
+    native: Mapping[str, object],
+    metrics: tuple[Metric, ...],
+    n_classes: int,
+    best_model: bool,
+) -> RoundsSpec:
+    boosting = options["boosting_options"]
+    detector, iterations = boosting["od_config"], int(boosting["iterations"])
+    rounds = aggregation.rounds_of(iterations)
+    if rounds > 1 and native["loss_function"] in _NO_BASELINE:
+        expected = f"1 with loss_function={native['loss_function']!r}, which CatBoost cannot go on with"
+        raise ParameterError("rounds", rounds, expected, "Set rounds=1.")
+    trees = -(-iterations // rounds)  # of the largest round
+    return RoundsSpec(
         options=native,
         learning_rate=boosting["learning_rate"],
         random_strength=options["tree_learner_options"]["random_strength"],
+        iterations=iterations,
         rounds=rounds,
-        trees=trees,
         merge=aggregation.merge,
-        refit=_refit(checked, options, loss, n_classes, metrics),
+        refit=_refit(checked, options, str(native["loss_function"]), n_classes, metrics),
         metrics=metrics,
         stopping=Stopping(
             kind=detector["type"],
@@ -85,16 +111,7 @@ def resolve_rounds(checked: Mapping[str, Any], facts: DataFacts, aggregation: Ag
         metric_period=max(1, int(checked.get("metric_period", 1)) // trees),
         random_seed=checked.get("random_seed", options["random_seed"]),
         devices=(),
-        threads=max(int(threads), 1),
-    )
-    return ResolvedRounds(
-        spec=spec,
-        options=options_for_the_model(options, checked, facts, weights),
-        class_weights=weights,
-        all_threads=threads == -1,
-        dimension=n_classes if loss.startswith("MultiClass") else 1,
-        task_type=str(checked.get("task_type", "CPU")),
-        devices=None if checked.get("devices") is None else str(checked["devices"]),
+        threads=max(int(checked.get("thread_count", -1)), 1),
     )
 
 
@@ -132,7 +149,12 @@ def _metrics(checked: Mapping[str, Any], n_classes: int, loss: str) -> tuple[Met
         names = ", ".join(metric.name for metric in deciding)
         raise ParameterError("eval_metric", decides, "one value", f"It has one for each class: choose one of {names}.")
     made: dict[str, Metric] = {}
-    for description in (decides, loss, *checked.get("custom_metric", ())):
+    for description in (decides, *_as_metric(loss), *checked.get("custom_metric", ())):
         for metric in any_metrics(description, n_classes, loss):
             made.setdefault(metric.name, metric)
     return tuple(made.values())
+
+
+def _as_metric(loss: str) -> tuple[str, ...]:
+    """The loss beside the metric that decides, where its values on parts of the rows add up."""
+    return (loss,) if can_be_added_up(loss.partition(":")[0]) else ()

@@ -39,6 +39,10 @@ class Room:
         limits = [worker.memory_limit for worker in workers]
         return cls(sum(worker.threads for worker in workers), sum(limits) if all(limits) else 0)
 
+    def shared_by(self, data_sets: int) -> "Room":
+        """The room of each of several data sets that are prepared at once."""
+        return Room(max(1, self.threads // data_sets), self.memory // data_sets)
+
     def wave(self, weight: Weight | None) -> int:
         """How many partitions are computed together; at least one. ``weight`` is None before anything is known."""
         if weight is None or not self.memory:

@@ -61,7 +61,7 @@ def quantize_sets(
     Borders are chosen from the first set by ``rules``, or are those that ``rules`` knows.
     """
     with FutureScope() as scope:
-        room = Room.of(check_workers(client))
+        room = Room.of(check_workers(client)).shared_by(len({id(source.parts) for source in sources}) or 1)
         surveyed = _survey(client, sources, workers, room, scope, samples=not isinstance(rules, Known))
         surveys = [data.survey for data in surveyed]
         first = rules.survey if isinstance(rules, Known) else surveys[0]

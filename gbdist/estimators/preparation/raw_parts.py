@@ -91,6 +91,11 @@ class RawParts:
         """Whether nothing has to be computed (again)."""
         return len(self._here) == self.n_parts
 
+    @property
+    def computes_features(self) -> bool:
+        """Whether the features themselves come and go, rather than a label or weight beside them alone."""
+        return self._lazy is not None and self._lazy.computes(0)
+
     def format_of(self, split: RowSplit | None) -> PartFormat:
         """How to take one side of the partitions apart."""
         return replace(self._format, split=split)

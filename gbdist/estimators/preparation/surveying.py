@@ -114,7 +114,7 @@ class SurveyRun:
         self._weigh()
         let_go = range(max(wave.start, self._kept()), wave.stop)
         self._raw.let_go(let_go, self._scope)
-        if let_go and not self._raw.stays:
+        if let_go and not self._raw.stays and self._raw.computes_features:
             self._where[let_go.start : let_go.stop] = [None] * len(let_go)
 
     def _count(self, wave: range) -> None:

@@ -417,3 +417,17 @@ def test_a_message_that_is_lost_ends_the_run(workers: list[Any], run_ranks: Rank
     errors = run_ranks(workers, routine)
     assert [type(error) for error in errors] == [PeerLost] * 3
     assert any(happened in str(error) for error in errors)
+
+
+def test_lane_broken_while_the_link_lives(workers: list[Any], run_ranks: Ranks) -> None:
+    def routine(collective: CommCollective) -> object:
+        collective.all_reduce(ONES)
+        if collective.rank == 1:
+            lane = collective._comm_channel._lanes._lanes[0]
+            lane.sock.shutdown(socket.SHUT_RDWR)
+        while True:
+            collective.all_reduce(ONES)
+
+    found = run_ranks(workers, routine, deadline=1.0)
+    assert {type(error) for error in found} == {PeerLost}
+    assert any("broke its second connection" in str(error) for error in found)

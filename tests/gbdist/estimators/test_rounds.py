@@ -13,6 +13,8 @@ from distributed import Client
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
 from gbdist.errors import ClusterError, ModelError, ParameterError
 from gbdist.estimators.devices import choose_devices
+from gbdist.estimators.parameters.catboost_options import Written
+from gbdist.estimators.parameters.native import device_numbers
 from gbdist.estimators.pool import DaskPool
 
 FEATURES = list("abcdef")
@@ -66,6 +68,12 @@ def test_what_is_given_to_fit_is_used(client: Client, frame: dd.DataFrame, table
         assert make().fit(pool).tree_count_ == 60
 
 
+def test_eval_rows_may_be_too_few_for_all_workers(client: Client, frame: dd.DataFrame, table: pd.DataFrame) -> None:
+    few = dd.from_pandas(table[:300], npartitions=1, sort=False)
+    model = make(client).fit(frame[FEATURES], frame["y"], eval_set=(few[FEATURES], few["y"]))
+    assert len(model.evals_result_["validation"]["Logloss"]) == 4
+
+
 def test_regression_multiclass_and_weights_of_classes(client: Client, frame: dd.DataFrame, table: pd.DataFrame) -> None:
     number = make(client, DaskCatBoostRegressor).fit(frame[list("bcdef")], frame["a"])
     assert number.score(table[list("bcdef")], table["a"]) > 0.0
@@ -78,7 +86,7 @@ def test_regression_multiclass_and_weights_of_classes(client: Client, frame: dd.
 @pytest.mark.parametrize(
     ("kind", "more"),
     [
-        (DaskCatBoostRegressor, {"loss_function": "MAE"}),
+        (DaskCatBoostRegressor, {"loss_function": "MAE", "eval_metric": "RMSE"}),
         (DaskCatBoostRegressor, {"loss_function": "Quantile:alpha=0.7", "eval_metric": "Quantile:alpha=0.7"}),
         (DaskCatBoostClassifier, {"boosting_type": "Ordered"}),
         (DaskCatBoostClassifier, {"grow_policy": "Lossguide", "max_leaves": 8}),
@@ -90,6 +98,13 @@ def test_whatever_catboost_takes_is_passed_on(client: Client, frame: dd.DataFram
     model = make(client, kind, **more).fit(frame[FEATURES], frame["y"])
     values = next(iter(model.evals_result_["learn"].values()))
     assert values[-1] < values[0]
+
+
+def test_loss_that_catboost_cannot_go_on_with_has_one_round(client: Client, frame: dd.DataFrame) -> None:
+    model = make(client, DaskCatBoostRegressor, loss_function="RMSEWithUncertainty", merge="best").set_params(rounds=1)
+    assert model.fit(frame[FEATURES], frame["y"]).tree_count_ == 20
+    with pytest.raises(ParameterError, match=r"rounds=4 cannot be used: expected 1 with loss_function='RMSEWithUncert"):
+        model.set_params(rounds=4).fit(frame[FEATURES], frame["y"])
 
 
 def test_small_data_in_memory_need_no_cluster(table: pd.DataFrame) -> None:
@@ -107,6 +122,15 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     (
         {"aggregate": "trees"},
         "aggregate='trees' cannot be used: expected one of 'histograms', 'models'. Leave it out for CatBoost's default.",
+    ),
+    (
+        {"aggregate": "models", "devices": "gpu0"},
+        'devices=\'gpu0\' cannot be used: expected numbers of GPUs, such as "0", "0:2" or "0-3". Leave it out to use all.',
+    ),
+    (
+        {"aggregate": "models", "loss_function": "MAE"},
+        "loss_function='MAE' cannot be used: expected a loss of CatBoost's for classes. "
+        "Use DaskCatBoostRegressor, or another loss.",
     ),
     (
         {"aggregate": "models", "dept": 3},
@@ -150,17 +174,27 @@ def test_rank_that_catboost_fails_on_is_named(client: Client, frame: dd.DataFram
 
 
 @pytest.mark.parametrize(
+    ("given", "numbers"),
+    [("0", (0,)), ("0:2", (0, 2)), ("1-3", (1, 2, 3)), ("0:2-3", (0, 2, 3)), (1, (1,)), ([0, 2], (0, 2))],
+)
+def test_devices_in_catboosts_notation(given: Any, numbers: tuple[int, ...]) -> None:
+    assert device_numbers(Written("devices", given)) == numbers
+
+
+@pytest.mark.parametrize(
     ("found", "devices", "chosen"),
     [
         ([("h", None, 1)], None, ["0"]),
         ([("h", "0", 1), ("h", "1", 1)], None, ["0", "0"]),  # each worker sees its own alone
         ([("h", None, 2), ("h", None, 2), ("h", None, 2)], None, ["0", "1", "0"]),
         ([("h", None, 2), ("g", None, 2)], None, ["0", "0"]),
-        ([("h", None, 4), ("h", None, 4)], "2:3", ["2", "3"]),
+        ([("h", None, 4), ("h", None, 4)], (2, 3), ["2", "3"]),
         ([("h", None, 1), ("g", None, 0)], None, ["0", None]),
     ],
 )
-def test_workers_of_a_host_take_turns(found: list[Any], devices: str | None, chosen: list[str | None]) -> None:
+def test_workers_of_a_host_take_turns(
+    found: list[Any], devices: tuple[int, ...] | None, chosen: list[str | None]
+) -> None:
     ranks = [(f"tcp://{i}", facts) for i, facts in enumerate(found)]
     wanted = [{} if one is None else {"task_type": "GPU", "devices": one} for one in chosen]
     assert list(choose_devices(ranks, "auto", devices)) == wanted
@@ -168,5 +202,5 @@ def test_workers_of_a_host_take_turns(found: list[Any], devices: str | None, cho
 
 def test_gpu_that_is_not_there_is_named() -> None:
     with pytest.raises(ClusterError) as caught:
-        choose_devices([("tcp://a", ("h", None, 2))], "GPU", "0:5")
+        choose_devices([("tcp://a", ("h", None, 2))], "GPU", (0, 5))
     assert str(caught.value) == "Worker tcp://a on h has no GPU 5: it sees 2. Choose devices from 0 to 1."

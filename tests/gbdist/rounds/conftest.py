@@ -117,7 +117,7 @@ def make_spec() -> MakeSpec:
             learning_rate=0.2,
             random_strength=1.0,
             rounds=4,
-            trees=5,
+            iterations=20,
             merge="average",
             refit=boost_params(loss, classes, native),
             metrics=any_metrics(eval_metric or loss, classes, loss),

@@ -22,7 +22,7 @@ def rmse(table: Table, model: catboost.CatBoost) -> float:
 
 def test_one_round_of_one_rank_is_catboost(make_table: MakeTable, make_spec: MakeSpec) -> None:
     table = make_table(weighted=True)
-    spec = make_spec(rounds=1, trees=20)
+    spec = make_spec(rounds=1, iterations=20)
     (result,) = table.train(spec)
     options = {**spec.options, "iterations": 20, "random_seed": spec.seed_of(0, 0), "verbose": False}
     plain = catboost.CatBoost({**options, "allow_writing_files": False})
@@ -70,7 +70,7 @@ def requantized(table: Table, by: Table):
 
 def test_leaf_values_are_those_of_all_rows(make_table: MakeTable, make_spec: MakeSpec) -> None:
     table = make_table()
-    (blob, factor), *_ = table.train(make_spec(n_ranks=3, rounds=1, trees=1), 3)[0].parts
+    (blob, factor), *_ = table.train(make_spec(n_ranks=3, rounds=1, iterations=1), 3)[0].parts
     assert factor == 1.0
     model = catboost.CatBoost().load_model(blob=blob)
     leaf = model.calc_leaf_indexes(make_pool(table.rows, table.borders, table.names))[:, 0]
@@ -85,9 +85,25 @@ def test_values_of_all_rows_are_better_than_means_of_parts(make_table: MakeTable
     held_out = replace(held_out, borders=table.borders, rows=requantized(held_out, table))
     best = {}
     for merge in ("average", "bagging"):
-        spec = make_spec("Logloss", 4, 2, merge=merge, rounds=12, options={"class_names": [0, 1]})
+        spec = make_spec("Logloss", 4, 2, merge=merge, rounds=12, iterations=60, options={"class_names": [0, 1]})
         best[merge] = min(table.train(spec, 4, (held_out,))[0].history["validation"]["Logloss"])
     assert best["average"] < 0.98 * best["bagging"]
+
+
+def test_trees_that_do_not_divide_are_all_grown(make_table: MakeTable, make_spec: MakeSpec) -> None:
+    spec = make_spec(n_ranks=2, iterations=11, rounds=3)
+    assert [spec.trees_in(number) for number in range(3)] == [4, 4, 3]
+    table = make_table()
+    result = table.train(spec, 2)[0]
+    assert table.model(result).tree_count_ == 22
+
+
+def test_rank_without_eval_rows_takes_part(make_table: MakeTable, make_spec: MakeSpec) -> None:
+    table, few = make_table(), make_table(n_rows=1)
+    few = replace(few, borders=table.borders, rows=requantized(few, table))
+    for merge in ("average", "bagging", "best"):
+        values = table.train(make_spec(n_ranks=2, merge=merge), 2, (few,))[0].history["validation"]["RMSE"]
+        assert np.isfinite(values).all()
 
 
 def test_loss_that_only_catboost_knows_is_averaged(make_table: MakeTable, make_spec: MakeSpec) -> None:
@@ -99,7 +115,7 @@ def test_loss_that_only_catboost_knows_is_averaged(make_table: MakeTable, make_s
 
 def test_bag_is_the_mean_of_independent_models(make_table: MakeTable, make_spec: MakeSpec) -> None:
     table = make_table(n_rows=3_000)
-    spec = make_spec(n_ranks=2, merge="bagging", rounds=2, trees=10)
+    spec = make_spec(n_ranks=2, merge="bagging", rounds=2, iterations=20)
     bag = table.model(table.train(spec, 2)[0]).predict(table.values)
     alone = []
     for rank in range(2):
@@ -128,7 +144,7 @@ def test_early_stopping_cuts_after_the_best_round(make_table: MakeTable, make_sp
     noise = np.random.default_rng(0).integers(0, 2, 600).astype(np.float32)
     held_out = replace(table, rows=replace(table.rows, label=noise))
     stopping = Stopping(kind="Iter", wait=2)
-    spec = make_spec("Logloss", 2, 2, rounds=50, stopping=stopping, use_best_model=True)
+    spec = make_spec("Logloss", 2, 2, rounds=50, iterations=250, stopping=stopping, use_best_model=True)
     result = table.train(spec, 2, (held_out,))[0]
     values = result.history["validation"]["Logloss"]
     best = int(np.argmin(values))
@@ -183,7 +199,7 @@ def test_training_that_is_not_wanted_any_more_stops_between_trees(make_table: Ma
         asked.append(1)
         return len(asked) < 3
 
-    run_rounds(data, make_spec(rounds=1, trees=1_000), SingleRank(), (), wanted)
+    run_rounds(data, make_spec(rounds=1, iterations=1_000), SingleRank(), (), wanted)
     assert len(asked) < 10
 
 
