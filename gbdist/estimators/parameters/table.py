@@ -77,7 +77,10 @@ CLASSIFIER_ONLY: Final = frozenset(
 _NO_CTR = "no effect: it is about categorical features, which are not trained yet"
 _NO_CATEGORIES = "Categorical features are not trained yet; encode them or drop the column."
 _NO_TEXT = "Text and embedding features are not trained; turn them into numbers first or drop the column."
-_NO_GPU = "It is about GPUs; training on GPUs is not there yet."
+_NO_GPU = 'It is about GPUs, which aggregate="models" uses; leave it out with histograms.'
+_NO_GPU_HISTOGRAMS = 'Histograms are counted on CPUs; leave it out, or set aggregate="models".'
+_NO_OTHER_TREES = 'Only symmetric trees are grown; leave it out, or set aggregate="models".'
+_NO_ORDERED = "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\"."
 _NO_PLAIN_ORDER = "no effect with boosting_type='Plain' and numeric features"
 _NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
 _NO_PENALTY = "Features are not weighed or penalised here; leave it out, or drop the features that should not be used."
@@ -101,10 +104,18 @@ TABLE: Final[dict[str, Rule]] = {
     "subsample": Used("float", low=0, high=1, above_low=True),
     "bagging_temperature": Used("float", low=0),
     "mvs_reg": Used("float", low=0),
-    "grow_policy": OnlyAt(("SymmetricTree",), "trees are symmetric", "Only symmetric trees are grown; leave it out."),
+    "grow_policy": OnlyAt(
+        ("SymmetricTree",),
+        "trees are symmetric",
+        _NO_OTHER_TREES,
+    ),
     "max_leaves": OnlyAt((), "CatBoost itself refuses values that symmetric trees do not have"),
     "min_data_in_leaf": OnlyAt((), "no effect on symmetric trees, as in CatBoost"),
-    "boosting_type": OnlyAt(("Plain",), "boosting is plain", "Ordered boosting is not trained; use 'Plain'."),
+    "boosting_type": OnlyAt(
+        ("Plain",),
+        "boosting is plain",
+        _NO_ORDERED,
+    ),
     "approx_on_full_history": OnlyAt(
         (False,), "it is about ordered boosting", "It needs ordered boosting; leave it out."
     ),
@@ -198,7 +209,7 @@ TABLE: Final[dict[str, Rule]] = {
     "ctr_history_unit": OnlyAt((), _NO_CTR),
     "final_ctr_computation_mode": OnlyAt((), _NO_CTR),
     # where it runs, what it says, what it writes
-    "task_type": OnlyAt(("CPU",), "training is on CPUs", "Training on GPUs is not there yet; leave it out."),
+    "task_type": OnlyAt(("CPU",), "training is on CPUs", _NO_GPU_HISTOGRAMS),
     "devices": Refused(_NO_GPU),
     "device_config": Refused(_NO_GPU),
     "gpu_ram_part": Refused(_NO_GPU),

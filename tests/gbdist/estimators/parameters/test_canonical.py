@@ -15,7 +15,7 @@ from gbdist.estimators.parameters.table import ALIASES, TABLE, OnlyAt
 
 LEAVE_OUT = "Leave it out for CatBoost's default."
 TOGETHER = "expected a value that CatBoost takes together with the other parameters. CatBoost says: "
-NO_GPU = "It is about GPUs; training on GPUs is not there yet."
+NO_GPU = 'It is about GPUs, which aggregate="models" uses; leave it out with histograms.'
 NO_CATEGORIES = "Categorical features are not trained yet; encode them or drop the column."
 NO_TEXT = "Text and embedding features are not trained; turn them into numbers first or drop the column."
 NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
@@ -108,11 +108,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"eval_metric": "Bla"}, TOGETHER + "\"Key 'Bla' not found in enum ELossFunction\"."),
     (
         {"boosting_type": "Ordered"},
-        "expected 'Plain' (boosting is plain). Ordered boosting is not trained; use 'Plain'.",
+        "expected 'Plain' (boosting is plain). "
+        "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\".",
     ),
     (
         {"grow_policy": "Depthwise"},
-        "expected 'SymmetricTree' (trees are symmetric). Only symmetric trees are grown; leave it out.",
+        "expected 'SymmetricTree' (trees are symmetric). "
+        'Only symmetric trees are grown; leave it out, or set aggregate="models".',
     ),
     (
         {"approx_on_full_history": True},
@@ -175,7 +177,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"dictionaries": [{}]}, f"expected nothing in it (there are none). {NO_TEXT}"),
     ({"feature_calcers": ["BoW"]}, f"expected nothing in it (there are none). {NO_TEXT}"),
     ({"text_processing": {"a": 1}}, f"expected nothing in it (there is none). {NO_TEXT}"),
-    ({"task_type": "GPU"}, "expected 'CPU' (training is on CPUs). Training on GPUs is not there yet; leave it out."),
+    (
+        {"task_type": "GPU"},
+        "expected 'CPU' (training is on CPUs). Histograms are counted on CPUs; leave it out, or set aggregate=\"models\".",
+    ),
     *(
         ({name: "x"}, f"expected it to be left out. {NO_GPU}")
         for name in ("devices", "device_config", "gpu_ram_part", "gpu_cat_features_storage", "data_partition")
