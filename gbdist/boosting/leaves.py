@@ -166,7 +166,10 @@ class LeafEstimator:
         objective = self.params.objective
         if objective.second_order == "diagonal":
             curvature = self._l2 - sums.second
-            return np.divide(sums.first, curvature, out=np.zeros_like(sums.first), where=curvature > 0)
+            with np.errstate(
+                over="ignore"
+            ):  # hardly any l2, and no curvature left: whoever takes the step sees that it is too long
+                return np.divide(sums.first, curvature, out=np.zeros_like(sums.first), where=curvature > 0)
         step = np.zeros_like(sums.first)
         solve_leaves(sums.second, sums.first, (self._l2, _FLOAT32_EPSILON), step)
         return step

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gbdist.boosting import leaves
@@ -163,6 +163,7 @@ LEAVES = st.builds(OneLeaf, st.integers(1, 100_000), st.floats(0.0, 1.0), st.flo
 
 @settings(max_examples=300, deadline=None)
 @given(leaf=LEAVES, value=st.floats(-6.0, 6.0))
+@example(leaf=OneLeaf(1, 0.75, 5e-324), value=-4.0)  # the first step leads where no curvature is left
 def test_step_after_a_newton_step_is_foretold(leaf: OneLeaf, value: float) -> None:
     estimator, sums = leaf.estimator(), leaf.sums(value)
     step = estimator.step(sums, sums.weight)
