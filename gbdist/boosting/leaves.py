@@ -166,23 +166,27 @@ class LeafEstimator:
         objective = self.params.objective
         if objective.second_order == "diagonal":
             curvature = self._l2 - sums.second
-            with np.errstate(
-                over="ignore"
-            ):  # hardly any l2, and no curvature left: whoever takes the step sees that it is too long
+            # With hardly any l2 and no curvature left a step is too long; whoever takes it sees that.
+            with np.errstate(over="ignore"):
                 return np.divide(sums.first, curvature, out=np.zeros_like(sums.first), where=curvature > 0)
         step = np.zeros_like(sums.first)
         solve_leaves(sums.second, sums.first, (self._l2, _FLOAT32_EPSILON), step)
         return step
+
+    @property
+    def _has_bounds(self) -> bool:
+        """Whether the derivatives at one point bound those nearby."""
+        objective = self.params.objective
+        return objective.second_order == "diagonal" and math.isfinite(objective.curvature_change)
 
     def improves(self, step: NDArray[np.float64], sums: LeafSums) -> bool:
         """Whether the derivatives alone prove that a step lowers the loss.
 
         With H = −Σder2 and |third derivative| ≤ c·|second|, a step s changes a leaf's loss by at most −Σder·s + ½H·s²·e^(c|s|).
         """
-        objective = self.params.objective
-        change = objective.curvature_change
-        if objective.second_order != "diagonal" or not math.isfinite(change) or np.abs(step).max() > _LONGEST_PROVEN:
+        if not self._has_bounds or np.abs(step).max() > _LONGEST_PROVEN:
             return False
+        change = self.params.objective.curvature_change
         gain = sums.first * step
         most = 0.5 * np.maximum(-sums.second, 0.0) * step * step * exp_array(change * np.abs(step))
         return math.fsum(most.ravel().tolist()) < (1.0 - _PROVEN_SHARE) * math.fsum(gain.ravel().tolist())
@@ -193,12 +197,9 @@ class LeafEstimator:
         With H = −Σder2, λ = l2 and |third derivative| ≤ c·|second|, a Newton step s = Σder / (H + λ) leaves a first
         derivative of at most |s|λ + ½c·H·s²·e^(c|s|), and a curvature of at least H·e^(−c|s|).
         """
-        objective = self.params.objective
-        if self.params.leaf_estimation_method != "Newton" or objective.second_order != "diagonal":
+        if self.params.leaf_estimation_method != "Newton" or not self._has_bounds:
             return np.full_like(step, math.inf)
-        length, change = np.abs(step), objective.curvature_change
-        if not math.isfinite(change):
-            return np.full_like(step, math.inf)
+        length, change = np.abs(step), self.params.objective.curvature_change
         curvature = np.maximum(self._l2 - sums.second, 1e-300)
         growth = exp_array(2.0 * change * np.minimum(length, _LONGEST_FORETOLD))
         bound = growth * (length * (self._l2 / curvature) + 0.5 * change * length * length)

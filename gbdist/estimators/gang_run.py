@@ -55,14 +55,17 @@ class Watch:
         return False
 
 
+def listeners_of(context: RankContext, asks: bool) -> list[Listener]:
+    """Who hears the events of a rank: every rank looks whether the run is still wanted, rank 0 tells the client."""
+    return [Watch(context), *([Relay(context, asks)] if context.rank == 0 else [])]
+
+
 def train_rank(context: RankContext) -> BoostResult | None:
     """One rank: put its rows together and train; rank 0 returns the result, without what is O(rows)."""
     spec: RunSpec = context.shared
     sets = rows_of_rank(spec.layouts, context.shards, context.rank)
     params = replace(spec.params, threads=context.threads) if spec.all_threads else spec.params
-    listeners: list[Listener] = [Watch(context)]
-    if context.rank == 0:
-        listeners.append(Relay(context, spec.asks))
+    listeners = listeners_of(context, spec.asks)
     result = boost(sets[0], sets[1:], spec.n_bins, params, context.collective, listeners)
     if context.rank != 0:
         return None

@@ -9,7 +9,7 @@ from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.events import Event, Listener
 from gbdist.errors import GbdistError
 from gbdist.estimators.devices import devices_here, devices_of
-from gbdist.estimators.gang_run import Relay, Watch, gang_of, layouts_of
+from gbdist.estimators.gang_run import gang_of, layouts_of, listeners_of
 from gbdist.estimators.local_run import threads_for
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, rows_of_rank
@@ -37,9 +37,6 @@ def rounds_rank(context: RankContext) -> RoundsResult | None:
     order: RoundsOrder = context.shared
     sets = rows_of_rank(order.layouts, context.shards, context.rank)
     spec = replace(order.spec, threads=context.threads) if order.all_threads else order.spec
-    listeners: list[Listener] = [Watch(context)]
-    if context.rank == 0:
-        listeners.append(Relay(context, order.asks))
 
     def wanted() -> bool:
         try:
@@ -49,7 +46,7 @@ def rounds_rank(context: RankContext) -> RoundsResult | None:
         return True
 
     data = RankData(sets[0], tuple(sets[1:]), order.borders, order.names)
-    result = run_rounds(data, spec, context.collective, listeners, wanted)
+    result = run_rounds(data, spec, context.collective, listeners_of(context, order.asks), wanted)
     return result if context.rank == 0 else None
 
 

@@ -1,7 +1,7 @@
 """What the user gave, under one name each and checked as far as it can be before any data are seen."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from gbdist.errors import ParameterError
@@ -33,22 +33,33 @@ def canonical(given: Mapping[str, object], *, classifier: bool) -> dict[str, obj
     """
     checked: dict[str, object] = {}
     written: dict[str, Written] = {}
+    for key, user in under_one_name(given, TABLE.keys(), classifier=classifier):
+        written[key] = user
+        checked[key] = check_value(user.name, user.value, TABLE[key], classifier=classifier)
+    refuse_together(checked, written)
+    _refuse_what_catboost_refuses(checked, written, classifier)
+    return checked
+
+
+def under_one_name(given: Mapping[str, object], known: Set[str], *, classifier: bool) -> Iterator[tuple[str, Written]]:
+    """What the user gave, by CatBoost's canonical names, one after the other, Nones left out.
+
+    ParameterError for a name that is not ``known``, that the estimator does not have, or that was given before.
+    """
+    seen: dict[str, Written] = {}
     for name, value in given.items():
         if value is None:
             continue
         key = ALIASES.get(name, name)
-        if key not in TABLE:
-            raise ParameterError(name, value, "a parameter of CatBoost", did_you_mean(name))
+        if key not in known:
+            raise ParameterError(name, value, "a parameter of CatBoost", _did_you_mean(name))
         if not classifier and key in CLASSIFIER_ONLY:
             fix = "Leave it out; weigh rows with fit(sample_weight=...)."
             raise ParameterError(name, value, "no classes in regression", fix)
-        if key in written:
-            raise ParameterError(name, value, f"{key} under one name", keep_one(written[key]))
-        written[key] = Written(name, value)
-        checked[key] = check_value(name, value, TABLE[key], classifier=classifier)
-    refuse_together(checked, written)
-    _refuse_what_catboost_refuses(checked, written, classifier)
-    return checked
+        if key in seen:
+            raise ParameterError(name, value, f"{key} under one name", _keep_one(seen[key]))
+        seen[key] = Written(name, value)
+        yield key, seen[key]
 
 
 def quantize_params(checked: Mapping[str, object]) -> QuantizeParams:
@@ -65,14 +76,12 @@ def class_order(checked: Mapping[str, object]) -> tuple[object, ...] | None:
     return tuple(weights) if isinstance(weights, Mapping) else None
 
 
-def did_you_mean(name: str) -> str:
-    """What to do about a name that is no parameter."""
+def _did_you_mean(name: str) -> str:
     near = difflib.get_close_matches(name, [*TABLE, *ALIASES], n=1)
     return f"Did you mean {near[0]}?" if near else "docs/parity.md lists all of them."
 
 
-def keep_one(other: Written) -> str:
-    """What to do about two names of one thing."""
+def _keep_one(other: Written) -> str:
     return f"{other.name}={other.value!r} is given too; keep one of them."
 
 
@@ -82,7 +91,7 @@ def refuse_together(checked: Mapping[str, object], written: Mapping[str, Written
         found = [written[name] for name in group if name in checked and (name, checked[name]) != _NO_AUTO_WEIGHTS]
         if len(found) > 1:
             first, second = found[:2]
-            raise ParameterError(second.name, second.value, f"only one of {', '.join(group)}", keep_one(first))
+            raise ParameterError(second.name, second.value, f"only one of {', '.join(group)}", _keep_one(first))
     if "scale_pos_weight" in checked and checked.get("loss_function", "Logloss") != "Logloss":
         user = written["scale_pos_weight"]
         expected = "it to be left out unless the loss is Logloss"

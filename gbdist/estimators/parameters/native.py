@@ -9,9 +9,9 @@ import catboost
 from catboost.core import is_classification_objective, is_regression_objective
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameters.canonical import did_you_mean, keep_one, refuse_together
+from gbdist.estimators.parameters.canonical import refuse_together, under_one_name
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults
-from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE, Rule, Used
+from gbdist.estimators.parameters.table import TABLE, Rule, Used
 from gbdist.estimators.parameters.value_checks import check_value, plain_value
 
 #: Decided for all ranks together, by the rules of ``table.TABLE``.
@@ -78,20 +78,13 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool) -> dict[s
     """As ``canonical`` for ``aggregate="models"``: whatever CatBoost takes is taken, and CatBoost is asked whether it does."""
     checked: dict[str, object] = {}
     written: dict[str, Written] = {}
-    for name, value in given.items():
-        if value is None:
-            continue
-        key = ALIASES.get(name, name)
-        if key not in TABLE and key not in _catboost_names():
-            raise ParameterError(name, value, "a parameter of CatBoost", did_you_mean(name))
-        if not classifier and key in CLASSIFIER_ONLY:
-            fix = "Leave it out; weigh rows with fit(sample_weight=...)."
-            raise ParameterError(name, value, "no classes in regression", fix)
-        if key in written:
-            raise ParameterError(name, value, f"{key} under one name", keep_one(written[key]))
-        written[key] = Written(name, value)
+    for key, user in under_one_name(given, TABLE.keys() | _catboost_names(), classifier=classifier):
+        written[key] = user
         rule = _RULES.get(key, TABLE[key] if key in _OURS | _REFUSED else None)
-        checked[key] = plain_value(value) if rule is None else check_value(name, value, rule, classifier=classifier)
+        if rule is None:
+            checked[key] = plain_value(user.value)
+        else:
+            checked[key] = check_value(user.name, user.value, rule, classifier=classifier)
     refuse_together(checked, written)
     if "loss_function" in checked:
         _check_loss(written["loss_function"], str(checked["loss_function"]), classifier)
