@@ -2,11 +2,12 @@
 
 libm, SVML and NumPy differ in the last bit, and vector loops from their tails, so the model would depend on the machine
 and on the partitioning (DESIGN §4). These are made of IEEE + − × ÷, sqrt, comparisons and integer operations on the bits
-alone, each rounded once; kernels are compiled without fast-math, so LLVM may not fuse or reorder them.
+alone, each rounded once; kernels are compiled without fast-math, so LLVM may not fuse or reorder them. CUDA's compiler fuses a
+product with the sum behind it even so, which is why every such product goes through ``times``.
 
-One source serves both: ``_functions`` is instantiated with NumPy's ``where`` for float64 arrays (``*_array``) and with a
-ternary for the float64 scalars of kernels (the plain names). Kernels in other files inline them: numba's disk cache looks
-at the date of the kernel's own file only, so clear it after an edit here.
+One source serves all: ``functions`` is instantiated with NumPy's ``where`` for float64 arrays (``*_array``), with a
+ternary for the float64 scalars of kernels (the plain names), and for CUDA's in ``cuda_elementary``. Kernels in other files
+inline them: numba's disk cache looks at the date of the kernel's own file only, so clear it after an edit here.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,9 @@ _SQRT2_MINUS_1 = 0.41421356237309503
 _INF, _NAN = np.inf, np.nan
 
 
-class _Functions(NamedTuple):
+class Functions(NamedTuple):
+    """One instance of every function."""
+
     exp: Callable[[Any], Any]
     log: Callable[[Any], Any]
     decay: Callable[[Any], Any]
@@ -43,36 +46,42 @@ class _Functions(NamedTuple):
     normal_quantile: Callable[[Any], Any]
 
 
-def _functions(choose: Callable[[Any, Any, Any], Any], compiled: Callable[[Any], Any]) -> _Functions:
-    """Instantiate the source for arrays or for scalars; ``choose(condition, a, b)`` is a where b is not asked for."""
+def functions(
+    choose: Callable[[Any, Any, Any], Any], times: Callable[[Any, Any], Any], compiled: Callable[[Any], Any]
+) -> Functions:
+    """Instantiate the source for one kind of number.
+
+    ``choose(condition, a, b)`` is a where the condition holds, else b; ``times(a, b)`` is a product that is rounded before it is
+    used; ``compiled`` makes a function callable by the others.
+    """
 
     def exp(x: Any) -> Any:
         """e^x. 0 below −745.13, subnormal results rounded once, inf above 709.78, NaN for NaN."""
         x = choose(x > _EXP_LIMIT, _EXP_LIMIT, x)
         x = choose(x < -_EXP_LIMIT, -_EXP_LIMIT, x)
-        shifted = x * _LOG2_E + _ROUNDER
+        shifted = times(x, _LOG2_E) + _ROUNDER
         k = shifted - _ROUNDER
-        r = (x - k * _LN2_HIGH) - k * _LN2_LOW
+        r = (x - times(k, _LN2_HIGH)) - times(k, _LN2_LOW)
         # Taylor to degree 13: |r| ≤ ln 2 / 2 leaves a remainder of 4e-18.
-        p = 1.0 / 6227020800.0 * r + 1.0 / 479001600.0
-        p = p * r + 1.0 / 39916800.0
-        p = p * r + 1.0 / 3628800.0
-        p = p * r + 1.0 / 362880.0
-        p = p * r + 1.0 / 40320.0
-        p = p * r + 1.0 / 5040.0
-        p = p * r + 1.0 / 720.0
-        p = p * r + 1.0 / 120.0
-        p = p * r + 1.0 / 24.0
-        p = p * r + 1.0 / 6.0
-        p = p * r + 0.5
-        p = p * r + 1.0
-        p = p * r + 1.0
+        p = times(1.0 / 6227020800.0, r) + 1.0 / 479001600.0
+        p = times(p, r) + 1.0 / 39916800.0
+        p = times(p, r) + 1.0 / 3628800.0
+        p = times(p, r) + 1.0 / 362880.0
+        p = times(p, r) + 1.0 / 40320.0
+        p = times(p, r) + 1.0 / 5040.0
+        p = times(p, r) + 1.0 / 720.0
+        p = times(p, r) + 1.0 / 120.0
+        p = times(p, r) + 1.0 / 24.0
+        p = times(p, r) + 1.0 / 6.0
+        p = times(p, r) + 0.5
+        p = times(p, r) + 1.0
+        p = times(p, r) + 1.0
         # 2^k as 2^⌊k/2⌋ × 2^⌈k/2⌉: each is normal, the first product is exact, the second rounds to the result.
         k_bits = np.float64(shifted).view(np.int64) - _ROUNDER_BITS
         half = k_bits >> _ONE
         low = np.int64((half + _BIAS) << _MANTISSA_BITS).view(np.float64)
         high = np.int64((k_bits - half + _BIAS) << _MANTISSA_BITS).view(np.float64)
-        return (p * low) * high
+        return times(p * low, high)
 
     exp = compiled(exp)
 
@@ -80,17 +89,17 @@ def _functions(choose: Callable[[Any, Any, Any], Any], compiled: Callable[[Any],
         """2 artanh(f / g) for |f / g| ≤ 0.1716, i.e. log((g + f) / (g − f)) near 1."""
         s = f / g
         t = s * s
-        p = 2.0 / 23.0 * t + 2.0 / 21.0
-        p = p * t + 2.0 / 19.0
-        p = p * t + 2.0 / 17.0
-        p = p * t + 2.0 / 15.0
-        p = p * t + 2.0 / 13.0
-        p = p * t + 2.0 / 11.0
-        p = p * t + 2.0 / 9.0
-        p = p * t + 2.0 / 7.0
-        p = p * t + 2.0 / 5.0
-        p = p * t + 2.0 / 3.0
-        return 2.0 * s + s * (p * t)
+        p = times(2.0 / 23.0, t) + 2.0 / 21.0
+        p = times(p, t) + 2.0 / 19.0
+        p = times(p, t) + 2.0 / 17.0
+        p = times(p, t) + 2.0 / 15.0
+        p = times(p, t) + 2.0 / 13.0
+        p = times(p, t) + 2.0 / 11.0
+        p = times(p, t) + 2.0 / 9.0
+        p = times(p, t) + 2.0 / 7.0
+        p = times(p, t) + 2.0 / 5.0
+        p = times(p, t) + 2.0 / 3.0
+        return times(2.0, s) + times(s, p * t)
 
     log_ratio = compiled(log_ratio)
 
@@ -104,7 +113,7 @@ def _functions(choose: Callable[[Any, Any, Any], Any], compiled: Callable[[Any],
         k = np.int64(k_bits + _ROUNDER_BITS).view(np.float64) - _ROUNDER
         k = choose(is_subnormal, k - 54.0, k)
         f = m - 1.0
-        value = k * _LN2_HIGH + (log_ratio(f, 2.0 + f) + k * _LN2_LOW)
+        value = times(k, _LN2_HIGH) + (log_ratio(f, 2.0 + f) + times(k, _LN2_LOW))
         value = choose(x > 0.0, value, _NAN)
         value = choose(x == 0.0, -_INF, value)
         return choose(x == _INF, _INF, value)
@@ -127,7 +136,7 @@ def _functions(choose: Callable[[Any, Any, Any], Any], compiled: Callable[[Any],
         """log(1 + e^x) with e = ``decay(x)``."""
         # log(1 + e) = ln 2 + log((1 + e) / 2) above √2 − 1. One number carries the case, so that LLVM keeps one path.
         case = choose(e > _SQRT2_MINUS_1, 1.0, 0.0)
-        value = log_ratio(e - case, (2.0 + case) + e) + case * _LN2
+        value = log_ratio(e - case, (2.0 + case) + e) + times(case, _LN2)
         return choose(x > 0.0, x, 0.0) + value
 
     softplus_of_decay = compiled(softplus_of_decay)
@@ -140,33 +149,38 @@ def _functions(choose: Callable[[Any, Any, Any], Any], compiled: Callable[[Any],
         """log(1 + e^x), without overflow (softplus)."""
         return softplus_of_decay(x, decay(x))
 
+    def ratio(r: Any, a: tuple[float, ...], b: tuple[float, ...]) -> Any:
+        """(a0 + a1 r + … + a7 r^7) / (b0 + b1 r + … + b7 r^7)."""
+        top, bottom = times(a[7], r) + a[6], times(b[7], r) + b[6]
+        top, bottom = times(top, r) + a[5], times(bottom, r) + b[5]
+        top, bottom = times(top, r) + a[4], times(bottom, r) + b[4]
+        top, bottom = times(top, r) + a[3], times(bottom, r) + b[3]
+        top, bottom = times(top, r) + a[2], times(bottom, r) + b[2]
+        top, bottom = times(top, r) + a[1], times(bottom, r) + b[1]
+        top, bottom = times(top, r) + a[0], times(bottom, r) + b[0]
+        return top / bottom
+
+    ratio = compiled(ratio)
+
     def normal_quantile(u: Any) -> Any:
         """Inverse of the normal distribution function for 0 < u < 1; ∓inf at 0 and 1, NaN outside.
 
         Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988), about 1e-16 relative.
         """
         q = u - 0.5
-        centre = 0.180625 - q * q
+        centre = 0.180625 - times(q, q)
         tail = choose(q < 0.0, u, 1.0 - u)
         r = np.sqrt(-log(choose(tail > 0.0, tail, 1.0)))
-        outer = choose(r <= 5.0, _ratio(r - 1.6, _C, _D), _ratio(r - 5.0, _E, _F))
+        outer = choose(r <= 5.0, ratio(r - 1.6, _C, _D), ratio(r - 5.0, _E, _F))
         outer = choose(q < 0.0, -outer, outer)
-        value = choose(abs(q) <= 0.425, q * _ratio(centre, _A, _B), outer)
+        value = choose(abs(q) <= 0.425, times(q, ratio(centre, _A, _B)), outer)
         value = choose(tail > 0.0, value, choose(q < 0.0, -_INF, _INF))
         return choose(tail >= 0.0, value, _NAN)
 
-    _ratio = compiled(_rational)
-    return _Functions(
+    return Functions(
         exp, log, decay, sigmoid_of_decay, softplus_of_decay,
         compiled(sigmoid), compiled(log1p_exp), compiled(normal_quantile),
     )  # fmt: skip
-
-
-def _rational(r: Any, a: tuple[float, ...], b: tuple[float, ...]) -> Any:
-    """(a0 + a1 r + … + a7 r^7) / (b0 + b1 r + … + b7 r^7)."""
-    top = ((((((a[7] * r + a[6]) * r + a[5]) * r + a[4]) * r + a[3]) * r + a[2]) * r + a[1]) * r + a[0]
-    bottom = ((((((b[7] * r + b[6]) * r + b[5]) * r + b[4]) * r + b[3]) * r + b[2]) * r + b[1]) * r + b[0]
-    return top / bottom
 
 
 _A = (
@@ -211,8 +225,13 @@ def _quietly(function: Callable[..., Any]) -> Callable[..., Any]:
     return quiet
 
 
-_scalar = _functions(_ternary, device_function)
-_array = _functions(np.where, _quietly)
+@device_function
+def _product(a: Any, b: Any) -> Any:
+    return a * b
+
+
+_scalar = functions(_ternary, _product, device_function)
+_array = functions(np.where, np.multiply, _quietly)
 
 exp, exp_array = _scalar.exp, _array.exp
 log, log_array = _scalar.log, _array.log

@@ -4,7 +4,8 @@ The mixer is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Ps
 The same source runs in NumPy on uint64 arrays and in kernels on uint64 scalars.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,16 +48,30 @@ def unit_draws(key: np.uint64, numbers: NDArray[np.uint64]) -> NDArray[np.float6
     return (hash_numbers(key, numbers) >> _S11).astype(np.float64) * _TO_UNIT
 
 
-@device_function
-def hash_number(key: Any, number: Any) -> Any:
-    """Hash of (key, number), both uint64 scalars, inside a kernel."""
-    value = key + number * GOLDEN
-    value = (value ^ (value >> _S30)) * _M1
-    value = (value ^ (value >> _S27)) * _M2
-    return value ^ (value >> _S31)
+class Draws(NamedTuple):
+    """One instance of the functions that kernels call."""
+
+    hash_number: Callable[[Any, Any], Any]
+    unit_draw: Callable[[Any, Any], Any]
 
 
-@device_function
-def unit_draw(key: Any, number: Any) -> Any:
-    """Uniform float64 draw in [0, 1), inside a kernel."""
-    return np.float64(hash_number(key, number) >> _S11) * _TO_UNIT
+def draws(compiled: Callable[[Any], Any]) -> Draws:
+    """Make the functions for one kind of kernel; ``compiled`` makes a function callable by others."""
+
+    def hash_number(key: Any, number: Any) -> Any:
+        """Hash of (key, number), both uint64 scalars, inside a kernel."""
+        value = key + number * GOLDEN
+        value = (value ^ (value >> _S30)) * _M1
+        value = (value ^ (value >> _S27)) * _M2
+        return value ^ (value >> _S31)
+
+    hash_number = compiled(hash_number)
+
+    def unit_draw(key: Any, number: Any) -> Any:
+        """Uniform float64 draw in [0, 1), inside a kernel."""
+        return np.float64(hash_number(key, number) >> _S11) * _TO_UNIT
+
+    return Draws(hash_number, compiled(unit_draw))
+
+
+hash_number, unit_draw = draws(device_function)
