@@ -1,5 +1,6 @@
 """What holds for every test: a few threads, functions that workers can have, and no skip without a reason."""
 
+import ctypes
 import os
 import sys
 import tempfile
@@ -11,6 +12,12 @@ import pytest
 # Before NumPy, Numba and CatBoost load: several workers share two cores, and their own pools would fight over them.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
+
+# Without a card CUDA kernels run on numba's simulator, which has to be asked for before numba loads.
+try:
+    ctypes.CDLL("libcuda.so.1")
+except OSError:
+    os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
 
 def pytest_configure(config: pytest.Config) -> None:

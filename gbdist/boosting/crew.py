@@ -1,15 +1,22 @@
-"""The threads of one rank, and the memory they work in: slices of rows or features, one kernel call each.
+"""Who does a rank's work, and in which memory: threads of its CPU here, a card in ``cuda_crew``.
 
-Kernels are single-threaded and release the GIL; this is the only place where a rank uses several threads.
+CPU kernels are single-threaded and release the GIL; this is the only place where a rank uses several threads, each for a slice of
+rows or features. The trainer asks a crew for its kernels, its memory, and how to cut rows, and does not know which one it has.
 """
 
 import itertools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import TypeVar
+from types import ModuleType, TracebackType
+from typing import Any, Self, TypeVar
 
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gbdist.boosting.counting import RowCounter
+from gbdist.boosting.rows import Rows
 from gbdist.boosting.scratch import Scratch
+from gbdist.kernels import cpu
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,10 +28,36 @@ _MIN_ROWS = 16_384
 class Crew:
     """A fixed number of threads, and scratch memory, that live as long as one run."""
 
+    #: Kernels for arrays where this crew keeps them.
+    kernels: ModuleType = cpu
+    #: What counts rows into tables.
+    counter: type[Any] = RowCounter
+
     def __init__(self, threads: int) -> None:
         self.threads = max(1, threads)
-        self.scratch = Scratch()
+        self.scratch: Any = Scratch()
         self._pool = ThreadPoolExecutor(self.threads, "gbdist") if self.threads > 1 else None
+
+    @property
+    def host(self) -> "Crew":
+        """The crew for what lies in the host's memory."""
+        return self
+
+    def load_rows(self, rows: Rows, *, trained: bool) -> Rows:
+        """A rank's rows where the kernels can read them; ``trained``: trees are grown on them, not only scored."""
+        return rows
+
+    def load(self, array: NDArray[Any]) -> NDArray[Any]:
+        """An array where the kernels can read and write it."""
+        return array
+
+    def fetch(self, array: NDArray[Any]) -> NDArray[Any]:
+        """An array of the kernels in the host's memory."""
+        return array
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """A new array with whatever values it has."""
+        return np.empty(shape, dtype)
 
     def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Do ``work`` for every item, results in the items' order; the first error is raised."""
@@ -38,7 +71,12 @@ class Crew:
         edges = [n_rows * i // pieces for i in range(pieces + 1)]
         return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
-    def __enter__(self) -> "Crew":
+    def feature_slices(self, n_features: int) -> list[slice]:
+        """Cut features into at most one slice a thread."""
+        edges = [n_features * i // self.threads for i in range(self.threads + 1)]
+        return [slice(a, b) for a, b in itertools.pairwise(edges) if a < b]
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.params import Bootstrap
-from gbdist.kernels import cpu_rows
 
 #: MVS buckets: 32 an octave over 96 octaves below the largest possible norm
 _OCTAVES, _BUCKETS_AN_OCTAVE = 96, 32
@@ -57,13 +56,13 @@ class GradientSurvey:
         def add(rows: slice) -> NDArray[np.int64]:
             sums = np.zeros((self._dimension, 2), np.int64)
             for k in range(self._dimension):
-                cpu_rows.absolute_sums(derivatives[k, rows], self._scales, sums[k])
+                crew.kernels.absolute_sums(derivatives[k, rows], self._scales, sums[k])
             if not draws_by_norm(self._bootstrap):
                 return sums.ravel()
             norms = all_norms[rows]
-            cpu_rows.gradient_norms(derivatives[:, rows], self._ridge, norms)
+            crew.kernels.gradient_norms(derivatives[:, rows], self._ridge, norms)
             buckets = np.zeros((MVS_BUCKETS, 2), np.int64)
-            cpu_rows.bucket_norms(norms, self._first_bucket, self._norm_scale, buckets)
+            crew.kernels.bucket_norms(norms, self._first_bucket, self._norm_scale, buckets)
             return np.concatenate([sums.ravel(), buckets.ravel()])
 
         parts = crew.each(add, crew.row_slices(derivatives.shape[1]))

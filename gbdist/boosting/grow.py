@@ -13,7 +13,6 @@ from gbdist.boosting.params import BoostParams
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Cells
 from gbdist.boosting.split import Candidate, Scoring, agree, best_of_table
-from gbdist.kernels.cpu_rows import split_leaves
 from gbdist.kernels.hashing import unit_draws
 from gbdist.models.tree import TreeSplit
 
@@ -44,16 +43,16 @@ def grow(rows: Rows, cells: Cells, rules: GrowthRules, collective: Collective, c
     differ in it has an empty one. The redundant split is dropped.
     """
     leaf_of_row: NDArray[np.uint16] = crew.scratch.array("leaf of row", (rows.n_rows,), np.uint16)
-    leaf_of_row.fill(0)
+    crew.kernels.clear_leaves(leaf_of_row)
     splits: list[TreeSplit] = []
     counted_right = np.zeros(0, np.uint8)
-    source = HistogramSource(rows, cells, rules.n_bins, collective, crew)
+    source = HistogramSource(rows, cells, rules.n_bins, collective, crew, rules.params.overlap)
     for level in range(rules.params.depth):
         scoring = _scoring(rules, cells, level)
         best: Candidate | None = None
         complete = True
         for table in source.tables(leaf_of_row, level, counted_right):
-            candidate = best_of_table(table, rules.n_bins, scoring, crew)
+            candidate = best_of_table(table, rules.n_bins, scoring)
             complete &= table.complete
             if candidate is not None and candidate.beats(best):
                 best = candidate
@@ -65,7 +64,7 @@ def grow(rows: Rows, cells: Cells, rules: GrowthRules, collective: Collective, c
         redundant = redundant_split(np.concatenate([best.left_empty, best.right_empty]))
         if redundant is not None:
             del splits[redundant]
-            leaf_of_row = _drop_bit(leaf_of_row, redundant)
+            crew.kernels.drop_level(leaf_of_row, redundant)
             break
         counted_right = best.counted_right
     return Structure(tuple(splits), leaf_of_row)
@@ -85,14 +84,9 @@ def redundant_split(empty: NDArray[np.bool_]) -> int | None:
     return None
 
 
-def _drop_bit(leaf_of_row: NDArray[np.uint16], bit: int) -> NDArray[np.uint16]:
-    low = leaf_of_row & np.uint16((1 << bit) - 1)
-    return (low | ((leaf_of_row >> np.uint16(bit + 1)) << np.uint16(bit))).astype(np.uint16)
-
-
 def _move_rows(rows: Rows, split: Candidate, level: int, leaf_of_row: NDArray[np.uint16], crew: Crew) -> None:
     def move(piece: slice) -> None:
-        split_leaves(rows.bins[split.feature, piece], split.border, level, leaf_of_row[piece])
+        crew.kernels.split_leaves(rows.bins[split.feature, piece], split.border, level, leaf_of_row[piece])
 
     crew.each(move, crew.row_slices(rows.n_rows))
 

@@ -20,7 +20,6 @@ from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
-from gbdist.kernels.cpu_histogram import pick_rows
 from gbdist.kernels.cpu_leaves import solve_leaves
 from gbdist.kernels.elementary import exp_array
 from gbdist.objectives.base import LeafScales, Objective
@@ -103,7 +102,7 @@ class LeafEstimator:
     def keep_leaves(self, pieces: Sequence[LeafRows], active: NDArray[np.bool_], turn: int) -> list[LeafRows]:
         """Copy the rows of the active leaves (bool [n_leaves]) together; ``turn`` tells one copy's memory from the next's."""
         slot_of_leaf = np.where(active, np.arange(active.shape[0]), -1).astype(np.int32)
-        scratch = self._crew.scratch
+        scratch, kernels = self._crew.scratch, self._crew.kernels
 
         def keep(numbered: tuple[int, LeafRows]) -> LeafRows:
             number, piece = numbered
@@ -111,13 +110,18 @@ class LeafEstimator:
             n_rows = piece.label.shape[0]
             rows = scratch.array(f"moving rows {name}", (n_rows + 1,), np.uint32)
             leaves = scratch.array(f"moving leaves {name}", (n_rows + 1,), np.uint16)
-            count = pick_rows(piece.leaf_of_row, slot_of_leaf, _ALL, 0, rows, leaves)
+            count = kernels.pick_rows(piece.leaf_of_row, slot_of_leaf, _ALL, 0, rows, leaves)
             rows, shape = rows[:count], (piece.predictions.shape[0], count)
             predictions = scratch.array(f"moving predictions {name}", shape, np.float64)
             for k in range(shape[0]):
-                np.take(piece.predictions[k], rows, out=predictions[k], mode="clip")
-            weight = None if piece.weight is None else piece.weight[rows]
-            return LeafRows(piece.label[rows], weight, predictions, leaves[:count])
+                kernels.take_rows(piece.predictions[k], rows, predictions[k])
+            label = scratch.array(f"moving labels {name}", (count,), np.float32)
+            kernels.take_rows(piece.label, rows, label)
+            weight = None
+            if piece.weight is not None:
+                weight = scratch.array(f"moving weights {name}", (count,), np.float32)
+                kernels.take_rows(piece.weight, rows, weight)
+            return LeafRows(label, weight, predictions, leaves[:count])
 
         return self._crew.each(keep, list(enumerate(pieces)))
 
@@ -141,7 +145,7 @@ class LeafEstimator:
         def add(piece: LeafRows) -> NDArray[np.int64]:
             sums = np.zeros(shape, np.int64)
             objective.add_leaf_sums(
-                piece.label, piece.weight, piece.predictions, piece.leaf_of_row, shift, scales, sums
+                piece.label, piece.weight, piece.predictions, piece.leaf_of_row, shift, scales, sums, self._crew.kernels
             )
             return sums
 

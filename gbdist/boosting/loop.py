@@ -75,7 +75,7 @@ def boost(
         Bins of each feature: its number of borders + 1.
     listeners : heard on this rank; a True answer to ``TreeGrown`` ends the run on all ranks.
     """
-    with Crew(params.threads) as crew:
+    with crew_for(params, train, collective) as crew:
         run = _Run(train, evals, n_bins, params, collective, crew)
         run.tell(listeners, run.started())
         while run.stopped is None:
@@ -104,7 +104,7 @@ class _Run:
         self.population = populations[0]
         self.bias = start_value(params, self.population)
         self.sets = [
-            DataSet.at_start(name, with_weights(rows, population.weighted), population, self.bias)
+            DataSet.at_start(name, with_weights(rows, population.weighted), population, self.bias, crew)
             for name, rows, population in zip(set_names(len(evals)), (train, *evals), populations, strict=True)
         ]
         self.sampler = Sampler(params, self.population, collective, crew)
@@ -113,7 +113,7 @@ class _Run:
         self.trees: list[ObliviousTree] = []
         self.history: History = {data.name: {} for data in self.sets}
         self.stopped: str | None = None if params.iterations > 0 else "iterations"
-        self._derivatives = np.empty((params.objective.dimension, train.n_rows))
+        self._derivatives = crew.empty((params.objective.dimension, train.n_rows), np.float64)
         self._overfitted = False
         self._metrics, self._facts = self._finish_tree(None, score=False)
 
@@ -125,9 +125,9 @@ class _Run:
         structure = grow(train.rows, cells, rules, self.collective, self.crew)
         grown = self._estimate(structure)
         self.trees.append(grown)
-        train.add_leaves(structure.leaf_of_row, grown.leaf_values, self.crew)
+        train.add_leaves(structure.leaf_of_row, grown.leaf_values)
         for data in self.sets[1:]:
-            data.add_tree(grown, self.crew)
+            data.add_tree(grown)
         last = len(self.trees) == self.params.iterations
         self._metrics, self._facts = self._finish_tree(grown, score=last or tree % self.params.metric_period == 0)
         self._record()
@@ -169,7 +169,9 @@ class _Run:
 
         def work(piece: slice) -> None:
             weight = None if rows.weight is None else rows.weight[piece]
-            objective.derivatives(rows.label[piece], weight, train.predictions[:, piece], self._derivatives[:, piece])
+            objective.derivatives(
+                rows.label[piece], weight, train.predictions[:, piece], self._derivatives[:, piece], self.crew.kernels
+            )
 
         self.crew.each(work, self.crew.row_slices(rows.n_rows))
         return objective.bounds(self.population.label_bound, train.bound).derivative * self.population.weight_bound
@@ -239,8 +241,17 @@ class _Run:
             best_iteration=self.detector.best_iteration,
             best_value=self.detector.best_value,
             stopped=self.stopped or "iterations",
-            predictions=self.sets[0].predictions,
+            predictions=self.crew.fetch(self.sets[0].predictions),
         )
+
+
+def crew_for(params: BoostParams, train: Rows, collective: Collective) -> Crew:
+    """Who works for a rank: its card if it has one and any rows, else its CPU."""
+    if params.card is None or not train.n_rows:
+        return Crew(params.threads)
+    from gbdist.boosting.cuda_crew import CardCrew  # and with it CUDA, which other runs need not have
+
+    return CardCrew(params.threads, params.card, params.objective.dimension, shares_tables=collective.size > 1)
 
 
 def start_value(params: BoostParams, population: Population) -> NDArray[np.float64]:

@@ -30,10 +30,23 @@ class Stopping:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """The GPU that a rank works on, by the number that CUDA gives it in the rank's process, and how many ranks share it.
+
+    ``memory`` is how many bytes the rank may use; None: its share of what is free when it begins.
+    """
+
+    number: int
+    sharers: int = 1
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BoostParams:
     """Resolved parameters of one run, under CatBoost's names; ``eval_metric`` is a position in ``metrics``.
 
-    ``listeners_may_stop`` costs one more round a tree and is the same on all ranks; ``threads`` may differ.
+    ``listeners_may_stop`` costs one more round a tree; ``overlap`` says in how many spans features are added up between ranks.
+    Both are the same on all ranks; ``threads`` and ``card`` (None: the CPU) may differ.
     """
 
     objective: Objective
@@ -56,4 +69,6 @@ class BoostParams:
     use_best_model: bool = False
     metric_period: int = 1
     listeners_may_stop: bool = False
+    overlap: int = 1
     threads: int = 1
+    card: Card | None = None

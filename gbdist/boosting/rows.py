@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Bins = NDArray[np.uint8] | NDArray[np.uint16]
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -36,7 +38,7 @@ class Rows:
         Ascending in ``start``, covering all rows.
     """
 
-    bins: NDArray[np.uint8] | NDArray[np.uint16]
+    bins: Bins
     label: NDArray[np.float32]
     weight: NDArray[np.float32] | None
     baseline: NDArray[np.float64] | None

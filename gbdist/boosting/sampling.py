@@ -16,11 +16,10 @@ from gbdist.boosting.gradients import GradientFacts
 from gbdist.boosting.params import BoostParams, Bootstrap
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
-from gbdist.kernels import cpu_rows
-from gbdist.kernels.cpu_histogram import as_weights, cells_shape, pack_cells, pack_wide_cells
+from gbdist.kernels.cpu_histogram import as_weights, cells_shape
+from gbdist.kernels.cpu_rows import LARGEST_DRAW
 from gbdist.kernels.elementary import exp_array, log_array
 
-_FLOAT32_MAX = np.finfo(np.float32).max
 #: −ln u of the smallest draw, 2⁻⁵⁴, is below this
 _LARGEST_LOG = 37.5
 
@@ -54,10 +53,11 @@ class Sampler:
             return self._pack(rows, derivatives, rows.weight, None, self._whole_scales(facts), tree)
         draws = self._draw(rows, facts, tree)
         for k in range(derivatives.shape[0]):
-            cpu_rows.apply_draws(draws, derivatives[k], derivatives[k])
+            self._crew.kernels.apply_draws(draws, derivatives[k], derivatives[k])
         weight = draws if rows.weight is None else self._drawn_weights(draws, rows.weight)
         scales = self._sampled_scales(derivatives, weight, facts)
-        drawn = np.greater(draws, 0.0, out=self._crew.scratch.array("drawn", draws.shape, np.bool_)).view(np.uint8)
+        drawn = self._crew.scratch.array("drawn", draws.shape, np.uint8)
+        self._crew.kernels.mark_drawn(draws, drawn)
         return self._pack(rows, derivatives, weight, drawn, scales, tree)
 
     def _draw(self, rows: Rows, facts: GradientFacts, tree: int) -> NDArray[np.float32]:
@@ -70,11 +70,11 @@ class Sampler:
             start, stop, first_row = piece
             target = out[start:stop]
             if bootstrap.kind == "Bernoulli":
-                cpu_rows.draw_bernoulli(key, first_row, bootstrap.subsample, target)
+                crew.kernels.draw_bernoulli(key, first_row, bootstrap.subsample, target)
             elif bootstrap.kind == "Bayesian":
-                cpu_rows.draw_bayesian(key, first_row, bootstrap.bagging_temperature, target)
+                crew.kernels.draw_bayesian(key, first_row, bootstrap.bagging_temperature, target)
             elif facts.threshold is not None:
-                cpu_rows.draw_mvs(key, first_row, facts.norms[start:stop], facts.threshold, target)
+                crew.kernels.draw_mvs(key, first_row, facts.norms[start:stop], facts.threshold, target)
 
         crew.each(draw, segment_slices(rows, crew))
         return out
@@ -82,9 +82,8 @@ class Sampler:
     def _drawn_weights(self, draws: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
         """Weight × draw, held below infinity: float32 [n]."""
         out: NDArray[np.float32] = self._crew.scratch.array("drawn weights", draws.shape, np.float32)
-        with np.errstate(over="ignore"):
-            np.multiply(draws, weight, out=out)
-        return np.minimum(out, _FLOAT32_MAX, out=out)
+        self._crew.kernels.weigh_draws(draws, weight, out)
+        return out
 
     def _whole_scales(self, facts: GradientFacts) -> CellScales:
         population = self._population
@@ -101,11 +100,13 @@ class Sampler:
         derivative_scale = sum_scale(derivative_bound, n_rows)
         weight_scale = sum_scale(self._population.weight_bound * largest_draw, n_rows)
 
+        kernels = self._crew.kernels
+
         def add(piece: slice) -> NDArray[np.int64]:
             sums = np.zeros((derivatives.shape[0] + 1, 2), np.int64)
             for k in range(derivatives.shape[0]):
-                cpu_rows.absolute_sums(derivatives[k, piece], (derivative_scale, 0.0), sums[k])
-            sums[-1, 0] = cpu_rows.weight_sum(weight[piece], weight_scale)
+                kernels.absolute_sums(derivatives[k, piece], (derivative_scale, 0.0), sums[k])
+            sums[-1, 0] = kernels.weight_sum(weight[piece], weight_scale)
             return sums[:, 0]
 
         parts = self._crew.each(add, self._crew.row_slices(weight.shape[0]))
@@ -128,7 +129,7 @@ class Sampler:
         weights = as_weights(weight)
         weight_key = key_of(self._seed, Purpose.WEIGHT_ROUNDING, tree)
         keys = [(key_of(self._seed, Purpose.DERIVATIVE_ROUNDING, tree, k), weight_key) for k in range(dimension)]
-        pack = pack_wide_cells if scales.wide else pack_cells
+        pack = self._crew.kernels.pack_wide_cells if scales.wide else self._crew.kernels.pack_cells
 
         def work(piece: tuple[int, int, int]) -> None:
             start, stop, first_row = piece
@@ -153,7 +154,7 @@ def _largest_draw(bootstrap: Bootstrap, facts: GradientFacts) -> tuple[float, fl
     if facts.threshold is None:
         # Our own exp, so that all machines have the same bound.
         power = float(exp_array(bootstrap.bagging_temperature * log_array(np.float64(_LARGEST_LOG))))
-        draw = min(power, cpu_rows.LARGEST_DRAW)
+        draw = min(power, LARGEST_DRAW)
         return draw, facts.bound * draw
     # A row is kept with p = norm/μ, so |d|/p = |d|·μ/norm ≤ μ; and p ≥ √λ/μ, or the row is left out below 2⁻²⁰.
     least = max(float(np.sqrt(facts.ridge)) / facts.threshold, 2.0**-20)

@@ -12,7 +12,6 @@ from gbdist.boosting.events import MetricTable
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
-from gbdist.kernels import cpu_rows
 from gbdist.metrics import evaluate_many
 from gbdist.metrics.base import Metric, Scored
 from gbdist.models.tree import ObliviousTree
@@ -35,10 +34,13 @@ class DataSet:
     population: Population
     predictions: NDArray[np.float64]
     bound: float
+    crew: Crew
 
     @classmethod
-    def at_start(cls, name: str, rows: Rows, population: Population, bias: NDArray[np.float64]) -> "DataSet":
-        """Start all rows at the bias, plus their baseline."""
+    def at_start(
+        cls, name: str, rows: Rows, population: Population, bias: NDArray[np.float64], crew: Crew
+    ) -> "DataSet":
+        """Start all rows at the bias, plus their baseline, and bring them to where the crew works."""
         predictions = np.repeat(bias[:, None], rows.n_rows, axis=1)
         if rows.baseline is not None:
             predictions += rows.baseline
@@ -48,30 +50,31 @@ class DataSet:
             raise DataError(
                 f"baseline of {name!r}", found, expected, "Leave these rows out, or correct their baseline."
             )
-        return cls(name, rows, population, predictions, bound)
+        return cls(name, crew.load_rows(rows, trained=name == LEARN), population, crew.load(predictions), bound, crew)
 
-    def add_leaves(self, leaf_of_row: NDArray[np.uint16], values: NDArray[np.float64], crew: Crew) -> None:
+    def add_leaves(self, leaf_of_row: NDArray[np.uint16], values: NDArray[np.float64]) -> None:
         """Move predictions on by one tree: values float64 [n_leaves, dimension], learning rate included."""
-        columns = np.ascontiguousarray(values.T)
+        columns, crew = np.ascontiguousarray(values.T), self.crew
 
         def add(piece: slice) -> None:
             for k in range(columns.shape[0]):
-                cpu_rows.add_leaf_values(leaf_of_row[piece], columns[k], self.predictions[k, piece])
+                crew.kernels.add_leaf_values(leaf_of_row[piece], columns[k], self.predictions[k, piece])
 
         crew.each(add, crew.row_slices(self.rows.n_rows))
         self.bound += float(np.abs(values).max(initial=0.0))
 
-    def add_tree(self, tree: ObliviousTree, crew: Crew) -> None:
+    def add_tree(self, tree: ObliviousTree) -> None:
         """Move predictions on by a tree that was grown on other rows."""
+        crew = self.crew
         leaf_of_row: NDArray[np.uint16] = crew.scratch.array("eval leaf of row", (self.rows.n_rows,), np.uint16)
 
         def move(piece: slice) -> None:
-            leaf_of_row[piece] = 0
+            crew.kernels.clear_leaves(leaf_of_row[piece])
             for level, split in enumerate(tree.splits):
-                cpu_rows.split_leaves(self.rows.bins[split.feature, piece], split.border, level, leaf_of_row[piece])
+                crew.kernels.split_leaves(self.rows.bins[split.feature, piece], split.border, level, leaf_of_row[piece])
 
         crew.each(move, crew.row_slices(self.rows.n_rows))
-        self.add_leaves(leaf_of_row, tree.leaf_values, crew)
+        self.add_leaves(leaf_of_row, tree.leaf_values)
 
     def scored(self) -> Scored:
         """What a metric sees."""
@@ -83,6 +86,8 @@ class DataSet:
             label_bound=self.population.label_bound,
             prediction_bound=self.bound,
             total_rows=self.population.n_rows,
+            kernels=self.crew.kernels,
+            fetch=self.crew.fetch,
         )
 
 

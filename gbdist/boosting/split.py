@@ -1,6 +1,5 @@
 """The best split of a level: score my features, agree with the other ranks, tell which children to count next."""
 
-import itertools
 import struct
 from dataclasses import dataclass
 
@@ -8,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
-from gbdist.boosting.crew import Crew
 from gbdist.boosting.histogram import LevelTable
-from gbdist.kernels.cpu_split import best_borders
 
 _HEAD = struct.Struct("<ddqq")
 _LOW = np.int64(0xFFFFFFFF)
@@ -68,9 +65,9 @@ class Candidate:
         return cls(noisy, score, feature, border, (flags & 1) > 0, (flags & 2) > 0, (flags >> 2).astype(np.uint8))
 
 
-def best_of_table(table: LevelTable, n_bins: NDArray[np.int64], scoring: Scoring, crew: Crew) -> Candidate | None:
+def best_of_table(table: LevelTable, n_bins: NDArray[np.int64], scoring: Scoring) -> Candidate | None:
     """Best split among the features of one table; None where no feature has a border."""
-    n_features = table.cells.shape[0]
+    n_features, crew = table.cells.shape[0], table.crew
     if n_features == 0:
         return None
     features = np.arange(table.first, table.first + n_features)
@@ -79,7 +76,7 @@ def best_of_table(table: LevelTable, n_bins: NDArray[np.int64], scoring: Scoring
     noisy, plain = np.full(n_features, -np.inf), np.full(n_features, -np.inf)
 
     def work(piece: slice) -> None:
-        best_borders(
+        crew.kernels.best_borders(
             table.cells[piece],
             bins[piece],
             features[piece],
@@ -90,13 +87,12 @@ def best_of_table(table: LevelTable, n_bins: NDArray[np.int64], scoring: Scoring
             (borders[piece], noisy[piece], plain[piece]),
         )
 
-    edges = [n_features * i // crew.threads for i in range(crew.threads + 1)]
-    crew.each(work, [slice(a, b) for a, b in itertools.pairwise(edges) if a < b])
+    crew.each(work, crew.feature_slices(n_features))
     noisy[borders < 0] = -np.inf
     winner = int(np.argmax(noisy))  # the first of equals: the lowest feature
     if borders[winner] < 0 or not np.isfinite(noisy[winner]):
         return None
-    left, right = _child_weights(table.cells[winner, 0], int(borders[winner]), scoring.wide)
+    left, right = _child_weights(crew.fetch(table.cells[winner, 0]), int(borders[winner]), scoring.wide)
     return Candidate(
         noisy_score=float(noisy[winner]),
         score=float(plain[winner]),

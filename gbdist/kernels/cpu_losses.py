@@ -39,12 +39,9 @@ def logistic_derivatives(
 ) -> None:
     """See ``reference_losses.logistic_derivatives``."""
     n_rows = np.uint64(label.shape[0])
-    if positive < 0:
-        for i in range(n_rows):
-            out[i] = np.float64(label[i]) - sigmoid(prediction[i])
-    else:
-        for i in range(n_rows):
-            out[i] = np.float64(label[i] == np.float32(positive)) - sigmoid(prediction[i])
+    load_targets(label, positive, _ZERO, n_rows, out)
+    for i in range(n_rows):
+        out[i] -= sigmoid(prediction[i])
     if weight.shape[0] != 0:
         for i in range(n_rows):
             out[i] *= np.float64(weight[i])
@@ -198,10 +195,13 @@ def load_weights(weight: Any, start: Any, size: Any, w: Any) -> None:
 
 @device_function
 def load_targets(label: Any, positive: Any, start: Any, size: Any, y: Any) -> None:
-    """Targets of a block into ``y``: the label itself, or for positive ≥ 0 whether it is that class."""
-    if positive < 0:
+    """Targets of a block into ``y``; ``positive`` as in ``reference_losses``."""
+    if positive == -1:
         for j in range(size):
             y[j] = np.float64(label[start + j])
+    elif positive < 0:
+        for j in range(size):
+            y[j] = np.float64(label[start + j] > np.float32(0.5))
     else:
         for j in range(size):
             y[j] = np.float64(label[start + j] == np.float32(positive))

@@ -1,5 +1,7 @@
 """CPU kernels that run over rows: fixed-point sums of derivatives, bootstrap draws, leaf numbers, predictions."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ Bins = NDArray[np.uint8] | NDArray[np.uint16]
 
 #: A Bayesian draw is held below this: a float32 would become infinite from a temperature of 25 on.
 LARGEST_DRAW = 2.0**100
+FLOAT32_MAX = np.finfo(np.float32).max
 
 
 @kernel
@@ -118,10 +121,40 @@ def apply_draws(draws: NDArray[np.float32], derivatives: NDArray[np.float64], ou
 
 
 @kernel
+def weigh_draws(draws: NDArray[np.float32], weight: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Write draw × weight of each row, held below infinity; float32 [n] each, out OUT."""
+    for i in range(np.uint64(out.shape[0])):
+        out[i] = min(draws[i] * weight[i], FLOAT32_MAX)
+
+
+@kernel
+def mark_drawn(draws: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
+    """Write 1 for rows whose draw is above 0; draws float32 [n], out uint8 [n], OUT."""
+    for i in range(np.uint64(out.shape[0])):
+        out[i] = np.uint8(draws[i] > np.float32(0.0))
+
+
+@kernel
 def split_leaves(bins: Bins, border: int, level: int, leaf_of_row: NDArray[np.uint16]) -> None:
     """Set bit ``level`` of the leaf number of rows whose bin is above ``border``; leaf_of_row uint16 [n], IN and OUT."""
     for i in range(np.uint64(leaf_of_row.shape[0])):
         leaf_of_row[i] |= np.uint16(np.uint16(bins[i] > border) << np.uint16(level))
+
+
+@kernel
+def clear_leaves(leaf_of_row: NDArray[np.uint16]) -> None:
+    """Put all rows into leaf 0; leaf_of_row uint16 [n], OUT."""
+    leaf_of_row[:] = 0
+
+
+@kernel
+def drop_level(leaf_of_row: NDArray[np.uint16], level: int) -> None:
+    """Take bit ``level`` out of the leaf numbers, those above move down; leaf_of_row uint16 [n], IN and OUT."""
+    below = np.uint64((1 << level) - 1)
+    for i in range(np.uint64(leaf_of_row.shape[0])):
+        leaf = np.uint64(leaf_of_row[i])
+        above = (leaf >> np.uint64(level + 1)) << np.uint64(level)
+        leaf_of_row[i] = np.uint16((leaf & below) | above)
 
 
 @kernel
@@ -131,3 +164,10 @@ def add_leaf_values(
     """Add ``values[leaf]`` to each row's prediction: values float64 [n_leaves] IN, predictions float64 [n] IN and OUT."""
     for i in range(np.uint64(predictions.shape[0])):
         predictions[i] += values[leaf_of_row[i]]
+
+
+@kernel
+def take_rows(values: NDArray[Any], rows: NDArray[np.uint32], out: NDArray[Any]) -> None:
+    """Copy the values of ``rows`` to ``out`` in order: values [n], out [k], OUT, of any one type."""
+    for i in range(np.uint64(rows.shape[0])):
+        out[i] = values[rows[i]]

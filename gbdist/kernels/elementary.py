@@ -10,12 +10,14 @@ ternary for the float64 scalars of kernels (the plain names), and for CUDA's in 
 inline them: numba's disk cache looks at the date of the kernel's own file only, so clear it after an edit here.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gbdist.kernels.compile import device_function
+from gbdist.kernels.hashing import product
 
 _LOG2_E = 1.4426950408889634
 # ln 2 in two parts (Cody and Waite): the first has 21 trailing zero bits, so k × _LN2_HIGH is exact for |k| < 2^21.
@@ -47,12 +49,15 @@ class Functions(NamedTuple):
 
 
 def functions(
-    choose: Callable[[Any, Any, Any], Any], times: Callable[[Any, Any], Any], compiled: Callable[[Any], Any]
+    choose: Callable[[Any, Any, Any], Any],
+    times: Callable[[Any, Any], Any],
+    root: Callable[[Any], Any],
+    compiled: Callable[[Any], Any],
 ) -> Functions:
     """Instantiate the source for one kind of number.
 
     ``choose(condition, a, b)`` is a where the condition holds, else b; ``times(a, b)`` is a product that is rounded before it is
-    used; ``compiled`` makes a function callable by the others.
+    used; ``root`` is the square root; ``compiled`` makes a function callable by the others.
     """
 
     def exp(x: Any) -> Any:
@@ -170,7 +175,7 @@ def functions(
         q = u - 0.5
         centre = 0.180625 - times(q, q)
         tail = choose(q < 0.0, u, 1.0 - u)
-        r = np.sqrt(-log(choose(tail > 0.0, tail, 1.0)))
+        r = root(-log(choose(tail > 0.0, tail, 1.0)))
         outer = choose(r <= 5.0, ratio(r - 1.6, _C, _D), ratio(r - 5.0, _E, _F))
         outer = choose(q < 0.0, -outer, outer)
         value = choose(abs(q) <= 0.425, times(q, ratio(centre, _A, _B)), outer)
@@ -225,13 +230,8 @@ def _quietly(function: Callable[..., Any]) -> Callable[..., Any]:
     return quiet
 
 
-@device_function
-def _product(a: Any, b: Any) -> Any:
-    return a * b
-
-
-_scalar = functions(_ternary, _product, device_function)
-_array = functions(np.where, np.multiply, _quietly)
+_scalar = functions(_ternary, product, math.sqrt, device_function)
+_array = functions(np.where, np.multiply, np.sqrt, _quietly)
 
 exp, exp_array = _scalar.exp, _array.exp
 log, log_array = _scalar.log, _array.log

@@ -55,8 +55,8 @@ class Draws(NamedTuple):
     unit_draw: Callable[[Any, Any], Any]
 
 
-def draws(compiled: Callable[[Any], Any]) -> Draws:
-    """Make the functions for one kind of kernel; ``compiled`` makes a function callable by others."""
+def draws(times: Callable[[Any, Any], Any], compiled: Callable[[Any], Any]) -> Draws:
+    """Make the functions for one kind of kernel; ``times`` and ``compiled`` as in ``elementary.functions``."""
 
     def hash_number(key: Any, number: Any) -> Any:
         """Hash of (key, number), both uint64 scalars, inside a kernel."""
@@ -69,9 +69,15 @@ def draws(compiled: Callable[[Any], Any]) -> Draws:
 
     def unit_draw(key: Any, number: Any) -> Any:
         """Uniform float64 draw in [0, 1), inside a kernel."""
-        return np.float64(hash_number(key, number) >> _S11) * _TO_UNIT
+        return times(np.float64(hash_number(key, number) >> _S11), _TO_UNIT)
 
     return Draws(hash_number, compiled(unit_draw))
 
 
-hash_number, unit_draw = draws(device_function)
+@device_function
+def product(a: Any, b: Any) -> Any:
+    """a × b, which CPU kernels do not fuse with what comes after."""
+    return a * b
+
+
+hash_number, unit_draw = draws(product, device_function)

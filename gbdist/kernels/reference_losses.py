@@ -5,6 +5,7 @@ Shapes and types, here and there:
 label : float32 [n], IN. Target value, or number of the class.
 weight : float32 [n], IN. Without elements where every weight is 1.
 prediction(s) : float64 [n], or [n_classes, n], IN. Raw values.
+positive : target that a label stands for: −1 itself (a probability), −2 whether it is above ½, else whether it is that class
 leaf_of_row : uint16 [n], IN
 shift : float64 [n_leaves, dimension], IN. Added to the prediction of the leaf's rows.
 scales : float64 [4], IN. Powers of two for loss, weight, first and second derivative; 0 leaves these columns out.
@@ -39,11 +40,8 @@ def residual_derivatives(label: _F4, weight: _F4, prediction: _F8, out: _F8) -> 
 
 
 def logistic_derivatives(label: _F4, weight: _F4, prediction: _F8, positive: int, out: _F8) -> None:
-    """Derivative of the log-likelihood: target − sigmoid.
-
-    The target is the label itself (a probability), or for positive ≥ 0 whether the label is that class.
-    """
-    out[:] = (_target(label, positive) - sigmoid_array(prediction)) * _ones_or(weight, label)
+    """Derivative of the log-likelihood: target − sigmoid."""
+    out[:] = (target(label, positive) - sigmoid_array(prediction)) * _ones_or(weight, label)
 
 
 def softmax_derivatives(label: _F4, weight: _F4, predictions: _F8, out: _F8) -> None:
@@ -70,7 +68,7 @@ def add_logistic_leaf_sums(
 ) -> None:
     """Columns: log-loss, weight, target − p, −p(1 − p); for positive ≥ 0 those of that class, and the weight once."""
     k = max(positive, 0)
-    w, y = _ones_or(weight, label), _target(label, positive)
+    w, y = _ones_or(weight, label), target(label, positive)
     a = prediction + shift[leaf_of_row, k]
     e = decay_array(a)
     p = sigmoid_of_decay_array(a, e)
@@ -105,8 +103,11 @@ def _ones_or(weight: _F4, label: _F4) -> _F8:
     return weight.astype(np.float64) if weight.shape[0] else np.ones(label.shape[0])
 
 
-def _target(label: _F4, positive: int) -> _F8:
-    return label.astype(np.float64) if positive < 0 else (label == positive).astype(np.float64)
+def target(label: _F4, positive: int) -> _F8:
+    """float64 [n] of the labels."""
+    if positive == -1:
+        return label.astype(np.float64)
+    return (label == positive if positive >= 0 else label > 0.5).astype(np.float64)
 
 
 def _softmax(a: _F8) -> tuple[_F8, _F8, _F8]:

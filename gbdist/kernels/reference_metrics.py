@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels.elementary import exp_array, log1p_exp_array, log_array, sigmoid_array
+from gbdist.kernels.reference_losses import target
 
 _F4: TypeAlias = NDArray[np.float32]
 _F8: TypeAlias = NDArray[np.float64]
@@ -37,9 +38,9 @@ def add_residual_sums(label: _F4, weight: _F4, prediction: _F8, scales: _F8, sum
 
 
 def add_logistic_sums(label: _F4, weight: _F4, prediction: _F8, positive: int, scales: _F8, sums: _I8) -> None:
-    """Add Σ w (softplus(a) − y a), Σ w; y is the label, or for positive ≥ 0 whether the label is that class."""
+    """Add Σ w (softplus(a) − y a), Σ w; y is the target as in ``reference_losses``."""
     w = _ones_or(weight, label)
-    y = label.astype(np.float64) if positive < 0 else (label == positive).astype(np.float64)
+    y = target(label, positive)
     sums[0] += _total((log1p_exp_array(prediction) - y * prediction) * w, scales[0])
     sums[1] += _total(w, scales[1])
 

@@ -1,9 +1,11 @@
 """The obvious NumPy twins of the row kernels: slow, same signatures, same bits. Tests hold them together."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.cpu_rows import LARGEST_DRAW, Bins
+from gbdist.kernels.cpu_rows import FLOAT32_MAX, LARGEST_DRAW, Bins
 from gbdist.kernels.elementary import exp_array, log_array
 from gbdist.kernels.hashing import unit_draws
 
@@ -73,6 +75,33 @@ def draw_mvs(
 def apply_draws(draws: NDArray[np.float32], derivatives: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Twin of ``cpu_rows.apply_draws``."""
     out[:] = derivatives * draws
+
+
+def weigh_draws(draws: NDArray[np.float32], weight: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Twin of ``cpu_rows.weigh_draws``."""
+    with np.errstate(over="ignore"):
+        out[:] = np.minimum(draws * weight, FLOAT32_MAX)
+
+
+def mark_drawn(draws: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
+    """Twin of ``cpu_rows.mark_drawn``."""
+    out[:] = draws > 0.0
+
+
+def clear_leaves(leaf_of_row: NDArray[np.uint16]) -> None:
+    """Twin of ``cpu_rows.clear_leaves``."""
+    leaf_of_row.fill(0)
+
+
+def drop_level(leaf_of_row: NDArray[np.uint16], level: int) -> None:
+    """Twin of ``cpu_rows.drop_level``."""
+    low = leaf_of_row & np.uint16((1 << level) - 1)
+    leaf_of_row[:] = low | ((leaf_of_row >> np.uint16(level + 1)) << np.uint16(level))
+
+
+def take_rows(values: NDArray[Any], rows: NDArray[np.uint32], out: NDArray[Any]) -> None:
+    """Twin of ``cpu_rows.take_rows``."""
+    out[:] = values[rows]
 
 
 def split_leaves(bins: Bins, border: int, level: int, leaf_of_row: NDArray[np.uint16]) -> None:

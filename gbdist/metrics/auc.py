@@ -41,6 +41,7 @@ class AUC:
 
     def rounds(self, scored: Scored) -> Rounds:
         """See ``Metric.rounds``."""
+        scored = scored.on_host()
         rows = yield from weighting(scored, self.use_weights)
 
         def ordered() -> _Ordered:
@@ -73,6 +74,7 @@ class AUCMu:
 
     def rounds(self, scored: Scored) -> Rounds:
         """See ``Metric.rounds``."""
+        scored = scored.on_host()
         rows = yield from weighting(scored, self.use_weights)
         total = np.zeros(scored.label.shape[0])
         for row in scored.predictions:

@@ -1,11 +1,14 @@
 """What a metric is: a value of the whole data set, whoever holds its rows."""
 
-from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gbdist.kernels import cpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class Scored:
         spends a round on asking.
     group : uint64 [n_rows] or None
         Which rows are ranked together; rows of a group are neighbours, and on one rank.
+    kernels : module
+        Those for where the rows lie.
+    fetch : callable or None
+        Brings an array of the rows to the host.
     """
 
     predictions: NDArray[np.float64]
@@ -37,6 +44,16 @@ class Scored:
     prediction_bound: float
     total_rows: int = 0
     group: NDArray[np.uint64] | None = None
+    kernels: ModuleType = cpu
+    fetch: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+
+    def on_host(self) -> "Scored":
+        """The same rows in the host's memory, for metrics that have no kernels elsewhere."""
+        if self.kernels is cpu or self.fetch is None:
+            return self
+        weight = None if self.weight is None else self.fetch(self.weight)
+        predictions, label = self.fetch(self.predictions), self.fetch(self.label)
+        return replace(self, predictions=predictions, label=label, weight=weight, kernels=cpu)
 
 
 class Metric(Protocol):

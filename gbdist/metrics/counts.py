@@ -38,6 +38,7 @@ class ClassCounts:
 
     def rounds(self, scored: Scored) -> Rounds:
         """See ``Metric.rounds``."""
+        scored = scored.on_host()
         rows = yield from weighting(scored, self.use_weights)
         counts = np.zeros((self.n_classes, 3), np.int64)
         scale = sum_scale(rows.total)

@@ -27,11 +27,11 @@ class LogLoss:
     def rounds(self, scored: Scored) -> Rounds:
         """See ``Metric.rounds``."""
         rows = yield from weighting(scored, self.use_weights)
-        label = (scored.label > np.float32(0.5)).astype(np.float32) if self.binarize else scored.label
+        target = -2 if self.binarize else -1
         largest = max(1.0, scored.label_bound) * scored.prediction_bound + _LN2
         units = scales(rows.total * largest, rows.total)
         sums = np.zeros(2, np.int64)
-        cpu_metrics.add_logistic_sums(label, rows.weight, scored.predictions[0], -1, units, sums)
+        scored.kernels.add_logistic_sums(scored.label, rows.weight, scored.predictions[0], target, units, sums)
         return ratio((yield sums), units)
 
 
@@ -50,7 +50,7 @@ class MultiClass:
         largest = 2.0 * scored.prediction_bound + scored.predictions.shape[0].bit_length() * _LN2
         units = scales(rows.total * largest, rows.total)
         sums = np.zeros(2, np.int64)
-        cpu_metrics.add_softmax_sums(scored.label, rows.weight, scored.predictions, units, sums)
+        scored.kernels.add_softmax_sums(scored.label, rows.weight, scored.predictions, units, sums)
         return ratio((yield sums), units)
 
 
@@ -70,7 +70,7 @@ class MultiClassOneVsAll:
         units = scales(rows.total * n_classes * (scored.prediction_bound + _LN2), rows.total * n_classes)
         sums = np.zeros(2, np.int64)
         for k in range(n_classes):  # so the weights are counted once a class, which makes the mean over the classes
-            cpu_metrics.add_logistic_sums(scored.label, rows.weight, scored.predictions[k], k, units, sums)
+            scored.kernels.add_logistic_sums(scored.label, rows.weight, scored.predictions[k], k, units, sums)
         return ratio((yield sums), units)
 
 
@@ -88,7 +88,7 @@ class BrierScore:
         rows = yield from weighting(scored, self.use_weights)
         units = scales(rows.total * max(1.0, scored.label_bound) ** 2, rows.total)
         sums = np.zeros(2, np.int64)
-        cpu_metrics.add_brier_sums(scored.label, rows.weight, scored.predictions[0], units, sums)
+        scored.kernels.add_brier_sums(scored.label, rows.weight, scored.predictions[0], units, sums)
         return ratio((yield sums), units)
 
 
@@ -112,7 +112,7 @@ class Residual:
         y, d = scored.label_bound, scored.label_bound + scored.prediction_bound
         units = scales(*(rows.total * factor for factor in (d, d * d, 1.0, y, y * y)))
         sums = np.zeros((5, 2), np.int64)
-        cpu_metrics.add_residual_sums(scored.label, rows.weight, scored.predictions[0], units, sums)
+        scored.kernels.add_residual_sums(scored.label, rows.weight, scored.predictions[0], units, sums)
         sums = (yield sums.ravel()).reshape(5, 2)
         low = Fraction(cpu_metrics.LOW_UNITS)
         absolute, squared, weight, first, second = (

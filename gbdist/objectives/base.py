@@ -1,12 +1,14 @@
 """What a loss is to the trainer: derivatives, leaf sums and their bounds."""
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.errors import ParameterError
+from gbdist.kernels import cpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,12 @@ class Objective(Protocol):
         weight: NDArray[np.float32] | None,
         predictions: NDArray[np.float64],
         out: NDArray[np.float64],
+        kernels: ModuleType = cpu,
     ) -> None:
-        """Write weight × first derivative of each row; ``predictions`` IN and ``out`` OUT are [dimension, n_rows]."""
+        """Write weight × first derivative of each row; ``predictions`` IN and ``out`` OUT are [dimension, n_rows].
+
+        ``kernels`` are those for where the rows lie, here and below.
+        """
         ...
 
     def add_leaf_sums(
@@ -89,6 +95,7 @@ class Objective(Protocol):
         shift: NDArray[np.float64],
         scales: LeafScales,
         sums: NDArray[np.int64],
+        kernels: ModuleType = cpu,
     ) -> None:
         """Add each row's values at ``predictions + shift[leaf]`` to its leaf's sums.
 

@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels import cpu_losses
+from gbdist.kernels import cpu
 from gbdist.kernels.elementary import log_array
 from gbdist.objectives.base import Bounds, LeafScales, kernel_scales, kernel_weight, no_start_value, widened
 
@@ -39,9 +40,10 @@ class Logloss:
         weight: NDArray[np.float32] | None,
         predictions: NDArray[np.float64],
         out: NDArray[np.float64],
+        kernels: ModuleType = cpu,
     ) -> None:
         """See ``Objective.derivatives``."""
-        cpu_losses.logistic_derivatives(label, kernel_weight(weight), predictions[0], -1, out[0])
+        kernels.logistic_derivatives(label, kernel_weight(weight), predictions[0], -1, out[0])
 
     def add_leaf_sums(
         self,
@@ -52,9 +54,10 @@ class Logloss:
         shift: NDArray[np.float64],
         scales: LeafScales,
         sums: NDArray[np.int64],
+        kernels: ModuleType = cpu,
     ) -> None:
         """See ``Objective.add_leaf_sums``."""
-        cpu_losses.add_logistic_leaf_sums(
+        kernels.add_logistic_leaf_sums(
             label, kernel_weight(weight), predictions[0], leaf_of_row, shift, -1, kernel_scales(scales), sums
         )
 
@@ -90,9 +93,10 @@ class MultiClass:
         weight: NDArray[np.float32] | None,
         predictions: NDArray[np.float64],
         out: NDArray[np.float64],
+        kernels: ModuleType = cpu,
     ) -> None:
         """See ``Objective.derivatives``."""
-        cpu_losses.softmax_derivatives(label, kernel_weight(weight), predictions, out)
+        kernels.softmax_derivatives(label, kernel_weight(weight), predictions, out)
 
     def add_leaf_sums(
         self,
@@ -103,9 +107,10 @@ class MultiClass:
         shift: NDArray[np.float64],
         scales: LeafScales,
         sums: NDArray[np.int64],
+        kernels: ModuleType = cpu,
     ) -> None:
         """See ``Objective.add_leaf_sums``."""
-        cpu_losses.add_softmax_leaf_sums(
+        kernels.add_softmax_leaf_sums(
             label, kernel_weight(weight), predictions, leaf_of_row, shift, kernel_scales(scales), sums
         )
 
@@ -137,10 +142,11 @@ class MultiClassOneVsAll:
         weight: NDArray[np.float32] | None,
         predictions: NDArray[np.float64],
         out: NDArray[np.float64],
+        kernels: ModuleType = cpu,
     ) -> None:
         """See ``Objective.derivatives``."""
         for k in range(self.dimension):
-            cpu_losses.logistic_derivatives(label, kernel_weight(weight), predictions[k], k, out[k])
+            kernels.logistic_derivatives(label, kernel_weight(weight), predictions[k], k, out[k])
 
     def add_leaf_sums(
         self,
@@ -151,9 +157,10 @@ class MultiClassOneVsAll:
         shift: NDArray[np.float64],
         scales: LeafScales,
         sums: NDArray[np.int64],
+        kernels: ModuleType = cpu,
     ) -> None:
         """See ``Objective.add_leaf_sums``."""
         for k in range(self.dimension):
-            cpu_losses.add_logistic_leaf_sums(
+            kernels.add_logistic_leaf_sums(
                 label, kernel_weight(weight), predictions[k], leaf_of_row, shift, k, kernel_scales(scales), sums
             )

@@ -1,12 +1,13 @@
 """Losses of regression."""
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels import cpu_losses
+from gbdist.kernels import cpu
 from gbdist.objectives.base import Bounds, LeafScales, kernel_scales, kernel_weight, widened
 
 
@@ -34,9 +35,10 @@ class RMSE:
         weight: NDArray[np.float32] | None,
         predictions: NDArray[np.float64],
         out: NDArray[np.float64],
+        kernels: ModuleType = cpu,
     ) -> None:
         """See ``Objective.derivatives``."""
-        cpu_losses.residual_derivatives(label, kernel_weight(weight), predictions[0], out[0])
+        kernels.residual_derivatives(label, kernel_weight(weight), predictions[0], out[0])
 
     def add_leaf_sums(
         self,
@@ -47,8 +49,9 @@ class RMSE:
         shift: NDArray[np.float64],
         scales: LeafScales,
         sums: NDArray[np.int64],
+        kernels: ModuleType = cpu,
     ) -> None:
         """See ``Objective.add_leaf_sums``."""
-        cpu_losses.add_residual_leaf_sums(
+        kernels.add_residual_leaf_sums(
             label, kernel_weight(weight), predictions[0], leaf_of_row, shift, kernel_scales(scales), sums
         )

@@ -58,7 +58,7 @@ def test_residual_sums(weight, probabilities, predictions) -> None:
     check("add_residual_sums", (5, 2), weight, probabilities, predictions[0], scales)
 
 
-@pytest.mark.parametrize("positive", [-1, 0, 2])
+@pytest.mark.parametrize("positive", [-2, -1, 0, 2])
 def test_logistic_sums(positive, weight, probabilities, classes, predictions) -> None:
     label = probabilities if positive < 0 else classes
     check("add_logistic_sums", 2, weight, label, predictions[0], positive, 2.0 ** np.array([30, 31]))

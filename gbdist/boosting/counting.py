@@ -1,0 +1,111 @@
+"""Counts a rank's rows into the tables of a level, on its CPU: pick the rows, gather their cells, add them feature by feature."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.boosting.rows import Rows
+from gbdist.kernels import cpu_histogram as kernels
+
+if TYPE_CHECKING:
+    from gbdist.boosting.crew import Crew
+    from gbdist.boosting.sampling import Cells
+
+_ALL = np.empty(0, np.uint8)
+_Picked = list[tuple[NDArray[np.uint32], NDArray[np.uint16]]]
+
+
+class RowCounter:
+    """Makes this rank's part of the tables of one tree."""
+
+    def __init__(self, rows: Rows, cells: "Cells", bits: int, crew: "Crew") -> None:
+        self._rows, self._cells, self._bits, self._crew = rows, cells, bits, crew
+        self._dimensions = cells.values.shape[0]
+        self._wide = cells.scales.wide
+        self._width = (1 << bits) * (2 if self._wide else 1)
+
+    def begin(
+        self, leaf_of_row: NDArray[np.uint16], level: int, counted: NDArray[np.int64], features: tuple[int, int]
+    ) -> Callable[[], NDArray[np.int64]]:
+        """Begin to count the rows of the leaves ``counted`` (slot s is leaf counted[s]) for a range of features.
+
+        What comes back waits for the table, int64 [n_features, dimensions, n_counted, width]; on a CPU it is there at once.
+        """
+        start, stop = features
+        shape = (stop - start, self._dimensions, counted.shape[0] * self._width)
+        histogram = self._crew.scratch.array(f"histogram {level % 2}", shape, np.int64)
+        histogram.fill(0)
+        bins = self._rows.bins[start:stop]
+        if level == 0 and not self._wide and self._most_are_drawn():
+            self._count_root(bins, histogram)
+        else:
+            self._count_picked(bins, self._pick(leaf_of_row, slots_of(counted, level)), histogram)
+        table = histogram.reshape(*shape[:2], counted.shape[0], self._width)
+        return lambda: table
+
+    def _most_are_drawn(self) -> bool:
+        """Whether counting all rows is quicker than picking the drawn ones; cells of the others are 0."""
+        drawn = self._cells.drawn
+        return drawn is None or 2 * np.count_nonzero(drawn.view(np.bool_)) > drawn.shape[0]
+
+    def _pick(self, leaf_of_row: NDArray[np.uint16], slot_of_leaf: NDArray[np.int32]) -> _Picked:
+        """List the rows to count, one list a slice of rows, each ascending."""
+        drawn = self._cells.drawn
+
+        def pick(piece: slice) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+            # One place more than rows: the kernel writes before it knows whether it keeps.
+            shape, scratch = (piece.stop - piece.start + 1,), self._crew.scratch
+            rows = scratch.array(f"rows from {piece.start}", shape, np.uint32)
+            slots = scratch.array(f"slots from {piece.start}", shape, np.uint16)
+            some = _ALL if drawn is None else drawn[piece]
+            count = kernels.pick_rows(leaf_of_row[piece], slot_of_leaf, some, piece.start, rows, slots)
+            return rows[:count], slots[:count]
+
+        return self._crew.each(pick, self._crew.row_slices(self._rows.n_rows))
+
+    def _count_root(self, bins: kernels.Bins, histogram: NDArray[np.int64]) -> None:
+        values = self._cells.values
+        n_features = bins.shape[0]
+
+        def work(group: tuple[int, int]) -> None:
+            first, k = group
+            if first + 4 <= n_features:
+                kernels.add_all_rows(bins, first, values[k], k, histogram)
+                return
+            for f in range(first, n_features):
+                kernels.add_all_rows_single(bins, f, values[k], k, histogram)
+
+        self._crew.each(work, [(f, k) for k in range(self._dimensions) for f in range(0, n_features, 4)])
+
+    def _count_picked(self, bins: kernels.Bins, picked: _Picked, histogram: NDArray[np.int64]) -> None:
+        n_features = bins.shape[0]
+        for k in range(self._dimensions):
+            gathered = [self._gather(k, rows, f"cells of slice {i}") for i, (rows, _) in enumerate(picked)]
+
+            def work(first: int, k: int = k, gathered: list[NDArray[np.int64]] = gathered) -> None:
+                last = min(first + 4, n_features)
+                for rows_and_slots, cells in zip(picked, gathered, strict=True):
+                    if last - first == 4 and not self._wide:
+                        kernels.add_picked_rows(bins, first, rows_and_slots, cells, (k, self._bits), histogram)
+                        continue
+                    add = kernels.add_picked_rows_wide if self._wide else kernels.add_picked_rows_single
+                    for f in range(first, last):
+                        add(bins, f, rows_and_slots, cells, (k, self._bits), histogram)
+
+            self._crew.each(work, range(0, n_features, 4))
+
+    def _gather(self, dimension: int, rows: NDArray[np.uint32], name: str) -> NDArray[np.int64]:
+        out: NDArray[np.int64] = self._crew.scratch.array(
+            name, kernels.cells_shape(rows.shape[0], self._wide), np.int64
+        )
+        kernels.gather_cells(self._cells.values[dimension], rows, out)
+        return out
+
+
+def slots_of(counted: NDArray[np.int64], level: int) -> NDArray[np.int32]:
+    """Slot of each leaf of a level, −1 where it is not counted."""
+    slot_of_leaf = np.full(1 << level, -1, np.int32)
+    slot_of_leaf[counted] = np.arange(counted.shape[0], dtype=np.int32)
+    return slot_of_leaf

@@ -1,0 +1,92 @@
+"""Counts a rank's rows into the tables of a level, on its card: one block of rows after the other, all features in one launch."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import cuda
+from numpy.typing import NDArray
+
+from gbdist.boosting.counting import slots_of
+from gbdist.boosting.rows import Rows
+from gbdist.kernels import cuda_histogram as kernels
+from gbdist.kernels.cuda_compile import SHARED_BYTES
+
+if TYPE_CHECKING:
+    from gbdist.boosting.cuda_crew import CardCrew
+    from gbdist.boosting.sampling import Cells
+
+_ALL = np.empty(0, np.uint8)
+
+
+class CardCounter:
+    """As ``counting.RowCounter``."""
+
+    def __init__(self, rows: Rows, cells: "Cells", bits: int, crew: "CardCrew") -> None:
+        self._bins: Any = rows.bins
+        self._cells, self._bits, self._crew = cells, bits, crew
+        self._dimensions = cells.values.shape[0]
+        self._wide = cells.scales.wide
+        self._width = (1 << bits) * (2 if self._wide else 1)
+        self._picked: tuple[int, list[tuple[Any, Any]]] = (-1, [])
+
+    def begin(
+        self, leaf_of_row: Any, level: int, counted: NDArray[np.int64], features: tuple[int, int]
+    ) -> Callable[[], Any]:
+        """Begin to count; see ``RowCounter.begin``. The table stays on the card for one rank, else it comes to the host."""
+        start, stop = features
+        crew, n_features = self._crew, stop - start
+        shape = (n_features, self._dimensions, counted.shape[0] * self._width)
+        histogram = crew.scratch.array(f"histogram {level % 2} from {start}", shape, np.int64)
+        kernels.clear_table(histogram)
+        whole = level == 0 and not self._wide and self._cells.drawn is None and 8 * self._width <= SHARED_BYTES
+        picked = [] if whole else self._pick(leaf_of_row, level, counted)
+        for number, (block, bins) in enumerate(self._bins.stream(features)):
+            for k in range(self._dimensions):
+                if whole:
+                    cells = self._cells.values[k, block.start : block.stop]
+                    kernels.add_all_rows(bins, (0, n_features), cells, k, histogram)
+                else:
+                    self._add(bins, picked[number], block, k, histogram)
+        table = histogram.reshape((n_features, self._dimensions, counted.shape[0], self._width))
+        return self._bring(table, level, start) if crew.shares_tables else lambda: table
+
+    def _bring(self, table: Any, level: int, start: int) -> Callable[[], NDArray[np.int64]]:
+        """Copy a table to the host as soon as it is counted; the card goes on meanwhile."""
+        crew = self._crew
+        there = crew.pinned(f"table {level % 2} from {start}", table.shape, np.int64)
+        counted, arrived = cuda.event(), cuda.event()
+        counted.record(crew.work)
+        counted.wait(crew.copies)
+        table.copy_to_host(there, stream=crew.copies)
+        arrived.record(crew.copies)
+
+        def wait() -> NDArray[np.int64]:
+            arrived.synchronize()
+            return there
+
+        return wait
+
+    def _add(self, bins: Any, picked: tuple[Any, Any], block: Any, dimension: int, histogram: Any) -> None:
+        rows, _ = picked
+        shape = (rows.shape[0], 2) if self._wide else (rows.shape[0],)
+        cells = self._crew.scratch.array("picked cells", shape, np.int64)
+        kernels.gather_cells(self._cells.values[dimension, block.start : block.stop], rows, cells)
+        add = kernels.add_picked_rows_wide if self._wide else kernels.add_picked_rows
+        add(bins, (0, bins.shape[0]), picked, cells, (dimension, self._bits), histogram)
+
+    def _pick(self, leaf_of_row: Any, level: int, counted: NDArray[np.int64]) -> list[tuple[Any, Any]]:
+        """Rows to count, one list a block, by their numbers in the block; once a level, whatever the spans of features."""
+        if self._picked[0] == level:
+            return self._picked[1]
+        slot_of_leaf, scratch, lists = slots_of(counted, level), self._crew.scratch, []
+        drawn = self._cells.drawn
+        for block in self._bins.blocks:
+            rows = scratch.array(f"rows from {block.start}", (block.stop - block.start,), np.uint32)
+            slots = scratch.array(f"slots from {block.start}", (block.stop - block.start,), np.uint16)
+            some = _ALL if drawn is None else drawn[block.start : block.stop]
+            leaves = leaf_of_row[block.start : block.stop]
+            count = kernels.pick_rows(leaves, slot_of_leaf, some, 0, rows, slots)
+            lists.append((rows[:count], slots[:count]))
+        self._picked = (level, lists)
+        return lists

@@ -1,0 +1,124 @@
+"""The crew whose kernels run on a card: what lies in the card's memory, and what is streamed through it.
+
+A card holds what the trainer keeps for each row (labels, predictions, derivatives, cells, leaf numbers) for the whole run, and as
+many of the bins as there is room for; the other bins wait in the host's memory and pass through once a level (``cuda_counting``).
+"""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numba import cuda
+from numpy.typing import DTypeLike, NDArray
+
+from gbdist.boosting.crew import Crew
+from gbdist.boosting.cuda_bins import CardBins
+from gbdist.boosting.cuda_counting import CardCounter
+from gbdist.boosting.params import Card
+from gbdist.boosting.rows import Rows
+from gbdist.errors import DataError
+from gbdist.kernels import cuda as kernels
+from gbdist.kernels.cuda_compile import work_on
+
+#: Bytes that are kept for each row beside its bins: with one raw value, and for each more.
+TRAINED_ROW, TRAINED_MORE = 104, 40
+SCORED_ROW, SCORED_MORE = 18, 8
+#: Share of the free memory that is not ours to plan with: compiled kernels, tables of a level, fragments.
+_SPARE = 0.1
+
+
+class CardScratch:
+    """As ``Scratch``, in a card's memory."""
+
+    def __init__(self) -> None:
+        self._memory: dict[tuple[str, np.dtype[Any]], Any] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """Return an array of that shape with whatever values it has."""
+        key, size = (name, np.dtype(dtype)), math.prod(shape)
+        memory = self._memory.get(key)
+        if memory is None or memory.shape[0] < size:
+            self._memory.pop(key, None)  # given back before more is taken
+            memory = self._memory[key] = cuda.device_array(max(size, 1), dtype)
+        return memory[:size].reshape(shape)
+
+
+class CardCrew(Crew):
+    """One thread that gives a card its work; ``host`` has the threads of the CPU."""
+
+    kernels = kernels
+    counter = CardCounter
+
+    def __init__(self, threads: int, card: Card, dimension: int, *, shares_tables: bool) -> None:
+        super().__init__(1)
+        cuda.select_device(card.number)
+        #: Whether tables are added up between ranks, in the host's memory.
+        self.shares_tables = shares_tables
+        self.scratch = CardScratch()
+        self.work, self.copies = cuda.stream(), cuda.stream()
+        work_on(self.work)
+        self._host = Crew(threads)
+        self._pinned: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
+        self._dimension = dimension
+        self._left = card.memory if card.memory is not None else free_bytes(card)
+
+    @property
+    def host(self) -> Crew:
+        """The crew for what lies in the host's memory."""
+        return self._host
+
+    def load_rows(self, rows: Rows, *, trained: bool) -> Rows:
+        """Bring a rank's rows to the card, bins as far as there is room; see ``Crew.load_rows``.
+
+        Raises DataError where there is no room for what is kept of every row.
+        """
+        each, more = (TRAINED_ROW, TRAINED_MORE) if trained else (SCORED_ROW, SCORED_MORE)
+        row_bytes = each + more * (self._dimension - 1)
+        if row_bytes * rows.n_rows > self._left:
+            expected = f"at most {self._left // row_bytes}, with {row_bytes} bytes a row beside the bins"
+            fix = "Use more workers with GPUs, or task_type='CPU'."
+            raise DataError("the GPU's memory", f"{rows.n_rows} rows on one rank", expected, fix)
+        self._left -= row_bytes * rows.n_rows
+        bins: Any = CardBins(rows.bins, self._left, self)
+        self._left -= bins.card_bytes
+        weight = None if rows.weight is None else self.load(rows.weight)
+        return replace(rows, bins=bins, label=self.load(rows.label), weight=weight, baseline=None)
+
+    def load(self, array: NDArray[Any]) -> Any:
+        """Bring an array to the card."""
+        return cuda.to_device(np.ascontiguousarray(array))
+
+    def fetch(self, array: Any) -> NDArray[Any]:
+        """Bring an array to the host."""
+        values: NDArray[Any] = array.copy_to_host()
+        return values
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """A new array on the card."""
+        return cuda.device_array(shape, dtype)
+
+    def pinned(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Host memory that the card copies to and from by itself; valid until its name is asked for again."""
+        key, size = (name, np.dtype(dtype)), math.prod(shape)
+        memory = self._pinned.get(key)
+        if memory is None or memory.shape[0] < size:
+            memory = self._pinned[key] = cuda.pinned_array(max(size, 1), dtype)
+        return memory[:size].reshape(shape)
+
+    def row_slices(self, n_rows: int) -> list[slice]:
+        """All rows in one slice: the card's threads cut them."""
+        return [slice(0, n_rows)]
+
+    def __exit__(self, *exc: Any) -> None:
+        work_on(0)
+        self._host.__exit__(*exc)
+        super().__exit__(*exc)
+
+
+def free_bytes(card: Card) -> int:
+    """A rank's share of the card's memory, as far as it is free."""
+    free, total = cuda.current_context().get_memory_info()
+    if not math.isfinite(total):  # the simulator's
+        return 1 << 34
+    return int(min(free, total / card.sharers) * (1.0 - _SPARE))

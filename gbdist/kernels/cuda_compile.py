@@ -1,0 +1,171 @@
+"""How every CUDA kernel is compiled and launched, and the device functions that all of them share.
+
+With ``NUMBA_ENABLE_CUDASIM=1`` kernels run on numba's simulator: the same source, thread by thread, in Python. Nothing imports
+this file unless a GPU is asked for.
+
+CUDA's compiler fuses ``a × b + c`` into one rounding, which numba has no switch against, and the bits would not be the CPU's.
+So a product that is added to something goes through ``times``.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numba import config, cuda
+from numba.cuda import to_device
+from numpy.typing import NDArray
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+#: Whether kernels run on the simulator, where a thread costs a Python thread.
+SIMULATED = bool(config.ENABLE_CUDASIM)
+#: Threads of a block.
+THREADS = 16 if SIMULATED else 256
+#: A block's shared memory that every card has without being asked.
+SHARED_BYTES = 48 * 1024
+#: Blocks that keep a card busy; more rows than their threads are taken in turns.
+_MOST_BLOCKS = 3 if SIMULATED else 2048
+
+
+class _SimulatedCard:
+    """What kernels call on the simulator: that of the kernel which runs, as its threads see it."""
+
+    def __getattr__(self, name: str) -> Any:
+        from numba.cuda.simulator.kernel import _get_kernel_context
+
+        return getattr(_get_kernel_context(), name)
+
+
+#: ``numba.cuda`` for kernels and the functions that they call.
+card: Any = _SimulatedCard() if SIMULATED else cuda
+#: The simulator runs one kernel at a time in a process.
+_turn = threading.Lock()
+_of_thread = threading.local()
+
+
+def kernel(function: Kernel) -> Kernel:
+    """Compile a kernel, which ``launch`` starts."""
+    try:
+        return cast(Kernel, cuda.jit(cache=True)(function))
+    except RuntimeError:  # numba finds no place for its cache; said where CPU kernels are compiled
+        return cast(Kernel, cuda.jit(function))
+
+
+def device_function(function: Kernel) -> Kernel:
+    """Compile a function that kernels call."""
+    return function if SIMULATED else cast(Kernel, cuda.jit(device=True)(function))
+
+
+def work_on(stream: Any) -> None:
+    """Let this thread's kernels run in a stream; 0 is CUDA's default one, which waits for all others and they for it."""
+    _of_thread.stream = stream
+
+
+def launch(kernel: Any, blocks: int | tuple[int, int], *arguments: Any, shared: int = 0) -> None:
+    """Start a kernel on so many blocks, with ``shared`` bytes of dynamic shared memory; does not wait for it."""
+    stream = getattr(_of_thread, "stream", 0)
+    if not SIMULATED:
+        kernel[blocks, THREADS, stream, shared](*arguments)
+        return
+    with _turn:
+        kernel[blocks, THREADS, stream, shared](*arguments)
+
+
+def blocks_for(n_items: int, most: int = _MOST_BLOCKS) -> int:
+    """Blocks of a kernel whose threads take items in turns."""
+    return max(1, min(most, -(-n_items // THREADS)))
+
+
+def weights_or(weight: Any, label: Any) -> tuple[Any, bool]:
+    """Weights as kernels take them, and whether there are any: a kernel cannot be given an array without elements."""
+    return (weight, True) if weight.shape[0] else (label, False)
+
+
+def given(values: Any, dtype: Any) -> Any:
+    """A small host array or tuple on the device."""
+    return to_device(np.ascontiguousarray(values, dtype=dtype))
+
+
+@contextmanager
+def on_device(sums: NDArray[Any]) -> Iterator[Any]:
+    """A copy on the device of a small host array, which is brought back at the end."""
+    there = to_device(np.ascontiguousarray(sums))
+    yield there
+    sums[...] = there.copy_to_host()
+
+
+@device_function
+def _ternary(condition: Any, a: Any, b: Any) -> Any:
+    return a if condition else b
+
+
+if SIMULATED:
+
+    @device_function
+    def times(a: Any, b: Any) -> Any:
+        """a × b, rounded before anything is added to it."""
+        return a * b
+
+    @device_function
+    def rint(value: Any) -> Any:
+        """The nearest integer as int64, ties to the even one."""
+        return np.int64(np.rint(value))
+
+else:
+    from numba.cuda import libdevice
+
+    @device_function
+    def times(a: Any, b: Any) -> Any:
+        """a × b, rounded before anything is added to it."""
+        return libdevice.dmul_rn(a, b)
+
+    @device_function
+    def rint(value: Any) -> Any:
+        """The nearest integer as int64, ties to the even one."""
+        return np.int64(libdevice.rint(value))
+
+
+choose = _ternary
+_LOW = np.int64(0xFFFFFFFF)
+
+
+@device_function
+def add_over_block(value: Any, sums: Any, place: Any) -> None:
+    """Add every thread's int64 to ``sums[place]``: once a block; all threads of the block call it."""
+    parts = card.shared.array(THREADS, numba.int64)
+    me = card.threadIdx.x
+    parts[me] = value
+    card.syncthreads()
+    half = THREADS // 2
+    while half > 0:
+        if me < half:
+            parts[me] += parts[me + half]
+        card.syncthreads()
+        half //= 2
+    if me == 0 and parts[0] != 0:
+        card.atomic.add(sums, place, parts[0])
+    card.syncthreads()
+
+
+@device_function
+def add_in_halves(halves: Any, place: Any, value: Any) -> None:
+    """Add an int64 to the number that ``halves[place]`` (low) and ``halves[place + 1]`` (high) make, both uint32 and shared.
+
+    Cards add 32 bits in shared memory natively, 64 by trying again and again.
+    """
+    low = np.uint32(value & _LOW)
+    before = card.atomic.add(halves, place, low)
+    high = np.uint32((value >> 32) & _LOW)
+    if np.uint32(before + low) < low:  # the low half went over
+        high = np.uint32(high + np.uint32(1))
+    if high != 0:
+        card.atomic.add(halves, place + 1, high)
+
+
+@device_function
+def of_halves(halves: Any, place: Any) -> Any:
+    """The int64 that two halves make."""
+    return np.int64((np.int64(halves[place + 1]) << 32) | np.int64(halves[place]))

@@ -1,0 +1,346 @@
+"""CUDA kernels of the histogram stage; the twins of ``cpu_histogram`` under the same names, with the same sums.
+
+A block counts some rows for a few features in its own shared memory, where each half of a packed cell is one native 32-bit
+addition: by the choice of the scales (``boosting.fixed_point``) neither half can leave its 32 bits. Then it adds its cells to the
+card's histogram. Threads that are neighbours take rows that are neighbours, so that they read whole sectors of the bins' columns.
+"""
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.kernels.cuda_compile import (
+    SHARED_BYTES,
+    SIMULATED,
+    THREADS,
+    add_over_block,
+    blocks_for,
+    card,
+    device_function,
+    given,
+    kernel,
+    launch,
+    times,
+    weights_or,
+)
+from gbdist.kernels.cuda_elementary import hash_number
+
+_U32 = np.uint64(32)
+_LOW = np.int64(0xFFFFFFFF)
+_TO_UNIT32 = 2.0**-32
+#: Features that a block counts together, if their tables fit.
+_FEATURES = 4
+#: Rows that a block counts at least: adding its tables up costs as much as many rows.
+_ROWS_A_BLOCK = 64 if SIMULATED else 32_768
+#: Rows that a thread looks at when rows are picked.
+_PICKS = 8
+
+
+@kernel
+def _pack_cells(
+    derivatives: Any, weights: Any, weighted: Any, scales: Any, keys: Any, first_row: Any, cells: Any
+) -> None:
+    for i in range(card.grid(1), cells.shape[0], card.gridsize(1)):
+        row = first_row + np.uint64(i)
+        draw = times(np.float64(hash_number(keys[0], row) >> _U32), _TO_UNIT32)
+        high = np.int64(math.floor(times(derivatives[i], scales[0]) + draw))
+        low = np.int64(1)
+        if weighted:
+            weight_draw = times(np.float64(hash_number(keys[1], row) >> _U32), _TO_UNIT32)
+            low = np.int64(math.floor(times(np.float64(weights[i]), scales[1]) + weight_draw))
+        cells[i] = (high << 32) + low
+
+
+def pack_cells(
+    derivatives: Any,
+    weights: Any,
+    scales: tuple[float, float],
+    keys: tuple[np.uint64, np.uint64],
+    first_row: int,
+    cells: Any,
+) -> None:
+    """See ``cpu_histogram.pack_cells``."""
+    _pack(_pack_cells, derivatives, weights, scales, keys, first_row, cells)
+
+
+@kernel
+def _pack_wide_cells(
+    derivatives: Any, weights: Any, weighted: Any, scales: Any, keys: Any, first_row: Any, cells: Any
+) -> None:
+    for i in range(card.grid(1), cells.shape[0], card.gridsize(1)):
+        row = first_row + np.uint64(i)
+        draw = times(np.float64(hash_number(keys[0], row) >> _U32), _TO_UNIT32)
+        cells[i, 0] = np.int64(math.floor(times(derivatives[i], scales[0]) + draw))
+        cells[i, 1] = np.int64(1)
+        if weighted:
+            weight_draw = times(np.float64(hash_number(keys[1], row) >> _U32), _TO_UNIT32)
+            cells[i, 1] = np.int64(math.floor(times(np.float64(weights[i]), scales[1]) + weight_draw))
+
+
+def pack_wide_cells(
+    derivatives: Any,
+    weights: Any,
+    scales: tuple[float, float],
+    keys: tuple[np.uint64, np.uint64],
+    first_row: int,
+    cells: Any,
+) -> None:
+    """See ``cpu_histogram.pack_wide_cells``."""
+    _pack(_pack_wide_cells, derivatives, weights, scales, keys, first_row, cells)
+
+
+def _pack(
+    pack: Any,
+    derivatives: Any,
+    weights: Any,
+    scales: tuple[float, float],
+    keys: tuple[np.uint64, np.uint64],
+    first_row: int,
+    cells: Any,
+) -> None:
+    some, weighted = weights_or(weights, derivatives)
+    units = (float(scales[0]), float(scales[1]))
+    launch(pack, blocks_for(cells.shape[0]), derivatives, some, weighted, units, keys, np.uint64(first_row), cells)
+
+
+@kernel
+def _count_picks(leaf_of_row: Any, slot_of_leaf: Any, drawn: Any, sampled: Any, counts: Any) -> None:
+    mine = np.int64(0)
+    start = card.blockIdx.x * THREADS * _PICKS
+    for turn in range(_PICKS):
+        i = start + turn * THREADS + card.threadIdx.x
+        if i < leaf_of_row.shape[0] and slot_of_leaf[leaf_of_row[i]] >= 0 and (not sampled or drawn[i] != 0):
+            mine += 1
+    add_over_block(mine, counts, card.blockIdx.x)
+
+
+@kernel
+def _write_picks(
+    leaf_of_row: Any, slot_of_leaf: Any, drawn: Any, sampled: Any, first: Any, starts: Any, rows: Any, slots: Any
+) -> None:
+    ahead = card.shared.array(THREADS, numba.int64)
+    me = card.threadIdx.x
+    place = starts[card.blockIdx.x]
+    start = card.blockIdx.x * THREADS * _PICKS
+    for turn in range(_PICKS):
+        i = start + turn * THREADS + me
+        slot = np.int64(-1)
+        if i < leaf_of_row.shape[0] and (not sampled or drawn[i] != 0):
+            slot = np.int64(slot_of_leaf[leaf_of_row[i]])
+        ahead[me] = 1 if slot >= 0 else 0
+        card.syncthreads()
+        step = 1
+        while step < THREADS:  # inclusive sums: how many threads up to this one keep their row
+            before = ahead[me - step] if me >= step else np.int64(0)
+            card.syncthreads()
+            ahead[me] += before
+            card.syncthreads()
+            step *= 2
+        if slot >= 0:
+            rows[place + ahead[me] - 1] = np.uint32(first + i)
+            slots[place + ahead[me] - 1] = np.uint16(slot)
+        place += ahead[THREADS - 1]
+        card.syncthreads()
+
+
+def pick_rows(leaf_of_row: Any, slot_of_leaf: NDArray[np.int32], drawn: Any, first: int, rows: Any, slots: Any) -> int:
+    """See ``cpu_histogram.pick_rows``: blocks count, the host adds up where each begins, blocks write."""
+    n_rows = leaf_of_row.shape[0]
+    if n_rows == 0:
+        return 0
+    blocks = -(-n_rows // (THREADS * _PICKS))
+    some, sampled = (drawn, True) if drawn.shape[0] else (leaf_of_row, False)
+    slot_there = given(slot_of_leaf, np.int32)
+    counts = given(np.zeros(blocks), np.int64)
+    launch(_count_picks, blocks, leaf_of_row, slot_there, some, sampled, counts)
+    ends = np.cumsum(counts.copy_to_host())
+    starts = given(np.concatenate([np.zeros(1, np.int64), ends[:-1]]), np.int64)
+    launch(_write_picks, blocks, leaf_of_row, slot_there, some, sampled, first, starts, rows, slots)
+    return int(ends[-1])
+
+
+@kernel
+def _gather_cells(cells: Any, rows: Any, out: Any) -> None:
+    for i in range(card.grid(1), rows.shape[0], card.gridsize(1)):
+        out[i] = cells[rows[i]]
+
+
+@kernel
+def _gather_wide_cells(cells: Any, rows: Any, out: Any) -> None:
+    for i in range(card.grid(1), rows.shape[0], card.gridsize(1)):
+        out[i, 0] = cells[rows[i], 0]
+        out[i, 1] = cells[rows[i], 1]
+
+
+def gather_cells(cells: Any, rows: Any, out: Any) -> None:
+    """See ``cpu_histogram.gather_cells``."""
+    gather = _gather_cells if len(cells.shape) == 1 else _gather_wide_cells
+    launch(gather, blocks_for(rows.shape[0]), cells, rows, out)
+
+
+@kernel
+def _add_all_rows(bins: Any, features: Any, together: Any, cells: Any, dimension: Any, histogram: Any) -> None:
+    mine = card.shared.array(0, numba.uint32)
+    first = features[0] + card.blockIdx.y * together
+    count = min(together, features[1] - first)
+    width = histogram.shape[2]
+    for place in range(card.threadIdx.x, 2 * together * width, THREADS):
+        mine[place] = 0
+    card.syncthreads()
+    for i in range(card.blockIdx.x * THREADS + card.threadIdx.x, cells.shape[0], THREADS * card.gridDim.x):
+        cell = cells[i]
+        low, high = np.uint32(cell & _LOW), np.uint32((cell >> 32) & _LOW)
+        for j in range(count):
+            place = 2 * (j * width + np.int64(bins[first + j, i]))
+            card.atomic.add(mine, place, low)
+            card.atomic.add(mine, place + 1, high)
+    card.syncthreads()
+    _add_tables(mine, first, count, dimension, histogram)
+
+
+@kernel
+def _add_picked_rows(
+    bins: Any, features: Any, together: Any, rows: Any, slots: Any, cells: Any, layout: Any, histogram: Any
+) -> None:
+    mine = card.shared.array(0, numba.uint32)
+    first = features[0] + card.blockIdx.y * together
+    count = min(together, features[1] - first)
+    width = histogram.shape[2]
+    for place in range(card.threadIdx.x, 2 * together * width, THREADS):
+        mine[place] = 0
+    card.syncthreads()
+    for i in range(card.blockIdx.x * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.x):
+        row = np.int64(rows[i])
+        base = np.int64(slots[i]) << layout[1]
+        cell = cells[i]
+        low, high = np.uint32(cell & _LOW), np.uint32((cell >> 32) & _LOW)
+        for j in range(count):
+            place = 2 * (j * width + base + np.int64(bins[first + j, row]))
+            card.atomic.add(mine, place, low)
+            card.atomic.add(mine, place + 1, high)
+    card.syncthreads()
+    _add_tables(mine, first, count, layout[0], histogram)
+
+
+@device_function
+def _add_tables(mine: Any, first: Any, count: Any, dimension: Any, histogram: Any) -> None:
+    """Add a block's tables to the card's; the high half is signed."""
+    width = histogram.shape[2]
+    for place in range(card.threadIdx.x, count * width, THREADS):
+        low, high = np.int64(mine[2 * place]), np.int64(mine[2 * place + 1])
+        if low != 0 or high != 0:
+            feature = place // width
+            card.atomic.add(histogram, (first + feature, dimension, place - feature * width), (high << 32) + low)
+
+
+@kernel
+def _add_picked_rows_to_card(
+    bins: Any, features: Any, rows: Any, slots: Any, cells: Any, layout: Any, histogram: Any
+) -> None:
+    """For tables that no block could hold: many cells, so that threads seldom meet."""
+    feature = features[0] + card.blockIdx.y
+    for i in range(card.blockIdx.x * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.x):
+        place = (np.int64(slots[i]) << layout[1]) + np.int64(bins[feature, np.int64(rows[i])])
+        card.atomic.add(histogram, (feature, layout[0], place), cells[i])
+
+
+@kernel
+def _add_picked_rows_wide(
+    bins: Any, features: Any, rows: Any, slots: Any, cells: Any, layout: Any, histogram: Any
+) -> None:
+    feature = features[0] + card.blockIdx.y
+    for i in range(card.blockIdx.x * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.x):
+        place = 2 * ((np.int64(slots[i]) << layout[1]) + np.int64(bins[feature, np.int64(rows[i])]))
+        card.atomic.add(histogram, (feature, layout[0], place), cells[i, 0])
+        card.atomic.add(histogram, (feature, layout[0], place + 1), cells[i, 1])
+
+
+def add_all_rows(bins: Any, features: tuple[int, int], cells: Any, dimension: int, histogram: Any) -> None:
+    """As ``cpu_histogram.add_all_rows`` for the features ``features[0] … features[1] − 1`` in one launch."""
+    together = _features_together(histogram.shape[2])
+    if not together:
+        raise ValueError(f"a table of {histogram.shape[2]} cells does not fit a block; count its rows as picked ones")
+    shared = 8 * together * histogram.shape[2]
+    grid = _grid(cells.shape[0], features, together)
+    launch(_add_all_rows, grid, bins, features, together, cells, dimension, histogram, shared=shared)
+
+
+def add_picked_rows(
+    bins: Any,
+    features: tuple[int, int],
+    picked: tuple[Any, Any],
+    cells: Any,
+    layout: tuple[int, int],
+    histogram: Any,
+) -> None:
+    """As ``cpu_histogram.add_picked_rows`` for the features ``features[0] … features[1] − 1`` in one launch."""
+    rows, slots = picked
+    together = _features_together(histogram.shape[2])
+    grid = _grid(rows.shape[0], features, max(together, 1))
+    if not together:
+        launch(_add_picked_rows_to_card, grid, bins, features, rows, slots, cells, layout, histogram)
+        return
+    shared = 8 * together * histogram.shape[2]
+    launch(_add_picked_rows, grid, bins, features, together, rows, slots, cells, layout, histogram, shared=shared)
+
+
+def add_picked_rows_wide(
+    bins: Any,
+    features: tuple[int, int],
+    picked: tuple[Any, Any],
+    cells: Any,
+    layout: tuple[int, int],
+    histogram: Any,
+) -> None:
+    """As ``cpu_histogram.add_picked_rows_wide`` for the features ``features[0] … features[1] − 1`` in one launch."""
+    rows, slots = picked
+    grid = _grid(rows.shape[0], features, 1)
+    launch(_add_picked_rows_wide, grid, bins, features, rows, slots, cells, layout, histogram)
+
+
+def _features_together(width: int) -> int:
+    """How many features' tables of ``width`` packed cells fit a block: 4, 2, 1 or none."""
+    together = _FEATURES
+    while together and 8 * together * width > SHARED_BYTES:
+        together //= 2
+    return together
+
+
+def _grid(n_rows: int, features: tuple[int, int], together: int) -> tuple[int, int]:
+    groups = -(-(features[1] - features[0]) // together)
+    return blocks_for(-(-n_rows * THREADS // _ROWS_A_BLOCK), 1024), groups
+
+
+@kernel
+def _clear_table(table: Any) -> None:
+    for place in range(card.grid(1), table.shape[0], card.gridsize(1)):
+        table[place] = 0
+
+
+def clear_table(table: Any) -> None:
+    """Set all cells (int64, any shape, OUT) to 0."""
+    flat = table.reshape(table.size)
+    launch(_clear_table, blocks_for(flat.shape[0]), flat)
+
+
+@kernel
+def _split_parents(parents: Any, counted: Any, counted_right: Any, children: Any) -> None:
+    _, dimensions, n_parents, width = parents.shape
+    per_feature = dimensions * n_parents * width
+    for place in range(card.grid(1), parents.size, card.gridsize(1)):
+        f, rest = place // per_feature, place % per_feature
+        k, rest = rest // (n_parents * width), rest % (n_parents * width)
+        p, b = rest // width, rest % width
+        cell = counted[f, k, p, b]
+        other = parents[f, k, p, b] - cell
+        right = counted_right[p] != 0
+        children[f, k, p, b] = other if right else cell
+        children[f, k, p + n_parents, b] = cell if right else other
+
+
+def split_parents(parents: Any, counted: Any, counted_right: NDArray[np.uint8], children: Any) -> None:
+    """See ``cpu_histogram.split_parents``."""
+    launch(_split_parents, blocks_for(parents.size), parents, counted, given(counted_right, np.uint8), children)

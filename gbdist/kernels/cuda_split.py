@@ -1,0 +1,153 @@
+"""CUDA kernel that scores splits; the twin of ``cpu_split``: a block a feature, a thread some of its borders.
+
+Leaves are taken in turn, so that the scores are added in the CPU's order and have its bits.
+"""
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numba.cuda import device_array
+from numpy.typing import NDArray
+
+from gbdist.kernels.cuda_compile import THREADS, card, device_function, given, kernel, launch, on_device, times
+from gbdist.kernels.cuda_elementary import normal_quantile, unit_draw
+
+_LOW = np.int64(0xFFFFFFFF)
+
+
+@device_function
+def _add_up(cells: Any, step: Any, n_bins: Any, parts: Any, sums: Any) -> Any:
+    """Inclusive sums of ``cells[0], cells[step], …`` into ``sums``; all threads get the total. ``parts`` is shared [THREADS]."""
+    me = card.threadIdx.x
+    carry = np.int64(0)
+    for start in range(0, n_bins, THREADS):
+        b = start + me
+        parts[me] = cells[step * b] if b < n_bins else np.int64(0)
+        card.syncthreads()
+        reach = 1
+        while reach < THREADS:
+            before = parts[me - reach] if me >= reach else np.int64(0)
+            card.syncthreads()
+            parts[me] += before
+            card.syncthreads()
+            reach *= 2
+        if b < n_bins:
+            sums[b] = carry + parts[me]
+        carry += parts[THREADS - 1]
+        card.syncthreads()
+    return carry
+
+
+@device_function
+def _score_leaf(high: Any, low: Any, totals: Any, n_borders: Any, units: Any, l2: Any, scores: Any) -> None:
+    """Add one leaf's part, in one dimension, to ``scores`` [2, n_borders]: numerator and denominator of each border."""
+    unit, weight_unit = units
+    for b in range(card.threadIdx.x, n_borders, THREADS):
+        left, right = np.float64(high[b]) * unit, np.float64(totals[0] - high[b]) * unit
+        left_weight = times(np.float64(low[b]), weight_unit)
+        right_weight = times(np.float64(totals[1] - low[b]), weight_unit)
+        left_average = left / (left_weight + l2) if left_weight > 0.0 else 0.0
+        right_average = right / (right_weight + l2) if right_weight > 0.0 else 0.0
+        scores[0, b] += times(left_average, left) + times(right_average, right)
+        scores[1, b] += times(left_average * left_average, left_weight) + times(
+            right_average * right_average, right_weight
+        )
+
+
+@device_function
+def _best_of_block(value: Any, border: Any) -> Any:
+    """The largest value of all threads and its border, the lowest of equals; −1 where no thread has one."""
+    values = card.shared.array(THREADS, numba.float64)
+    borders = card.shared.array(THREADS, numba.int64)
+    me = card.threadIdx.x
+    values[me], borders[me] = value, border
+    card.syncthreads()
+    half = THREADS // 2
+    while half > 0:
+        if me < half:
+            theirs, at = values[me + half], borders[me + half]
+            if at >= 0 and (borders[me] < 0 or theirs > values[me] or (theirs == values[me] and at < borders[me])):
+                values[me], borders[me] = theirs, at
+        card.syncthreads()
+        half //= 2
+    border = borders[0]
+    card.syncthreads()
+    return border
+
+
+@kernel
+def _best_borders(
+    table: Any, n_bins: Any, features: Any, units: Any, options: Any, sigma: Any, keys: Any, room: Any, best: Any
+) -> None:
+    f = card.blockIdx.x
+    l2, cosine, wide = options
+    sums, scores = room
+    borders, noisy, plain = best
+    me = card.threadIdx.x
+    n_borders = n_bins[f] - 1
+    if n_borders < 1:
+        if me == 0:
+            borders[f], noisy[f] = -1, -math.inf
+        return
+    parts = card.shared.array(THREADS, numba.int64)
+    high, low, mine = sums[f, 0], sums[f, 1], scores[f]
+    for b in range(me, n_borders, THREADS):
+        mine[0, b], mine[1, b] = 0.0, 1e-100
+    dimensions, n_leaves = table.shape[1], table.shape[2]
+    for leaf in range(n_leaves):
+        for k in range(dimensions):
+            cells = table[f, k, leaf]
+            if wide:
+                total_high = _add_up(cells, 2, n_bins[f], parts, high)
+                total_low = _add_up(cells[1:], 2, n_bins[f], parts, low)
+            else:
+                total = _add_up(cells, 1, n_bins[f], parts, high)
+                total_high, total_low = total >> 32, total & _LOW
+                for b in range(me, n_bins[f], THREADS):
+                    low[b] = high[b] & _LOW
+                    high[b] = high[b] >> 32
+            if total_low != 0:
+                both = (units[k], units[dimensions])
+                _score_leaf(high, low, (total_high, total_low), n_borders, both, l2, mine)
+    top, border = -math.inf, np.int64(-1)
+    for b in range(me, n_borders, THREADS):
+        if cosine:
+            mine[0, b] /= math.sqrt(mine[1, b])
+        value = mine[0, b]
+        if sigma > 0.0:
+            value += times(sigma, normal_quantile(unit_draw(keys[0], np.uint64((features[f] << 16) + b)) + 2.0**-54))
+        if value > top:
+            top, border = value, np.int64(b)
+    border = _best_of_block(top, border)
+    if me == 0:
+        borders[f] = border
+        noisy[f] = -math.inf
+        if border >= 0:
+            plain[f] = mine[0, border]
+            noisy[f] = plain[f]
+            if sigma > 0.0:
+                draw = unit_draw(keys[1], np.uint64(features[f])) + 2.0**-54
+                noisy[f] += times(sigma, normal_quantile(draw))
+
+
+def best_borders(
+    table: Any,
+    n_bins: NDArray[np.int64],
+    features: NDArray[np.int64],
+    units: NDArray[np.float64],
+    options: tuple[float, bool, bool],
+    sigma: float,
+    keys: tuple[np.uint64, np.uint64],
+    best: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    """See ``cpu_split.best_borders``; noise is drawn for all borders, also of features that lose whatever it is."""
+    n_features = table.shape[0]
+    width = int(n_bins.max(initial=2))
+    room = (device_array((n_features, 2, width), np.int64), device_array((n_features, 2, width), np.float64))
+    borders, noisy, plain = best
+    told = (given(n_bins, np.int64), given(features, np.int64), given(units, np.float64))
+    rules = (float(options[0]), bool(options[1]), bool(options[2]))
+    with on_device(borders) as b, on_device(noisy) as n, on_device(plain) as p:
+        launch(_best_borders, n_features, table, *told, rules, float(sigma), keys, room, (b, n, p))
