@@ -4,7 +4,7 @@ import ctypes
 import os
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
     (Path(folder.name) / "tests").symlink_to(Path(__file__).parent, target_is_directory=True)
     sys.path.append(folder.name)
     config.add_cleanup(folder.cleanup)
+
+
+@pytest.fixture
+def quick_simulator() -> Iterator[None]:
+    """Let Python's threads take turns often: the simulator's wait for each other all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,6 +7,7 @@ CUDA's compiler fuses ``a × b + c`` into one rounding, which numba has no switc
 So a product that is added to something goes through ``times``.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,19 +31,38 @@ SHARED_BYTES = 48 * 1024
 _MOST_BLOCKS = 3 if SIMULATED else 2048
 
 
+class _SimulatedShared:
+    """The simulator's shared memory. Its own hands out two arrays where one is meant, if two threads ask at once."""
+
+    def __init__(self, shared: Any) -> None:
+        self._shared = shared
+
+    def array(self, shape: int, dtype: Any) -> Any:
+        """The array of the line that asks, one for all threads."""
+        if shape == 0:
+            return self._shared.array(shape, dtype)
+        asking = sys._getframe(1)
+        with _handing_out:
+            arrays = self._shared.__dict__.setdefault("of_line", {})
+            place = (asking.f_code.co_filename, asking.f_lineno)
+            return arrays.setdefault(place, np.empty(shape, np.dtype(str(dtype))))
+
+
 class _SimulatedCard:
     """What kernels call on the simulator: that of the kernel which runs, as its threads see it."""
 
     def __getattr__(self, name: str) -> Any:
         from numba.cuda.simulator.kernel import _get_kernel_context
 
-        return getattr(_get_kernel_context(), name)
+        found = getattr(_get_kernel_context(), name)
+        return _SimulatedShared(found) if name == "shared" else found
 
 
 #: ``numba.cuda`` for kernels and the functions that they call.
 card: Any = _SimulatedCard() if SIMULATED else cuda
 #: The simulator runs one kernel at a time in a process.
 _turn = threading.Lock()
+_handing_out = threading.Lock()
 _of_thread = threading.local()
 
 

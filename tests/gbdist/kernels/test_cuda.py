@@ -32,9 +32,10 @@ from gbdist.kernels.hashing import stream_key
 # The simulator computes with NumPy's scalars, which warn where a card's integers and floats simply go over.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:(overflow|divide by zero|invalid value) encountered:RuntimeWarning"),
+    pytest.mark.usefixtures("quick_simulator"),
 ]
 
-N, N_CLASSES, N_LEAVES = 141, 3, 7
+N, N_CLASSES, N_LEAVES = 101, 3, 7
 KEYS = (stream_key(1, 2), stream_key(1, 3))
 FIRST_ROW = 2**33
 MODULES = {
@@ -172,7 +173,7 @@ def test_picked_rows(sampled: bool) -> None:
     slots_of = np.array([0, -1, 1, -1, -1, 2, 3], np.int32)
     drawn = random().integers(0, 2, N).astype(np.uint8) if sampled else np.empty(0, np.uint8)
     rows, slots = Card(np.zeros(N + 1, np.uint32)), Card(np.zeros(N + 1, np.uint16))
-    assert equal("pick_rows", Card(leaves()), slots_of, Card(drawn), 50, rows, slots)[0] > 30
+    assert equal("pick_rows", Card(leaves()), slots_of, Card(drawn), 50, rows, slots)[0] > 20
     assert cuda_histogram.pick_rows(cuda.to_device(leaves()[:0]), slots_of, drawn, 0, None, None) == 0
 
 
@@ -235,14 +236,14 @@ def test_tables_are_cleared_and_split() -> None:
     equal("split_parents", Card(parents), Card(counted), right, Card(np.empty((3, 2, 8, 9), np.int64)))
 
 
-@pytest.mark.parametrize("sigma", [0.0, 0.7])
-@pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("cosine", [False, True])
+@pytest.mark.parametrize(
+    ("cosine", "wide", "sigma"), [(True, False, 0.7), (False, True, 0.0), (True, False, 0.0), (True, True, 0.7)]
+)
 def test_best_borders(cosine: bool, wide: bool, sigma: float) -> None:
     """Equal without noise; with noise the winner is, and features that the twin gave up early do not reach it."""
     rng = random()
-    n_bins = np.array([90, 1, 7, 2, 33], np.int64)
-    amounts = rng.integers(0, 50, (5, 2, 3, 90))
+    n_bins = np.array([37, 1, 7, 2, 16], np.int64)
+    amounts = rng.integers(0, 50, (5, 2, 3, 37))
     amounts[..., ::3] = 0
     derivatives = np.where(amounts > 0, rng.integers(-(2**16), 2**16, amounts.shape), 0)
     for f, bins in enumerate(n_bins):
@@ -294,9 +295,11 @@ def test_derivatives(weighted: bool) -> None:
     equal("softmax_derivatives", Card(labels(N_CLASSES)), w, Card(many), Card(np.empty((N_CLASSES, N))))
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("scales", [ALL, NO_LOSS, LOSS_ALONE], ids=["all", "no loss", "loss alone"])
-@pytest.mark.parametrize("n_leaves", [N_LEAVES, 1, 4096], ids=["some leaves", "one leaf", "more than a block holds"])
+@pytest.mark.parametrize(
+    ("n_leaves", "scales", "weighted"),
+    [(N_LEAVES, ALL, True), (N_LEAVES, NO_LOSS, False), (1, LOSS_ALONE, True), (4096, ALL, False)],
+    ids=["all", "no loss", "loss alone", "more leaves than a block holds"],
+)
 def test_leaf_sums(n_leaves: int, scales: list[float], weighted: bool) -> None:
     units, w, leaf_of_row = np.array(scales), Card(weights(weighted)), Card(leaves(n_leaves))
     shift = random().normal(size=(n_leaves, N_CLASSES))
@@ -343,12 +346,16 @@ def test_bins() -> None:
 # ---- none is left out
 
 
+#: called by kernels only
+DEVICE_FUNCTIONS = {"target_of", "weight_of", "softmax_parts"}
+
+
 def cuda_names(module: ModuleType) -> set[str]:
     return {
         name
         for name, member in vars(module).items()
         if inspect.isfunction(member) and member.__module__ == module.__name__ and not name.startswith("_")
-    }
+    } - DEVICE_FUNCTIONS
 
 
 @pytest.mark.parametrize("stage", ["rows", "histogram", "losses", "split", "binning"])
