@@ -9,24 +9,29 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.events import Event, Listener, TreeGrown
 from gbdist.boosting.loop import BoostResult, boost
-from gbdist.boosting.params import BoostParams
+from gbdist.boosting.params import BoostParams, Card
 from gbdist.errors import DataError
+from gbdist.estimators.devices import cards_of
 from gbdist.estimators.local_run import n_bins
 from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of, rows_of_rank
 from gbdist.estimators.setup import Setup
 from gbdist_cluster.gang import Member, RankContext, run_on_gang
 
+#: Spans of features whose tables GPUs count while the ranks add up those before: more of them overlap more, and cost more rounds.
+_SPANS = 4
+
 
 @dataclass(frozen=True, eq=False)
 class RunSpec:
-    """What every rank is told. ``layouts`` are of the training set and the eval sets."""
+    """What every rank is told. ``layouts`` are of the training set and the eval sets, ``cards`` of the ranks."""
 
     layouts: tuple[SetLayout, ...]
     n_bins: NDArray[np.int64]
     params: BoostParams
     all_threads: bool
     asks: bool
+    cards: tuple[Card | None, ...]
 
 
 class Relay:
@@ -64,7 +69,9 @@ def train_rank(context: RankContext) -> BoostResult | None:
     """One rank: put its rows together and train; rank 0 returns the result, without what is O(rows)."""
     spec: RunSpec = context.shared
     sets = rows_of_rank(spec.layouts, context.shards, context.rank)
-    params = replace(spec.params, threads=context.threads) if spec.all_threads else spec.params
+    params = replace(spec.params, card=spec.cards[context.rank])
+    if spec.all_threads:
+        params = replace(params, threads=context.threads)
     listeners = listeners_of(context, spec.asks)
     result = boost(sets[0], sets[1:], spec.n_bins, params, context.collective, listeners)
     if context.rank != 0:
@@ -83,12 +90,15 @@ def boost_on_gang(
     resolved = setup.resolved
     if not isinstance(resolved, Resolved):
         raise TypeError("histograms were not asked for")
+    cards = cards_of(client, sets[0].members, resolved.task_type, resolved.devices)
+    overlap = _SPANS if any(cards) else 1
     spec = RunSpec(
         layouts=layouts_of(sets, setup),
         n_bins=n_bins(sets[0].borders),
-        params=replace(resolved.params, listeners_may_stop=asks),
+        params=replace(resolved.params, listeners_may_stop=asks, overlap=overlap),
         all_threads=resolved.all_threads,
         asks=asks,
+        cards=cards,
     )
     results = run_on_gang(client, train_rank, members=gang_of(sets), shared=spec, listener=listener)
     result: BoostResult = results[0]

@@ -12,6 +12,7 @@ from gbdist.boosting.events import Listener
 from gbdist.boosting.loop import BoostResult, boost
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
+from gbdist.estimators.devices import card_here
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.canonical import QuantizeParams
 from gbdist.estimators.parameters.resolve import Resolved
@@ -118,7 +119,8 @@ def boost_here(
     resolved = setup.resolved
     if not isinstance(resolved, Resolved):
         raise TypeError("histograms were not asked for")
-    params = replace(resolved.params, listeners_may_stop=may_stop)
+    card = card_here(resolved.task_type, resolved.devices)
+    params = replace(resolved.params, listeners_may_stop=may_stop, card=card)
     if resolved.all_threads:
         params = replace(params, threads=threads_for(sets[0]))
     return boost(sets[0], sets[1:], n_bins(borders), params, SingleRank(), listeners)

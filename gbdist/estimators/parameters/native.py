@@ -1,7 +1,6 @@
 """Parameters of rounds of native CatBoost, checked as far as they can be before any data are seen."""
 
 import inspect
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,7 +10,7 @@ from catboost.core import is_classification_objective, is_regression_objective
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.canonical import refuse_together, under_one_name
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults
-from gbdist.estimators.parameters.table import TABLE, Rule, Used
+from gbdist.estimators.parameters.table import TABLE
 from gbdist.estimators.parameters.value_checks import check_value, plain_value
 
 #: Decided for all ranks together, by the rules of ``table.TABLE``.
@@ -36,6 +35,8 @@ _OURS: Final = frozenset(
         "use_best_model",
         "best_model_min_trees",
         "thread_count",
+        "task_type",
+        "devices",
         "verbose",
         "silent",
         "logging_level",
@@ -69,9 +70,8 @@ _REFUSED: Final = frozenset(
 _ABOUT_COLUMNS: Final = frozenset(
     {"monotone_constraints", "feature_weights", "first_feature_use_penalties", "per_object_feature_penalties"}
 )
-_RULES: Final[dict[str, Rule]] = {"task_type": Used("choice", choices=("CPU", "GPU", "auto"))}
 #: Not passed on: done for all ranks, or chosen for each.
-_NOT_PASSED: Final = (_OURS | _REFUSED | {"task_type", "devices", "name", "loss_function"}) - {"learning_rate"}
+_NOT_PASSED: Final = (_OURS | _REFUSED | {"name", "loss_function"}) - {"learning_rate"}
 
 
 def canonical_native(given: Mapping[str, object], *, classifier: bool) -> dict[str, object]:
@@ -80,7 +80,7 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool) -> dict[s
     written: dict[str, Written] = {}
     for key, user in under_one_name(given, TABLE.keys() | _catboost_names(), classifier=classifier):
         written[key] = user
-        rule = _RULES.get(key, TABLE[key] if key in _OURS | _REFUSED else None)
+        rule = TABLE[key] if key in _OURS | _REFUSED else None
         if rule is None:
             checked[key] = plain_value(user.value)
         else:
@@ -88,8 +88,6 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool) -> dict[s
     refuse_together(checked, written)
     if "loss_function" in checked:
         _check_loss(written["loss_function"], str(checked["loss_function"]), classifier)
-    if "devices" in checked:
-        checked["devices"] = device_numbers(written["devices"])
     loss = {"loss_function": "Logloss" if classifier else "RMSE"}
     catboost_defaults({**loss, **asked_of_catboost(checked)}, ANY_DATA, written)
     return checked
@@ -103,24 +101,6 @@ def _check_loss(written: Written, loss: str, classifier: bool) -> None:
     if not classifier and not is_regression_objective(loss):
         fix = "Use DaskCatBoostClassifier for classes, or another loss."
         raise ParameterError(written.name, written.value, "a loss of CatBoost's for one number a row", fix)
-
-
-def device_numbers(written: Written) -> tuple[int, ...]:
-    """GPUs in CatBoost's notation, "0:2" or "0-3", a number or a list of numbers."""
-    given = written.value
-    listed = [given] if isinstance(given, int | str) else list(given) if isinstance(given, list | tuple) else []
-    numbers: list[int] = []
-    for piece in (piece for one in listed for piece in str(one).split(":")):
-        found = re.fullmatch(r"(\d+)(?:-(\d+))?", piece.strip())
-        if found is None:
-            numbers.clear()
-            break
-        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
-    if not numbers:
-        raise ParameterError(
-            written.name, given, 'numbers of GPUs, such as "0", "0:2" or "0-3"', "Leave it out to use all."
-        )
-    return tuple(numbers)
 
 
 def _catboost_names() -> set[str]:

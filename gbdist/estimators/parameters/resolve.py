@@ -67,12 +67,17 @@ class Resolved:
         In the order of the classes; they multiply the row weights.
     all_threads : bool
         Whether each rank uses all the threads that Dask gave its worker.
+    task_type : "CPU", "GPU" or "auto"
+    devices : tuple of int or None
+        GPUs that may be used.
     """
 
     params: BoostParams
     options: dict[str, Any]
     class_weights: tuple[float, ...] | None
     all_threads: bool
+    task_type: str
+    devices: tuple[int, ...] | None
 
     @property
     def dimension(self) -> int:
@@ -108,6 +113,8 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
         options=options_for_the_model(options, checked, facts, weights),
         class_weights=weights,
         all_threads=threads == -1,
+        task_type=str(checked.get("task_type", "CPU")),
+        devices=checked.get("devices"),  # type: ignore[arg-type]
     )
 
 

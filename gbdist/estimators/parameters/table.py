@@ -77,8 +77,7 @@ CLASSIFIER_ONLY: Final = frozenset(
 _NO_CTR = "no effect: it is about categorical features, which are not trained yet"
 _NO_CATEGORIES = "Categorical features are not trained yet; encode them or drop the column."
 _NO_TEXT = "Text and embedding features are not trained; turn them into numbers first or drop the column."
-_NO_GPU = 'It is about GPUs, which aggregate="models" uses; leave it out with histograms.'
-_NO_GPU_HISTOGRAMS = 'Histograms are counted on CPUs; leave it out, or set aggregate="models".'
+_NO_GPU = 'It is about CatBoost\'s own GPU trainer, which aggregate="models" uses; leave it out with histograms.'
 _NO_OTHER_TREES = 'Only symmetric trees are grown; leave it out, or set aggregate="models".'
 _NO_ORDERED = "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\"."
 _NO_PLAIN_ORDER = "no effect with boosting_type='Plain' and numeric features"
@@ -209,8 +208,12 @@ TABLE: Final[dict[str, Rule]] = {
     "ctr_history_unit": OnlyAt((), _NO_CTR),
     "final_ctr_computation_mode": OnlyAt((), _NO_CTR),
     # where it runs, what it says, what it writes
-    "task_type": OnlyAt(("CPU",), "training is on CPUs", _NO_GPU_HISTOGRAMS),
-    "devices": Refused(_NO_GPU),
+    "task_type": Used(
+        "choice",
+        choices=("CPU", "GPU", "auto"),
+        note="defaults are the CPU's on a GPU too; auto: where there is one",
+    ),
+    "devices": Used("devices", note="which GPUs may be used; left out: all"),
     "device_config": Refused(_NO_GPU),
     "gpu_ram_part": Refused(_NO_GPU),
     "pinned_memory_size": Refused(_NO_GPU),

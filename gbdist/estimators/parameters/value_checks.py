@@ -1,6 +1,7 @@
 """One parameter's value against its rule: the value in a plain Python type, or an error that says what was expected."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 
@@ -15,6 +16,7 @@ _EXPECTED = {
     "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)),
     "metric": "the name of a metric",
     "metrics": "the name of a metric or a list of names",
+    "devices": 'numbers of GPUs, such as "0", "0:2" or "0-3"',
     "threads": "a number of threads, or -1 for all that Dask gave the worker",
     "verbose": "True, False, or every how many trees to tell",
     "weights": "weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}",
@@ -173,6 +175,21 @@ def _weights(name: str, value: object, rule: Used) -> tuple[float, ...] | dict[o
     raise ParameterError(name, value, used_values(rule), "For weights from the data use auto_class_weights='Balanced'.")
 
 
+def _devices(name: str, value: object, rule: Used) -> tuple[int, ...]:
+    """GPUs in CatBoost's notation, "0:2" or "0-3", a number or several numbers."""
+    listed = [value] if isinstance(value, int | str) else list(value) if isinstance(value, tuple) else []
+    numbers: list[int] = []
+    for piece in (piece for one in listed for piece in str(one).split(":")):
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", piece.strip())
+        if found is None:
+            numbers.clear()
+            break
+        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+    if not numbers:
+        raise ParameterError(name, value, used_values(rule), "Leave it out to use all.")
+    return tuple(numbers)
+
+
 _CHECKS: dict[str, Callable[[str, object, Used], object]] = {
     "int": _integer,
     "float": _number,
@@ -183,4 +200,5 @@ _CHECKS: dict[str, Callable[[str, object, Used], object]] = {
     "metric": _metric,
     "metrics": _metrics,
     "weights": _weights,
+    "devices": _devices,
 }

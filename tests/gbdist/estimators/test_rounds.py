@@ -12,9 +12,6 @@ from distributed import Client
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
 from gbdist.errors import ClusterError, ModelError, ParameterError
-from gbdist.estimators.devices import choose_devices
-from gbdist.estimators.parameters.catboost_options import Written
-from gbdist.estimators.parameters.native import device_numbers
 from gbdist.estimators.pool import DaskPool
 
 FEATURES = list("abcdef")
@@ -162,7 +159,9 @@ def test_catboost_refuses_before_anything_is_started(table: pd.DataFrame) -> Non
 
 
 def test_no_gpu_is_told_and_auto_does_without(client: Client, frame: dd.DataFrame, tasks_left: Any) -> None:
-    with pytest.raises(ClusterError, match=r"has no GPU that CatBoost can use .*set task_type=\"auto\" to use CPUs"):
+    with pytest.raises(
+        ClusterError, match=r"no GPU that can be used .*: CatBoost sees none.*set task_type=\"auto\" to use CPUs"
+    ):
         make(client, task_type="GPU").fit(frame[FEATURES], frame["y"])
     assert tasks_left() == []
 
@@ -171,36 +170,3 @@ def test_rank_that_catboost_fails_on_is_named(client: Client, frame: dd.DataFram
     with pytest.raises(ModelError, match="CatBoost did not train") as caught:
         make(client, monotone_constraints={"nowhere": 1}).fit(frame[FEATURES], frame["y"])
     assert any(note.startswith("In rank ") for note in caught.value.__notes__)
-
-
-@pytest.mark.parametrize(
-    ("given", "numbers"),
-    [("0", (0,)), ("0:2", (0, 2)), ("1-3", (1, 2, 3)), ("0:2-3", (0, 2, 3)), (1, (1,)), ([0, 2], (0, 2))],
-)
-def test_devices_in_catboosts_notation(given: Any, numbers: tuple[int, ...]) -> None:
-    assert device_numbers(Written("devices", given)) == numbers
-
-
-@pytest.mark.parametrize(
-    ("found", "devices", "chosen"),
-    [
-        ([("h", None, 1)], None, ["0"]),
-        ([("h", "0", 1), ("h", "1", 1)], None, ["0", "0"]),  # each worker sees its own alone
-        ([("h", None, 2), ("h", None, 2), ("h", None, 2)], None, ["0", "1", "0"]),
-        ([("h", None, 2), ("g", None, 2)], None, ["0", "0"]),
-        ([("h", None, 4), ("h", None, 4)], (2, 3), ["2", "3"]),
-        ([("h", None, 1), ("g", None, 0)], None, ["0", None]),
-    ],
-)
-def test_workers_of_a_host_take_turns(
-    found: list[Any], devices: tuple[int, ...] | None, chosen: list[str | None]
-) -> None:
-    ranks = [(f"tcp://{i}", facts) for i, facts in enumerate(found)]
-    wanted = [{} if one is None else {"task_type": "GPU", "devices": one} for one in chosen]
-    assert list(choose_devices(ranks, "auto", devices)) == wanted
-
-
-def test_gpu_that_is_not_there_is_named() -> None:
-    with pytest.raises(ClusterError) as caught:
-        choose_devices([("tcp://a", ("h", None, 2))], "GPU", (0, 5))
-    assert str(caught.value) == "Worker tcp://a on h has no GPU 5: it sees 2. Choose devices from 0 to 1."

@@ -15,7 +15,7 @@ from gbdist.estimators.parameters.table import ALIASES, TABLE, OnlyAt
 
 LEAVE_OUT = "Leave it out for CatBoost's default."
 TOGETHER = "expected a value that CatBoost takes together with the other parameters. CatBoost says: "
-NO_GPU = 'It is about GPUs, which aggregate="models" uses; leave it out with histograms.'
+NO_GPU = 'It is about CatBoost\'s own GPU trainer, which aggregate="models" uses; leave it out with histograms.'
 NO_CATEGORIES = "Categorical features are not trained yet; encode them or drop the column."
 NO_TEXT = "Text and embedding features are not trained; turn them into numbers first or drop the column."
 NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
@@ -177,13 +177,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"dictionaries": [{}]}, f"expected nothing in it (there are none). {NO_TEXT}"),
     ({"feature_calcers": ["BoW"]}, f"expected nothing in it (there are none). {NO_TEXT}"),
     ({"text_processing": {"a": 1}}, f"expected nothing in it (there is none). {NO_TEXT}"),
-    (
-        {"task_type": "GPU"},
-        "expected 'CPU' (training is on CPUs). Histograms are counted on CPUs; leave it out, or set aggregate=\"models\".",
-    ),
+    ({"task_type": "TPU"}, "expected one of 'CPU', 'GPU', 'auto'. Leave it out for CatBoost's default."),
+    ({"devices": "x"}, 'expected numbers of GPUs, such as "0", "0:2" or "0-3". Leave it out to use all.'),
     *(
         ({name: "x"}, f"expected it to be left out. {NO_GPU}")
-        for name in ("devices", "device_config", "gpu_ram_part", "gpu_cat_features_storage", "data_partition")
+        for name in ("device_config", "gpu_ram_part", "gpu_cat_features_storage", "data_partition")
     ),
     ({"pinned_memory_size": 100}, f"expected it to be left out. {NO_GPU}"),
     ({"used_ram_limit": "1gb"}, "expected it to be left out. Set the memory limit of the Dask workers."),

@@ -1,0 +1,92 @@
+"""Who gets which GPU, and what is said where there is none."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from gbdist.boosting.params import Card
+from gbdist.errors import ClusterError
+from gbdist.estimators.devices import Chosen, GpuFacts, card_here, choose_gpus, gpus_of_catboost, gpus_of_numba
+from gbdist.estimators.parameters.table import TABLE
+from gbdist.estimators.parameters.value_checks import check_value
+
+
+@pytest.mark.parametrize(
+    ("given", "numbers"),
+    [("0", (0,)), ("0:2", (0, 2)), ("1-3", (1, 2, 3)), ("0:2-3", (0, 2, 3)), (1, (1,)), ([0, 2], (0, 2))],
+)
+def test_devices_in_catboosts_notation(given: Any, numbers: tuple[int, ...]) -> None:
+    assert check_value("devices", given, TABLE["devices"], classifier=True) == numbers
+
+
+@pytest.mark.parametrize(
+    ("found", "devices", "chosen"),
+    [
+        ([("h", None, 1)], None, [(0, 1)]),
+        ([("h", "0", 1), ("h", "1", 1)], None, [(0, 1), (0, 1)]),  # each worker sees its own alone
+        ([("h", None, 2), ("h", None, 2), ("h", None, 2)], None, [(0, 2), (1, 1), (0, 2)]),
+        ([("h", None, 2), ("g", None, 2)], None, [(0, 1), (0, 1)]),
+        ([("h", None, 4), ("h", None, 4)], (2, 3), [(2, 1), (3, 1)]),
+        ([("h", None, 1), ("g", None, 0)], None, [(0, 1), None]),
+    ],
+)
+def test_workers_of_a_host_take_turns(found: list[Any], devices: tuple[int, ...] | None, chosen: list[Any]) -> None:
+    ranks = [(f"tcp://{i}", GpuFacts(*facts)) for i, facts in enumerate(found)]
+    wanted = [None if one is None else Chosen(*one) for one in chosen]
+    assert choose_gpus(ranks, "auto", devices, "") == wanted
+
+
+def test_gpu_that_is_not_there_is_named() -> None:
+    with pytest.raises(ClusterError) as caught:
+        choose_gpus([("tcp://a", GpuFacts("h", None, 2))], "GPU", (0, 5), "")
+    assert str(caught.value) == "Worker tcp://a on h has no GPU 5: it sees 2. Choose devices from 0 to 1."
+
+
+def test_worker_without_a_gpu_is_named_and_the_fix() -> None:
+    with pytest.raises(ClusterError) as caught:
+        choose_gpus([("tcp://a", GpuFacts("h", "3", 0, "no driver"))], "GPU", None, "Use another.")
+    assert str(caught.value) == (
+        "Worker tcp://a on h has no GPU that can be used (CUDA_VISIBLE_DEVICES=3: no driver). Use another."
+    )
+
+
+def test_the_simulator_counts_as_a_gpu_for_our_kernels_only() -> None:
+    assert gpus_of_numba().count >= 1
+    assert card_here("GPU", None) == card_here("auto", (0,)) == Card(0)
+    assert card_here("CPU", None) is None
+    found = gpus_of_catboost()
+    assert found.why_none == ("" if found.count else "CatBoost sees none")
+
+
+ALONE = """
+import os, sys
+os.environ.pop("NUMBA_ENABLE_CUDASIM", None)
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+import numpy as np
+import gbdist
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 2))
+model = gbdist.DaskCatBoostRegressor(iterations=2, depth=2, verbose=False, task_type=sys.argv[1])
+try:
+    model.fit(X, X[:, 0])
+except gbdist.ClusterError as error:
+    print(error)
+print("cupy" in sys.modules, "gbdist.kernels.cuda" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("task_type", ["CPU", "auto", "GPU"])
+def test_without_a_gpu_one_line_says_so_and_nothing_of_cuda_is_loaded(task_type: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, task_type], capture_output=True, text=True, check=True, timeout=120
+    )
+    *said, loaded = done.stdout.splitlines()
+    assert loaded == "False False"
+    assert len(said) == (task_type == "GPU")
+    if said:
+        assert "has no GPU that can be used (CUDA_VISIBLE_DEVICES=" in said[0]
+        assert said[0].endswith(
+            'On a machine with a GPU: pip install "gbdist[cuda]"; else set task_type="auto" to use the CPU.'
+        )

@@ -1,0 +1,63 @@
+"""``task_type="GPU"`` with histograms, on the simulator where there is no card: the CPU's model, whoever has a GPU."""
+
+from functools import partial
+from typing import Any
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client
+
+from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
+from gbdist.boosting.params import Card
+from gbdist.estimators import gang_run, local_run
+from gbdist.estimators.preparation import stages
+from gbdist_cluster.placement import place
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:(overflow|divide by zero|invalid value) encountered:RuntimeWarning"),
+    pytest.mark.usefixtures("quick_simulator"),
+]
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame(rng.normal(size=(120, 3)), columns=list("abc"))
+    table["y"] = (table["a"] + np.sin(table["b"]) > 0).astype(int)
+    return table
+
+
+def make(**more: Any) -> DaskCatBoostClassifier:
+    return DaskCatBoostClassifier(
+        **{"iterations": 2, "depth": 2, "border_count": 7, "leaf_estimation_iterations": 1, "verbose": False} | more
+    )
+
+
+def test_gpus_of_workers_give_the_cpus_model(client: Client, table: pd.DataFrame, monkeypatch: Any) -> None:
+    dealt: list[Any] = []
+    choose = gang_run.cards_of
+
+    def cards_of(*asked: Any) -> Any:
+        dealt.append(choose(*asked))
+        return dealt[-1]
+
+    monkeypatch.setattr(gang_run, "cards_of", cards_of)
+    monkeypatch.setattr(stages, "place", partial(place, min_rows_per_rank=30))
+    frame = dd.from_pandas(table, npartitions=6)
+    on_cpu = make(client=client).fit(frame[list("abc")], frame["y"])
+    on_gpu = make(client=client, task_type="GPU").fit(frame[list("abc")], frame["y"])
+    assert on_gpu.model_ == on_cpu.model_
+    assert dealt == [(None,) * 3, (Card(0, 3),) * 3]
+
+
+def test_a_gpu_of_this_process_gives_the_cpus_model(table: pd.DataFrame, monkeypatch: Any) -> None:
+    cards = []
+    monkeypatch.setattr(local_run, "card_here", lambda *asked: cards.append(asked) or Card(0))
+    X, y = table[list("abc")], table["a"]
+    how = {"iterations": 2, "depth": 2, "border_count": 7, "verbose": False}
+    on_gpu = DaskCatBoostRegressor(**how, task_type="auto", devices="0").fit(X, y)
+    assert cards == [("auto", (0,))]
+    monkeypatch.undo()
+    assert on_gpu.model_ == DaskCatBoostRegressor(**how).fit(X, y).model_
