@@ -51,6 +51,14 @@ class Collective(Protocol):
         """Send ``items[r]`` to rank r; receive one item from each rank, in rank order."""
         ...
 
+    def subset(self, ranks: Sequence[int]) -> "Collective":
+        """The collective of some of the ranks, numbered anew in their order; ascending, this rank among them.
+
+        Costs no message. Those ranks alone call it, and then what it returns; calls of the whole and of the subset may take
+        turns, in the same order on all ranks of the subset.
+        """
+        ...
+
 
 class SingleRank:
     """The collective of one process: every answer is the question."""
@@ -75,3 +83,7 @@ class SingleRank:
     def all_to_all(self, items: Sequence[bytes]) -> list[bytes]:
         """Return the item that this rank sent to itself."""
         return [items[0]]
+
+    def subset(self, ranks: Sequence[int]) -> "SingleRank":
+        """Return itself: there is nobody to leave out."""
+        return self

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist_cluster.collective.buffers import Buffers
-from gbdist_cluster.collective.channel import Channel, Payload, make_tag
+from gbdist_cluster.collective.channel import WHOLE, Channel, Payload, make_tag
 from gbdist_cluster.collective.wire import add_decoded, decode, encode
 
 __all__ = [
@@ -37,11 +37,18 @@ class Steps:
     """One collective call: numbers the messages, so that a rank that is elsewhere is found out."""
 
     def __init__(
-        self, channel: Channel, call: int, operation: str, *, halves: bool = False, buffers: Buffers | None = None
+        self,
+        channel: Channel,
+        call: int,
+        operation: str,
+        *,
+        scope: int = WHOLE,
+        halves: bool = False,
+        buffers: Buffers | None = None,
     ) -> None:
         self.channel, self.halves, self.buffers = channel, halves, buffers or Buffers()
         self.rank, self.size = channel.rank, channel.size
-        self._first_tag = make_tag(call, operation, 0)
+        self._first_tag = make_tag(call, operation, 0, scope)
 
     def send(self, to: int, step: int, payload: Payload) -> None:
         """Send bytes."""

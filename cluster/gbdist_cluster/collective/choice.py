@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gbdist_cluster.collective import algorithms
 from gbdist_cluster.collective.buffers import Buffers
-from gbdist_cluster.collective.channel import Channel, Traffic
+from gbdist_cluster.collective.channel import WHOLE, Channel, SubsetChannel, Traffic, scope_of
 
 __all__ = ["ChannelCollective", "choose_all_reduce", "choose_reduce_scatter"]
 
@@ -61,8 +61,8 @@ def _seconds(rounds: int, messages: int, sent_bytes: float) -> float:
 class ChannelCollective:
     """``gbdist.boosting.collective.Collective`` over any channel; one thread of one rank calls it."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, scope: int = WHOLE) -> None:
+        self._channel, self._scope = channel, scope
         self._calls = 0
         self._buffers = Buffers()
         self.rank = channel.rank
@@ -103,6 +103,15 @@ class ChannelCollective:
         """Send ``items[r]`` to rank r; receive one item from each rank, in rank order."""
         return [bytes(one) for one in algorithms.direct_all_to_all(self._next_call("all_to_all"), items)]
 
+    def subset(self, ranks: Sequence[int]) -> "ChannelCollective":
+        """The collective of some of the ranks over the same channel; see ``Collective.subset``. ValueError for other ranks."""
+        wanted = list(ranks)
+        if wanted != sorted(set(wanted)) or self.rank not in wanted or not 0 <= wanted[0] <= wanted[-1] < self.size:
+            raise ValueError(f"rank {self.rank} of {self.size} is in no subset {wanted}: ascending ranks, each once")
+        return ChannelCollective(SubsetChannel(self._channel, wanted), scope_of([self._scope, *wanted]))
+
     def _next_call(self, operation: str, *, halves: bool = False) -> algorithms.Steps:
         self._calls += 1
-        return algorithms.Steps(self._channel, self._calls, operation, halves=halves, buffers=self._buffers)
+        return algorithms.Steps(
+            self._channel, self._calls, operation, scope=self._scope, halves=halves, buffers=self._buffers
+        )

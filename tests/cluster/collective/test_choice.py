@@ -8,6 +8,7 @@ import pytest
 
 from gbdist.boosting.collective import Collective
 from gbdist_cluster.collective import algorithms
+from gbdist_cluster.collective.channel import scope_of
 from gbdist_cluster.collective.choice import ChannelCollective, choose_all_reduce, choose_reduce_scatter
 from gbdist_cluster.collective.threads import run_threads
 from gbdist_cluster.errors import ClusterError
@@ -44,7 +45,7 @@ def test_the_algorithm_of_reduce_scatter(cells: int, ranks: int, chosen: str) ->
     assert choose_reduce_scatter(cells, ranks) is getattr(algorithms, chosen)
 
 
-@pytest.mark.parametrize("method", ["all_reduce", "reduce_scatter", "all_gather", "all_to_all"])
+@pytest.mark.parametrize("method", ["all_reduce", "reduce_scatter", "all_gather", "all_to_all", "subset"])
 def test_the_methods_are_those_of_the_protocol(method: str) -> None:
     protocol, ours = (inspect.signature(getattr(cls, method)) for cls in (Collective, ChannelCollective))
     assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [
@@ -107,3 +108,70 @@ def test_ranks_out_of_step_are_told_so() -> None:
     }
     with pytest.raises(ClusterError, match="rank 1 at a thread has returned while rank 0 waits for it"):
         run_threads(2, routine, deadline=20)
+
+
+@pytest.mark.parametrize("n_ranks", [1, 2, 3, 5, 7])
+def test_a_subset_is_a_collective_of_its_ranks(n_ranks: int) -> None:
+    table = np.arange(n_ranks * 12, dtype=np.int64).reshape(n_ranks, 12)
+
+    def routine(collective: Collective) -> None:
+        rank, parity = collective.rank, collective.rank % 2
+        ranks = list(range(parity, n_ranks, 2))
+        group = collective.subset(ranks)
+        assert (group.rank, group.size) == (ranks.index(rank), len(ranks))
+        offsets = algorithms.even_offsets(12, group.size)
+        for _ in range(3):  # the whole and its subsets take turns
+            assert (collective.all_reduce(table[rank]) == table.sum(axis=0)).all()
+            total = table[ranks].sum(axis=0)
+            assert (group.all_reduce(table[rank]) == total).all()
+            share = group.reduce_scatter(table[rank], offsets)
+            np.testing.assert_array_equal(share, total[offsets[group.rank] : offsets[group.rank + 1]])
+            assert group.all_gather(b"%d" % rank) == [b"%d" % one for one in ranks]
+            sent = [b"%d to %d" % (rank, to) for to in ranks]
+            assert group.all_to_all(sent) == [b"%d to %d" % (source, rank) for source in ranks]
+
+    run_threads(n_ranks, routine, deadline=30)
+
+
+def test_subsets_need_nobody_else_and_may_be_cut_again() -> None:
+    def routine(collective: ChannelCollective) -> list[bytes]:
+        if collective.rank == 3:
+            return []
+        three = collective.subset([0, 1, 2])
+        if collective.rank == 0:
+            return three.subset([0]).all_gather(b"alone") + three.all_gather(b"0")
+        return three.subset([1, 2]).all_gather(b"%d" % collective.rank) + three.all_gather(b"%d" % collective.rank)
+
+    three = [b"0", b"1", b"2"]
+    assert run_threads(4, routine, deadline=20) == [[b"alone", *three], [*three[1:], *three], [*three[1:], *three], []]
+
+
+def test_whole_and_subset_are_not_confused() -> None:
+    def routine(collective: ChannelCollective) -> object:
+        pair = collective.subset([0, 1])
+        return (pair if collective.rank else collective).all_gather(b"")
+
+    with pytest.raises(ClusterError) as caught:
+        run_threads(2, routine, deadline=20)
+    words = {0: "call 1 (all_gather)", 1: f"call 1 (all_gather) of subset {scope_of([0, 0, 1]):03x}"}
+    assert caught.value.args[0] in {
+        f"ranks are out of step: rank {rank} is at {words[rank]}, step 0, rank {1 - rank} at {words[1 - rank]}, step 0"
+        for rank in (0, 1)
+    }
+
+
+def test_loss_in_a_subset_is_named_by_the_rank_of_the_gang() -> None:
+    def routine(collective: ChannelCollective) -> list[bytes]:
+        return [] if collective.rank == 2 else collective.subset([1, 2] if collective.rank else [0]).all_gather(b"")
+
+    with pytest.raises(ClusterError, match="rank 2 at a thread has returned while rank 1 waits for it"):
+        run_threads(3, routine, deadline=20)
+
+
+@pytest.mark.parametrize("ranks", [[], [0], [1, 0], [1, 1], [1, 3], [-1, 1]])
+def test_ranks_that_are_no_subset_are_refused(ranks: list[int]) -> None:
+    def routine(collective: ChannelCollective) -> object:
+        return collective.subset(ranks) if collective.rank == 1 else None
+
+    with pytest.raises(ValueError, match=r"rank 1 of 3 is in no subset \[.*\]: ascending ranks, each once"):
+        run_threads(3, routine, deadline=20)

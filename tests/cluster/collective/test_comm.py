@@ -73,6 +73,16 @@ def test_many_calls_in_a_row_keep_their_order(workers: list[Any], run_ranks: Ran
     assert run_ranks(workers, routine) == [[3 * number for number in range(200)]] * 3
 
 
+def test_subsets_talk_over_every_transport(any_workers: list[Any], run_ranks: Ranks) -> None:
+    def routine(collective: CommCollective) -> list[bytes]:
+        group = collective.subset([0, 2] if collective.rank != 1 else [1])
+        totals = [int(one.all_reduce(ONES)[0]) for one in (group, collective, group)]
+        assert totals == [group.size, 3, group.size]
+        return group.all_gather(b"%d" % collective.rank)
+
+    assert run_ranks(any_workers, routine) == [[b"0", b"2"], [b"1"], [b"0", b"2"]]
+
+
 def test_one_rank_needs_nobody(workers: list[Any], run_ranks: Ranks) -> None:
     assert run_ranks(workers[:1], lambda collective: collective.all_gather(b"x")) == [[b"x"]]
 
@@ -238,6 +248,23 @@ def test_a_peer_that_returns_early_is_named(workers: list[Any], run_ranks: Ranks
     assert third == [b"last words"] * 3
     assert {type(first), type(second)} == {PeerLost}
     assert f"rank 2 at {workers[2].address} has ended its routine while rank" in first.args[0] + second.args[0]
+
+
+def test_rank_outside_that_fails_ends_a_subset(workers: list[Any], run_ranks: Ranks) -> None:
+    def routine(collective: CommCollective) -> object:
+        if collective.rank == 2:
+            collective.all_gather(b"")
+            raise OSError("injected")
+        pair = collective.subset([0, 1])
+        collective.all_gather(b"")
+        while True:
+            pair.all_reduce(ONES)
+
+    first, second, third = run_ranks(workers, routine)
+    assert isinstance(third, OSError)
+    for error in (first, second):
+        assert isinstance(error, PeerLost)
+        assert error.args[0] == f"rank 2 at {workers[2].address} failed: OSError: injected"
 
 
 def test_a_rank_that_does_not_join_is_named(workers: list[Any]) -> None:
