@@ -1,14 +1,17 @@
-"""How good are merged rounds of native CatBoost beside exact training? Holdout loss and time by workers, rounds and merge.
+"""How good are merged rounds of native CatBoost beside exact training? Holdout loss and time by workers, rounds, merge, schedule.
 
 usage: python bench/rounds.py DATA_DIR [--workers 2,4] [--rate 0.1] [--only adult,diamonds,generated] [--trees 20,50]
-                              [--merges average,bagging] [--rows 1000000] [--json FILE]
+                              [--merges average,bagging] [--schedules sync,async:2,groups:2x4] [--rows 1000000]
+                              [--json FILE]
 
 DATA_DIR is that of bench/quality.py; "generated" are rows of bench/generated.py. A fifth of the training rows is held out, and
 both ways stop early on it. "worse by" is against aggregate="histograms" on the same workers. --trees are those of a worker in a
-round; 2000 is one shot, which cannot stop early.
+round; 2000 is one shot, which cannot stop early. --schedules: "async:2" has max_staleness=2, "groups:2x4" group_size=2 and
+group_rounds=4.
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import time
@@ -31,6 +34,19 @@ def generated(n_rows: int) -> Task:
         x, y = make_rows(rows, 28, seed)
         frames.append(pd.DataFrame(x, columns=[f"f{i}" for i in range(28)]).assign(label=y.astype(int)))
     return Task("generated", *frames, "label", True, 0.0)
+
+
+def schedule_of(text: str) -> dict[str, Any]:
+    """Parameters of a schedule as the command line has it."""
+    name, _, numbers = text.partition(":")
+    match name:
+        case "async":
+            return {"schedule": name, "max_staleness": int(numbers)}
+        case "groups":
+            size, rounds = map(int, numbers.split("x"))
+            return {"schedule": name, "group_size": size, "group_rounds": rounds}
+        case _:
+            return {"schedule": name}
 
 
 def fit(task: Task, client: Any, rate: float, **more: Any) -> tuple[float, float, int]:
@@ -60,18 +76,21 @@ def run(tasks: list[Task], workers: int, options: argparse.Namespace) -> list[di
             print(
                 f"\n{task.name}, {workers} workers: histograms {exact:.5f}, {seconds:.1f} s, {trees} trees", flush=True
             )
-            ways = [(merge, each) for merge in options.merges.split(",") for each in map(int, options.trees.split(","))]
-            for merge, each in ways:
+            ways = itertools.product(
+                options.merges.split(","), map(int, options.trees.split(",")), options.schedules.split(",")
+            )
+            for merge, each, schedule in ways:
                 rounds = max(1, MOST_TREES // each)
-                loss, seconds, trees = fit(task, client, options.rate, aggregate="models", merge=merge, rounds=rounds)
+                more = {"aggregate": "models", "merge": merge, "rounds": rounds, **schedule_of(schedule)}
+                loss, seconds, trees = fit(task, client, options.rate, **more)
                 worse = loss / exact - 1.0
                 found.append(
                     {"data": task.name, "workers": workers, "merge": merge, "trees_a_round": each, "worse": worse}
-                    | {"seconds": seconds, "trees": trees, "loss": loss, "exact": exact}
+                    | {"schedule": schedule, "seconds": seconds, "trees": trees, "loss": loss, "exact": exact}
                 )
-                name = "one shot" if rounds == 1 else f"{merge}, {each} trees a round"
+                name = "one shot" if rounds == 1 else f"{merge}, {each} trees a round, {schedule}"
                 print(
-                    f"  {name:32}{loss:10.5f}  worse by {100 * worse:6.2f} %{seconds:8.1f} s{trees:7} trees", flush=True
+                    f"  {name:40}{loss:10.5f}  worse by {100 * worse:6.2f} %{seconds:8.1f} s{trees:7} trees", flush=True
                 )
     return found
 
@@ -85,6 +104,7 @@ def main() -> None:
     parser.add_argument("--only", default="adult,diamonds,higgs,generated")
     parser.add_argument("--trees", default="10,20,50")
     parser.add_argument("--merges", default="average,bagging")
+    parser.add_argument("--schedules", default="sync")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()

@@ -35,6 +35,13 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         What becomes of the models of a round. "average", the default: the trees of all workers, with leaf values estimated on the
         rows of all (for the losses that "histograms" has; else as "bagging"). "bagging": the mean of the models. "best": the one
         with which the deciding metric is best.
+    schedule : "sync", "groups" or "async"
+        When workers wait for one another. "sync", the default: after every round. "groups": workers of a group after every round,
+        all of them every ``group_rounds`` rounds. "async": a worker trains up to ``max_staleness`` rounds ahead of the merge.
+    group_size, group_rounds : int
+        With schedule="groups": workers of a group, and rounds until all groups meet.
+    max_staleness : int
+        With schedule="async": rounds that a worker may train ahead; with 0 it is "sync".
     client : distributed.Client, str or None
         The cluster, or the address of its scheduler. Default: the current client, else a local cluster of one worker per
         core. Kept by reference in a clone, left out of a pickle.
@@ -80,6 +87,10 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         aggregate: str | None = None,
         rounds: int | None = None,
         merge: str | None = None,
+        schedule: str | None = None,
+        group_size: int | None = None,
+        group_rounds: int | None = None,
+        max_staleness: int | None = None,
         client: Any = None,
         **others: Any,
     ) -> None:
@@ -120,6 +131,10 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         self.aggregate = aggregate
         self.rounds = rounds
         self.merge = merge
+        self.schedule = schedule
+        self.group_size = group_size
+        self.group_rounds = group_rounds
+        self.max_staleness = max_staleness
         self.client = client
         # Not attributes: names that are not in the signature cannot be told from what ``fit`` leaves behind.
         self._others = dict(others)

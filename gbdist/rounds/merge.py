@@ -4,6 +4,8 @@
 (``refit.py``); where only CatBoost knows the loss, the mean of the models.
 "bagging": the mean of the models, weighted by rows. In both each rank goes on from its own model, so that they are independent.
 "best": the one model of the round with which the deciding metric is best; all ranks go on from it.
+Where ranks meet after several rounds (``schedule.py``), these are merged one after the other, and "best" chooses one rank's or
+group's models of all of them.
 """
 
 from collections.abc import Sequence
@@ -37,11 +39,13 @@ def mean_step(models: Sequence[catboost.CatBoost], data: RoundSet, merging: Merg
     return step
 
 
-def best_model(models: Sequence[catboost.CatBoost], data: RoundSet, merging: Merging) -> int:
-    """Number of the model with which the deciding metric is best on a data set; the first of equals."""
+def best_column(columns: Sequence[Sequence[catboost.CatBoost]], data: RoundSet, merging: Merging) -> int:
+    """Number of the column of models with whose sum the deciding metric is best on a data set; the first of equals."""
     values = []
-    for model in models:  # one by one: all of them at once would be held for every row
-        moved = data.predictions + data.update_of(model, merging.threads)
+    for column in columns:  # one by one: all of them at once would be held for every row
+        moved = data.predictions
+        for model in column:
+            moved = moved + data.update_of(model, merging.threads)
         (bound,) = largest_of_all([moved], merging.collective)
         jobs = [((merging.deciding,), data.scored(moved, bound))]
         found, _ = evaluate_many(jobs, np.empty(0, np.int64), merging.collective.all_reduce)

@@ -19,9 +19,12 @@ class RoundsSpec:
     merge : one of "average", "bagging", "best" (``merge.py``)
     metrics : the first one decides
     refit : how leaves are estimated over the rows of all ranks; None where only CatBoost knows the loss, or the kind of trees
-    stopping : ``wait`` counts rounds
-    metric_period : metrics are computed every so many rounds, and after the last one
+    stopping : ``wait`` counts meetings of all ranks, ``min_trees`` rounds
+    metric_period : metrics are computed at the meeting after every so many rounds, and after the last one
     devices : CatBoost's task_type and devices of each rank
+    schedule : one of "sync", "groups", "async" (``schedule.py``)
+    group_size, group_rounds : ranks of a group, and rounds from one meeting of all groups to the next
+    max_staleness : how many rounds a rank may train ahead of the merge
     """
 
     options: Mapping[str, object]
@@ -39,6 +42,25 @@ class RoundsSpec:
     devices: tuple[Mapping[str, object], ...]
     listeners_may_stop: bool = False
     threads: int = 1
+    schedule: str = "sync"
+    group_size: int = 1
+    group_rounds: int = 1
+    max_staleness: int = 0
+
+    @property
+    def goes_on_alone(self) -> bool:
+        """Whether a rank goes on from its own model, and not from one that ranks have merged."""
+        return self.merge != "best" and self.schedule != "groups"
+
+    def rounds_to_meeting(self, number: int) -> int:
+        """How many rounds, from one on, ranks grow until all of them meet."""
+        together = self.group_rounds if self.schedule == "groups" else 1
+        return min(together, self.rounds - number)
+
+    def group_of(self, rank: int, size: int) -> range:
+        """Ranks of the group of one rank: neighbours, the last group may be smaller."""
+        first = rank - rank % self.group_size
+        return range(first, min(first + self.group_size, size))
 
     def trees_in(self, number: int) -> int:
         """Trees that a rank grows in a round: as many in each, and one more in the first ones where they do not divide."""

@@ -92,6 +92,7 @@ def _spec(
         expected = f"1 with loss_function={native['loss_function']!r}, which CatBoost cannot go on with"
         raise ParameterError("rounds", rounds, expected, "Set rounds=1.")
     trees = -(-iterations // rounds)  # of the largest round
+    looked_at = trees * min(aggregation.rounds_together, rounds)  # once all ranks have grown so many
     return RoundsSpec(
         options=native,
         learning_rate=boosting["learning_rate"],
@@ -103,7 +104,7 @@ def _spec(
         metrics=metrics,
         stopping=Stopping(
             kind=detector["type"],
-            wait=-(-int(detector["wait_iterations"]) // trees),
+            wait=-(-int(detector["wait_iterations"]) // looked_at),
             p_value=detector["stop_pvalue"],
             min_trees=max(1, -(-int(checked.get("best_model_min_trees", 1)) // trees)),
         ),
@@ -112,6 +113,10 @@ def _spec(
         random_seed=checked.get("random_seed", options["random_seed"]),
         devices=(),
         threads=max(int(checked.get("thread_count", -1)), 1),
+        schedule=aggregation.schedule,
+        group_size=aggregation.group_size,
+        group_rounds=aggregation.group_rounds,
+        max_staleness=aggregation.max_staleness,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gbdist.quantize.borders import FeatureBorders
-from gbdist.rounds.pools import make_pool, set_baseline, values_of_bins
+from gbdist.rounds.pools import make_pool, second_view, set_baseline, values_of_bins
 
 from .conftest import MakeTable
 
@@ -53,3 +53,20 @@ def test_baseline_is_by_row(make_table: MakeTable) -> None:
     start = np.arange(200.0).reshape(2, 100)
     set_baseline(pool, start)
     assert np.array_equal(np.asarray(pool.get_baseline()).T, start)
+
+
+def test_second_view_has_a_baseline_of_its_own(make_table: MakeTable) -> None:
+    table = make_table(n_rows=500, weighted=True)
+    pool = make_pool(table.rows, table.borders, table.names)
+    view = second_view(pool)
+    options = {"iterations": 5, "depth": 4, "verbose": False, "allow_writing_files": False}
+    model = catboost.CatBoost(options).fit(pool)
+    plain = model.predict(view).tolist()
+    set_baseline(pool, np.full((1, 500), 7.0))
+    assert model.predict(view).tolist() == plain
+    assert model.predict(pool).tolist() != plain
+    assert catboost.CatBoost(options).fit(view).predict(view).tolist() == plain
+
+
+def test_no_rows_have_no_view() -> None:
+    assert second_view(None) is None
