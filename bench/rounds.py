@@ -2,12 +2,13 @@
 
 usage: python bench/rounds.py DATA_DIR [--workers 2,4] [--rate 0.1] [--only adult,diamonds,generated] [--trees 20,50]
                               [--merges average,bagging] [--schedules sync,async:2,groups:2x4] [--rows 1000000]
-                              [--json FILE]
+                              [--pauses 1.0] [--json FILE]
 
 DATA_DIR is that of bench/quality.py; "generated" are rows of bench/generated.py. A fifth of the training rows is held out, and
 both ways stop early on it. "worse by" is against aggregate="histograms" on the same workers. --trees are those of a worker in a
 round; 2000 is one shot, which cannot stop early. --schedules: "async:2" has max_staleness=2, "groups:2x4" group_size=2 and
-group_rounds=4.
+group_rounds=4. --pauses lets every worker pause before each round for a time drawn by chance, up to so many seconds, as a worker
+does whose machine has other work; the pauses are the same for all ways.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import pathlib
 import time
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from generated import make_rows
 from quality import Task, read_tasks
@@ -66,11 +68,30 @@ def fit(task: Task, client: Any, rate: float, **more: Any) -> tuple[float, float
     return task.loss(model), time.perf_counter() - start, model.tree_count_
 
 
+def pause_workers(client: Any, seconds: float) -> None:
+    """Let every worker of a cluster pause before each round, for a time drawn from the seed of its round."""
+
+    def patch() -> None:
+        from gbdist.rounds import training
+
+        grow_at_once = training.grow_trees
+
+        def grow_later(pool: Any, baseline: Any, options: Any, wanted: Any) -> Any:
+            time.sleep(np.random.default_rng(options["random_seed"]).uniform(0.0, seconds))
+            return grow_at_once(pool, baseline, options, wanted)
+
+        training.grow_trees = grow_later
+
+    client.run(patch)
+
+
 def run(tasks: list[Task], workers: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     """All ways of adding up on one number of workers."""
     found = []
     with start_local(workers) as cluster:
         client = cluster.client
+        if options.pauses:
+            pause_workers(client, options.pauses)
         for task in tasks:
             exact, seconds, trees = fit(task, client, options.rate)
             print(
@@ -105,6 +126,7 @@ def main() -> None:
     parser.add_argument("--trees", default="10,20,50")
     parser.add_argument("--merges", default="average,bagging")
     parser.add_argument("--schedules", default="sync")
+    parser.add_argument("--pauses", type=float, default=0.0)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()

@@ -36,12 +36,14 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         rows of all (for the losses that "histograms" has; else as "bagging"). "bagging": the mean of the models. "best": the one
         with which the deciding metric is best.
     schedule : "sync", "groups" or "async"
-        When workers wait for one another. "sync", the default: after every round. "groups": workers of a group after every round,
-        all of them every ``group_rounds`` rounds. "async": a worker trains up to ``max_staleness`` rounds ahead of the merge.
+        When workers wait for one another. "sync", the default: after every round. "groups": all of them every ``group_rounds``
+        rounds, those of a group after every round. "async": a worker trains up to ``max_staleness`` rounds ahead of the merge;
+        the model is that of "sync" (with merge="best" it is not).
     group_size, group_rounds : int
-        With schedule="groups": workers of a group, and rounds until all groups meet.
+        With schedule="groups": workers of a group, which all go on from what the group has merged (left out: 1, measured
+        best), and rounds until all groups meet (left out: 4).
     max_staleness : int
-        With schedule="async": rounds that a worker may train ahead; with 0 it is "sync".
+        With schedule="async": left out, 2; with 0 it is "sync".
     client : distributed.Client, str or None
         The cluster, or the address of its scheduler. Default: the current client, else a local cluster of one worker per
         core. Kept by reference in a clone, left out of a pickle.

@@ -83,3 +83,4 @@ class Ahead:
             self._over = True
             self._changed.notify_all()
         self._thread.join()
+        self._error = None  # its frames hold this object: the pool would stay until the garbage collector comes by

@@ -20,14 +20,14 @@ from gbdist.rounds.training import Grown, Trainer
 
 
 class Schedule(Protocol):
-    """What a rank does between two meetings of all ranks."""
+    """What a rank does between two meetings of all ranks. The routine's thread calls both methods in turn."""
 
     def grow(self, number: int) -> Grown:
-        """Train from round ``number`` on until the ranks meet; what this rank brings."""
+        """Train from round ``number`` on until the ranks meet; what this rank brings. Raises what the training raises."""
         ...
 
     def met(self, model: MergedModel) -> None:
-        """The ranks have met, and this is their model now."""
+        """The ranks have met, and this is their model now: go on from it, or from one's own."""
         ...
 
 
@@ -42,7 +42,7 @@ class Sync:
         return self._trainer.grow(number, self._wanted)
 
     def met(self, model: MergedModel) -> None:
-        """Go on."""
+        """Go on from the merged model, if it is the best one."""
         if self._spec.merge == "best":
             self._trainer.go_on_from(model.sets[0].predictions)
 
@@ -69,7 +69,7 @@ class Groups:
         return Grown(tuple(models), every[0].start)
 
     def met(self, model: MergedModel) -> None:
-        """Go on."""
+        """Go on from the merged model, if it is the best one."""
         if self._spec.merge == "best":
             self._group.go_on_from(model)
             self._trainer.go_on_from(model.sets[0].predictions)

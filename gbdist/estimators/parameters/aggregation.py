@@ -16,7 +16,7 @@ SCHEDULES: Final = ("sync", "groups", "async")
 #: Trees that a rank grows in a round where ``rounds`` is not given: a round is what early stopping counts in.
 TREES_A_ROUND = 20
 #: Ranks of a group, and rounds from one meeting of all groups to the next.
-GROUP_SIZE, GROUP_ROUNDS = 2, 4
+GROUP_SIZE, GROUP_ROUNDS = 1, 4
 #: Rounds that a rank may train ahead of the merge.
 MAX_STALENESS = 2
 #: Parameter → what it may be. All but the first are about ``aggregate="models"``.

@@ -1,6 +1,7 @@
 """``aggregate="models"``: native CatBoost on every worker, merged into one plain model."""
 
 import pickle
+import threading
 from typing import Any
 
 import catboost
@@ -104,10 +105,67 @@ def test_loss_that_catboost_cannot_go_on_with_has_one_round(client: Client, fram
         model.set_params(rounds=4).fit(frame[FEATURES], frame["y"])
 
 
+@pytest.mark.parametrize("merge", ["average", "bagging"])
+def test_workers_that_train_ahead_make_the_same_model(
+    client: Client, frame: dd.DataFrame, table: pd.DataFrame, merge: str
+) -> None:
+    X, y = frame[FEATURES], frame["y"]
+    sync, ahead = (
+        make(client, merge=merge, **more).fit(X, y, eval_set=(X, y))
+        for more in ({}, {"schedule": "async", "max_staleness": 3})
+    )
+    assert ahead.evals_result_ == sync.evals_result_
+    assert ahead.predict_proba(table[FEATURES]).tolist() == sync.predict_proba(table[FEATURES]).tolist()
+    best = make(client, merge="best", schedule="async").fit(X, y)
+    assert best.tree_count_ == 20
+    assert best.score(table[FEATURES], table["y"]) > 0.8
+
+
+@pytest.mark.parametrize("merge", ["average", "bagging", "best"])
+def test_workers_meet_in_groups_first(client: Client, frame: dd.DataFrame, table: pd.DataFrame, merge: str) -> None:
+    X, y = frame[FEATURES], frame["y"]
+    model = make(client, merge=merge, schedule="groups", group_size=2, group_rounds=3).fit(X, y, eval_set=(X, y))
+    assert model.tree_count_ == (20 if merge == "best" else 60)
+    losses = model.evals_result_["validation"]["Logloss"]
+    assert len(losses) == 2
+    assert losses[1] < losses[0]
+    assert model.score(table[FEATURES], table["y"]) > 0.8
+
+
+@pytest.mark.parametrize("schedule", ["async", "groups"])
+def test_run_that_is_given_up_leaves_nothing_running(
+    client: Client, frame: dd.DataFrame, tasks_left: Any, schedule: str
+) -> None:
+    class Fails:
+        def after_iteration(self, info: Any) -> bool:
+            raise OSError("injected")
+
+    # The first meeting comes soon; of the next rounds there would be hours.
+    model = make(client, schedule=schedule).set_params(iterations=2_000_000, rounds=1_000_000)
+    with pytest.raises(OSError, match="injected"):
+        model.fit(frame[FEATURES], frame["y"], callbacks=[Fails()])
+    assert tasks_left() == []
+    names = client.run(lambda: [thread.name for thread in threading.enumerate()])
+    assert not [name for of_worker in names.values() for name in of_worker if name == "gbdist-trainer"]
+
+
+def test_early_stopping_of_groups_counts_meetings(client: Client, frame: dd.DataFrame, table: pd.DataFrame) -> None:
+    noise = frame.assign(y=frame["a"].map(lambda value: int(value * 1e6) % 2, meta=("y", int)))
+    eval_set = (noise[FEATURES], 1 - noise["y"])  # the better it is learned, the worse
+    model = make(client, schedule="groups", early_stopping_rounds=10).set_params(iterations=100, rounds=20)
+    model.fit(noise[FEATURES], noise["y"], eval_set=eval_set)
+    # A meeting every 4 rounds of 5 trees: 10 trees without a new best are over at the next meeting.
+    assert len(model.evals_result_["validation"]["Logloss"]) == 2
+
+
 def test_small_data_in_memory_need_no_cluster(table: pd.DataFrame) -> None:
     model = make().fit(table[FEATURES], table["y"])
     assert model.tree_count_ == 20
     assert model.score(table[FEATURES], table["y"]) > 0.8
+    ahead = make(schedule="async").fit(table[FEATURES], table["y"])
+    assert ahead.predict_proba(table[FEATURES]).tolist() == model.predict_proba(table[FEATURES]).tolist()
+    groups = make(schedule="groups").fit(table[FEATURES], table["y"])
+    assert groups.tree_count_ == 20
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [
@@ -115,6 +173,38 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         {"rounds": 3},
         "rounds=3 cannot be used: expected it to be left out with aggregate='histograms'. "
         'Set aggregate="models", or leave it out.',
+    ),
+    (
+        {"schedule": "async"},
+        "schedule='async' cannot be used: expected it to be left out with aggregate='histograms'. "
+        'Set aggregate="models", or leave it out.',
+    ),
+    (
+        {"aggregate": "models", "schedule": "ring"},
+        "schedule='ring' cannot be used: expected one of 'sync', 'groups', 'async'. Leave it out for CatBoost's default.",
+    ),
+    (
+        {"aggregate": "models", "group_size": 2},
+        "group_size=2 cannot be used: expected it to be left out with schedule='sync'. "
+        'Set schedule="groups", or leave it out.',
+    ),
+    (
+        {"aggregate": "models", "schedule": "async", "group_rounds": 3},
+        "group_rounds=3 cannot be used: expected it to be left out with schedule='async'. "
+        'Set schedule="groups", or leave it out.',
+    ),
+    (
+        {"aggregate": "models", "schedule": "groups", "max_staleness": 1},
+        "max_staleness=1 cannot be used: expected it to be left out with schedule='groups'. "
+        'Set schedule="async", or leave it out.',
+    ),
+    (
+        {"aggregate": "models", "schedule": "groups", "group_size": 0},
+        "group_size=0 cannot be used: expected an integer of at least 1. Leave it out for CatBoost's default.",
+    ),
+    (
+        {"aggregate": "models", "schedule": "async", "max_staleness": -1},
+        "max_staleness=-1 cannot be used: expected an integer of at least 0. Leave it out for CatBoost's default.",
     ),
     (
         {"aggregate": "trees"},

@@ -153,6 +153,18 @@ def test_groups_of_one_rank_that_meet_every_round_are_synchronous(
     assert same(sync, groups)
 
 
+@pytest.mark.parametrize("merge", ["average", "bagging"])
+def test_groups_of_one_rank_train_what_they_would_if_they_met_every_round(
+    make_table: MakeTable, make_spec: MakeSpec, merge: str
+) -> None:
+    table, held_out = with_eval(make_table)
+    spec = make_spec(n_ranks=2, merge=merge, rounds=5)
+    groups = replace(spec, schedule="groups", group_size=1, group_rounds=2)
+    sync, met = (table.train(one, 2, (held_out,))[0] for one in (spec, groups))
+    assert met.parts == sync.parts
+    assert met.history["validation"]["RMSE"] == [sync.history["validation"]["RMSE"][i] for i in (1, 3, 4)]
+
+
 @pytest.mark.parametrize("group_size", [3, 50])
 def test_one_group_that_chooses_the_best_is_synchronous(
     make_table: MakeTable, make_spec: MakeSpec, group_size: int
