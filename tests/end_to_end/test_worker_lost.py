@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import dask.dataframe as dd
@@ -78,3 +79,25 @@ def test_partition_that_kills_every_worker_is_named(table: pd.DataFrame) -> None
         assert str(refused.value).endswith(
             "Give workers more memory, or the data smaller partitions, and look at the workers' logs."
         )
+
+
+@pytest.mark.parametrize("schedule", ["async", "groups"])
+def test_worker_killed_while_the_others_train_rounds(table: pd.DataFrame, schedule: str) -> None:
+    frame = dd.from_pandas(table, npartitions=2, sort=False)
+    with start_local(workers=2, threads=1, dashboard=False) as local:
+        client = local.client
+        pids = client.run(os.getpid)
+
+        class Kills:
+            def after_iteration(self, info: object) -> bool:
+                os.kill(max(pids.values()), signal.SIGKILL)
+                return True
+
+        # The first meeting comes soon; of the next rounds there would be hours.
+        many = {"iterations": 2_000_000, "rounds": 1_000_000, "schedule": schedule}
+        model = DaskCatBoostClassifier(aggregate="models", depth=3, client=client, **many)
+        with pytest.raises(ClusterError) as ended:
+            model.fit(frame, "y", callbacks=[Kills()])
+        assert any(address in str(ended.value) for address in pids)
+        names = client.run(lambda: [thread.name for thread in threading.enumerate()])
+        assert not [name for of_worker in names.values() for name in of_worker if name == "gbdist-trainer"]

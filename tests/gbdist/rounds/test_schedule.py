@@ -280,3 +280,20 @@ def test_groups_wait_for_nobody_outside_between_meetings(
 
     monkeypatch.setattr(training, "grow_trees", slow)
     assert len(make_table().train(spec, 4)[0].parts) == 12
+
+
+@pytest.mark.parametrize(
+    ("size", "group_size", "groups"),
+    [
+        (5, 2, [[0, 1], [0, 1], [2, 3], [2, 3], [4]]),
+        (3, 1, [[0], [1], [2]]),
+        (3, 3, [[0, 1, 2]] * 3),
+        (2, 9, [[0, 1]] * 2),
+        (1, 2, [[0]]),
+    ],
+)
+def test_groups_are_neighbours_and_the_last_may_be_smaller(
+    make_spec: MakeSpec, size: int, group_size: int, groups: list[list[int]]
+) -> None:
+    spec = make_spec(group_size=group_size)
+    assert [list(spec.group_of(rank, size)) for rank in range(size)] == groups
