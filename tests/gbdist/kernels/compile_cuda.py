@@ -1,0 +1,123 @@
+"""Compile every CUDA kernel for a card, without one, and say what is wrong with the code: run by ``test_cuda_code``.
+
+Prints a line for each problem, and last how many kernels there were.
+"""
+
+import importlib
+import re
+from typing import Any
+
+import numba.cuda.dispatcher as dispatcher
+from numba import boolean, cuda, types
+from numba import float32 as f4
+from numba import float64 as f8
+from numba import int32 as i4
+from numba import int64 as i8
+from numba import uint8 as u1
+from numba import uint16 as u2
+from numba import uint32 as u4
+from numba import uint64 as u8
+
+CAPABILITY = (8, 0)
+
+
+class NoCard:
+    """Stands for the device that device functions are compiled for."""
+
+    compute_capability = CAPABILITY
+
+
+def pair(kind: Any) -> Any:
+    return types.UniTuple(kind, 2)
+
+
+FOUR = types.UniTuple(f8, 4)
+I1, I2, I3, I4 = i8[::1], i8[:, ::1], i8[:, :, ::1], i8[:, :, :, ::1]
+F1, F2, F3 = f8[::1], f8[:, ::1], f8[:, :, ::1]
+LABEL = (f4[::1], f4[::1], boolean)
+
+SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
+    "rows": {
+        "_absolute_sums": (F1, f8, f8, I1),
+        "_weight_sum": (f4[::1], f8, I1),
+        "_gradient_norms": (F2, f8, F1),
+        "_bucket_norms": (F1, i8, f8, I2),
+        "_draw_bernoulli": (u8, u8, f8, f4[::1]),
+        "_draw_bayesian": (u8, u8, f8, f4[::1]),
+        "_draw_mvs": (u8, u8, F1, f8, f4[::1]),
+        "_apply_draws": (f4[::1], F1, F1),
+        "_weigh_draws": (f4[::1], f4[::1], f4[::1]),
+        "_mark_drawn": (f4[::1], u1[::1]),
+        "_split_leaves": (u1[::1], i8, i8, u2[::1]),
+        "_clear_leaves": (u2[::1],),
+        "_drop_level": (u2[::1], i8),
+        "_add_leaf_values": (u2[::1], F1, F1),
+        "_take_rows": (F1, u4[::1], F1),
+    },
+    "histogram": {
+        "_pack_cells": (F1, f4[::1], boolean, pair(f8), pair(u8), u8, I1),
+        "_pack_wide_cells": (F1, f4[::1], boolean, pair(f8), pair(u8), u8, I2),
+        "_count_picks": (u2[::1], i4[::1], u1[::1], boolean, I1),
+        "_write_picks": (u2[::1], i4[::1], u1[::1], boolean, i8, I1, u4[::1], u2[::1]),
+        "_gather_cells": (I1, u4[::1], I1),
+        "_gather_wide_cells": (I2, u4[::1], I2),
+        "_add_all_rows": (u1[:, ::1], pair(i8), i8, I1, i8, I3),
+        "_add_picked_rows": (u1[:, ::1], pair(i8), i8, u4[::1], u2[::1], I1, pair(i8), I3),
+        "_add_picked_rows_to_card": (u2[:, ::1], pair(i8), u4[::1], u2[::1], I1, pair(i8), I3),
+        "_add_picked_rows_wide": (u1[:, ::1], pair(i8), u4[::1], u2[::1], I2, pair(i8), I3),
+        "_clear_table": (I1,),
+        "_split_parents": (I4, I4, u1[::1], I4),
+    },
+    "losses": {
+        "_residual_derivatives": (*LABEL, F1, F1),
+        "_logistic_derivatives": (*LABEL, F1, i8, F1),
+        "_softmax_derivatives": (*LABEL, F2, F2, F2),
+        "_add_residual_leaf_sums": (*LABEL, F1, u2[::1], F2, FOUR, i8, I2),
+        "_add_logistic_leaf_sums": (*LABEL, F1, u2[::1], F2, i8, FOUR, i8, I2),
+        "_add_softmax_leaf_sums": (*LABEL, F2, u2[::1], F2, FOUR, i8, I2),
+    },
+    "metrics": {
+        "_add_residual_sums": (*LABEL, F1, f8, i8, I2),
+        "_add_logistic_sums": (*LABEL, F1, i8, pair(f8), I1),
+        "_add_brier_sums": (*LABEL, F1, pair(f8), I1),
+        "_add_softmax_sums": (*LABEL, F2, F2, pair(f8), I1),
+    },
+    "split": {
+        "_best_borders": (
+            I4, I1, I1, F1, types.Tuple((f8, boolean, boolean)), f8, pair(u8), types.Tuple((I3, F3)),
+            types.Tuple((I1, F1, F1)),
+        ),
+    },
+    "binning": {"_bin_tile": (f4[:, ::1], f4[:, ::1], u4[::1], u4[::1], u1[:, ::1])},
+}  # fmt: skip
+
+
+def problems_of(code: str) -> list[str]:
+    """What a kernel's code must not have: products fused with sums, additions by trial, arrays that spill."""
+    patterns = {"a fused product": r"\bfma\.", "an addition by trial": r"\batom\S*\.cas", "local memory": r"\.local\b"}
+    return [problem for problem, pattern in patterns.items() if re.search(pattern, code)]
+
+
+def main() -> None:
+    dispatcher.get_current_device = lambda: NoCard
+    count = 0
+    for stage, signatures in SIGNATURES.items():
+        module = importlib.import_module(f"gbdist.kernels.cuda_{stage}")
+        kernels = {
+            name: one
+            for name, one in vars(module).items()
+            if isinstance(one, dispatcher.CUDADispatcher) and one.__module__ == module.__name__
+            if not one.targetoptions.get("device")
+        }
+        for name in kernels.keys() ^ signatures.keys():
+            print(f"{name}: {'has no signature here' if name in kernels else 'is not there'}")
+        for name, signature in signatures.items():
+            code, _ = cuda.compile_ptx(kernels[name].py_func, signature, cc=CAPABILITY)
+            count += 1
+            for problem in problems_of(code):
+                print(f"{name}: {problem}")
+    print(count)
+
+
+if __name__ == "__main__":
+    main()
