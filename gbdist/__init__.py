@@ -8,6 +8,7 @@ from gbdist.errors import ClusterError, DataError, GbdistError, ModelError, Para
 if TYPE_CHECKING:
     from gbdist.estimators.classifier import DaskCatBoostClassifier
     from gbdist.estimators.pool import DaskPool
+    from gbdist.estimators.ranker import DaskCatBoostRanker
     from gbdist.estimators.regressor import DaskCatBoostRegressor
 
     __version__: str
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClusterError",
     "DaskCatBoostClassifier",
+    "DaskCatBoostRanker",
     "DaskCatBoostRegressor",
     "DaskPool",
     "DataError",
@@ -27,6 +29,7 @@ __all__ = [
 #: Imported when first asked for: Dask, CatBoost, scikit-learn and Numba take a second or two to load.
 _WHERE = {
     "DaskCatBoostClassifier": "gbdist.estimators.classifier",
+    "DaskCatBoostRanker": "gbdist.estimators.ranker",
     "DaskCatBoostRegressor": "gbdist.estimators.regressor",
     "DaskPool": "gbdist.estimators.pool",
 }

@@ -4,9 +4,10 @@ Pure: no Dask here. Rows that are already in a fair place stay there, so a rank 
 ``first_row`` gives every piece its global row number, and nothing downstream needs more than that.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 __all__ = ["MIN_ROWS_PER_RANK", "Piece", "Placement", "largest_rank", "place"]
 
@@ -73,6 +74,7 @@ def place(
     workers: Sequence[str],
     *,
     min_rows_per_rank: int = MIN_ROWS_PER_RANK,
+    cuts: Sequence[Sequence[int]] | None = None,
 ) -> Placement:
     """Give every row an owner.
 
@@ -82,6 +84,8 @@ def place(
       move to the edge of a partition where one is within a twentieth of the mean; otherwise the partition is cut.
     * There are ``rows // min_rows_per_rank`` ranks, at least one and at most one a worker; the workers that hold most
       rows are taken. No rank is without rows, so no rows give no ranks.
+    * With ``cuts``, every place where one rank's rows end and another's begin is then moved to the closest cut; rows between two
+      cuts are one rank's, whatever partitions they are in. A rank may get more than ``largest_rank``, or nothing.
 
     Parameters
     ----------
@@ -93,6 +97,8 @@ def place(
         Addresses of the workers that may be used, each once. Ranks follow this order.
     min_rows_per_rank
         Fewest rows that are worth a rank, at least 1.
+    cuts
+        Rows of each partition, ascending, where another rank's rows may begin; None for everywhere.
 
     Raises
     ------
@@ -109,6 +115,8 @@ def place(
     chosen = _choose(rows_per_partition, where, workers, min_rows_per_rank)
     kept, loose = _keep(rows_per_partition, where, chosen, total)
     owned = _fill(kept, loose, total)
+    if cuts is not None:
+        owned = _at_cuts(rows_per_partition, owned, cuts)
     return _number(rows_per_partition, owned, chosen)
 
 
@@ -170,6 +178,31 @@ def _fill(kept: list[list[_Run]], loose: list[_Run], total: int) -> list[list[_R
     for rank, extra in zip(takers, _cut(loose, cuts), strict=True):
         owned[rank] = kept[rank] + extra
     return owned
+
+
+def _at_cuts(
+    rows_per_partition: Sequence[int], owned: list[list[_Run]], cuts: Sequence[Sequence[int]]
+) -> list[list[_Run]]:
+    """Move every change of owner to the closest cut, the lower one of two; rows keep their order, so changes keep theirs."""
+    first_rows = [0, *accumulate(rows_per_partition)]
+    total = first_rows[-1]
+    allowed = sorted(
+        {0, total, *(first + row for first, of_part in zip(first_rows, cuts, strict=False) for row in of_part)}
+    )
+    spans = sorted((first_rows[run.partition] + run.start, rank) for rank, runs in enumerate(owned) for run in runs)
+    changes = [spans[0], *(after for before, after in pairwise(spans) if before[1] != after[1])]
+    starts = [0, *(_closest(row, allowed) for row, _ in changes[1:]), total]
+    every = [_Run(partition, 0, rows) for partition, rows in enumerate(rows_per_partition) if rows]
+    moved: list[list[_Run]] = [[] for _ in owned]
+    for (_, rank), runs in zip(changes, _cut(every, starts[1:-1]), strict=True):
+        moved[rank] += runs
+    return moved
+
+
+def _closest(row: int, allowed: Sequence[int]) -> int:
+    """Return the entry of ``allowed``, ascending, that is closest to ``row``."""
+    after = bisect_left(allowed, row)
+    return min(allowed[max(0, after - 1) : after + 1], key=lambda one: abs(one - row))
 
 
 def _level(loads: Sequence[int], supply: int) -> list[int]:

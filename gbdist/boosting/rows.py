@@ -1,6 +1,7 @@
 """The quantized rows that one rank owns: what the trainer reads, and never changes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,24 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class UnbinnedColumn:
+    """A column that travels as it is beside the bins: a categorical, a text or an embedding column.
+
+    ``position`` is its place among all columns, binned ones included. ``kind`` is "cat", "text" or "embedding"; ``values`` are
+    strings (an Arrow array [n_rows]) for the first two, float32 [n_rows, dimension] for the last.
+    """
+
+    position: int
+    kind: str
+    values: Any
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values."""
+        return int(self.values.nbytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Rows of one data set on one rank.
 
@@ -36,6 +55,10 @@ class Rows:
         Raw prediction to start from.
     segments : tuple of Segment
         Ascending in ``start``, covering all rows.
+    unbinned : tuple of UnbinnedColumn
+        Ascending in ``position``; none on a rank without rows.
+    group : uint64 [n_rows] or None
+        Which rows are ranked together: an integer id itself, or the hash of a string.
     """
 
     bins: Bins
@@ -43,6 +66,8 @@ class Rows:
     weight: NDArray[np.float32] | None
     baseline: NDArray[np.float64] | None
     segments: tuple[Segment, ...]
+    unbinned: tuple[UnbinnedColumn, ...] = ()
+    group: NDArray[np.uint64] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -51,5 +76,5 @@ class Rows:
 
     @property
     def n_features(self) -> int:
-        """Number of features."""
+        """Number of binned features."""
         return int(self.bins.shape[0])

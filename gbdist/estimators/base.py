@@ -1,4 +1,4 @@
-"""What both estimators share: ``fit``, what it leaves behind, saving, loading and pickling."""
+"""What all estimators share: ``fit``, what it leaves behind, saving, loading and pickling."""
 
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -13,18 +13,19 @@ from gbdist.errors import DataError
 from gbdist.estimators.hyperparameters import Hyperparameters
 from gbdist.estimators.listeners import close, progress_listener
 from gbdist.estimators.parameters.check import check_parameters
-from gbdist.estimators.prediction.answers import Job, answer_shape, model_of_bytes
+from gbdist.estimators.prediction.answers import Job, answer_shape
 from gbdist.estimators.prediction.features import Expected
 from gbdist.estimators.prediction.predictor import Predictor
 from gbdist.estimators.prediction.scoring import Compare, Moments, lazy_moments
 from gbdist.estimators.preparation.inputs import collect, is_lazy
-from gbdist.models.catboost_format import cbm_bytes, load_file, save_file
+from gbdist.models.catboost_format import cbm_bytes, load_file, read_cbm, save_file
 
 
 class DaskCatBoost(Predictor, Hyperparameters):
-    """Trains a CatBoost model on a Dask cluster. Use ``DaskCatBoostClassifier`` or ``DaskCatBoostRegressor``."""
+    """Trains a CatBoost model on a Dask cluster. Use ``DaskCatBoostClassifier``, ``…Regressor`` or ``…Ranker``."""
 
-    _is_classifier: ClassVar[bool]
+    _is_classifier: ClassVar[bool] = False
+    _is_ranker: ClassVar[bool] = False
 
     def fit(
         self,
@@ -62,7 +63,22 @@ class DaskCatBoost(Predictor, Hyperparameters):
         ------
         ParameterError, DataError, ModelError, ClusterError
         """
-        aggregation, parameters = check_parameters(self.given_parameters(), classifier=self._is_classifier)
+        return self._fit(
+            X,
+            y,
+            sample_weight=sample_weight,
+            eval_sets=_as_list(eval_set),
+            eval_fraction=eval_fraction,
+            baseline=baseline,
+            init_model=init_model,
+            callbacks=callbacks,
+        )
+
+    def _fit(self, X: Any, y: Any, *, init_model: Any, **given: Any) -> Self:
+        """Check the parameters, train, and keep what comes out; ``given`` are the other arguments of ``train``."""
+        aggregation, parameters = check_parameters(
+            self.given_parameters(), classifier=self._is_classifier, ranker=self._is_ranker
+        )
         self._check_target(X, y)
         from gbdist.estimators.training import train  # loads Numba's kernels, which only training needs
 
@@ -73,15 +89,11 @@ class DaskCatBoost(Predictor, Hyperparameters):
                 y,
                 parameters=parameters,
                 classifier=self._is_classifier,
-                sample_weight=sample_weight,
-                eval_sets=_as_list(eval_set),
-                eval_fraction=eval_fraction,
-                baseline=baseline,
                 init_model=getattr(init_model, "model_", init_model),
-                callbacks=callbacks,
                 listener=listener,
                 client=self.client,
                 aggregation=aggregation,
+                **given,
             )
         finally:
             close(listener)
@@ -115,7 +127,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
 
     def to_local(self) -> Any:
         """Return a plain CatBoost estimator of one's own: changing it leaves this one as it is."""
-        return model_of_bytes(cbm_bytes(self._fitted()), self._new_model())
+        return read_cbm(cbm_bytes(self._fitted()), self._new_model())
 
     @property
     def feature_importances_(self) -> NDArray[np.float64]:
@@ -153,7 +165,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if isinstance(self.__dict__.get("model_"), bytes):
-            self.model_ = model_of_bytes(self.model_, self._new_model())
+            self.model_ = read_cbm(self.model_, self._new_model())
 
     def _check_target(self, X: Any, y: Any) -> None:
         """What scikit-learn says about y in the same words; whatever needs the data is checked when they are read."""
@@ -171,14 +183,14 @@ class DaskCatBoost(Predictor, Hyperparameters):
                 stacklevel=3,
             )
 
-    # ---- what the two estimators differ in
+    # ---- what the estimators differ in
 
     def _new_model(self) -> Any:
         """Return an empty plain CatBoost estimator of the same kind."""
-        raise TypeError("use DaskCatBoostClassifier or DaskCatBoostRegressor")
+        raise TypeError("use DaskCatBoostClassifier, DaskCatBoostRegressor or DaskCatBoostRanker")
 
     def _take_classes(self, model: Any, class_names: Sequence[Hashable] | None) -> None:
-        """Remember the labels; nothing for a regressor."""
+        """Remember the labels; nothing where there are none."""
 
     # ---- what fit leaves behind
 
@@ -192,7 +204,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
 
     def _expected(self) -> Expected:
         self._fitted()
-        return Expected(self.n_features_in_, self._column_labels, type(self).__name__)
+        return Expected.of(self.model_, self._column_labels, type(self).__name__)
 
     def _class_labels(self) -> Any:
         return getattr(self, "classes_", None)

@@ -28,7 +28,8 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     aggregate : "histograms" or "models"
         How the work of the workers is added up. "histograms", the default, trains exactly: the model is that of one machine. With
         "models" every worker trains CatBoost itself on its own rows, on its GPU with ``task_type="GPU"``, and the models are
-        merged in rounds; every CatBoost parameter is passed on (docs/choosing.md).
+        merged in rounds; every CatBoost parameter is passed on, and ``cat_features``, ``text_features`` and
+        ``embedding_features`` name columns that are not numbers (docs/choosing.md).
     rounds : int
         How many rounds the ``iterations`` trees of a worker are grown in; left out: one for every 20 trees.
     merge : "average", "bagging" or "best"

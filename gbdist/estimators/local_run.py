@@ -59,10 +59,10 @@ def survey_here(sources: Sequence[Source]) -> list[LocalSet]:
     sets = []
     for source in sources:
         parts = source.parts
-        layout = PartFormat(parts.labels, parts.label_column, parts.weight_column, source.split)
+        layout = PartFormat.of(parts, source.split)
         block = cut_block(parts, 0, parts.n_rows or 0)
         try:
-            raw = read_part(block, None, None, None, layout, PartNumber(0))
+            raw = read_part(block, layout, PartNumber(0))
             sets.append(LocalSet(raw, merge_surveys([survey_part(raw)])))
         except DataError as error:
             raise named(error, source.name) from None
@@ -93,6 +93,7 @@ def rows_here(
         wide=bins_dtype(borders) is np.uint16,
         weighted=survey.weight is not None,
         dimension=dimension if initial is None else initial.dimension,
+        grouped=survey.part_cuts is not None,
     )
     piece = tasks.PieceTask(PartNumber(0), 0, survey.n_rows, 0, 0, arena)
     shard = tasks.fill_arena(data.raw, borders, initial, piece, survey.labels)

@@ -63,6 +63,8 @@ def plan(
 ) -> Plan:
     """Count the rows of X's partitions and place them, as ``train`` would; nothing is quantized and nothing is kept.
 
+    Bytes are those of training on histograms, with every column binned.
+
     ``classes`` is the number of raw values of a row: 1 but for multi-class losses. Raises what ``train`` raises for X and y.
     """
     parts = collect(X, y, sample_weight, baseline)

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 from distributed import Client
 
-from gbdist.boosting.collective import SingleRank
+from gbdist.boosting.collective import Collective, SingleRank
 from gbdist.boosting.events import Event, Listener
+from gbdist.boosting.rows import Rows
+from gbdist.boosting.scores import set_names
 from gbdist.errors import GbdistError
 from gbdist.estimators.devices import devices_here, devices_of
 from gbdist.estimators.gang_run import gang_of, layouts_of, listeners_of
@@ -15,6 +17,7 @@ from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, rows_of_rank
 from gbdist.estimators.setup import Setup
 from gbdist.quantize.borders import FeatureBorders
+from gbdist.rounds.groups import require_whole_groups
 from gbdist.rounds.loop import RankData, RoundsResult, run_rounds
 from gbdist.rounds.spec import RoundsSpec
 from gbdist_cluster.gang import RankContext, run_on_gang
@@ -45,6 +48,7 @@ def rounds_rank(context: RankContext) -> RoundsResult | None:
             return False
         return True
 
+    _require_whole_groups(sets, context.collective)
     data = RankData(sets[0], tuple(sets[1:]), order.borders, order.names)
     result = run_rounds(data, spec, context.collective, listeners_of(context, order.asks), wanted)
     return result if context.rank == 0 else None
@@ -84,4 +88,10 @@ def rounds_here(
     spec = replace(resolved.spec, devices=(devices,), listeners_may_stop=may_stop)
     if resolved.all_threads:
         spec = replace(spec, threads=threads_for(data.train))
-    return run_rounds(data, spec, SingleRank(), listeners)
+    collective = SingleRank()
+    _require_whole_groups([data.train, *data.evals], collective)
+    return run_rounds(data, spec, collective, listeners)
+
+
+def _require_whole_groups(sets: Sequence[Rows], collective: Collective) -> None:
+    require_whole_groups(sets, ["", *set_names(len(sets) - 1)[1:]], collective)

@@ -17,6 +17,7 @@ from gbdist.estimators.preparation.quantized import class_names, codes_for_class
 from gbdist.quantize.exact import to_float
 from gbdist.quantize.merge_surveys import DataSurvey
 from gbdist.quantize.survey import LabelFacts
+from gbdist.quantize.unbinned import UnbinnedFacts
 
 #: What CatBoostClassifier calls its classes when labels are probabilities.
 _PROBABILITY_CLASSES = (0, 1)
@@ -28,12 +29,14 @@ class Setup:
     """Parameters and labels of a run.
 
     ``classes`` are those of the model, None for a regressor. ``label_of_code`` has one entry a data set: what the label
-    codes in the shards mean to the trainer, None where the shards keep the values themselves.
+    codes in the shards mean to the trainer, None where the shards keep the values themselves. ``unbinned`` is about
+    the training set's columns that are not binned.
     """
 
     resolved: Resolved | ResolvedRounds
     classes: tuple[Any, ...] | None
     label_of_code: tuple[NDArray[np.float32] | None, ...]
+    unbinned: tuple[UnbinnedFacts, ...] = ()
 
     @property
     def class_weights(self) -> NDArray[np.float64] | None:
@@ -71,7 +74,7 @@ def set_up(
         low, high = train.label.minimum, train.label.maximum
     facts = DataFacts(
         rows=train.n_rows,
-        features=len(train.names),
+        features=len(train.names) + len(train.unbinned),
         class_names=classes,
         label_min=low,
         label_max=high,
@@ -84,10 +87,12 @@ def set_up(
     )
     resolved = resolve(checked, facts) if aggregation is None else resolve_rounds(checked, facts, aggregation)
     _check_baselines(surveys, names, resolved.dimension)
+    for survey, name in zip(surveys, names, strict=True):
+        _check_vectors(survey, train, name)
     model_classes = _PROBABILITY_CLASSES if classifier and classes is None else classes
     if initial is not None:
         initial.require_fit(train.names, model_classes)
-    return Setup(resolved, model_classes, tuple(tables))
+    return Setup(resolved, model_classes, tuple(tables), train.unbinned)
 
 
 def _ordered(values: tuple[Any, ...], order: tuple[object, ...] | None) -> tuple[Any, ...]:
@@ -122,6 +127,18 @@ def _constant(survey: DataSurvey) -> bool:
     if label is None:
         return False
     return len(label.values) == 1 if label.values is not None else label.minimum == label.maximum
+
+
+def _check_vectors(survey: DataSurvey, train: DataSurvey, name: str) -> None:
+    """DataError for vectors of another length than those of the training set: CatBoost would read beyond them."""
+    for mine, theirs in zip(survey.unbinned, train.unbinned, strict=True):
+        if mine.dimension != theirs.dimension:
+            raise DataError(
+                f"{name}, column {mine.name!r}",
+                f"vectors of {mine.dimension} numbers",
+                f"{theirs.dimension}, as in the training set",
+                "Give all vectors of a column the same length.",
+            )
 
 
 def _check_baselines(surveys: Sequence[DataSurvey], names: Sequence[str], dimension: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gbdist.boosting.events import Event, Listener
 from gbdist.boosting.loop import BoostResult, History
-from gbdist.errors import DataError, ParameterError
+from gbdist.errors import ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.clusters import ready_workers, require_room, resolve_client
 from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
@@ -16,18 +16,19 @@ from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.canonical import quantize_params
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.pool import DaskPool
-from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.pipeline import Source, quantize_sets, require_same_columns
 from gbdist.estimators.preparation.quantized import QuantizedSet
-from gbdist.estimators.preparation.split import split_for
 from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
+from gbdist.estimators.sources import Given, eval_name, sources_of
 from gbdist.metrics.base import Metric
 from gbdist.models.catboost_format import to_catboost
+from gbdist.models.embeddings import note_dimensions
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.merge import sum_of_parts, sum_with_initial
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey
+from gbdist.quantize.unbinned import KINDS
 from gbdist.rounds.loop import RankData, RoundsResult
 
 
@@ -77,7 +78,7 @@ class _Request:
 
     def names(self) -> list[str]:
         """What errors call the data sets, the training set first."""
-        return [""] + [_eval_name(number, self.n_evals) for number in range(self.n_evals)]
+        return [""] + [eval_name(number, self.n_evals) for number in range(self.n_evals)]
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -119,6 +120,7 @@ def train(
     eval_sets: Sequence[Any] | None = None,
     eval_fraction: float | None = None,
     baseline: Any = None,
+    group_id: Any = None,
     init_model: Any = None,
     callbacks: Any = None,
     listener: Listener | None = None,
@@ -133,9 +135,9 @@ def train(
 
     Parameters
     ----------
-    X, y, sample_weight, baseline : see ``inputs.collect``; X may be a DaskPool, which has the others
+    X, y, sample_weight, baseline, group_id : see ``inputs.collect``; X may be a DaskPool, which has the others
     parameters : ``canonical``'s answer
-    eval_sets : (X, y), (X, y, sample_weight) or DaskPool each
+    eval_sets : (X, y), (X, y, sample_weight), ``Given`` or DaskPool each
     eval_fraction : share of the rows to hold out as the only eval set
     init_model : CatBoost model or path to go on from
     callbacks : objects with ``after_iteration(info) -> bool``; called in this thread, may stop the run
@@ -147,17 +149,19 @@ def train(
     ParameterError, DataError, ModelError, ClusterError
         Nothing is left on the cluster after an error.
     """
+    given = Given(X, y, sample_weight, baseline, group_id)
     request = _Request(
         parameters=parameters,
         classifier=classifier,
         pool=X if isinstance(X, DaskPool) else None,
-        sources=_sources(X, y, sample_weight, baseline, eval_sets or [], eval_fraction),
+        sources=sources_of(given, eval_sets or [], eval_fraction, parameters),
         eval_pools=tuple((i, one) for i, one in enumerate(eval_sets or []) if isinstance(one, DaskPool)),
         initial=None if init_model is None else initial_model(init_model),
         listener=listener,
         callbacks=callback_listener(callbacks),
         aggregation=aggregation,
     )
+    _refuse_start_of_columns(request)
     if request.pool is not None:
         return _train_on_pool(request, request.pool)
     if not request.eval_pools and local_run.trains_here(request.sources):
@@ -165,47 +169,12 @@ def train(
     return _train_on_cluster(request, client)
 
 
-def _sources(
-    X: Any, y: Any, sample_weight: Any, baseline: Any, eval_sets: Sequence[Any], eval_fraction: float | None
-) -> tuple[Source, ...]:
-    """What has to be quantized, the training set first (unless it is a pool); nothing is computed."""
-    sources = []
-    if isinstance(X, DaskPool):
-        for name, given in (("y", y), ("sample_weight", sample_weight), ("baseline", baseline)):
-            if given is not None:
-                raise DataError(name, "a value beside a DaskPool", "None", f"Give {name} to DaskPool.")
-    else:
-        sources = [Source(collect(X, y, sample_weight, baseline))]
-    if eval_fraction is not None:
-        if eval_sets:
-            expected = "None beside eval_set"
-            raise ParameterError("eval_fraction", eval_fraction, expected, "Give one of the two.")
-        if isinstance(X, DaskPool):
-            expected = "None with a DaskPool, whose rows are quantized already"
-            raise ParameterError(
-                "eval_fraction", eval_fraction, expected, "Give eval_set=DaskPool(..., borders_of=pool)."
-            )
-        side = split_for(eval_fraction)
-        return Source(sources[0].parts, "", side), Source(sources[0].parts, "eval_fraction", side.other())
-    for number, one in enumerate(eval_sets):
-        if not isinstance(one, DaskPool):
-            sources.append(_eval_source(one, _eval_name(number, len(eval_sets))))
-    return tuple(sources)
-
-
-def _eval_source(given: Any, name: str) -> Source:
-    if not isinstance(given, tuple) or len(given) not in (2, 3):
-        found = f"a {type(given).__name__}" + (f" of {len(given)}" if isinstance(given, tuple) else "")
-        raise DataError(name, found, "(X, y), (X, y, sample_weight) or a DaskPool", "Pass eval_set=(X_val, y_val).")
-    try:
-        return Source(collect(*given), name)
-    except DataError as error:
-        where, *others = error.args
-        raise DataError(f"{name}, {where}", *others) from None
-
-
-def _eval_name(number: int, count: int) -> str:
-    return "eval_set" if count == 1 else f"eval_set[{number}]"
+def _refuse_start_of_columns(request: _Request) -> None:
+    """ParameterError for a model to go on from beside columns that are not binned."""
+    named = [parameter for parameter in KINDS.values() if request.parameters.get(parameter)]
+    if request.initial is not None and named:
+        expected = f"None with {named[0]}: CatBoost cannot add such models up"
+        raise ParameterError("init_model", "a model", expected, "Train anew, or go on with numeric columns alone.")
 
 
 def _train_here(request: _Request) -> TrainResult:
@@ -232,7 +201,8 @@ def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
     setups: list[Setup] = []
 
     def check(surveys: Sequence[DataSurvey]) -> None:
-        require_room(surveys[0].n_rows, len(surveys[0].names) + 4, workers, "X")
+        first = surveys[0]
+        require_room(first.n_rows, len(first.names) + 4 + first.unbinned_row_bytes, workers, "X")
         pooled = [pool.data.survey for _, pool in request.eval_pools]
         setups.append(_set_up(request, [surveys[0], *request.in_order(surveys[1:], pooled)]))
 
@@ -299,6 +269,8 @@ def _finish(request: _Request, setup: Setup, result: BoostResult, borders: tuple
 
 def _finish_rounds(request: _Request, setup: Setup, result: RoundsResult) -> TrainResult:
     model = sum_of_parts(result.parts, result.bias, request.feature_names, setup.classes, setup.resolved.options)
+    names = request.feature_names
+    note_dimensions(model, {names.index(each.name): each.dimension for each in setup.unbinned if each.dimension})
     return _train_result(request, setup, model, None, result)
 
 

@@ -142,8 +142,9 @@ def _load(blob: bytes, name: str) -> Any:
     except catboost.CatBoostError as error:
         problem = f"{name} is not a CatBoost model in .cbm format"
         raise ModelError(problem, "Name a file that gbdist train wrote.") from error
-    if len(model.get_cat_feature_indices()) or len(model.get_text_feature_indices()):
-        raise ModelError("the model has categorical or text features", "Score it with CatBoost's own predict.")
+    if model.get_cat_feature_indices() or model.get_text_feature_indices() or model.get_embedding_feature_indices():
+        fix = "Score it in Python: DaskCatBoostClassifier().load_model(path).predict(X), or the regressor's."
+        raise ModelError("the model has categorical, text or embedding features", fix)
     return model
 
 

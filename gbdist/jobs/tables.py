@@ -16,11 +16,12 @@ def open_table(
     required: Sequence[str],
     columns: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
+    unbinned: Sequence[str] = (),
 ) -> Any:
     """The rows of files, folders and patterns as a ``dask.dataframe.DataFrame``, in order; nothing is read but schemas.
 
     ``required`` columns, which are no features, must be there; ``columns`` (default: those of the first file) are what the
-    table has, in this order; ``ignore`` are left out of the first file's.
+    table has, in this order; ``ignore`` are left out of the first file's. ``unbinned`` are features that need not be numbers.
 
     Raises
     ------
@@ -31,11 +32,12 @@ def open_table(
 
     files = find_files(data)
     schema = read_schema(files[0])
-    require_columns(files[0].path, schema.names, [*required, *ignore, *(columns or ())])
+    require_columns(files[0].path, schema.names, [*required, *ignore, *unbinned, *(columns or ())])
     names = list(columns) if columns is not None else [name for name in schema.names if name not in ignore]
-    pieces = cut_into_pieces(files, names, PARTITION_BYTES, exact=required)
+    as_they_are = [*required, *unbinned]
+    pieces = cut_into_pieces(files, names, PARTITION_BYTES, exact=as_they_are)
     types = schema if files[0].format == "parquet" else pieces[0].types
-    require_numbers(types, [name for name in names if name not in required])
+    require_numbers(types, [name for name in names if name not in as_they_are])
     meta = types.empty_table().select(names).to_pandas(ignore_metadata=True)
     # Not dd.read_parquet: it joins small files once columns are dropped, and then X and y have other partitions.
     return dd.from_map(read_piece, pieces, columns=names, meta=meta, enforce_metadata=False, label="read-piece")

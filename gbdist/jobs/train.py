@@ -108,20 +108,28 @@ def prepare(job: TrainJob) -> Prepared:
     require_writable_file(job.output)
     require_known_task(job.task)
     # Classification knows every parameter that regression knows; what is not for the task is refused by ``fit``.
-    check_parameters({name: value for name, value in job.params.items() if not _is_loss(name)}, classifier=True)
+    params = {name: value for name, value in job.params.items() if not _is_loss(name)}
+    unbinned = _named_columns(check_parameters(params, classifier=True)[1])
     if not job.data:
         raise ParameterError("DATA", job.data, "at least one file, folder or pattern", "Say what to train on.")
     weights = [] if job.weight is None else [job.weight]
     if job.target in job.ignore or job.weight in job.ignore:
         raise ParameterError("ignore", job.ignore, "neither the target nor the weight in it", "Leave it out.")
     require_not_read(job.output, [file.path for data in (job.data, job.eval_data) if data for file in find_files(data)])
-    table = open_table(job.data, required=[job.target, *weights], ignore=job.ignore)
+    table = open_table(job.data, required=[job.target, *weights], ignore=job.ignore, unbinned=unbinned)
     eval_table = None
     if job.eval_data:
         # The eval set is scored as it is: row weights are about learning.
         columns = [name for name in table.columns if name != job.weight]
-        eval_table = open_table(job.eval_data, required=[job.target], columns=columns)
+        eval_table = open_table(job.eval_data, required=[job.target], columns=columns, unbinned=unbinned)
     return Prepared(table, eval_table)
+
+
+def _named_columns(checked: dict[str, Any]) -> list[str]:
+    """Names of the categorical, text and embedding columns."""
+    from gbdist.quantize.unbinned import KINDS
+
+    return [name for parameter in KINDS.values() for name in checked.get(parameter, ()) if isinstance(name, str)]
 
 
 def _is_loss(name: str) -> bool:

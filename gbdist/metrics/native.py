@@ -1,14 +1,17 @@
 """Metrics that are CatBoost's alone: each rank lets CatBoost evaluate its rows, and the values are averaged by weight.
 
-That is the value of all rows where a metric is a mean over rows or over groups, as most are. Metrics that are not means are
+That is the value of all rows where a metric is a mean over rows, groups or pairs, as most are. Metrics that are not means are
 refused here; those of ``metrics.make`` are global by themselves.
 """
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from catboost import CatBoostError
+from catboost import CatBoost, CatBoostError, Pool
 from catboost.core import is_groupwise_metric, is_maximizable_metric
 from catboost.utils import eval_metric
 from numpy.typing import NDArray
@@ -19,15 +22,29 @@ from gbdist.metrics.description import parse_description
 from gbdist.metrics.make import METRICS_OF_LOSS, make_metrics
 from gbdist.metrics.sums import Rounds
 from gbdist.quantize.exact import exact_sums, to_float
+from gbdist.quantize.groups import group_starts
 
-#: Metrics that are means over rows, or over groups: what parts of the rows have adds up to what all have.
+#: What a metric of groups is a mean over, where that is not groups.
+_OVER = {
+    "GroupQuantile": "rows",
+    "PairAccuracy": "pairs",
+    "PairLogit": "pairs",
+    "QueryCrossEntropy": "rows",
+    "QueryRMSE": "rows",
+    "QuerySoftMax": "labels",
+}
+#: Square roots of means.
+_ROOTS = frozenset({"QueryRMSE"})
+#: Metrics that are means over rows, groups or pairs, or a root of one: what parts of the rows have adds up to what all have.
 MEANS = frozenset(
     {
+        "AverageGain",
         "CrossEntropy",
         "DCG",
         "ERR",
         "Expectile",
         "FairLoss",
+        "FilteredDCG",
         "Focal",
         "HammingLoss",
         "HingeLoss",
@@ -52,6 +69,8 @@ MEANS = frozenset(
         "SMAPE",
         "Tweedie",
         "ZeroOneLoss",
+        "QueryAUC",
+        *_OVER,
     }
 )
 #: Ours, whatever the regression loss.
@@ -62,32 +81,55 @@ _LIMBS = 72  # of an exact sum, which has at most 1024 + 1126 + 64 bits
 
 @dataclass(frozen=True, slots=True)
 class NativeMetric:
-    """CatBoost's own metric ``name``: the mean of the ranks' values, weighted by their rows' weights, or by their groups."""
+    """CatBoost's own metric ``name``: the mean of the ranks' values, weighted by what each is a mean over.
+
+    ``over`` is "rows" (their weights), "groups", "labels" (times weights) or "pairs": those of rows of a group with different
+    labels, which CatBoost makes by itself only where it trains. ``root`` says that values are square roots of means.
+    """
 
     name: str
     is_max_optimal: bool
-    by_group: bool
+    over: str = "rows"
+    root: bool = False
     skip_train: bool = False
 
     def rounds(self, scored: Scored) -> Rounds:
         """See ``Metric.rounds``."""
-        weight = self._weight(scored)
+        pairs = _pairs(scored) if self.over == "pairs" else None
+        weight = self._weight(scored) if pairs is None else float(len(pairs))
         value = 0.0
         if weight > 0.0:
             raw = scored.predictions[0] if scored.predictions.shape[0] == 1 else scored.predictions.T
-            how = {"weight": scored.weight, "group_id": scored.group, "thread_count": 1}
+            how: dict[str, Any] = {"group_id": scored.group, "pairs": pairs, "thread_count": 1}
+            if not self.name.startswith("FilteredDCG"):  # which takes no weights
+                how["weight"] = scored.weight
             try:
                 found = eval_metric(scored.label, raw, self.name, **how)
             except CatBoostError as error:
                 raise ModelError(f"CatBoost cannot compute {self.name} ({error})", "Choose another metric.") from None
             value = float(found[0])
-        mean = yield from _mean(value * weight, weight)
-        return mean
+        mean = yield from _mean((value * value if self.root else value) * weight, weight)
+        return math.sqrt(mean) if self.root else mean
 
     def _weight(self, scored: Scored) -> float:
-        if self.by_group and scored.group is not None:
-            return float(np.count_nonzero(np.diff(scored.group.view(np.int64))) + 1) if scored.group.size else 0.0
-        return float(scored.label.shape[0]) if scored.weight is None else float(scored.weight.sum(dtype=np.float64))
+        if self.over == "groups" and scored.group is not None:
+            return float(len(group_starts(scored.group)))
+        weight = np.ones_like(scored.label) if scored.weight is None else scored.weight
+        if self.over == "labels":
+            return float((weight.astype(np.float64) * scored.label).sum())
+        return float(weight.sum(dtype=np.float64))
+
+
+def _pairs(scored: Scored) -> NDArray[np.int64]:
+    """All pairs of rows of a group in which the first has the larger label: int64 [n_pairs, 2]."""
+    if scored.group is None:
+        return np.empty((0, 2), np.int64)
+    edges = np.append(group_starts(scored.group), len(scored.group))
+    found = [np.empty((0, 2), np.int64)]
+    for start, stop in pairwise(edges.tolist()):
+        label = scored.label[start:stop]
+        found.append(np.argwhere(label[:, None] > label[None, :]) + start)
+    return np.concatenate(found)
 
 
 def _mean(total: float, weight: float) -> Generator[NDArray[np.int64], NDArray[np.int64], float]:
@@ -134,5 +176,14 @@ def any_metrics(description: str, n_classes: int, loss: str) -> tuple[Metric, ..
     if given.metric not in MEANS:
         fix = "Choose a metric that is a mean over rows or groups, or compute it from the predictions."
         raise given.refused(f"a metric that parts of the rows add up to, with loss_function={loss!r}", fix)
-    by_group = bool(is_groupwise_metric(description))
-    return (NativeMetric(description, bool(is_maximizable_metric(description)), by_group, bool(given.skip_train)),)
+    over = _OVER.get(given.metric, "groups" if is_groupwise_metric(description) else "rows")
+    is_max_optimal = bool(is_maximizable_metric(description))
+    return (NativeMetric(description, is_max_optimal, over, given.metric in _ROOTS, bool(given.skip_train)),)
+
+
+def metric_of_ranking(loss: str) -> str:
+    """The metric that CatBoost reports for a ranking loss where none is asked for, told by CatBoost: it trains on four rows."""
+    pool = Pool([[0.0], [1.0], [2.0], [3.0]], [0, 1, 1, 0], group_id=[0, 0, 1, 1])
+    options = {"loss_function": loss, "iterations": 1, "depth": 1, "logging_level": "Silent"}
+    model = CatBoost({**options, "allow_writing_files": False}).fit(pool, eval_set=pool)
+    return str(next(iter(model.get_evals_result()["validation"])))

@@ -50,14 +50,15 @@ def to_catboost(ensemble: Ensemble) -> catboost.CatBoostClassifier | catboost.Ca
 
 def as_fitted(model: Any) -> Any:
     """Give a loaded model what ``fit`` gives and loading does not: feature importances, and the number of features."""
-    model.get_feature_importance()  # kept by the model as feature_importances_
+    # Kept by the model as feature_importances_. Without a type, CatBoost asks for the rows of a ranker.
+    model.get_feature_importance(type="PredictionValuesChange")
     model._n_features_in = len(model.feature_names_)  # CatBoost itself leaves 0 there after loading
     return model
 
 
 def fixed_cbm_bytes(model: catboost.CatBoost) -> bytes:
     """The model as ``.cbm`` with guid and time of training blank: equal for two models that are the same."""
-    copy = model.copy()
+    copy = read_cbm(cbm_bytes(model))
     metadata = copy.get_metadata()
     for key in _VARYING:
         metadata[key] = ""
@@ -72,12 +73,16 @@ def cbm_bytes(model: catboost.CatBoost) -> bytes:
         return path.read_bytes()
 
 
-def read_cbm(blob: bytes) -> catboost.CatBoost:
-    """A model from the bytes of its file. Read from memory, CatBoost would not let it be changed."""
+def read_cbm(blob: bytes, model: Any = None) -> Any:
+    """A model from the bytes of its file, read into ``model``, a new ``catboost.CatBoost`` by default.
+
+    By way of a file: CatBoost 1.2 lets a model that it has read from memory, or copied, not be changed, and where it has text
+    features saves it as a file that crashes whoever reads it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.cbm"
         path.write_bytes(blob)
-        return catboost.CatBoost().load_model(str(path))
+        return (catboost.CatBoost() if model is None else model).load_model(str(path))
 
 
 def load_file(model: Any, path: str | Path, format_: str = "cbm", what: str = "load_model") -> Any:

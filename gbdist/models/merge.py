@@ -81,7 +81,7 @@ def _described_as(model: catboost.CatBoost, like: catboost.CatBoost, guid: str) 
     for key, value in like.get_metadata().items():
         metadata[key] = value
     metadata["model_guid"] = guid
-    return as_fitted(type(like)().load_model(blob=cbm_bytes(model)))
+    return as_fitted(read_cbm(cbm_bytes(model), type(like)()))
 
 
 def _sum(initial: catboost.CatBoost, new: catboost.CatBoost) -> catboost.CatBoost:

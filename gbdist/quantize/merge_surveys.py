@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gbdist.errors import DataError
+from gbdist.quantize.groups import merge_groups
 from gbdist.quantize.survey import LABEL_LIMIT, BaselineFacts, LabelFacts, PartSurvey, WeightFacts
+from gbdist.quantize.unbinned import UnbinnedFacts, merge_unbinned
 from gbdist.quantize.vectors import LabelCoding
 
 _LABEL_KINDS = ("integer", "float", "boolean", "string")
@@ -16,7 +18,9 @@ _FIX_ROWS = "Drop or repair those rows."
 class DataSurvey:
     """What is known of the whole data; nothing but the ``part_…`` tuples depends on how the rows are partitioned.
 
-    ``part_…`` are ordered by number of the partition, ``has_nan`` by column.
+    ``part_…`` are ordered by number of the partition, ``has_nan`` by column; ``names`` and ``has_nan`` are of the columns that
+    are binned, ``unbinned`` of the others. ``part_cuts`` has the rows of each partition where a rank's rows may begin, None for
+    everywhere.
     """
 
     part_numbers: tuple[int, ...]
@@ -28,6 +32,8 @@ class DataSurvey:
     label: LabelFacts | None
     weight: WeightFacts | None
     baseline: BaselineFacts | None
+    part_cuts: tuple[tuple[int, ...], ...] | None = None
+    unbinned: tuple[UnbinnedFacts, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -38,6 +44,11 @@ class DataSurvey:
     def labels(self) -> LabelCoding:
         """How labels are kept in shards."""
         return LabelCoding("float", None) if self.label is None else LabelCoding(self.label.kind, self.label.values)
+
+    @property
+    def unbinned_row_bytes(self) -> int:
+        """Bytes that a row takes beside its bins for the columns that are not binned: their mean, rounded up."""
+        return -(-sum(each.nbytes for each in self.unbinned) // max(1, self.n_rows))
 
 
 def merge_surveys(surveys: Sequence[PartSurvey]) -> DataSurvey:
@@ -64,6 +75,8 @@ def merge_surveys(surveys: Sequence[PartSurvey]) -> DataSurvey:
         label=_merge_labels(filled),
         weight=_merge_weights(filled),
         baseline=_merge_baselines(filled),
+        part_cuts=merge_groups([(part.number, part.group) for part in parts]),
+        unbinned=merge_unbinned((part.number, part.unbinned) for part in filled),
     )
 
 
@@ -101,7 +114,7 @@ def _rows_beside(part: PartSurvey) -> int:
 
 def _check_columns_of(parts: Sequence[PartSurvey]) -> None:
     first = parts[0]
-    if not first.names:
+    if not first.names and not any(part.unbinned for part in parts):
         raise DataError(
             "X",
             f"0 feature(s) (shape=({first.n_rows}, 0)) while a minimum of 1 is required.",
@@ -116,7 +129,12 @@ def _check_columns_of(parts: Sequence[PartSurvey]) -> None:
 
 
 def _check_lengths(part: PartSurvey) -> None:
-    beside = (("y", part.label), ("sample_weight", part.weight), ("baseline", part.baseline))
+    beside = (
+        ("y", part.label),
+        ("sample_weight", part.weight),
+        ("baseline", part.baseline),
+        ("group_id", part.group),
+    )
     for name, facts in beside:
         if facts is not None and facts.n_rows != part.n_rows:
             raise DataError(

@@ -14,7 +14,17 @@ from gbdist.errors import DataError
 
 _NUMBERS_OF_OBJECTS = frozenset({"integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"})
 _ENCODE_OR_DROP = "Encode it as numbers or drop it."
-_CATEGORY_FIX = "Categorical features are not supported yet: encode the column as numbers or drop it."
+_CATEGORY_FIX = 'Name it in cat_features with aggregate="models", encode it as numbers, or drop it.'
+
+
+@dataclass(frozen=True, slots=True)
+class RawColumn:
+    """A column that is not binned, as the user gave it; see ``boosting.rows.UnbinnedColumn``."""
+
+    position: int
+    name: str
+    kind: str
+    values: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,10 @@ class RawPart:
         One value a row; a baseline may have one column for each raw value.
     number : int
         Number of the partition, for messages.
+    group : vector-like or None
+        Which rows are ranked together.
+    unbinned : tuple of RawColumn
+        Columns that are not binned; ``features`` are without them.
     """
 
     features: object
@@ -35,6 +49,8 @@ class RawPart:
     weight: object | None
     baseline: object | None
     number: int
+    group: object | None = None
+    unbinned: tuple[RawColumn, ...] = ()
 
 
 class FeatureTable(Protocol):

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from gbdist.errors import DataError
 from gbdist.quantize.exact import exact_count, exact_sums
+from gbdist.quantize.groups import GroupFacts, survey_groups
 from gbdist.quantize.raw import FeatureTable, RawPart, open_features
+from gbdist.quantize.unbinned import UnbinnedFacts, facts_of, read_columns
 from gbdist.quantize.vectors import LabelVector, baseline_matrix, label_vector, number_vector
 
 LABEL_LIMIT = 2_000
@@ -57,7 +59,10 @@ class BaselineFacts:
 
 @dataclass(frozen=True, slots=True)
 class PartSurvey:
-    """What one partition says of itself: O(columns + labels) numbers. ``problem`` is what stopped the survey, if anything."""
+    """What one partition says of itself: O(columns + labels) numbers. ``problem`` is what stopped the survey, if anything.
+
+    ``names`` and ``has_nan`` are of the columns that are binned.
+    """
 
     number: int
     n_rows: int
@@ -69,6 +74,8 @@ class PartSurvey:
     weight: WeightFacts | None = None
     baseline: BaselineFacts | None = None
     problem: DataError | None = None
+    group: GroupFacts | None = None
+    unbinned: tuple[UnbinnedFacts, ...] = ()
 
 
 def survey_part(part: RawPart) -> PartSurvey:
@@ -80,12 +87,20 @@ def survey_part(part: RawPart) -> PartSurvey:
     size = (part.number, table.n_rows, table.nbytes, table.names, table.named)
     try:
         weight = _weights(part)
+        # Read for its checks: what is read is let go, and read again where it is kept.
+        unbinned = facts_of(part.unbinned, read_columns(part.unbinned, part.number)) if table.n_rows else ()
         return PartSurvey(
-            *size,
+            part.number,
+            table.n_rows,
+            table.nbytes + sum(each.nbytes for each in unbinned),
+            table.names,
+            table.named,
             has_nan=_nan_flags(table),
             label=_label_facts(part, weight),
             weight=_weight_facts(weight),
             baseline=_baseline_facts(part),
+            group=None if part.group is None else survey_groups(part.group, part.number),
+            unbinned=unbinned,
         )
     except DataError as problem:
         return PartSurvey(*size, has_nan=(), problem=problem)

@@ -59,7 +59,7 @@ class LabelCoding:
 
 def label_vector(label: object, where: str) -> LabelVector:
     """Labels of one partition, missing ones left out; ``DataError`` for more than one column and for too large integers."""
-    series = _as_series(label, where)
+    series = as_series(label, where)
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = pd.Series(np.asarray(series.array))
     n_rows = len(series)
@@ -107,7 +107,7 @@ def encode_label(label: object, coding: LabelCoding, where: str) -> NDArray[np.f
 
 def number_vector(values: object, where: str) -> NDArray[np.float32]:
     """Weights as float32 [n_rows], NaN where missing; ``DataError`` at ``where`` if they are not numbers."""
-    return numbers_of_series(_as_series(values, where), where)
+    return numbers_of_series(as_series(values, where), where)
 
 
 def baseline_matrix(baseline: object, where: str) -> NDArray[np.float64]:
@@ -160,14 +160,15 @@ def _as_int64(values: NDArray[Any], where: str) -> NDArray[np.int64]:
         ) from None
 
 
-def _as_series(values: object, where: str) -> Any:
+def as_series(values: object, where: str) -> Any:
+    """One value a row as a pandas Series, whatever the container; ``DataError`` for more than one column."""
     if isinstance(values, pa.Table):
         values = values.to_pandas()
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return pd.Series(values.to_pandas())
     if type(values).__module__.startswith("polars"):
         arrow = cast(Any, values).to_arrow()
-        return _as_series(arrow, where)
+        return as_series(arrow, where)
     if isinstance(values, pd.DataFrame):
         if values.shape[1] != 1:
             raise _more_than_one_column(where, values.shape[1])

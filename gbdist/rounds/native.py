@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.errors import ModelError
-from gbdist.rounds.pools import set_baseline
+from gbdist.rounds.pools import RankPool, set_baseline
 
 #: CatBoost's trainings in one process disturb each other (catboost#1898).
 _one_at_a_time = threading.Lock()
@@ -75,7 +75,7 @@ class _Stopper:
 
 
 def grow_trees(
-    pool: catboost.Pool,
+    pool: RankPool | None,
     baseline: NDArray[np.float64] | None,
     options: Mapping[str, object],
     wanted: Callable[[], bool],
@@ -89,12 +89,14 @@ def grow_trees(
     ModelError
         With CatBoost's own words.
     """
+    if pool is None:  # placement makes no such rank
+        raise ModelError("A rank has no rows to train on", "Train on fewer workers.")
     if baseline is not None:
         set_baseline(pool, baseline)
     callbacks = None if options.get("task_type") == "GPU" else [_Stopper(wanted)]
     try:
-        with alone(options, wanted):
-            model = catboost.CatBoost(dict(options)).fit(pool, callbacks=callbacks)
+        with alone(options, wanted), pool.training_options() as more:
+            model = catboost.CatBoost({**options, **more}).fit(pool.pool, callbacks=callbacks)
     except catboost.CatBoostError as refusal:
         problem = f"CatBoost did not train: {refusal}"
         raise ModelError(
@@ -109,7 +111,8 @@ def grow_trees(
     return model, start
 
 
-def predict_raw(model: catboost.CatBoost, pool: catboost.Pool, threads: int) -> NDArray[np.float64]:
+def predict_raw(model: catboost.CatBoost, pool: RankPool, threads: int) -> NDArray[np.float64]:
     """Raw predictions of a pool without baseline, float64 [dimension, n_rows]."""
-    values = np.asarray(model.predict(pool, prediction_type="RawFormulaVal", thread_count=threads), dtype=np.float64)
+    found = model.predict(pool.pool, prediction_type="RawFormulaVal", thread_count=threads)
+    values = np.asarray(found, dtype=np.float64)
     return np.atleast_2d(values.T if values.ndim == 2 else values)

@@ -12,6 +12,7 @@ from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
 from gbdist.metrics.base import Scored
 from gbdist.rounds.native import predict_raw
+from gbdist.rounds.pools import RankPool
 
 
 @dataclass
@@ -24,7 +25,7 @@ class RoundSet:
 
     name: str
     rows: Rows
-    pool: catboost.Pool | None
+    pool: RankPool | None
     population: Population
     predictions: NDArray[np.float64]
 
@@ -38,7 +39,7 @@ class RoundSet:
         """Leaf of each row in one tree of a model, uint16 [n_rows]."""
         if self.pool is None:
             return np.empty(0, np.uint16)
-        found = model.calc_leaf_indexes(self.pool, ntree_start=tree, ntree_end=tree + 1, thread_count=threads)
+        found = model.calc_leaf_indexes(self.pool.pool, ntree_start=tree, ntree_end=tree + 1, thread_count=threads)
         return np.ascontiguousarray(found[:, 0], dtype=np.uint16)
 
     def scored(self, predictions: NDArray[np.float64], bound: float) -> Scored:
@@ -51,6 +52,7 @@ class RoundSet:
             label_bound=self.population.label_bound,
             prediction_bound=bound,
             total_rows=self.population.n_rows,
+            group=self.rows.group,
         )
 
 

@@ -43,6 +43,23 @@ def test_train_and_predict_with_workers_of_their_own(gbdist: Callable[..., Any],
     assert ((written["probability_yes"] > 0.5) == (rows["malignant"] == "yes").to_numpy()).mean() > 0.9
 
 
+def test_columns_that_are_not_numbers(run: Callable[..., Any], tmp_path: Path, scheduler: str) -> None:
+    color = ["red", "green", "blue", "green"] * 300
+    table = pd.DataFrame({"color": color, "note": [f"{one} or so" for one in color], "shop": range(1_200)})
+    table.assign(y=[int(one == "green") for one in color]).to_csv(tmp_path / "data.csv", index=False)
+    ran = run("train", "data.csv", "--target", "y", "--eval", "data.csv", "--scheduler", scheduler, "--json",
+              "-p", "aggregate=models", "-p", "merge=best", "-p", "iterations=20", "-p", "verbose=false",
+              "-p", 'cat_features=["color", "shop"]', "-p", 'text_features=["note"]')  # fmt: skip
+    assert ran.code == 0, ran.stderr
+    assert ran.json["features"] == 3
+    model = catboost.CatBoostClassifier().load_model(tmp_path / "model.cbm")
+    assert (model.get_cat_feature_indices(), model.get_text_feature_indices()) == ([0, 2], [1])
+    assert (model.predict(table[["color", "note", "shop"]]) == (table["color"] == "green")).all()
+    ran = run("train", "data.csv", "--target", "y", "--scheduler", scheduler, "-p", 'cat_features=["color"]')
+    assert ran.code == 2
+    assert 'Set aggregate="models"' in ran.stderr
+
+
 def test_job_file_on_a_cluster_that_runs_already(
     run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
 ) -> None:

@@ -118,3 +118,35 @@ def test_input_that_does_not_match_is_refused() -> None:
         place([1, 2], [None], WORKERS)
     with pytest.raises(ValueError, match="3 rows but no workers"):
         place([3], [None], [])
+
+
+@given(layouts(), st.data())
+def test_rows_between_two_cuts_have_one_owner(
+    layout: tuple[list[int], list[str | None], tuple[str, ...]], data: st.DataObject
+) -> None:
+    rows, where, workers = layout
+    cuts = [
+        sorted(data.draw(st.sets(st.integers(0, max(0, count - 1)), max_size=5))) if count else [] for count in rows
+    ]
+    placement = place(rows, where, workers, min_rows_per_rank=1, cuts=cuts)
+    ranks = owners(rows, placement)
+    assert set(ranks) == set(range(len(placement.members)))
+    firsts = [0, *itertools.accumulate(rows)]
+    allowed = {first + row for first, of_part in zip(firsts, cuts, strict=False) for row in of_part}
+    changes = {row for row, (before, after) in enumerate(itertools.pairwise(ranks), start=1) if before != after}
+    assert changes <= allowed
+
+
+def test_cuts_near_the_mean_keep_ranks_level() -> None:
+    # Groups of 7 rows straddle the edges of partitions of 100.
+    cuts = [[row for row in range(100) if (first + row) % 7 == 0] for first in range(0, 1000, 100)]
+    placement = place([100] * 10, [None] * 10, WORKERS, min_rows_per_rank=1, cuts=cuts)
+    assert len(placement.members) == 4
+    assert max(placement.rows_of(rank) for rank in range(4)) <= 250 + 7
+    assert all(piece.first_row % 7 == 0 for piece in placement.pieces if piece.start)
+
+
+def test_one_group_is_one_rank() -> None:
+    placement = place([100] * 3, WORKERS[:3], WORKERS, min_rows_per_rank=1, cuts=[[0], [], []])
+    assert len(placement.members) == 1
+    assert placement.rows_of(0) == 300

@@ -250,7 +250,7 @@ def test_categories_in_any_order(client: Client, table: pd.DataFrame) -> None:
     ]
     expected = (
         "column 'a' of partition 0: found categories, expected numbers. "
-        "Categorical features are not supported yet: encode the column as numbers or drop it."
+        'Name it in cat_features with aggregate="models", encode it as numbers, or drop it.'
     )
     assert refusal(DataError, lambda: fit(client, parts_of(parts))) == expected
     in_memory = pd.concat([table.assign(a=words.astype("category"))] * 3)  # built here and sent to the workers

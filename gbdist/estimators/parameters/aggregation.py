@@ -22,7 +22,11 @@ MAX_STALENESS = 2
 #: Parameter → what it may be. All but the first are about ``aggregate="models"``.
 AGGREGATION: Final[dict[str, Used]] = {
     "aggregate": Used("choice", choices=AGGREGATES, note="left out: histograms, which is exact"),
-    "rounds": Used("int", low=1, note=f"left out: one for every {TREES_A_ROUND} of a worker's `iterations` trees"),
+    "rounds": Used(
+        "int",
+        low=1,
+        note=f"left out: one for every {TREES_A_ROUND} of a worker's `iterations` trees, or 1 with columns that are not binned",
+    ),
     "merge": Used("choice", choices=MERGES, note="what becomes of the models of a round; left out: average"),
     "schedule": Used("choice", choices=SCHEDULES, note="when workers wait for one another; left out: sync"),
     "group_size": Used("int", low=1, note=f'workers of a group, with schedule="groups"; left out: {GROUP_SIZE}'),

@@ -1,16 +1,42 @@
 """All parameters of an estimator, checked before any data are seen: how ranks' work is added up, and CatBoost's own."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.aggregation import AGGREGATION, Aggregation, aggregation_of
 from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.parameters.native import canonical_native
+from gbdist.quantize.unbinned import KINDS
 
 
-def check_parameters(given: Mapping[str, object], *, classifier: bool) -> tuple[Aggregation | None, dict[str, object]]:
+def check_parameters(
+    given: Mapping[str, object], *, classifier: bool, ranker: bool = False
+) -> tuple[Aggregation | None, dict[str, object]]:
     """What ``train`` wants as aggregation (None: histograms) and parameters. Raises ParameterError."""
+    if ranker and given.get("aggregate") in (None, "histograms"):
+        expected = "'models': histograms are not counted for ranking losses"
+        raise ParameterError("aggregate", "histograms", expected, 'Set aggregate="models".')
     aggregation = aggregation_of({name: value for name, value in given.items() if name in AGGREGATION})
-    check = canonical if aggregation is None else canonical_native
-    return aggregation, check(
-        {name: value for name, value in given.items() if name not in AGGREGATION}, classifier=classifier
-    )
+    of_catboost = {name: value for name, value in given.items() if name not in AGGREGATION}
+    if aggregation is None:
+        return None, canonical(of_catboost, classifier=classifier)
+    checked = canonical_native(of_catboost, classifier=classifier, ranker=ranker)
+    return _for_columns(aggregation, checked), checked
+
+
+def _for_columns(aggregation: Aggregation, checked: Mapping[str, object]) -> Aggregation:
+    """One round that keeps one model where columns are not binned: CatBoost cannot add such models up.
+
+    (``sum_models`` refuses text and embeddings. Tables of categories it either mixes, which changes the predictions, or keeps all
+    of, and such a sum cannot be saved: catboost/libs/model/ctr_data.cpp.)
+    """
+    named = next((parameter for parameter in KINDS.values() if checked.get(parameter)), None)
+    if named is None:
+        return aggregation
+    why = f"with {named}: CatBoost cannot add such models up"
+    if aggregation.merge != "best":
+        raise ParameterError("merge", aggregation.merge, f"'best' {why}", 'Set merge="best".')
+    if aggregation.rounds not in (None, 1):
+        raise ParameterError("rounds", aggregation.rounds, f"1 {why}", "Set rounds=1, or leave it out.")
+    return replace(aggregation, rounds=1)

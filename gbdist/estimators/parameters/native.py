@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from typing import Final
 
 import catboost
-from catboost.core import is_classification_objective, is_regression_objective
+from catboost.core import is_classification_objective, is_ranking_metric, is_regression_objective
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.canonical import refuse_together, under_one_name
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults
-from gbdist.estimators.parameters.table import TABLE
+from gbdist.estimators.parameters.table import TABLE, Rule, Used
 from gbdist.estimators.parameters.value_checks import check_value, plain_value
+from gbdist.quantize.unbinned import KINDS
 
+#: CatBoostRanker's default.
+RANKER_LOSS: Final = "YetiRank"
 #: Decided for all ranks together, by the rules of ``table.TABLE``.
 _OURS: Final = frozenset(
     {
@@ -53,9 +56,6 @@ _REFUSED: Final = frozenset(
         "classes_count",
         "target_border",
         "eval_fraction",
-        "cat_features",
-        "text_features",
-        "embedding_features",
         "used_ram_limit",
         "train_dir",
         "allow_writing_files",
@@ -70,35 +70,47 @@ _REFUSED: Final = frozenset(
 _ABOUT_COLUMNS: Final = frozenset(
     {"monotone_constraints", "feature_weights", "first_feature_use_penalties", "per_object_feature_penalties"}
 )
+#: The user's names of columns, which shards and pools carry beside the bins.
+_COLUMNS: Final[dict[str, Rule]] = {parameter: Used("columns") for parameter in KINDS.values()}
 #: Not passed on: done for all ranks, or chosen for each.
-_NOT_PASSED: Final = (_OURS | _REFUSED | {"name", "loss_function"}) - {"learning_rate"}
+_NOT_PASSED: Final = (_OURS | _REFUSED | _COLUMNS.keys() | {"name", "loss_function"}) - {"learning_rate"}
 
 
-def canonical_native(given: Mapping[str, object], *, classifier: bool) -> dict[str, object]:
-    """As ``canonical`` for ``aggregate="models"``: whatever CatBoost takes is taken, and CatBoost is asked whether it does."""
+def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: bool = False) -> dict[str, object]:
+    """As ``canonical`` for ``aggregate="models"``: whatever CatBoost takes is taken, and CatBoost is asked whether it does.
+
+    A ranker's loss is filled in: it decides about the metrics, and does not depend on the data.
+    """
     checked: dict[str, object] = {}
     written: dict[str, Written] = {}
     for key, user in under_one_name(given, TABLE.keys() | _catboost_names(), classifier=classifier):
         written[key] = user
-        rule = TABLE[key] if key in _OURS | _REFUSED else None
+        rule = _COLUMNS.get(key, TABLE[key] if key in _OURS | _REFUSED else None)
         if rule is None:
             checked[key] = plain_value(user.value)
         else:
             checked[key] = check_value(user.name, user.value, rule, classifier=classifier)
     refuse_together(checked, written)
     if "loss_function" in checked:
-        _check_loss(written["loss_function"], str(checked["loss_function"]), classifier)
+        _check_loss(written["loss_function"], str(checked["loss_function"]), classifier, ranker)
+    elif ranker:
+        checked["loss_function"] = RANKER_LOSS
     loss = {"loss_function": "Logloss" if classifier else "RMSE"}
     catboost_defaults({**loss, **asked_of_catboost(checked)}, ANY_DATA, written)
     return checked
 
 
-def _check_loss(written: Written, loss: str, classifier: bool) -> None:
-    """Refuse a loss of the other estimator, as CatBoost's own estimators do."""
-    if classifier and not is_classification_objective(loss):
-        fix = "Use DaskCatBoostRegressor, or another loss."
-        raise ParameterError(written.name, written.value, "a loss of CatBoost's for classes", fix)
-    if not classifier and not is_regression_objective(loss):
+def _check_loss(written: Written, loss: str, classifier: bool, ranker: bool) -> None:
+    """Refuse a loss of another estimator, as CatBoost's own estimators do."""
+    if ranker:
+        if not is_ranking_metric(loss):
+            fix = "Use another estimator, or another loss."
+            raise ParameterError(written.name, written.value, "a loss of CatBoost's for ranking", fix)
+    elif classifier:
+        if not is_classification_objective(loss):
+            fix = "Use DaskCatBoostRegressor, or another loss."
+            raise ParameterError(written.name, written.value, "a loss of CatBoost's for classes", fix)
+    elif not is_regression_objective(loss):
         fix = "Use DaskCatBoostClassifier for classes, or another loss."
         raise ParameterError(written.name, written.value, "a loss of CatBoost's for one number a row", fix)
 

@@ -7,10 +7,10 @@ from gbdist.estimators.parameters.value_checks import accepted_values, used_valu
 _HEAD = """\
 # CatBoost's parameters here
 
-Every parameter of `CatBoostClassifier` and `CatBoostRegressor` either means here what it means there, or is refused at `fit`
-with an error that names it and says what to do. What is left out gets CatBoost's own default: the defaults, the automatic
-learning rate and the refusal of combinations are asked of CatBoost itself (`catboost.utils.compute_training_options`), not
-copied.
+Every parameter of `CatBoostClassifier`, `CatBoostRegressor` and `CatBoostRanker` either means here what it means there, or is
+refused at `fit` with an error that names it and says what to do. What is left out gets CatBoost's own default: the defaults, the
+automatic learning rate and the refusal of combinations are asked of CatBoost itself
+(`catboost.utils.compute_training_options`), not copied.
 
 This file is written from `gbdist/estimators/parameters/table.py`; after a change there run
 `python -c "from gbdist.estimators.parameters.parity import text; print(text(), end='')" > docs/parity.md`.
@@ -30,8 +30,9 @@ A parameter under two names is refused, as CatBoost refuses it, whether the valu
 Every worker trains CatBoost itself, so whatever CatBoost takes is passed on to it, and CatBoost is asked whether it does before
 anything is started. Decided for all workers together, by the rules above: `iterations`, `random_seed`, borders (`border_count`,
 `feature_border_type`, `nan_mode`), metrics and when to stop, class weights, `thread_count`, progress. `task_type` may be "CPU",
-"GPU" or "auto", which is a GPU where a worker has one. Refused as above: whatever is about files, classes, borders of one's own,
-and categorical, text or embedding features. The parameters that are not CatBoost's:
+"GPU" or "auto", which is a GPU where a worker has one. Refused as above: whatever is about files, classes, and borders of one's
+own. `cat_features`, `text_features` and `embedding_features` name columns by name or by position among the features, and need
+`merge="best"` in one round. The parameters that are not CatBoost's:
 
 | parameter | values | note |
 |---|---|---|

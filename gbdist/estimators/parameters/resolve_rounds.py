@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from catboost.core import is_ranking_metric
+
 from gbdist.boosting.params import BoostParams, Stopping
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.aggregation import Aggregation
@@ -18,7 +20,7 @@ from gbdist.estimators.parameters.resolve import (
     use_best_model,
 )
 from gbdist.metrics.base import Metric
-from gbdist.metrics.native import any_metrics, can_be_added_up
+from gbdist.metrics.native import any_metrics, can_be_added_up, metric_of_ranking
 from gbdist.objectives import LOSSES, make_objective
 from gbdist.rounds.spec import RoundsSpec
 
@@ -148,13 +150,14 @@ def _for_all_rows(options: Mapping[str, Any]) -> dict[str, object]:
 
 def _metrics(checked: Mapping[str, Any], n_classes: int, loss: str) -> tuple[Metric, ...]:
     """The metric that decides, then the loss, then the custom ones, each once."""
-    decides = checked.get("eval_metric", loss)
+    own = metric_of_ranking(loss) if is_ranking_metric(loss) else loss
+    decides = checked.get("eval_metric", own)
     deciding = any_metrics(decides, n_classes, loss)
     if len(deciding) > 1:
         names = ", ".join(metric.name for metric in deciding)
         raise ParameterError("eval_metric", decides, "one value", f"It has one for each class: choose one of {names}.")
     made: dict[str, Metric] = {}
-    for description in (decides, *_as_metric(loss), *checked.get("custom_metric", ())):
+    for description in (decides, *_as_metric(own), *checked.get("custom_metric", ())):
         for metric in any_metrics(description, n_classes, loss):
             made.setdefault(metric.name, metric)
     return tuple(made.values())

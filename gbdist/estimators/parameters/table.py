@@ -8,8 +8,8 @@ from typing import Final
 class Used:
     """A parameter that means here what it means in CatBoost.
 
-    ``kind`` names the check: "int", "float", "bool", "choice", "threads", "verbose", "loss", "metric", "metrics" or
-    "weights". Numbers lie in [low, high], with ``above_low`` in (low, high].
+    ``kind`` names the check: "int", "float", "bool", "choice", "threads", "verbose", "loss", "metric", "metrics", "weights" or
+    "columns". Numbers lie in [low, high], with ``above_low`` in (low, high].
     """
 
     kind: str
@@ -74,9 +74,11 @@ CLASSIFIER_ONLY: Final = frozenset(
     {"class_weights", "auto_class_weights", "scale_pos_weight", "class_names", "classes_count"}
 )
 
-_NO_CTR = "no effect: it is about categorical features, which are not trained yet"
-_NO_CATEGORIES = "Categorical features are not trained yet; encode them or drop the column."
-_NO_TEXT = "Text and embedding features are not trained; turn them into numbers first or drop the column."
+_NO_CTR = "no effect: it is about categorical features, which histograms do not take"
+_NO_CATEGORIES = 'Set aggregate="models", which takes categorical columns; or encode them, or drop the column.'
+_NO_TEXT = (
+    'Set aggregate="models", which takes text and embedding columns; or turn them into numbers, or drop the column.'
+)
 _NO_GPU = 'It is about CatBoost\'s own GPU trainer, which aggregate="models" uses; leave it out with histograms.'
 _NO_OTHER_TREES = 'Only symmetric trees are grown; leave it out, or set aggregate="models".'
 _NO_ORDERED = "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\"."

@@ -13,6 +13,7 @@ from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, REGRESSOR_LOSS
 
 _EXPECTED = {
     "bool": "True or False",
+    "columns": "a list of columns of X, by name or position",
     "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)),
     "metric": "the name of a metric",
     "metrics": "the name of a metric or a list of names",
@@ -160,6 +161,14 @@ def _metrics(name: str, value: object, rule: Used) -> tuple[str, ...]:
     raise ParameterError(name, value, used_values(rule), "Objects as metrics are not computed yet.")
 
 
+def _columns(name: str, value: object, rule: Used) -> tuple[str | int, ...]:
+    """Names and positions; whether X has them is seen beside X."""
+    columns = tuple(plain_value(one) for one in value) if isinstance(value, tuple) else (None,)
+    if all(isinstance(one, str | int) and not isinstance(one, bool) for one in columns):
+        return columns  # type: ignore[return-value]
+    raise ParameterError(name, value, used_values(rule), "Leave it out if all columns are numbers.")
+
+
 def _is_weight(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
@@ -194,6 +203,7 @@ _CHECKS: dict[str, Callable[[str, object, Used], object]] = {
     "int": _integer,
     "float": _number,
     "bool": _truth,
+    "columns": _columns,
     "choice": _choice,
     "threads": _threads,
     "verbose": _verbose,

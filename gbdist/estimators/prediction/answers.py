@@ -12,7 +12,7 @@ from catboost import CatBoost, CatBoostError
 from numpy.typing import NDArray
 
 from gbdist.errors import ModelError
-from gbdist.estimators.prediction.features import Expected, as_matrix_of_numbers
+from gbdist.estimators.prediction.features import Expected, as_catboost_reads, probe
 from gbdist.estimators.prediction.questions import Labels, Question
 from gbdist.estimators.preparation.inputs import is_lazy, is_lazy_frame
 from gbdist.estimators.preparation.tables import as_table, count_rows
@@ -44,18 +44,11 @@ class ShippedModel:
         """Return the model, read once in a process whatever the number of tasks and threads."""
         with _lock:
             if self.digest not in _loaded:
-                _loaded[self.digest] = model_of_bytes(self.cbm)
+                _loaded[self.digest] = CatBoost().load_model(blob=self.cbm)  # which is not to be saved again
                 while len(_loaded) > _KEPT:
                     _loaded.popitem(last=False)
             _loaded.move_to_end(self.digest)
             return _loaded[self.digest]
-
-
-def model_of_bytes(cbm: bytes, model: Any = None) -> Any:
-    """Read a ``.cbm`` into ``model``, a new ``catboost.CatBoost`` by default, and return it."""
-    model = CatBoost() if model is None else model
-    model.load_model(blob=cbm)
-    return model
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,7 @@ def answer(model: Any, X: Any, question: Question, expected: Expected, threads: 
         expected.check(X)
         if count_rows(X) == 0:
             return _empty(*answer_shape(model, question, expected))
-        return _ask(model, as_matrix_of_numbers(X), question, threads)
+        return _ask(model, as_catboost_reads(X, expected), question, threads)
     expected.check(X)
     tail, dtype = answer_shape(model, question, expected)
     job = Job(question, expected, tail, dtype)
@@ -101,10 +94,10 @@ def answer(model: Any, X: Any, question: Question, expected: Expected, threads: 
 def answer_shape(model: Any, question: Question, expected: Expected) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Trailing shape and dtype of an answer.
 
-    Found by asking about one row of zeros, so what CatBoost refuses is refused now rather than in a task.
+    Found by asking about one row, so what CatBoost refuses is refused now rather than in a task.
     """
-    probe = _ask(model, np.zeros((1, expected.n_features), dtype=np.float32, order="F"), question, 1)
-    return probe.shape[1:], probe.dtype
+    found = _ask(model, probe(expected), question, 1)
+    return found.shape[1:], found.dtype
 
 
 def _ask(model: Any, matrix: Any, question: Question, threads: int) -> NDArray[Any]:
@@ -154,7 +147,7 @@ def answer_part(part: Any, shipped: ShippedModel, job: Job, number: int) -> NDAr
     job.expected.check(part, warn_without_names=False)
     if count_rows(part) == 0:
         return _empty(job.tail, job.dtype)
-    return job.question.ask(shipped.load(), as_matrix_of_numbers(part, number), 1)
+    return job.question.ask(shipped.load(), as_catboost_reads(part, job.expected, number), 1)
 
 
 def _answer_frame(part: Any, shipped: ShippedModel, job: Job, partition_info: Any = None) -> Any:

@@ -7,14 +7,20 @@ from warnings import warn
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from gbdist.boosting.rows import UnbinnedColumn
 from gbdist.errors import DataError
 from gbdist.estimators.preparation.inputs import is_lazy, is_lazy_frame
-from gbdist.estimators.preparation.tables import column_labels, count_columns, is_frame, library_of
-from gbdist.quantize.raw import open_features
+from gbdist.estimators.preparation.tables import column_labels, count_columns, is_frame, library_of, take_apart
+from gbdist.models.embeddings import embedding_dimensions
+from gbdist.quantize.raw import column_place, open_features
+from gbdist.quantize.unbinned import frame_for_catboost, positions_by_parameter, read_columns
 
 _SHOWN = 5
+#: Longer than any vector of a model that does not say how long its vectors are: CatBoost reads as far as it needs.
+_WIDE = 1 << 16
 
 
 class FeaturesError(DataError):
@@ -29,6 +35,15 @@ class FeaturesError(DataError):
 
 
 @dataclass(frozen=True, slots=True)
+class UnbinnedFeature:
+    """A categorical, text or embedding feature of a model; ``dimension`` is that of its vectors, 0 if that is not known."""
+
+    position: int
+    kind: str
+    dimension: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """The features that a fitted estimator expects.
 
@@ -39,11 +54,23 @@ class Expected:
         Column labels of the frame it was trained on, in order; None if it was trained on an array.
     estimator : str
         Name of the estimator's class, for messages.
+    names : tuple of str
+        Of the model's features, in order.
+    unbinned : tuple of UnbinnedFeature
+        Features that are not numbers, ascending in position.
     """
 
     n_features: int
     labels: tuple[Hashable, ...] | None
     estimator: str
+    names: tuple[str, ...] = ()
+    unbinned: tuple[UnbinnedFeature, ...] = ()
+
+    @classmethod
+    def of(cls, model: Any, labels: tuple[Hashable, ...] | None, estimator: str) -> "Expected":
+        """What a CatBoost model expects."""
+        names = tuple(str(name) for name in model.feature_names_)
+        return cls(len(names), labels, estimator, names, unbinned_features(model))
 
     def check(self, X: Any, *, warn_without_names: bool = True) -> None:
         """Refuse an X with missing, extra or reordered columns, or of another width; costs nothing on collections.
@@ -124,6 +151,65 @@ def width_of(X: Any) -> int:
             "Call X.rechunk({1: -1}).",
         )
     return int(X.shape[1])
+
+
+def unbinned_features(model: Any) -> tuple[UnbinnedFeature, ...]:
+    """The features of a CatBoost model that are not numbers, ascending in position."""
+    dimensions = embedding_dimensions(model)
+    listed = {
+        "cat": model.get_cat_feature_indices(),
+        "text": model.get_text_feature_indices(),
+        "embedding": model.get_embedding_feature_indices(),
+    }
+    found = [UnbinnedFeature(at, kind, dimensions.get(at, 0)) for kind, positions in listed.items() for at in positions]
+    return tuple(sorted(found, key=lambda feature: feature.position))
+
+
+def as_catboost_reads(X: Any, expected: Expected, part: int = 0) -> Any:
+    """X for CatBoost: a matrix of numbers, or a Pool where the model has other features too.
+
+    Raises
+    ------
+    DataError
+        A column holds something that CatBoost does not take; it names the column and partition ``part``.
+    """
+    if not expected.unbinned:
+        return as_matrix_of_numbers(X, part)
+    kinds = tuple((feature.position, feature.kind) for feature in expected.unbinned)
+    table, raw = take_apart(X, kinds, part)
+    numbers = open_features(table, part)
+    columns = read_columns(raw, part)
+    for feature, column, given in zip(expected.unbinned, columns, raw, strict=True):
+        if feature.dimension and column.values.shape[1] != feature.dimension:  # CatBoost would read beyond the vector
+            raise DataError(
+                column_place(given.name, part),
+                f"vectors of {column.values.shape[1]} numbers",
+                f"{feature.dimension}, as the model was trained on",
+                "Make the vectors as they were made for training.",
+            )
+    return _pool(expected, [numbers.column(f) for f in range(len(numbers.names))], columns)
+
+
+def probe(expected: Expected) -> Any:
+    """One row of no meaning, as ``as_catboost_reads`` gives it."""
+    if not expected.unbinned:
+        return np.zeros((1, expected.n_features), dtype=np.float32, order="F")
+    columns = tuple(UnbinnedColumn(each.position, each.kind, _any_value(each)) for each in expected.unbinned)
+    zeros = [np.zeros(1, np.float32)] * (expected.n_features - len(columns))
+    return _pool(expected, zeros, columns)
+
+
+def _any_value(feature: UnbinnedFeature) -> Any:
+    if feature.kind == "embedding":
+        return np.zeros((1, feature.dimension or _WIDE), np.float32)
+    return pa.array(["none"], pa.large_string())
+
+
+def _pool(expected: Expected, numbers: list[NDArray[np.float32]], columns: Sequence[UnbinnedColumn]) -> Any:
+    from catboost import Pool
+
+    frame = frame_for_catboost(expected.names, numbers, columns)
+    return Pool(frame, **positions_by_parameter((each.position, each.kind) for each in expected.unbinned))
 
 
 def as_matrix_of_numbers(X: Any, part: int = 0) -> Any:

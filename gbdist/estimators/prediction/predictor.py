@@ -9,7 +9,7 @@ import numpy as np
 from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.estimators.parameters.table import names_of
 from gbdist.estimators.prediction.answers import answer
-from gbdist.estimators.prediction.features import Expected, as_matrix_of_numbers
+from gbdist.estimators.prediction.features import Expected, as_catboost_reads
 from gbdist.estimators.prediction.questions import (
     Labels,
     LeafIndexes,
@@ -68,9 +68,10 @@ class Predictor:
         question = self._question(prediction_type, ntree_start, ntree_end)
         if not is_lazy(X):
             X = as_table(X)
-            self._expected().check(X)
+            expected = self._expected()
+            expected.check(X)
             if count_rows(X) > 0:
-                return stages(self.model_, as_matrix_of_numbers(X), question, eval_period, self._threads())
+                return stages(self.model_, as_catboost_reads(X, expected), question, eval_period, self._threads())
         last = question.trees.end or self.model_.tree_count_
         ends = [*range(ntree_start + eval_period, last, eval_period), last]
         asked = [replace(question, trees=Trees(ntree_start, end)) for end in ends]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import numpy as np
+from catboost import CatBoost, Pool
 from numpy.typing import NDArray
 
 
@@ -43,9 +44,8 @@ class Values:
 
     def ask(self, model: Any, matrix: Any, threads: int) -> NDArray[Any]:
         """float64 [n_rows] or [n_rows, n_values]."""
-        answer = model.predict(
-            matrix, prediction_type=self.prediction_type, thread_count=threads, **self.trees.arguments
-        )
+        how = {"prediction_type": self.prediction_type, "thread_count": threads, **self.trees.arguments}
+        answer = CatBoost.predict(model, matrix, **how)  # CatBoostRanker's own takes no type
         return np.asarray(answer, dtype=np.float64)
 
     def column_names(self, tail: tuple[int, ...]) -> list[str]:
@@ -134,9 +134,7 @@ class Shap:
 
     def ask(self, model: Any, matrix: Any, threads: int) -> NDArray[Any]:
         """float64 [n_rows, …, n_features + 1], a class axis second if there are several raw values."""
-        from catboost import Pool
-
-        pool = Pool(matrix, feature_names=list(self.feature_names))
+        pool = matrix if isinstance(matrix, Pool) else Pool(matrix, feature_names=list(self.feature_names))
         return np.asarray(model.get_feature_importance(pool, type=self.kind, thread_count=threads), dtype=np.float64)
 
     def column_names(self, tail: tuple[int, ...]) -> list[str]:
@@ -155,9 +153,8 @@ class Shap:
 def stages(model: Any, matrix: Any, question: Values | Labels, period: int, threads: int) -> Iterator[NDArray[Any]]:
     """Answers with ever more of the question's trees, each stage at the cost of its own ``period`` trees alone."""
     kind = "RawFormulaVal" if isinstance(question, Labels) else question.prediction_type
-    asked = model.staged_predict(
-        matrix, prediction_type=kind, eval_period=period, thread_count=threads, **question.trees.arguments
-    )
+    how = {"prediction_type": kind, "eval_period": period, "thread_count": threads, **question.trees.arguments}
+    asked = CatBoost.staged_predict(model, matrix, **how)  # CatBoostRanker's own takes no type
     for answer in asked:
         values = np.asarray(answer, dtype=np.float64)
         yield question.of_raw(values) if isinstance(question, Labels) else values

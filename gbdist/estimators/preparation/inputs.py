@@ -1,4 +1,4 @@
-"""What the user hands to ``fit``, checked without computing anything: X, y, weight and baseline kept together."""
+"""What the user hands to ``fit``, checked without computing anything: X, y, weight, baseline and groups kept together."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Parts:
 
     Parameters
     ----------
-    features, label, weight, baseline
-        Dask collections if ``lazy``, else a table, vectors and a float64 [n_rows, dimension] matrix. ``label`` and
-        ``weight`` are None where there is none or where they are columns of ``features``.
+    features, label, weight, baseline, group
+        Dask collections if ``lazy``, else a table, vectors and a float64 [n_rows, dimension] matrix. ``label``, ``weight`` and
+        ``group`` are None where there is none or where they are columns of ``features``.
     lazy : bool
     n_parts : int
         Number of partitions; 1 in memory.
@@ -39,8 +39,10 @@ class Parts:
     feature_names : tuple of str
     labels : tuple or None
         Column labels of the features in a frame, in order; None for arrays.
-    label_column, weight_column
+    label_column, weight_column, group_column
         Column labels in ``features``, or None.
+    unbinned : tuple of (int, str)
+        Positions among the features, ascending, and kinds of columns that are not binned (``unbinned.py``).
     """
 
     features: Any
@@ -54,6 +56,9 @@ class Parts:
     labels: tuple[Hashable, ...] | None
     label_column: Hashable | None
     weight_column: Hashable | None
+    group: Any = None
+    group_column: Hashable | None = None
+    unbinned: tuple[tuple[int, str], ...] = ()
 
     @property
     def has_label(self) -> bool:
@@ -66,19 +71,20 @@ class Parts:
         return self.weight is not None or self.weight_column is not None
 
 
-def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = None) -> Parts:
-    """Check that X, y, sample_weight and baseline belong together, and keep them together; nothing is computed.
+def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = None, group_id: Any = None) -> Parts:
+    """Check that X, y, sample_weight, baseline and group_id belong together, and keep them together; nothing is computed.
 
-    ``y`` and ``sample_weight`` may be names of columns of X. Raises DataError that says what does not fit.
+    ``y``, ``sample_weight`` and ``group_id`` may be names of columns of X. Raises DataError that says what does not fit.
     """
     lazy = is_lazy(X)
     X = X if lazy else as_table(X)
     frame = is_lazy_frame(X) if lazy else is_frame(X)
     label_column, y = _column_or_vector(X, y, "y", frame)
     weight_column, sample_weight = _column_or_vector(X, sample_weight, "sample_weight", frame)
-    labels = _feature_labels(X, {label_column, weight_column} - {None}, lazy) if frame else None
+    group_column, group_id = _column_or_vector(X, group_id, "group_id", frame)
+    labels = _feature_labels(X, {label_column, weight_column, group_column} - {None}, lazy) if frame else None
     names = _names(labels) if labels is not None else tuple(str(i) for i in range(_array_columns(X, lazy)))
-    vectors = {"y": y, "sample_weight": sample_weight, "baseline": baseline}
+    vectors = {"y": y, "sample_weight": sample_weight, "baseline": baseline, "group_id": group_id}
     if lazy:
         matched = _match_lazy(X, vectors)
         n_parts, n_rows = int(X.npartitions), _known_rows(X)
@@ -97,6 +103,8 @@ def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = No
         labels=labels,
         label_column=label_column,
         weight_column=weight_column,
+        group=matched["group_id"],
+        group_column=group_column,
     )
 
 

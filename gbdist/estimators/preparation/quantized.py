@@ -1,7 +1,7 @@
 """A quantized data set on the cluster: who holds which shards, and what is known of all rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ class SetLayout:
             of_class = self.class_weights[label.astype(np.uint16)]
             # In float64 and rounded once, so that the result does not depend on who computes it.
             weight = (of_class if weight is None else of_class * weight).astype(np.float32)
-        return Rows(rows.bins, label, weight, rows.baseline, rows.segments)
+        return replace(rows, label=label, weight=weight)
 
 
 def rows_of_rank(layouts: Sequence[SetLayout], stored: Sequence[Sequence[Shard]], rank: int) -> list[Rows]:

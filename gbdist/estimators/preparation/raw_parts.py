@@ -22,6 +22,7 @@ from gbdist.estimators.preparation.tables import (
     is_frame,
     select_columns,
     slice_rows,
+    take_apart,
     take_rows,
 )
 from gbdist.quantize.raw import RawPart
@@ -37,7 +38,15 @@ class PartFormat:
     labels: tuple[Hashable, ...] | None
     label_column: Hashable | None
     weight_column: Hashable | None
+    group_column: Hashable | None = None
+    unbinned: tuple[tuple[int, str], ...] = ()
     split: RowSplit | None = None
+
+    @classmethod
+    def of(cls, parts: Parts, split: RowSplit | None = None) -> "PartFormat":
+        """The format of a data set, or of one side of it."""
+        columns = (parts.label_column, parts.weight_column, parts.group_column)
+        return cls(parts.labels, *columns, parts.unbinned, split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +60,13 @@ class PartNumber:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Rows that were cut from tables in the client's memory."""
+    """Rows as the user gave them: cut from tables in the client's memory, or the partitions of collections beside each other."""
 
     features: Any
-    label: Any
-    weight: Any
-    baseline: Any
+    label: Any = None
+    weight: Any = None
+    baseline: Any = None
+    group: Any = None
 
 
 class RawParts:
@@ -73,7 +83,7 @@ class RawParts:
         self.stays = lazy is None or not lazy.apart
 
     def columns(self) -> tuple[list[Any], ...]:
-        """Features, label, weight and baseline: ``read_part``'s first arguments."""
+        """Features, label, weight, baseline and group: a ``Block`` each."""
         return self._columns
 
     @property
@@ -137,25 +147,29 @@ class RawParts:
         return [batch for parts in by_holder(numbers, where) for batch in batched(parts, [n_bytes[i] for i in parts])]
 
 
-def read_part(features: Any, label: Any, weight: Any, baseline: Any, layout: PartFormat, part: PartNumber) -> RawPart:
+def read_part(given: Block, layout: PartFormat, part: PartNumber) -> RawPart:
     """Put one partition together on the worker that holds it."""
-    if isinstance(features, Block):
-        features, label, weight, baseline = features.features, features.label, features.weight, features.baseline
+    block = given.features if isinstance(given.features, Block) else given
+    features, label, weight, baseline, group = block.features, block.label, block.weight, block.baseline, block.group
     if layout.labels is not None and is_frame(features):
         if layout.label_column is not None:
             label = column(features, layout.label_column)
         if layout.weight_column is not None:
             weight = column(features, layout.weight_column)
+        if layout.group_column is not None:
+            group = column(features, layout.group_column)
         features = _feature_columns(features, layout, part.number)
     if layout.split is not None:
         n_rows = count_rows(features)
-        for name, values in (("y", label), ("sample_weight", weight), ("baseline", baseline)):
+        beside = (("y", label), ("sample_weight", weight), ("baseline", baseline), ("group_id", group))
+        for name, values in beside:
             _require_rows(values, n_rows, name, part.number)
         mask = layout.split.mask(part.raw_first_row, n_rows)
-        features, label, weight, baseline = (
-            None if piece is None else take_rows(piece, mask) for piece in (features, label, weight, baseline)
+        features, label, weight, baseline, group = (
+            None if piece is None else take_rows(piece, mask) for piece in (features, label, weight, baseline, group)
         )
-    return RawPart(features, label, weight, baseline, part.number)
+    features, unbinned = take_apart(features, layout.unbinned, part.number)
+    return RawPart(features, label, weight, baseline, part.number, group, unbinned)
 
 
 def _require_rows(values: Any, n_rows: int, name: str, number: int) -> None:
@@ -172,7 +186,7 @@ def _feature_columns(table: Any, layout: PartFormat, number: int) -> Any:
     labels, have = list(layout.labels or ()), column_labels(table)
     if have == labels:
         return table
-    others = {layout.label_column, layout.weight_column}
+    others = {layout.label_column, layout.weight_column, layout.group_column}
     missing = [label for label in labels if label not in have]
     extra = [label for label in have if label not in labels and label not in others]
     if missing or extra:
@@ -188,14 +202,14 @@ def _feature_columns(table: Any, layout: PartFormat, number: int) -> Any:
 
 def put_on_cluster(parts: Parts, client: Client, workers: Sequence[str], scope: FutureScope) -> RawParts:
     """Say where the partitions are or how they are computed, and send what is in memory; ``scope`` holds what is ours."""
-    layout = PartFormat(parts.labels, parts.label_column, parts.weight_column)
+    layout = PartFormat.of(parts)
     if not parts.lazy:
         blocks = _scatter(parts, client, workers, scope)
         nothing: list[Any] = [None] * len(blocks)  # a block carries everything
-        return RawParts([blocks, nothing, nothing, nothing], layout)
+        return RawParts([blocks, nothing, nothing, nothing, nothing], layout)
     columns: list[list[Any]] = []
     to_compute: list[Any] = []
-    for given in (parts.features, parts.label, parts.weight, parts.baseline):
+    for given in (parts.features, parts.label, parts.weight, parts.baseline, parts.group):
         here: list[Any] = []
         if isinstance(given, list):  # a vector in memory, cut like X
             here = scope.hold(_send(client, given, workers))
@@ -241,7 +255,7 @@ def _scatter(parts: Parts, client: Client, workers: Sequence[str], scope: Future
 
 def cut_block(parts: Parts, start: int, stop: int) -> Block:
     """Rows ``start … stop−1`` of a data set in memory."""
-    pieces = (parts.features, parts.label, parts.weight, parts.baseline)
+    pieces = (parts.features, parts.label, parts.weight, parts.baseline, parts.group)
     return Block(*(None if piece is None else slice_rows(piece, start, stop) for piece in pieces))
 
 

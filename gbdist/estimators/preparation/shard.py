@@ -2,7 +2,8 @@
 
 Placement knows how many rows a rank will own, so the first task of a rank makes the whole matrix and every task fills its
 columns: a rank that owns many pieces never holds them twice. A task that runs elsewhere (its worker died) fills a matrix
-there; whoever puts the rank together then copies.
+there; whoever puts the rank together then copies. Columns that are not binned have no size beforehand: they stay with the
+shard.
 """
 
 import threading
@@ -14,7 +15,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.boosting.rows import Rows, Segment
+from gbdist.boosting.rows import Rows, Segment, UnbinnedColumn
+from gbdist.quantize.unbinned import joined
 
 Bins = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -29,12 +31,16 @@ class ArenaSpec:
     wide: bool
     weighted: bool
     dimension: int
+    grouped: bool = False
 
 
 class Arena:
-    """All rows of one rank: bins [n_features, n_rows], label and weight float32 [n_rows], baseline [dimension, n_rows]."""
+    """All rows of one rank.
 
-    __slots__ = ("__weakref__", "baseline", "bins", "label", "weight")
+    bins [n_features, n_rows], label and weight float32 [n_rows], baseline float64 [dimension, n_rows], group uint64 [n_rows].
+    """
+
+    __slots__ = ("__weakref__", "baseline", "bins", "group", "label", "weight")
 
     def __init__(self, spec: ArenaSpec) -> None:
         # Not zeroed: the system gives pages out as tasks write to them.
@@ -43,6 +49,7 @@ class Arena:
         self.label = np.zeros(spec.n_rows, dtype=np.float32)
         self.weight = np.ones(spec.n_rows, dtype=np.float32) if spec.weighted else None
         self.baseline = np.zeros((spec.dimension, spec.n_rows), dtype=np.float64) if spec.dimension else None
+        self.group = np.zeros(spec.n_rows, dtype=np.uint64) if spec.grouped else None
 
 
 _arenas: "WeakValueDictionary[str, Arena]" = WeakValueDictionary()
@@ -61,13 +68,16 @@ def arena_of(spec: ArenaSpec) -> Arena:
 class Shard:
     """Rows ``start … start+n_rows−1`` of an arena; they are the rows ``first_row …`` of the data set.
 
-    Pickling carries a copy of these rows alone.
+    ``unbinned`` are their columns that are not binned. Pickling carries a copy of these rows alone.
     """
 
-    __slots__ = ("arena", "first_row", "n_rows", "start")
+    __slots__ = ("arena", "first_row", "n_rows", "start", "unbinned")
 
-    def __init__(self, arena: Arena, start: int, n_rows: int, first_row: int) -> None:
+    def __init__(
+        self, arena: Arena, start: int, n_rows: int, first_row: int, unbinned: tuple[UnbinnedColumn, ...] = ()
+    ) -> None:
         self.arena, self.start, self.n_rows, self.first_row = arena, start, n_rows, first_row
+        self.unbinned = unbinned
 
     @property
     def bins(self) -> Bins:
@@ -90,17 +100,27 @@ class Shard:
         return None if self.arena.baseline is None else self.arena.baseline[:, self._columns]
 
     @property
+    def group(self) -> NDArray[np.uint64] | None:
+        """uint64 [n_rows], a view, or None."""
+        return None if self.arena.group is None else self.arena.group[self._columns]
+
+    @property
     def nbytes(self) -> int:
         """Bytes of these rows."""
-        return sum(part.nbytes for part in (self.bins, self.label, self.weight, self.baseline) if part is not None)
+        beside = sum(column.nbytes for column in self.unbinned)
+        return beside + sum(int(part.nbytes) for part in self._parts if part is not None)
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        return self.bins, self.label, self.weight, self.baseline, self.group
 
     @property
     def _columns(self) -> slice:
         return slice(self.start, self.start + self.n_rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        copies = [None if part is None else part.copy() for part in (self.bins, self.label, self.weight, self.baseline)]
-        return shard_of, (*copies, self.first_row)
+        copies = [None if part is None else part.copy() for part in self._parts]
+        return shard_of, (*copies, self.unbinned, self.first_row)
 
 
 class Shards(tuple[Shard, ...]):
@@ -119,12 +139,14 @@ def shard_of(
     label: NDArray[np.float32],
     weight: NDArray[np.float32] | None,
     baseline: NDArray[np.float64] | None,
+    group: NDArray[np.uint64] | None,
+    unbinned: tuple[UnbinnedColumn, ...],
     first_row: int,
 ) -> Shard:
     """Make a shard that has its arena for itself, out of its arrays."""
     arena = Arena.__new__(Arena)
-    arena.bins, arena.label, arena.weight, arena.baseline = bins, label, weight, baseline
-    return Shard(arena, 0, int(bins.shape[1]), first_row)
+    arena.bins, arena.label, arena.weight, arena.baseline, arena.group = bins, label, weight, baseline, group
+    return Shard(arena, 0, int(bins.shape[1]), first_row, unbinned)
 
 
 def assemble(shards: Sequence[Shard], n_features: int, *, weighted: bool, dimension: int, wide: bool) -> Rows:
@@ -139,8 +161,10 @@ def assemble(shards: Sequence[Shard], n_features: int, *, weighted: bool, dimens
     elif len(shards) == 1:
         arena = shard_of(*shards[0].__reduce__()[1]).arena
     else:
-        arena = _copied(shards, ArenaSpec("", n_rows, n_features, wide, weighted, dimension))
-    return Rows(arena.bins, arena.label, arena.weight, arena.baseline, _segments(shards))
+        grouped = bool(shards) and shards[0].group is not None
+        arena = _copied(shards, ArenaSpec("", n_rows, n_features, wide, weighted, dimension, grouped))
+    unbinned = joined([shard.unbinned for shard in shards])
+    return Rows(arena.bins, arena.label, arena.weight, arena.baseline, _segments(shards), unbinned, arena.group)
 
 
 def _fill_one_arena(shards: Sequence[Shard], n_rows: int) -> bool:
@@ -159,7 +183,8 @@ def _copied(shards: Sequence[Shard], spec: ArenaSpec) -> Arena:
         into = Shard(arena, start, shard.n_rows, shard.first_row)
         into.bins[...] = shard.bins
         into.label[...] = shard.label
-        for target, source in ((into.weight, shard.weight), (into.baseline, shard.baseline)):
+        beside = ((into.weight, shard.weight), (into.baseline, shard.baseline), (into.group, shard.group))
+        for target, source in beside:
             if target is not None and source is not None:
                 target[...] = source
         start += shard.n_rows

@@ -35,6 +35,8 @@ def request_borders(
     Samples are joined on each worker, cut into shares of the features, and every share goes to one task.
     """
     survey, members = data.survey, placement.members
+    if not survey.names:  # no column is binned
+        return scope.hold(client.scatter([()], broadcast=True, hash=False))[0]
     edges = share_edges(len(survey.names), len(members), sum(client.nthreads(list(members)).values()))
     spans = list(pairwise(edges))
     samples, how = list(data.samples.values()), {"edges": edges, "n_rows_total": survey.n_rows}
@@ -114,6 +116,7 @@ def _work(order: BinsOrder) -> list[dict[int, list[_Work]]]:
             wide=False,
             weighted=survey.weight is not None,
             dimension=order.dimension,
+            grouped=survey.part_cuts is not None,
         )
         of_rank: dict[int, list[_Work]] = {}
         column = 0
@@ -169,8 +172,8 @@ def _quantize(client: Client, data: Surveyed, address: str, work: Sequence[_Work
 
 
 def place_rows(data: Surveyed, workers: Sequence[str]) -> Placement:
-    """Give the rows to workers."""
-    return place(data.survey.part_rows, data.where, workers)
+    """Give the rows to workers, those of a group to one."""
+    return place(data.survey.part_rows, data.where, workers, cuts=data.survey.part_cuts)
 
 
 def on_ranks_of(placement: Placement, members: Sequence[str]) -> Placement:

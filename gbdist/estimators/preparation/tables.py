@@ -1,11 +1,13 @@
 """Rows of a table, whatever library it comes from: count them, slice them, take a column apart."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError
+from gbdist.quantize.raw import RawColumn
 
 #: What X may be, for error texts.
 KINDS = "a Dask DataFrame or Array, a DaskPool, a pandas or polars DataFrame, a NumPy array, a PyArrow table or a scipy matrix"
@@ -83,6 +85,44 @@ def take_rows(table: Any, mask: NDArray[np.bool_]) -> Any:
 def column_labels(table: Any) -> list[Any]:
     """Labels of the columns of a frame, in order."""
     return list(table.column_names) if library_of(table) == "pyarrow" else list(table.columns)
+
+
+def take_apart(features: Any, unbinned: Sequence[tuple[int, str]], number: int) -> tuple[Any, tuple[RawColumn, ...]]:
+    """The columns of a table that are binned, and those that are not, given by position and kind."""
+    if not unbinned:
+        return features, ()
+    if library_of(features) == "scipy":
+        fix = "Pass a DataFrame, or an array of objects."
+        raise DataError(f"X of partition {number}", "a sparse matrix", "a table that can hold strings", fix)
+    positions = [position for position, _ in unbinned]
+    names = column_labels(features) if is_frame(features) else range(count_columns(features))
+    columns = [RawColumn(at, str(names[at]), kind, _column_at(features, at)) for at, kind in unbinned]
+    return _columns_at(features, [i for i in range(len(names)) if i not in positions]), tuple(columns)
+
+
+def _columns_at(table: Any, positions: list[int]) -> Any:
+    """The columns of a table at some positions, in that order."""
+    match library_of(table):
+        case "pandas":
+            return table.iloc[:, positions]
+        case "polars" | "pyarrow":
+            labels = column_labels(table)
+            return table.select([labels[i] for i in positions])
+        case _:
+            return table[:, positions]
+
+
+def _column_at(table: Any, position: int) -> Any:
+    """One column of a table."""
+    match library_of(table):
+        case "pandas":
+            return table.iloc[:, position]
+        case "polars":
+            return table.to_series(position)
+        case "pyarrow":
+            return table.column(position)
+        case _:
+            return table[:, position]
 
 
 def column(table: Any, label: Any) -> Any:

@@ -16,13 +16,15 @@ from gbdist.estimators.preparation.shard import ArenaSpec, Shard, Shards, arena_
 from gbdist.estimators.preparation.tables import count_rows, slice_rows
 from gbdist.quantize.binning import bin_part, bins_dtype
 from gbdist.quantize.borders import FeatureBorders, choose_borders
+from gbdist.quantize.groups import group_ids
 from gbdist.quantize.raw import RawPart
 from gbdist.quantize.sample import Sample, join_samples, sample_rows
 from gbdist.quantize.survey import PartSurvey, failed_survey, survey_part
+from gbdist.quantize.unbinned import read_columns
 from gbdist.quantize.vectors import LabelCoding, baseline_matrix, encode_label, number_vector
 from gbdist_cluster.shards import ShardHandle, keep
 
-#: Features, labels, weights or baselines of the partitions that a task looks at; None where there are none.
+#: Features, labels, weights, baselines or groups of the partitions that a task looks at; None where there are none.
 Column = Sequence[Any]
 
 
@@ -44,18 +46,22 @@ def count_part(features: Any, *_: Any) -> int:
 
 
 def survey(
-    features: Column, label: Column, weight: Column, baseline: Column, parts: Sequence[PartNumber], layout: PartFormat
+    features: Column,
+    label: Column,
+    weight: Column,
+    baseline: Column,
+    group: Column,
+    parts: Sequence[PartNumber],
+    layout: PartFormat,
 ) -> list[PartSurvey]:
     """Look at every value of some partitions once; what is wrong with one comes back as its ``problem``."""
-    columns = zip(features, label, weight, baseline, parts, strict=True)
-    return [_survey_one(x, y, w, start, layout, part) for x, y, w, start, part in columns]
+    blocks = map(Block, features, label, weight, baseline, group)
+    return [_survey_one(block, layout, part) for block, part in zip(blocks, parts, strict=True)]
 
 
-def _survey_one(
-    features: Any, label: Any, weight: Any, baseline: Any, layout: PartFormat, part: PartNumber
-) -> PartSurvey:
+def _survey_one(block: Block, layout: PartFormat, part: PartNumber) -> PartSurvey:
     try:
-        return survey_part(read_part(features, label, weight, baseline, layout, part))
+        return survey_part(read_part(block, layout, part))
     except DataError as problem:
         return failed_survey(part.number, problem)
 
@@ -63,7 +69,7 @@ def _survey_one(
 def sample(features: Column, parts: Sequence[PartNumber], layout: PartFormat, n_rows_total: int) -> list[Sample]:
     """Sampled rows of some partitions."""
     return [
-        sample_rows(read_part(one, None, None, None, layout, part), part.first_row, n_rows_total)
+        sample_rows(read_part(Block(one), layout, part), part.first_row, n_rows_total)
         for one, part in zip(features, parts, strict=True)
     ]
 
@@ -105,6 +111,7 @@ def quantize(
     label: Column,
     weight: Column,
     baseline: Column,
+    group: Column,
     borders: Sequence[FeatureBorders],
     initial: InitialModel | None,
     pieces: Sequence[PieceTask],
@@ -113,9 +120,8 @@ def quantize(
 ) -> ShardHandle:
     """Turn some rows of each of some partitions into bins, in the arena of their rank; stores ``Shards``."""
     shards = []
-    for x, y, w, start, piece in zip(features, label, weight, baseline, pieces, strict=True):
-        raw = read_part(x, y, w, start, layout, piece.part)
-        shards.append(fill_arena(raw, borders, initial, piece, coding))
+    for block, piece in zip(map(Block, features, label, weight, baseline, group), pieces, strict=True):
+        shards.append(fill_arena(read_part(block, layout, piece.part), borders, initial, piece, coding))
     return keep(Shards(shards))
 
 
@@ -126,13 +132,11 @@ def fill_arena(
     piece: PieceTask,
     coding: LabelCoding | None,
 ) -> Shard:
-    """Write bins, labels, weights and baseline of a piece into its arena."""
-    features, label, weight, baseline = (
-        _rows(values, piece) for values in (raw.features, raw.label, raw.weight, raw.baseline)
-    )
-    raw = RawPart(features, label, weight, baseline, raw.number)
+    """Write bins, labels, weights, baseline and groups of a piece into its arena; columns that are not binned go beside it."""
+    raw = _rows_of(raw, piece)
     spec = replace(piece.arena, wide=bins_dtype(borders) is np.uint16)
-    shard = Shard(arena_of(spec), piece.column, piece.stop - piece.start, piece.first_row)
+    unbinned = read_columns(raw.unbinned, raw.number)
+    shard = Shard(arena_of(spec), piece.column, piece.stop - piece.start, piece.first_row, unbinned)
     bin_part(raw, borders, shard.bins)
     place = f"of partition {raw.number}"
     if coding is not None:
@@ -143,8 +147,15 @@ def fill_arena(
         shard.baseline[...] = 0.0 if raw.baseline is None else baseline_matrix(raw.baseline, f"baseline {place}")
         if initial is not None:
             shard.baseline[...] += initial.raw_predictions(raw)
+    if shard.group is not None:
+        shard.group[...] = group_ids(raw.group, f"group_id {place}")[1]
     return shard
 
 
-def _rows(values: Any, piece: PieceTask) -> Any:
-    return None if values is None else slice_rows(values, piece.start, piece.stop)
+def _rows_of(raw: RawPart, piece: PieceTask) -> RawPart:
+    def cut(values: Any) -> Any:
+        return None if values is None else slice_rows(values, piece.start, piece.stop)
+
+    unbinned = tuple(replace(column, values=cut(column.values)) for column in raw.unbinned)
+    label, weight, baseline = (cut(values) for values in (raw.label, raw.weight, raw.baseline))
+    return RawPart(cut(raw.features), label, weight, baseline, raw.number, cut(raw.group), unbinned)

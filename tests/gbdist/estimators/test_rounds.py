@@ -224,11 +224,6 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "dept=3 cannot be used: expected a parameter of CatBoost. Did you mean depth?",
     ),
     (
-        {"aggregate": "models", "text_features": ["a"]},
-        "text_features=['a'] cannot be used: expected nothing in it (there are none). "
-        "Text and embedding features are not trained; turn them into numbers first or drop the column.",
-    ),
-    (
         {"aggregate": "models", "eval_metric": "Kappa"},
         "metric='Kappa' cannot be used: expected a metric that parts of the rows add up to, with loss_function='Logloss'. "
         "Choose a metric that is a mean over rows or groups, or compute it from the predictions.",

@@ -163,7 +163,7 @@ def test_what_is_read_is_not_written_over(tmp_path: Path, table: pd.DataFrame, f
 def test_model_with_categories_is_refused(tmp_path: Path, files: Path, table: pd.DataFrame) -> None:
     model = catboost.CatBoostRegressor(iterations=2, verbose=False, allow_writing_files=False, cat_features=["a"])
     model.fit(table.assign(a=(table["a"] > 0).astype(int)), table["c"]).save_model(tmp_path / "model.cbm")
-    with pytest.raises(ModelError, match="the model has categorical or text features"):
+    with pytest.raises(ModelError, match="the model has categorical, text or embedding features"):
         predict(PredictJob(tmp_path / "model.cbm", (str(files),), tmp_path / "out.parquet"))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gbdist.models.apply import raw_predictions
-from gbdist.models.catboost_format import cbm_bytes, fixed_cbm_bytes, to_catboost
+from gbdist.models.catboost_format import cbm_bytes, fixed_cbm_bytes, read_cbm, to_catboost
 from gbdist.models.ensemble import Ensemble
 
 Maker = Callable[..., Ensemble]
@@ -196,3 +196,14 @@ def test_a_catboost_model_rewritten_as_an_ensemble_predicts_the_same(tmp_path: P
         np.testing.assert_allclose(raw_predictions(ensemble, features)[0], theirs.predict(features), rtol=0, atol=1e-13)
         np.testing.assert_array_equal(ours.predict(features), theirs.predict(features))
         np.testing.assert_allclose(ours.feature_importances_, theirs.feature_importances_, atol=1e-9)
+
+
+def test_model_with_text_can_be_read_and_saved_again_and_again() -> None:
+    # Copied, or read from memory, CatBoost 1.2 would save it as a file that crashes whoever reads it.
+    texts = [f"word{i % 7} other{i % 3}" for i in range(100)]
+    rows = catboost.Pool([[text] for text in texts], np.arange(100) % 7 > 3, text_features=[0])
+    options = {"iterations": 5, "loss_function": "Logloss", "verbose": False, "allow_writing_files": False}
+    model = catboost.CatBoost(options).fit(rows)
+    expected = model.predict(rows).tolist()
+    blob = fixed_cbm_bytes(read_cbm(fixed_cbm_bytes(model)))
+    assert read_cbm(blob, catboost.CatBoostClassifier()).predict(rows, "RawFormulaVal").tolist() == expected

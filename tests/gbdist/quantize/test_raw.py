@@ -148,12 +148,12 @@ def test_a_column_that_is_no_number_is_named(column: Any, found: str) -> None:
     ],
     ids=["pandas", "arrow", "polars", "polars enum"],
 )
-def test_categories_are_said_to_be_unsupported(features: Any) -> None:
+def test_categories_are_said_to_need_a_name(features: Any) -> None:
     with pytest.raises(DataError) as caught:
         open_features(features, 2).column(0)
     assert str(caught.value) == (
         "column 'kind' of partition 2: found categories, expected numbers. "
-        "Categorical features are not supported yet: encode the column as numbers or drop it."
+        'Name it in cat_features with aggregate="models", encode it as numbers, or drop it.'
     )
 
 

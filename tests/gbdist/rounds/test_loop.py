@@ -26,7 +26,7 @@ def test_one_round_of_one_rank_is_catboost(make_table: MakeTable, make_spec: Mak
     (result,) = table.train(spec)
     options = {**spec.options, "iterations": 20, "random_seed": spec.seed_of(0, 0), "verbose": False}
     plain = catboost.CatBoost({**options, "allow_writing_files": False})
-    plain.fit(make_pool(table.rows, table.borders, table.names))
+    plain.fit(make_pool(table.rows, table.borders, table.names).pool)
     np.testing.assert_allclose(table.model(result).predict(table.values), plain.predict(table.values), rtol=1e-12)
 
 
@@ -73,7 +73,7 @@ def test_leaf_values_are_those_of_all_rows(make_table: MakeTable, make_spec: Mak
     (blob, factor), *_ = table.train(make_spec(n_ranks=3, rounds=1, iterations=1), 3)[0].parts
     assert factor == 1.0
     model = catboost.CatBoost().load_model(blob=blob)
-    leaf = model.calc_leaf_indexes(make_pool(table.rows, table.borders, table.names))[:, 0]
+    leaf = model.calc_leaf_indexes(make_pool(table.rows, table.borders, table.names).pool)[:, 0]
     rest = table.rows.label - np.float64(table.rows.label.mean())
     expected = np.bincount(leaf, rest, 16) / (np.bincount(leaf, minlength=16) + 3.0) * 0.2 / 3
     np.testing.assert_allclose(model.get_leaf_values(), expected, rtol=1e-6, atol=1e-9)
@@ -121,7 +121,7 @@ def test_bag_is_the_mean_of_independent_models(make_table: MakeTable, make_spec:
     for rank in range(2):
         part = replace(table, rows=table.part(1_500 * rank, 1_500 * (rank + 1)))
         # The seeds of a rank differ, so each round is grown as that rank grows it.
-        pool = make_pool(part.rows, table.borders, table.names)
+        pool = make_pool(part.rows, table.borders, table.names).pool
         total = np.zeros(3_000)
         for number in range(2):
             options = {**spec.options, "iterations": 10, "random_seed": spec.seed_of(rank, number), "verbose": False}

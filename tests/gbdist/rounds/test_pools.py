@@ -1,6 +1,7 @@
 """CatBoost finds the bins that the rows were quantized to."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import catboost
@@ -28,7 +29,7 @@ def test_pool_of_bins_trains_the_model_of_the_raw_rows(make_table: MakeTable, na
         raw.quantize(input_borders=str(path))
     options = {"iterations": 20, "depth": 5, "loss_function": "RMSE", "verbose": False, "allow_writing_files": False}
     by_raw = catboost.CatBoost(options).fit(raw)
-    by_bins = catboost.CatBoost(options).fit(make_pool(table.rows, table.borders, table.names))
+    by_bins = catboost.CatBoost(options).fit(make_pool(table.rows, table.borders, table.names).pool)
     assert by_bins.predict(table.values).tolist() == by_raw.predict(table.values).tolist()
     assert by_bins.feature_names_ == list(table.names)
 
@@ -52,20 +53,23 @@ def test_baseline_is_by_row(make_table: MakeTable) -> None:
     pool = make_pool(table.rows, table.borders, table.names)
     start = np.arange(200.0).reshape(2, 100)
     set_baseline(pool, start)
-    assert np.array_equal(np.asarray(pool.get_baseline()).T, start)
+    assert np.array_equal(np.asarray(pool.pool.get_baseline()).T, start)
 
 
-def test_second_view_has_a_baseline_of_its_own(make_table: MakeTable) -> None:
-    table = make_table(n_rows=500, weighted=True)
-    pool = make_pool(table.rows, table.borders, table.names)
+@pytest.mark.parametrize("grouped", [False, True])
+def test_second_view_has_a_baseline_of_its_own(make_table: MakeTable, grouped: bool) -> None:
+    table = make_table(n_rows=500, weighted=not grouped)
+    rows = replace(table.rows, group=np.arange(500, dtype=np.uint64) // 7) if grouped else table.rows
+    pool = make_pool(rows, table.borders, table.names)
     view = second_view(pool)
     options = {"iterations": 5, "depth": 4, "verbose": False, "allow_writing_files": False}
-    model = catboost.CatBoost(options).fit(pool)
-    plain = model.predict(view).tolist()
+    options |= {"loss_function": "QueryRMSE"} if grouped else {}
+    model = catboost.CatBoost(options).fit(pool.pool)
+    plain = model.predict(view.pool).tolist()
     set_baseline(pool, np.full((1, 500), 7.0))
-    assert model.predict(view).tolist() == plain
-    assert model.predict(pool).tolist() != plain
-    assert catboost.CatBoost(options).fit(view).predict(view).tolist() == plain
+    assert model.predict(view.pool).tolist() == plain
+    assert model.predict(pool.pool).tolist() != plain
+    assert catboost.CatBoost(options).fit(view.pool).predict(view.pool).tolist() == plain
 
 
 def test_no_rows_have_no_view() -> None:

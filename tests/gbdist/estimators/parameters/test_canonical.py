@@ -16,8 +16,10 @@ from gbdist.estimators.parameters.table import ALIASES, TABLE, OnlyAt
 LEAVE_OUT = "Leave it out for CatBoost's default."
 TOGETHER = "expected a value that CatBoost takes together with the other parameters. CatBoost says: "
 NO_GPU = 'It is about CatBoost\'s own GPU trainer, which aggregate="models" uses; leave it out with histograms.'
-NO_CATEGORIES = "Categorical features are not trained yet; encode them or drop the column."
-NO_TEXT = "Text and embedding features are not trained; turn them into numbers first or drop the column."
+NO_CATEGORIES = 'Set aggregate="models", which takes categorical columns; or encode them, or drop the column.'
+NO_TEXT = (
+    'Set aggregate="models", which takes text and embedding columns; or turn them into numbers, or drop the column.'
+)
 NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
 NO_PENALTY = "Features are not weighed or penalised here; leave it out, or drop the features that should not be used."
 OTHER_LOSS = "Other losses, losses with parameters and objects as losses are not trained yet."

@@ -4,24 +4,28 @@ import pickle
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from gbdist.boosting.rows import Segment
+from gbdist.boosting.rows import Segment, UnbinnedColumn
 from gbdist.estimators.preparation.shard import ArenaSpec, Shard, arena_of, assemble
 
-SPEC = ArenaSpec(key="test", n_rows=10, n_features=3, wide=False, weighted=True, dimension=2)
+SPEC = ArenaSpec(key="test", n_rows=10, n_features=3, wide=False, weighted=True, dimension=2, grouped=True)
 
 
 def fill(spec: ArenaSpec) -> list[Shard]:
     """Rows 0…3, 4…5 and 20…23 of a data set, every cell another number."""
     shards = []
     for start, n_rows, first_row in ((0, 4, 0), (4, 2, 4), (6, 4, 20)):
-        shard = Shard(arena_of(spec), start, n_rows, first_row)
         rows = np.arange(first_row, first_row + n_rows)
+        words = UnbinnedColumn(1, "text", pa.array([f"word {row}" for row in rows], pa.large_string()))
+        vectors = UnbinnedColumn(4, "embedding", np.outer(rows, [1, -1]).astype(np.float32))
+        shard = Shard(arena_of(spec), start, n_rows, first_row, (words, vectors))
         shard.bins[...] = rows + 30 * np.arange(3)[:, None]
         shard.label[...] = rows
         shard.weight[...] = rows + 0.5
         shard.baseline[...] = [rows, -rows]
+        shard.group[...] = rows // 2
         shards.append(shard)
     return shards
 
@@ -40,7 +44,10 @@ def test_shards_that_moved_give_the_same_rows(moved: list[int]) -> None:
     mixed = [pickle.loads(pickle.dumps(shard)) if i in moved else shard for i, shard in enumerate(shards)]
     rows = assemble(mixed[::-1], 3, weighted=True, dimension=2, wide=False)
     assert rows.segments == expected.segments
-    for name in ("bins", "label", "weight", "baseline"):
+    assert [(column.position, column.kind) for column in rows.unbinned] == [(1, "text"), (4, "embedding")]
+    assert rows.unbinned[0].values.to_pylist() == [f"word {row:.0f}" for row in rows.label]
+    assert np.array_equal(rows.unbinned[1].values, np.outer(rows.label, [1, -1]))
+    for name in ("bins", "label", "weight", "baseline", "group"):
         assert np.array_equal(getattr(rows, name), getattr(expected, name)), name
         assert getattr(rows, name).flags.c_contiguous, name
 
@@ -48,6 +55,13 @@ def test_shards_that_moved_give_the_same_rows(moved: list[int]) -> None:
 def test_pickle_carries_the_shards_rows_alone() -> None:
     spec = replace(SPEC, key="large", n_rows=100_000)
     assert len(pickle.dumps(Shard(arena_of(spec), 0, 10, 0))) < 2_000
+
+
+def test_bytes_of_columns_that_are_not_binned_count() -> None:
+    (shard, *_) = fill(SPEC)
+    words = sum(buffer.size for buffer in shard.unbinned[0].values.buffers() if buffer is not None)
+    assert shard.nbytes == 4 * (3 + 4 + 4 + 2 * 8 + 8) + 4 * 2 * 4 + shard.unbinned[0].nbytes
+    assert words >= shard.unbinned[0].nbytes >= len("word 0") * 4
 
 
 def test_arena_goes_with_its_last_shard() -> None:

@@ -1,0 +1,116 @@
+"""The ranker that users import."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from gbdist.errors import DataError
+from gbdist.estimators.base import DaskCatBoost
+from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm
+
+_EVAL_KEYS = ("X", "y", "group_id", "sample_weight")
+
+
+class DaskCatBoostRanker(DaskCatBoost):
+    """Trains a CatBoost ranker on a Dask cluster; what comes out is a plain ``catboost.CatBoostRanker``.
+
+    Losses: every ranking loss of CatBoost's that needs no more than ``group_id``: ``YetiRank`` (default), ``YetiRankPairwise``,
+    ``QueryRMSE``, ``QuerySoftMax``, ``PairLogit`` (of all pairs of a group), ``LambdaMart``, ``StochasticRank``, … It trains with
+    ``aggregate="models"`` only (docs/choosing.md).
+
+    Parameters
+    ----------
+    aggregate : "models"
+    iterations, learning_rate, depth, … : CatBoost's parameters under any of its names, left out: CatBoost's defaults
+    verbose : False, True or n for a line every n trees; left out: a bar in a terminal, silence elsewhere
+    client : a Dask client, or the address of a scheduler; left out: the current client, else a local cluster
+        Fewer than 10,000 rows in memory are trained in this process, without a cluster.
+
+    Attributes
+    ----------
+    model_ : catboost.CatBoostRanker
+    n_features_in_, feature_names_in_ : as scikit-learn's
+    evals_result_ : {data set: {metric: [value of each round]}}
+    best_iteration_, best_score_ : of the eval set
+    """
+
+    _is_ranker = True
+    _prediction_types = ("RawFormulaVal",)
+
+    def fit(  # type: ignore[override]  # groups in place of what would cut them
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        group_id: Any = None,
+        sample_weight: Any = None,
+        eval_set: Any = None,
+        init_model: Any = None,
+        callbacks: Any = None,
+    ) -> Self:
+        """Train on X, y and group_id; everything given is checked before anything is started.
+
+        Parameters
+        ----------
+        X : Dask DataFrame or Array, pandas or polars DataFrame, NumPy array, PyArrow table, scipy sparse matrix
+        y : vector, or name of a column of X
+            How relevant each row is: the larger, the higher it should rank.
+        group_id : vector, or name of a column of X
+            Which rows are ranked together, as integers or strings. The rows of a group are neighbours; they may lie in several
+            partitions, and go to one worker.
+        sample_weight : vector, or name of a column of X, optional
+        eval_set : dict of these arguments, or a list of such, optional
+            ``{"X": X_val, "y": y_val, "group_id": group_val}``, with ``"sample_weight"`` if metrics are to be weighted.
+        init_model, callbacks : as of the other estimators
+
+        Raises
+        ------
+        ParameterError, DataError, ModelError, ClusterError
+        """
+        _require_groups("", X, group_id)
+        return self._fit(
+            X,
+            y,
+            sample_weight=sample_weight,
+            group_id=group_id,
+            eval_sets=_eval_sets(eval_set),
+            init_model=init_model,
+            callbacks=callbacks,
+        )
+
+    def _adopt(self, model: Any, labels: Any, class_names: Any = None) -> None:
+        """Take a model of raw values as a ranker's."""
+        super()._adopt(as_fitted(read_cbm(cbm_bytes(model), self._new_model())), labels, class_names)
+
+    def _new_model(self) -> Any:
+        from catboost import CatBoostRanker
+
+        return CatBoostRanker()
+
+
+def _eval_sets(given: Any) -> list[Any]:
+    """Eval sets as ``train`` takes them."""
+    from gbdist.estimators.sources import Given
+
+    listed = given if isinstance(given, list) else [] if given is None else [given]
+    sets = []
+    for number, one in enumerate(listed):
+        name = "eval_set" if len(listed) == 1 else f"eval_set[{number}]"
+        fix = 'Pass eval_set={"X": X_val, "y": y_val, "group_id": group_val}.'
+        if not isinstance(one, Mapping):
+            raise DataError(name, f"a {type(one).__name__}", "a dict of fit's arguments", fix)
+        unknown = [key for key in one if key not in _EVAL_KEYS]
+        if unknown or "X" not in one:
+            found = f"the key {unknown[0]!r}" if unknown else "no key 'X'"
+            raise DataError(name, found, f"keys among {', '.join(map(repr, _EVAL_KEYS))}", fix)
+        _require_groups(name, one["X"], one.get("group_id"))
+        sets.append(Given(**one))
+    return sets
+
+
+def _require_groups(name: str, X: Any, group_id: Any) -> None:
+    where = f"{name}, " if name else ""
+    if type(X).__name__ == "DaskPool":  # by name: whoever has none need not load what a pool needs
+        raise DataError(f"{where}X", "a DaskPool, which keeps no groups", "the rows themselves", "Pass the collection.")
+    if group_id is None:
+        expected, fix = "one group a row, or the name of a column of X", "Say which rows are ranked together."
+        raise DataError(f"{where}group_id", "None", expected, fix)
