@@ -25,7 +25,7 @@ from gbdist_cluster.gang import RankContext, run_on_gang
 
 @dataclass(frozen=True, eq=False)
 class RoundsOrder:
-    """What every rank is told. ``layouts`` are of the training set and the eval sets."""
+    """What every rank is told. ``layouts`` and ``numbered_groups`` are of the training set and the eval sets."""
 
     layouts: tuple[SetLayout, ...]
     borders: tuple[FeatureBorders, ...]
@@ -33,6 +33,7 @@ class RoundsOrder:
     spec: RoundsSpec
     all_threads: bool
     asks: bool
+    numbered_groups: tuple[bool, ...]
 
 
 def rounds_rank(context: RankContext) -> RoundsResult | None:
@@ -48,7 +49,7 @@ def rounds_rank(context: RankContext) -> RoundsResult | None:
             return False
         return True
 
-    _require_whole_groups(sets, context.collective)
+    _require_whole_groups(sets, order.numbered_groups, context.collective)
     data = RankData(sets[0], tuple(sets[1:]), order.borders, order.names)
     result = run_rounds(data, spec, context.collective, listeners_of(context, order.asks), wanted)
     return result if context.rank == 0 else None
@@ -63,9 +64,7 @@ def rounds_on_gang(
     asks: bool,
 ) -> RoundsResult:
     """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``."""
-    resolved = setup.resolved
-    if not isinstance(resolved, ResolvedRounds):
-        raise TypeError("rounds were not asked for")
+    resolved = _resolved(setup)
     devices = devices_of(client, sets[0].members, resolved.task_type, resolved.devices)
     order = RoundsOrder(
         layouts=layouts_of(sets, setup),
@@ -74,24 +73,31 @@ def rounds_on_gang(
         spec=replace(resolved.spec, devices=devices, listeners_may_stop=asks),
         all_threads=resolved.all_threads,
         asks=asks,
+        numbered_groups=setup.numbered_groups,
     )
     results = run_on_gang(client, rounds_rank, members=gang_of(sets), shared=order, listener=listener)
     result: RoundsResult = results[0]
     return result
 
 
-def rounds_here(
-    data: RankData, resolved: ResolvedRounds, listeners: Sequence[Listener], may_stop: bool
-) -> RoundsResult:
+def rounds_here(data: RankData, setup: Setup, listeners: Sequence[Listener], may_stop: bool) -> RoundsResult:
     """Train on one rank: this process."""
+    resolved = _resolved(setup)
     devices = devices_here(resolved.task_type, resolved.devices)
     spec = replace(resolved.spec, devices=(devices,), listeners_may_stop=may_stop)
     if resolved.all_threads:
         spec = replace(spec, threads=threads_for(data.train))
     collective = SingleRank()
-    _require_whole_groups([data.train, *data.evals], collective)
+    _require_whole_groups([data.train, *data.evals], setup.numbered_groups, collective)
     return run_rounds(data, spec, collective, listeners)
 
 
-def _require_whole_groups(sets: Sequence[Rows], collective: Collective) -> None:
-    require_whole_groups(sets, ["", *set_names(len(sets) - 1)[1:]], collective)
+def _resolved(setup: Setup) -> ResolvedRounds:
+    if not isinstance(setup.resolved, ResolvedRounds):
+        raise TypeError("rounds were not asked for")
+    return setup.resolved
+
+
+def _require_whole_groups(sets: Sequence[Rows], numbered: Sequence[bool], collective: Collective) -> None:
+    for rows, name, ids_are_numbers in zip(sets, ["", *set_names(len(sets) - 1)[1:]], numbered, strict=True):
+        require_whole_groups(rows, f"{name}, group_id" if name else "group_id", collective, numbered=ids_are_numbers)

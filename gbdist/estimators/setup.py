@@ -30,13 +30,15 @@ class Setup:
 
     ``classes`` are those of the model, None for a regressor. ``label_of_code`` has one entry a data set: what the label
     codes in the shards mean to the trainer, None where the shards keep the values themselves. ``unbinned`` is about
-    the training set's columns that are not binned.
+    the training set's columns that are not binned; ``numbered_groups`` says of each data set whether its groups have integers
+    as ids.
     """
 
     resolved: Resolved | ResolvedRounds
     classes: tuple[Any, ...] | None
     label_of_code: tuple[NDArray[np.float32] | None, ...]
     unbinned: tuple[UnbinnedFacts, ...] = ()
+    numbered_groups: tuple[bool, ...] = ()
 
     @property
     def class_weights(self) -> NDArray[np.float64] | None:
@@ -92,7 +94,8 @@ def set_up(
     model_classes = _PROBABILITY_CLASSES if classifier and classes is None else classes
     if initial is not None:
         initial.require_fit(train.names, model_classes)
-    return Setup(resolved, model_classes, tuple(tables), train.unbinned)
+    numbered = tuple(survey.group_kind == "integer" for survey in surveys)
+    return Setup(resolved, model_classes, tuple(tables), train.unbinned, numbered)
 
 
 def _ordered(values: tuple[Any, ...], order: tuple[object, ...] | None) -> tuple[Any, ...]:

@@ -185,9 +185,7 @@ def _train_here(request: _Request) -> TrainResult:
     listeners = [one for one in (request.listener, request.callbacks) if one is not None]
     if isinstance(setup.resolved, ResolvedRounds):
         data = RankData(rows[0], tuple(rows[1:]), borders, request.feature_names)
-        return _finish_rounds(
-            request, setup, rounds_here(data, setup.resolved, listeners, request.callbacks is not None)
-        )
+        return _finish_rounds(request, setup, rounds_here(data, setup, listeners, request.callbacks is not None))
     result = local_run.boost_here(rows, borders, setup, listeners, request.callbacks is not None)
     return _finish(request, setup, result, borders)
 

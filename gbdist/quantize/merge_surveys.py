@@ -20,7 +20,7 @@ class DataSurvey:
 
     ``part_…`` are ordered by number of the partition, ``has_nan`` by column; ``names`` and ``has_nan`` are of the columns that
     are binned, ``unbinned`` of the others. ``part_cuts`` has the rows of each partition where a rank's rows may begin, None for
-    everywhere.
+    everywhere; ``group_kind`` is "integer" or "string" then.
     """
 
     part_numbers: tuple[int, ...]
@@ -33,6 +33,7 @@ class DataSurvey:
     weight: WeightFacts | None
     baseline: BaselineFacts | None
     part_cuts: tuple[tuple[int, ...], ...] | None = None
+    group_kind: str | None = None
     unbinned: tuple[UnbinnedFacts, ...] = ()
 
     @property
@@ -76,6 +77,7 @@ def merge_surveys(surveys: Sequence[PartSurvey]) -> DataSurvey:
         weight=_merge_weights(filled),
         baseline=_merge_baselines(filled),
         part_cuts=merge_groups([(part.number, part.group) for part in parts]),
+        group_kind=next((part.group.kind for part in filled if part.group is not None), None),
         unbinned=merge_unbinned((part.number, part.unbinned) for part in filled),
     )
 

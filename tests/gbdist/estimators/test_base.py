@@ -436,8 +436,8 @@ def test_package_lists_what_it_has():
     assert set(gbdist.__all__) <= set(dir(gbdist))
     for name in gbdist.__all__:
         assert getattr(gbdist, name) is not None
-    with pytest.raises(AttributeError, match="has no attribute 'DaskCatBoostRanker'"):
-        getattr(gbdist, "DaskCatBoostRanker")  # noqa: B009
+    with pytest.raises(AttributeError, match="has no attribute 'DaskCatBoost'"):
+        getattr(gbdist, "DaskCatBoost")  # noqa: B009
 
 
 def test_text_labels_keep_pandas_own_type():

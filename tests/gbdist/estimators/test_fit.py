@@ -129,9 +129,9 @@ def test_labels_of_cross_entropy_are_probabilities_in_every_data_set(low, high):
 def test_threads_of_predict_in_memory_by_any_name(name, monkeypatch):
     model = DaskCatBoostRegressor(iterations=2, **{name: 1}).fit(VALUES, FRAME["number"])
     asked = []
-    own = model.model_.predict
+    own = catboost.CatBoost.predict
     monkeypatch.setattr(
-        model.model_, "predict", lambda *args, **more: asked.append(more["thread_count"]) or own(*args, **more)
+        catboost.CatBoost, "predict", lambda *args, **more: asked.append(more["thread_count"]) or own(*args, **more)
     )
     model.predict(VALUES)
     assert asked == [1]

@@ -159,7 +159,7 @@ def test_group_that_comes_back_is_an_error(client: Client, table: pd.DataFrame, 
     assert tasks_left() == []
     ids = table["q"].copy()
     ids.iloc[-1] = ids.iloc[0]
-    words = rf"group_id: found the group of row 0 once more in row {len(table) - 1}, after another one"
+    words = rf"group_id: found group 0 of row 0 once more in row {len(table) - 1}, after another one"
     with pytest.raises(DataError, match=words):
         make(client).fit(as_partitions(table.assign(q=ids), 500), "y", group_id="q")
 
@@ -245,3 +245,15 @@ def test_conventions_of_scikit_learn(table: pd.DataFrame) -> None:
     assert model.feature_names_in_.tolist() == FEATURES
     stages = list(model.staged_predict(table[FEATURES], eval_period=10))
     np.testing.assert_allclose(stages[-1], model.predict(table[FEATURES]), rtol=1e-12)
+
+
+def test_ranking_with_columns_that_are_not_numbers(client: Client, table: pd.DataFrame) -> None:
+    title = np.where(table["a"] > 0, "good find", "old find")
+    frame = as_partitions(table.assign(kind=np.where(table["b"] > 1, "x", "y"), title=title), 700)
+    columns = [*FEATURES[1:], "kind", "title"]
+    model = make(client, rounds=1, merge="best", cat_features=["kind"], text_features=["title"])
+    model.fit(frame[[*columns, "y", "q"]], "y", group_id="q")
+    assert isinstance(model.model_, catboost.CatBoostRanker)
+    raw = model.predict(frame[columns]).compute()
+    assert raw.tolist() == model.model_.predict(frame[columns].compute()).tolist()
+    assert ndcg(table, raw) > ndcg(table, np.zeros(len(table))) + 0.05

@@ -9,6 +9,7 @@ import dask
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from distributed import Client
 
@@ -131,6 +132,15 @@ def test_arrays_of_objects_name_columns_by_position(client: Client, goods: pd.Da
     by_name = make(client, DaskCatBoostRegressor, cat_features=["color"], text_features=["review"])
     by_name.fit(goods[["size", "color", "review"]], goods["age"])
     assert model.predict(values).tolist() == by_name.predict(goods[["size", "color", "review"]]).tolist()
+
+
+@pytest.mark.parametrize("container", ["polars", "pyarrow"])
+def test_other_frames(goods: pd.DataFrame, container: str) -> None:
+    table = goods[COLUMNS].iloc[:1_000]
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    X: Any = arrow if container == "pyarrow" else pytest.importorskip("polars", reason="polars").from_arrow(arrow)
+    model = make(**KINDS).fit(X, goods["y"].iloc[:1_000])
+    assert model.predict_proba(X).tolist() == model.model_.predict_proba(plain_pool(table, KINDS)).tolist()
 
 
 def test_small_data_in_memory_and_a_share_set_apart(goods: pd.DataFrame) -> None:

@@ -23,10 +23,10 @@ def rows_of(*segments: tuple[int, list[int]]) -> Rows:
     return Rows(np.empty((0, len(ids)), np.uint8), label, None, None, placed, group=group)
 
 
-def check(ranks: list[Rows]) -> list[str]:
+def check(ranks: list[Rows], numbered: bool = False) -> list[str]:
     def work(collective: Any) -> str:
         try:
-            require_whole_groups([ranks[collective.rank]], [""], collective)
+            require_whole_groups(ranks[collective.rank], "group_id", collective, numbered=numbered)
         except DataError as error:
             return str(error)
         return ""
@@ -55,3 +55,11 @@ def test_group_that_comes_back(ranks: list[Rows]) -> None:
         "Sort the rows by group_id, so that the rows of a group are neighbours."
     )
     assert check(ranks) == [words, words]
+    assert check(ranks, numbered=True) == [words.replace("the group of", "group 5 of")] * 2
+
+
+def test_negative_id_is_told_as_it_is() -> None:
+    ids = np.array([-3, 4, -3]).view(np.uint64).tolist()
+    assert check([rows_of((0, ids))], numbered=True)[0].startswith(
+        "group_id: found group -3 of row 0 once more in row 2"
+    )

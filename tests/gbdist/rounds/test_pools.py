@@ -6,9 +6,14 @@ from pathlib import Path
 
 import catboost
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
+from gbdist.boosting.rows import UnbinnedColumn
+from gbdist.errors import ModelError
 from gbdist.quantize.borders import FeatureBorders
+from gbdist.rounds.native import grow_trees, predict_raw
 from gbdist.rounds.pools import make_pool, second_view, set_baseline, values_of_bins
 
 from .conftest import MakeTable
@@ -74,3 +79,32 @@ def test_second_view_has_a_baseline_of_its_own(make_table: MakeTable, grouped: b
 
 def test_no_rows_have_no_view() -> None:
     assert second_view(None) is None
+
+
+def test_columns_that_are_not_binned_stand_where_the_user_has_them(make_table: MakeTable) -> None:
+    table = make_table(n_rows=1_000)
+    color = pa.array(["red" if value > 0 else "blue" for value in table.values[:, 4]], pa.large_string())
+    vectors = np.ascontiguousarray(table.values[:, :2])
+    unbinned = (UnbinnedColumn(0, "cat", color), UnbinnedColumn(5, "embedding", vectors))
+    names = ["color", "f0", "f1", "f2", "f3", "vector", "f4", "f5"]
+    rows = replace(table.rows, unbinned=unbinned, group=np.repeat(np.arange(100, dtype=np.uint64), 10))
+    rank_pool = make_pool(rows, table.borders, names)
+    assert rank_pool is not None
+    assert rank_pool.pool.get_feature_names() == names
+    assert rank_pool.pool.get_cat_feature_indices() == [0]
+    assert rank_pool.pool.get_embedding_feature_indices() == [5]
+    options = {"loss_function": "QueryRMSE", "iterations": 20, "depth": 5, "verbose": False}
+    model, _ = grow_trees(rank_pool, None, {**options, "allow_writing_files": False}, lambda: True)
+    found = model.get_borders()
+    assert set(found) == {1, 2, 3, 4, 6, 7}
+    for position, feature in zip((1, 2, 3, 4, 6, 7), range(6), strict=True):
+        assert set(np.float32(found[position])) <= set(table.borders[feature].values), position
+    numbers = {f"f{i}": table.values[:, i] for i in range(6)}
+    raw = pd.DataFrame({**numbers, "color": color.to_pandas(), "vector": pd.Series(list(vectors))})[names]
+    assert predict_raw(model, rank_pool, 1)[0].tolist() == model.predict(raw).tolist()
+
+
+def test_rank_without_rows_has_nothing_to_train_on() -> None:
+    with pytest.raises(ModelError) as caught:
+        grow_trees(None, None, {}, lambda: True)
+    assert str(caught.value) == "A rank has no rows to train on. Train on fewer workers."
