@@ -9,6 +9,7 @@ from gbdist.boosting.loop import BoostResult, History
 from gbdist.errors import ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.clusters import ready_workers, require_room, resolve_client
+from gbdist.estimators.devices import cards_of
 from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
 from gbdist.estimators.initial import InitialModel, initial_model
 from gbdist.estimators.listeners import CallbackListener, callback_listener
@@ -205,14 +206,30 @@ def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
         setups.append(_set_up(request, [surveys[0], *request.in_order(surveys[1:], pooled)]))
 
     addresses = [worker.address for worker in workers]
+    cards = _cards_for_bins(request, client, addresses)
     rules = quantize_params(request.parameters)
-    made = quantize_sets(client, request.sources, addresses, rules, initial=request.initial, check=check)
+    made = quantize_sets(client, request.sources, addresses, rules, initial=request.initial, check=check, cards=cards)
     try:
         evals = request.in_order(made[1:], [pool.data for _, pool in request.eval_pools])
         return _boost(request, client, setups[0], [made[0], *evals])
     finally:
         for data in made:
             data.release()
+
+
+def _cards_for_bins(request: _Request, client: Any, addresses: Sequence[str]) -> dict[str, int]:
+    """GPUs to quantize on, by worker; where one is asked for and no worker has any, that is said before anything is begun.
+
+    Which workers the run will have is not known yet, so that one of them has none is said when it begins.
+    """
+    task_type = str(request.parameters.get("task_type", "CPU"))
+    devices: Any = request.parameters.get("devices")
+    if task_type == "CPU" or request.aggregation is not None:
+        return {}
+    cards = cards_of(client, addresses, "auto", devices)
+    if task_type == "GPU" and not any(cards):
+        cards_of(client, addresses, "GPU", devices)
+    return {address: card.number for address, card in zip(addresses, cards, strict=True) if card is not None}
 
 
 def _train_on_pool(request: _Request, pool: DaskPool) -> TrainResult:

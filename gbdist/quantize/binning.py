@@ -1,6 +1,7 @@
 """From raw values to bins, one partition at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,31 @@ from gbdist.kernels.cpu_binning import bin_tile
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.raw import FeatureTable, RawPart, open_features
 
-_TILE_CELLS = 1 << 17  # 512 KiB of float32, so that a tile stays in the L2 cache between transposition and search
-_MOST_TILE_ROWS = 4096
 _FEWEST_TILE_ROWS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """Who searches the borders of a tile of cells, and how large tiles are: cells, and rows at most."""
+
+    bin_tile: Callable[..., None]
+    cells: int
+    most_rows: int
+
+
+#: 512 KiB of float32, so that a tile stays in the L2 cache between transposition and search.
+ON_CPU = Tiles(bin_tile, 1 << 17, 4096)
+
+
+@contextmanager
+def tiles_on_card(number: int) -> Iterator[Tiles]:
+    """Search on a GPU, for this thread, as long as the context is open: tiles of 64 MiB, which cross to the card and back."""
+    from numba import cuda  # and with it CUDA, which others need not have
+
+    from gbdist.kernels import cuda_binning
+
+    with cuda.gpus[number]:
+        yield Tiles(cuda_binning.bin_tile, 1 << 24, 1 << 24)
 
 
 def bins_dtype(borders: Sequence[FeatureBorders]) -> type[np.uint8] | type[np.uint16]:
@@ -23,7 +46,12 @@ def bins_dtype(borders: Sequence[FeatureBorders]) -> type[np.uint8] | type[np.ui
     return np.uint8 if most <= 255 else np.uint16
 
 
-def bin_part(part: RawPart, borders: Sequence[FeatureBorders], out: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+def bin_part(
+    part: RawPart,
+    borders: Sequence[FeatureBorders],
+    out: NDArray[np.uint8] | NDArray[np.uint16],
+    tiles: Tiles = ON_CPU,
+) -> None:
     """Write the bins of the partition's rows.
 
     The bin is the number of borders below the value in float32; NaN goes to the last bin under "AsTrue", else to bin 0.
@@ -44,24 +72,24 @@ def bin_part(part: RawPart, borders: Sequence[FeatureBorders], out: NDArray[np.u
         )
     search = _Search.of(borders)
     if table.dense is None:
-        _bin_columns(table, search, out)
+        _bin_columns(table, search, tiles, out)
     else:
-        _bin_tiles(table.dense, search, out)
+        _bin_tiles(table.dense, search, tiles, out)
 
 
-def _bin_columns(table: FeatureTable, search: "_Search", out: NDArray[Any]) -> None:
+def _bin_columns(table: FeatureTable, search: "_Search", tiles: Tiles, out: NDArray[Any]) -> None:
     if table.n_rows == 0:  # columns of any type
         return
     for feature in range(len(table.names)):
         one = slice(feature, feature + 1)
         values = table.column(feature)[np.newaxis]
-        bin_tile(values, search.tables[one], search.first_steps[one], search.nan_bins[one], out[one])
+        tiles.bin_tile(values, search.tables[one], search.first_steps[one], search.nan_bins[one], out[one])
 
 
-def _bin_tiles(values: NDArray[Any], search: "_Search", out: NDArray[Any]) -> None:
+def _bin_tiles(values: NDArray[Any], search: "_Search", tiles: Tiles, out: NDArray[Any]) -> None:
     """Bin a matrix in tiles of rows: each is transposed and cast by NumPy, then searched while it is in the cache."""
     n_rows, n_features = values.shape
-    tile_rows = min(_MOST_TILE_ROWS, max(_FEWEST_TILE_ROWS, _TILE_CELLS // max(1, n_features)), max(1, n_rows))
+    tile_rows = min(tiles.most_rows, max(_FEWEST_TILE_ROWS, tiles.cells // max(1, n_features)), max(1, n_rows))
     tile = np.empty((n_features, tile_rows), dtype=np.float32)
     bins = np.empty((n_features, tile_rows), dtype=out.dtype)
     for start in range(0, n_rows, tile_rows):
@@ -72,7 +100,7 @@ def _bin_tiles(values: NDArray[Any], search: "_Search", out: NDArray[Any]) -> No
             tile, bins = tile.reshape(n_features, -1), bins.reshape(n_features, -1)
         with np.errstate(over="ignore"):
             np.copyto(tile, values[start:stop].T, casting="unsafe")
-        bin_tile(tile, search.tables, search.first_steps, search.nan_bins, bins)
+        tiles.bin_tile(tile, search.tables, search.first_steps, search.nan_bins, bins)
         out[:, start:stop] = bins
 
 

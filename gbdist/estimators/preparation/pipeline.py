@@ -1,6 +1,6 @@
 """Quantizing data sets that belong together (training and eval sets) on a cluster, all or none."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -55,10 +55,12 @@ def quantize_sets(
     *,
     initial: InitialModel | None = None,
     check: Check | None = None,
+    cards: Mapping[str, int] | None = None,
 ) -> list[QuantizedSet]:
     """Quantize data sets with the same borders on the same workers; on an error nothing of them stays on the cluster.
 
-    Borders are chosen from the first set by ``rules``, or are those that ``rules`` knows.
+    Borders are chosen from the first set by ``rules``, or are those that ``rules`` knows. ``cards`` are GPUs that may be used, by
+    the address of their worker.
     """
     with FutureScope() as scope:
         room = Room.of(check_workers(client)).shared_by(len({id(source.parts) for source in sources}) or 1)
@@ -80,7 +82,7 @@ def quantize_sets(
         if initial is not None:
             model = scope.hold(client.scatter([initial], broadcast=True, hash=False))[0]
         orders = [_order(data, members, initial) for data in surveyed]
-        return _bins(client, orders, BinsRules(borders, model), members, room, scope)
+        return _bins(client, orders, BinsRules(borders, model, cards or {}), members, room, scope)
 
 
 def _survey(

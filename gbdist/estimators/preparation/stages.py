@@ -6,7 +6,7 @@ client sees one small record a partition, and the borders.
 
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -66,10 +66,14 @@ class BinsOrder:
 
 @dataclass(frozen=True, eq=False)
 class BinsRules:
-    """What all data sets are quantized by: futures of borders and of the model to go on from, if any."""
+    """What all data sets are quantized by: futures of borders and of the model to go on from, if any.
+
+    ``cards`` are GPUs by the address of their worker.
+    """
 
     borders: Future
     initial: Future | None
+    cards: Mapping[str, int]
 
 
 def request_bins(
@@ -164,6 +168,7 @@ def _quantize(client: Client, data: Surveyed, address: str, work: Sequence[_Work
         batches,
         layout=data.format,
         coding=None if data.survey.label is None else data.survey.labels,
+        card=(address, rules.cards[address]) if address in rules.cards else None,
         workers=[address],
         allow_other_workers=True,
         **names("quantize"),

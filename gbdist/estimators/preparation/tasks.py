@@ -1,11 +1,13 @@
 """What workers do before the trainer starts: functions that run as Dask tasks, on a few partitions or one share of features."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from distributed import get_worker
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError
@@ -14,7 +16,7 @@ from gbdist.estimators.parameters.canonical import QuantizeParams
 from gbdist.estimators.preparation.raw_parts import Block, PartFormat, PartNumber, read_part
 from gbdist.estimators.preparation.shard import ArenaSpec, Shard, Shards, arena_of
 from gbdist.estimators.preparation.tables import count_rows, slice_rows
-from gbdist.quantize.binning import bin_part, bins_dtype
+from gbdist.quantize.binning import ON_CPU, Tiles, bin_part, bins_dtype, tiles_on_card
 from gbdist.quantize.borders import FeatureBorders, choose_borders
 from gbdist.quantize.groups import group_ids
 from gbdist.quantize.raw import RawPart
@@ -117,12 +119,18 @@ def quantize(
     pieces: Sequence[PieceTask],
     layout: PartFormat,
     coding: LabelCoding | None,
+    card: tuple[str, int] | None,
 ) -> ShardHandle:
-    """Turn some rows of each of some partitions into bins, in the arena of their rank; stores ``Shards``."""
-    shards = []
-    for block, piece in zip(map(Block, features, label, weight, baseline, group), pieces, strict=True):
-        shards.append(fill_arena(read_part(block, layout, piece.part), borders, initial, piece, coding))
-    return keep(Shards(shards))
+    """Turn some rows of each of some partitions into bins, in the arena of their rank; stores ``Shards``.
+
+    ``card`` is the GPU that searches the borders if the task runs where it was meant to: (address of the worker, number).
+    """
+    at_home = card is not None and get_worker().address == card[0]
+    with tiles_on_card(card[1]) if card is not None and at_home else nullcontext(ON_CPU) as tiles:
+        shards = []
+        for block, piece in zip(map(Block, features, label, weight, baseline, group), pieces, strict=True):
+            shards.append(fill_arena(read_part(block, layout, piece.part), borders, initial, piece, coding, tiles))
+        return keep(Shards(shards))
 
 
 def fill_arena(
@@ -131,13 +139,14 @@ def fill_arena(
     initial: InitialModel | None,
     piece: PieceTask,
     coding: LabelCoding | None,
+    tiles: Tiles = ON_CPU,
 ) -> Shard:
     """Write bins, labels, weights, baseline and groups of a piece into its arena; columns that are not binned go beside it."""
     raw = _rows_of(raw, piece)
     spec = replace(piece.arena, wide=bins_dtype(borders) is np.uint16)
     unbinned = read_columns(raw.unbinned, raw.number)
     shard = Shard(arena_of(spec), piece.column, piece.stop - piece.start, piece.first_row, unbinned)
-    bin_part(raw, borders, shard.bins)
+    bin_part(raw, borders, shard.bins, tiles)
     place = f"of partition {raw.number}"
     if coding is not None:
         shard.label[...] = encode_label(raw.label, coding, f"y {place}")

@@ -3,16 +3,20 @@
 from functools import partial
 from typing import Any
 
+import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+from dask import delayed
 from distributed import Client
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
 from gbdist.boosting.params import Card
-from gbdist.estimators import gang_run, local_run
+from gbdist.errors import ClusterError
+from gbdist.estimators import devices, gang_run, local_run
 from gbdist.estimators.preparation import stages
+from gbdist.kernels import cuda_binning
 from gbdist_cluster.placement import place
 
 pytestmark = [
@@ -50,6 +54,34 @@ def test_gpus_of_workers_give_the_cpus_model(client: Client, table: pd.DataFrame
     on_gpu = make(client=client, task_type="GPU").fit(frame[list("abc")], frame["y"])
     assert on_gpu.model_ == on_cpu.model_
     assert dealt == [(None,) * 3, (Card(0, 3),) * 3]
+
+
+def test_bins_are_made_on_the_gpu_of_their_worker(client: Client, table: pd.DataFrame, monkeypatch: Any) -> None:
+    tiles: list[tuple[int, ...]] = []
+    bin_tile = cuda_binning.bin_tile
+
+    def counted(tile: Any, *rest: Any) -> None:
+        tiles.append(tile.shape)
+        bin_tile(tile, *rest)
+
+    monkeypatch.setattr(cuda_binning, "bin_tile", counted)
+    X = da.from_array(table[list("abc")].to_numpy(), chunks=(60, -1))
+    make(client=client, task_type="auto", iterations=1).fit(X, table["y"].to_numpy())
+    assert tiles == [(3, 60), (3, 60)]
+
+
+def test_no_worker_with_a_gpu_is_said_before_anything_is_computed(
+    client: Client, table: pd.DataFrame, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(devices, "gpus_of_numba", lambda: devices.GpuFacts("h", None, 0, "no driver"))
+    touched = delayed(pytest.fail)("the rows were computed")
+    frame = dd.from_delayed([touched], meta=table[:0])
+    with pytest.raises(ClusterError) as caught:
+        make(client=client, task_type="GPU").fit(frame[list("abc")], frame["y"])
+    assert str(caught.value).endswith(
+        " on h has no GPU that can be used (CUDA_VISIBLE_DEVICES=None: no driver). "
+        'On machines with GPUs: pip install "gbdist[cuda]"; else set task_type="auto" to use CPUs where there are none.'
+    )
 
 
 def test_a_gpu_of_this_process_gives_the_cpus_model(table: pd.DataFrame, monkeypatch: Any) -> None:
