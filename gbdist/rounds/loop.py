@@ -107,9 +107,8 @@ class _Run:
             for name, one, population in zip(set_names(len(data.evals)), rows, populations, strict=True)
         ]
         trainer = Trainer(sets[0].pool, data.train, populations[0].n_rows, spec, collective.rank)
-        if (
-            spec.schedule == "async" and spec.rounds > 1
-        ):  # the trainer's pool has a baseline while the other thread predicts
+        if spec.schedule == "async" and spec.rounds > 1:
+            # The trainer's pool has a baseline while the other thread predicts.
             sets[0].pool = second_view(sets[0].pool)
         self.schedule = make_schedule(trainer, sets, spec, collective, crew, wanted)
         self.model = MergedModel(sets, spec, collective, crew)
