@@ -135,7 +135,10 @@ if SIMULATED:
         return np.int64(np.rint(value))
 
 else:
-    from numba.cuda import libdevice
+    from numba.cuda import dispatcher, libdevice
+
+    # A warning at every launch of fewer than 128 blocks: sums of a few rows, scores of a few features are that small.
+    dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 
     @device_function
     def times(a: Any, b: Any) -> Any:

@@ -116,6 +116,8 @@ def main() -> None:
             count += 1
             for problem in problems_of(code):
                 print(f"{name}: {problem}")
+    if dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS:
+        print("every launch of a few blocks warns")
     print(count)
 
 
