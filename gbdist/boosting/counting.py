@@ -27,15 +27,21 @@ class RowCounter:
         self._width = (1 << bits) * (2 if self._wide else 1)
 
     def begin(
-        self, leaf_of_row: NDArray[np.uint16], level: int, counted: NDArray[np.int64], features: tuple[int, int]
+        self,
+        leaf_of_row: NDArray[np.uint16],
+        level: int,
+        counted: NDArray[np.int64],
+        features: tuple[int, int],
+        place: int,
     ) -> Callable[[], NDArray[np.int64]]:
         """Begin to count the rows of the leaves ``counted`` (slot s is leaf counted[s]) for a range of features.
 
+        The table is valid until the ``place`` is used again, by a later table of this level or of the one after the next.
         What comes back waits for the table, int64 [n_features, dimensions, n_counted, width]; on a CPU it is there at once.
         """
         start, stop = features
         shape = (stop - start, self._dimensions, counted.shape[0] * self._width)
-        histogram = self._crew.scratch.array(f"histogram {level % 2}", shape, np.int64)
+        histogram = self._crew.scratch.array(f"histogram {level % 2} at {place}", shape, np.int64)
         histogram.fill(0)
         bins = self._rows.bins[start:stop]
         if level == 0 and not self._wide and self._most_are_drawn():

@@ -31,13 +31,13 @@ class CardCounter:
         self._picked: tuple[int, list[tuple[Any, Any]]] = (-1, [])
 
     def begin(
-        self, leaf_of_row: Any, level: int, counted: NDArray[np.int64], features: tuple[int, int]
+        self, leaf_of_row: Any, level: int, counted: NDArray[np.int64], features: tuple[int, int], place: int
     ) -> Callable[[], Any]:
         """Begin to count; see ``RowCounter.begin``. The table stays on the card for one rank, else it comes to the host."""
         start, stop = features
         crew, n_features = self._crew, stop - start
         shape = (n_features, self._dimensions, counted.shape[0] * self._width)
-        histogram = crew.scratch.array(f"histogram {level % 2} from {start}", shape, np.int64)
+        histogram = crew.scratch.array(f"histogram {level % 2} at {place}", shape, np.int64)
         kernels.clear_table(histogram)
         whole = level == 0 and not self._wide and self._cells.drawn is None and 8 * self._width <= SHARED_BYTES
         picked = [] if whole else self._pick(leaf_of_row, level, counted)
@@ -49,12 +49,12 @@ class CardCounter:
                 else:
                     self._add(bins, picked[number], block, k, histogram)
         table = histogram.reshape((n_features, self._dimensions, counted.shape[0], self._width))
-        return self._bring(table, level, start) if crew.shares_tables else lambda: table
+        return self._bring(table, f"table {level % 2} at {place}") if crew.shares_tables else lambda: table
 
-    def _bring(self, table: Any, level: int, start: int) -> Callable[[], NDArray[np.int64]]:
+    def _bring(self, table: Any, name: str) -> Callable[[], NDArray[np.int64]]:
         """Copy a table to the host as soon as it is counted; the card goes on meanwhile."""
         crew = self._crew
-        there = crew.pinned(f"table {level % 2} from {start}", table.shape, np.int64)
+        there = crew.pinned(name, table.shape, np.int64)
         counted, arrived = cuda.event(), cuda.event()
         counted.record(crew.work)
         counted.wait(crew.copies)

@@ -92,7 +92,7 @@ class HistogramSource:
             size = max(1, min(self._n_features, TABLE_BUDGET // (2 * self._leaf_bytes << level)))
             every_leaf = np.arange(1 << level, dtype=np.int64)
             for span in self._spans(-(-self._n_features // size)):
-                count = self._counter.begin(leaf_of_row, level, every_leaf, span)
+                count = self._counter.begin(leaf_of_row, level, every_leaf, span, 0)
                 yield self._add_up(count(), span[0], ALL_REDUCE_BYTES)
             return
         counted = np.zeros(1, np.int64)
@@ -101,7 +101,7 @@ class HistogramSource:
             counted = np.arange(half) + np.where(counted_right, half, 0)
         small = self._n_features * self._leaf_bytes * counted.shape[0] <= ALL_REDUCE_BYTES
         spans = self._spans(1 if small else self._overlap)
-        counts = [self._counter.begin(leaf_of_row, level, counted, span) for span in spans]
+        counts = [self._counter.begin(leaf_of_row, level, counted, span, i) for i, span in enumerate(spans)]
         for span, count in zip(spans, counts, strict=True):
             summed = self._add_up(count(), span[0], ALL_REDUCE_BYTES if small else 0)
             if level > 0:

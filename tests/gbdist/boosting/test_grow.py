@@ -1,6 +1,7 @@
 """Trees: splits are those of an exhaustive search, every way to make a level's table gives the same ones."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,18 @@ def test_every_way_to_make_a_table_gives_the_same_trees(
     assert table.boost(params).trees == usual
     for n_ranks in (3, 8):  # of 6 features
         assert [result.trees for result in table.boost_on_ranks(params, n_ranks)] == [usual] * n_ranks
+
+
+@pytest.mark.parametrize("overlap", [2, 4])
+def test_ranks_that_add_up_in_spans_grow_the_same_trees(
+    make_table: MakeTable, monkeypatch: pytest.MonkeyPatch, overlap: int
+) -> None:
+    """A rank on a CPU among ranks on cards: all spans of a level are counted before the first is added up."""
+    table, params = make_table(), params_of()
+    usual = table.boost(params).trees
+    monkeypatch.setattr(histogram, "ALL_REDUCE_BYTES", 0)
+    spans = replace(params, overlap=overlap)
+    assert [result.trees for result in table.boost_on_ranks(spans, 2)] == [usual] * 2
 
 
 def test_wide_cells_grow_the_same_trees_on_any_ranks(make_table: MakeTable, monkeypatch: pytest.MonkeyPatch) -> None:
