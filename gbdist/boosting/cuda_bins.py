@@ -44,7 +44,7 @@ class CardBins:
         most = max(1, min(_BLOCK_BYTES, int(max(room, 0) * _BUFFERS) // 2) // row_bytes)
         self.blocks: list[Block] = []
         if held or not n_rows:
-            self.blocks.append(Block(0, held, cuda.to_device(np.ascontiguousarray(bins[:, :held])), True))
+            self.blocks.append(Block(0, held, crew.load(bins[:, :held]), True))
         for start in range(held, n_rows, most):
             stop = min(start + most, n_rows)
             self.blocks.append(Block(start, stop, bins[:, start:stop], False))
@@ -58,10 +58,8 @@ class CardBins:
         column = self._crew.scratch.array("column", (self.shape[1],), self.dtype)
         for block in self.blocks:
             part = column[block.start : block.stop]
-            if block.on_card:
-                part.copy_to_device(block.bins[feature])
-            else:
-                part.copy_to_device(np.ascontiguousarray(block.bins[feature]))
+            bins = block.bins[feature] if block.on_card else np.ascontiguousarray(block.bins[feature])
+            part.copy_to_device(bins, stream=self._crew.work)
         return column[rows]
 
     def stream(self, features: tuple[int, int]) -> Iterator[tuple[Block, Any]]:
@@ -101,9 +99,9 @@ class _Buffer:
     def send(self, bins: NDArray[Any]) -> Any:
         """Begin to copy bins [n_features, n_rows] to the card."""
         crew = self._crew
+        self.arrived.synchronize()  # the last copy has left the host's buffer
         waiting = crew.pinned(self._name, bins.shape, bins.dtype)
         there = crew.scratch.array(self._name, bins.shape, bins.dtype)
-        self.arrived.synchronize()  # the last copy has left the host's buffer
         np.copyto(waiting, bins)
         self.used.wait(crew.copies)  # the last bins have been counted
         there.copy_to_device(waiting, stream=crew.copies)

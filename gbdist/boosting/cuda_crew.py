@@ -19,7 +19,7 @@ from gbdist.boosting.params import Card
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
 from gbdist.kernels import cuda as kernels
-from gbdist.kernels.cuda_compile import work_on
+from gbdist.kernels.cuda_compile import brought, work_on
 
 #: Bytes that are kept for each row beside its bins: with one raw value, and for each more.
 TRAINED_ROW, TRAINED_MORE = 104, 40
@@ -87,12 +87,14 @@ class CardCrew(Crew):
 
     def load(self, array: NDArray[Any]) -> Any:
         """Bring an array to the card."""
-        return cuda.to_device(np.ascontiguousarray(array))
+        values = np.ascontiguousarray(array)
+        there = cuda.device_array(values.shape, values.dtype)
+        there.copy_to_device(values, stream=self.work)
+        return there
 
     def fetch(self, array: Any) -> NDArray[Any]:
         """Bring an array to the host."""
-        values: NDArray[Any] = array.copy_to_host()
-        return values
+        return brought(array)
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """A new array on the card."""

@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba.cuda import device_array
 from numpy.typing import NDArray
 
-from gbdist.kernels.cuda_compile import SIMULATED, THREADS, blocks_for, card, given, kernel, launch
+from gbdist.kernels.cuda_compile import SIMULATED, THREADS, blocks_for, brought, card, given, kernel, launch, room
 
 _MOST_BLOCKS_A_FEATURE = 2 if SIMULATED else 256
 
@@ -38,14 +37,14 @@ def bin_tile(
     n_features, n_rows = tile.shape
     if not tile.size:
         return
-    bins = device_array((n_features, n_rows), out.dtype)
+    bins = room("bins", (n_features, n_rows), out.dtype)
     launch(
         _bin_tile,
         (blocks_for(n_rows, _MOST_BLOCKS_A_FEATURE), n_features),
-        given(tile, np.float32),
-        given(tables, np.float32),
-        given(first_steps, np.uint32),
-        given(nan_bins, np.uint32),
+        given("tile", tile, np.float32),
+        given("tables", tables, np.float32),
+        given("first steps", first_steps, np.uint32),
+        given("nan bins", nan_bins, np.uint32),
         bins,
     )
-    out[...] = bins.copy_to_host()
+    out[...] = brought(bins)

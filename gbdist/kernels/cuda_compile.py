@@ -7,6 +7,7 @@ CUDA's compiler fuses ``a × b + c`` into one rounding, which numba has no switc
 So a product that is added to something goes through ``times``.
 """
 
+import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,8 +17,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 from numba import config, cuda
-from numba.cuda import to_device
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -63,7 +63,17 @@ card: Any = _SimulatedCard() if SIMULATED else cuda
 #: The simulator runs one kernel at a time in a process.
 _turn = threading.Lock()
 _handing_out = threading.Lock()
-_of_thread = threading.local()
+
+
+class _OfThread(threading.local):
+    """The stream that a thread's kernels and copies run in, one after the other, and memory for what it gives them."""
+
+    def __init__(self) -> None:
+        self.stream: Any = 0
+        self.memory: dict[tuple[str, np.dtype[Any]], Any] = {}
+
+
+_of_thread = _OfThread()
 
 
 def kernel(function: Kernel) -> Kernel:
@@ -80,13 +90,13 @@ def device_function(function: Kernel) -> Kernel:
 
 
 def work_on(stream: Any) -> None:
-    """Let this thread's kernels run in a stream; 0 is CUDA's default one, which waits for all others and they for it."""
-    _of_thread.stream = stream
+    """Let this thread's kernels and copies run in a stream; 0 is CUDA's default one. What ``room`` held is given back."""
+    _of_thread.stream, _of_thread.memory = stream, {}
 
 
 def launch(kernel: Any, blocks: int | tuple[int, int], *arguments: Any, shared: int = 0) -> None:
     """Start a kernel on so many blocks, with ``shared`` bytes of dynamic shared memory; does not wait for it."""
-    stream = getattr(_of_thread, "stream", 0)
+    stream = _of_thread.stream
     if not SIMULATED:
         kernel[blocks, THREADS, stream, shared](*arguments)
         return
@@ -104,17 +114,41 @@ def weights_or(weight: Any, label: Any) -> tuple[Any, bool]:
     return (weight, True) if weight.shape[0] else (label, False)
 
 
-def given(values: Any, dtype: Any) -> Any:
-    """A small host array or tuple on the device."""
-    return to_device(np.ascontiguousarray(values, dtype=dtype))
+def room(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+    """A small device array with whatever values it has, which is this thread's until it asks for that name again.
+
+    Kernels that still use what it held come earlier in the stream. An array of its own would be allocated, which takes longer
+    than the kernel, and freed, which waits for the whole card.
+    """
+    key, size = (name, np.dtype(dtype)), math.prod(shape)
+    memory = _of_thread.memory.get(key)
+    if memory is None or memory.shape[0] < size:
+        memory = _of_thread.memory[key] = cuda.device_array(max(size, 1), dtype)
+    return memory[:size].reshape(shape)
+
+
+def given(name: str, values: Any, dtype: DTypeLike) -> Any:
+    """A small host array or tuple on the device, in the ``room`` of that name."""
+    array = np.ascontiguousarray(values, dtype=dtype)
+    there = room(name, array.shape, array.dtype)
+    there.copy_to_device(array, stream=_of_thread.stream)
+    return there
+
+
+def brought(there: Any) -> NDArray[Any]:
+    """A copy in the host's memory of what this thread's kernels leave in a device array."""
+    values: NDArray[Any] = there.copy_to_host(stream=_of_thread.stream)
+    if _of_thread.stream:
+        _of_thread.stream.synchronize()
+    return values
 
 
 @contextmanager
 def on_device(sums: NDArray[Any]) -> Iterator[Any]:
-    """A copy on the device of a small host array, which is brought back at the end."""
-    there = to_device(np.ascontiguousarray(sums))
+    """A copy on the device of a small host array, which is brought back at the end; one at a time."""
+    there = given("sums", sums, sums.dtype)
     yield there
-    sums[...] = there.copy_to_host()
+    sums[...] = brought(there)
 
 
 @device_function

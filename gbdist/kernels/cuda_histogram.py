@@ -18,6 +18,7 @@ from gbdist.kernels.cuda_compile import (
     THREADS,
     add_over_block,
     blocks_for,
+    brought,
     card,
     device_function,
     given,
@@ -153,11 +154,11 @@ def pick_rows(leaf_of_row: Any, slot_of_leaf: NDArray[np.int32], drawn: Any, fir
         return 0
     blocks = -(-n_rows // (THREADS * _PICKS))
     some, sampled = (drawn, True) if drawn.shape[0] else (leaf_of_row, False)
-    slot_there = given(slot_of_leaf, np.int32)
-    counts = given(np.zeros(blocks), np.int64)
+    slot_there = given("slots", slot_of_leaf, np.int32)
+    counts = given("counts", np.zeros(blocks), np.int64)
     launch(_count_picks, blocks, leaf_of_row, slot_there, some, sampled, counts)
-    ends = np.cumsum(counts.copy_to_host())
-    starts = given(np.concatenate([np.zeros(1, np.int64), ends[:-1]]), np.int64)
+    ends = np.cumsum(brought(counts))
+    starts = given("starts", np.concatenate([np.zeros(1, np.int64), ends[:-1]]), np.int64)
     launch(_write_picks, blocks, leaf_of_row, slot_there, some, sampled, first, starts, rows, slots)
     return int(ends[-1])
 
@@ -343,4 +344,5 @@ def _split_parents(parents: Any, counted: Any, counted_right: Any, children: Any
 
 def split_parents(parents: Any, counted: Any, counted_right: NDArray[np.uint8], children: Any) -> None:
     """See ``cpu_histogram.split_parents``."""
-    launch(_split_parents, blocks_for(parents.size), parents, counted, given(counted_right, np.uint8), children)
+    right = given("counted right", counted_right, np.uint8)
+    launch(_split_parents, blocks_for(parents.size), parents, counted, right, children)

@@ -97,7 +97,7 @@ def _softmax_derivatives(label: Any, weight: Any, weighted: Any, predictions: An
 
 def softmax_derivatives(label: Any, weight: Any, predictions: Any, out: Any) -> None:
     """See ``reference_losses.softmax_derivatives``."""
-    unmoved = given(np.zeros((1, predictions.shape[0])), np.float64)
+    unmoved = given("unmoved", np.zeros((1, predictions.shape[0])), np.float64)
     some = weights_or(weight, label)
     launch(_softmax_derivatives, blocks_for(label.shape[0]), label, *some, predictions, unmoved, out)
 
@@ -163,7 +163,7 @@ def add_residual_leaf_sums(
     sums: NDArray[np.int64],
 ) -> None:
     """See ``reference_losses.add_residual_leaf_sums``."""
-    rows = (label, *weights_or(weight, label), prediction, leaf_of_row, given(shift, np.float64))
+    rows = (label, *weights_or(weight, label), prediction, leaf_of_row, given("shift", shift, np.float64))
     _launch_sums(_add_residual_leaf_sums, rows, (_four(scales),), sums)
 
 
@@ -205,7 +205,7 @@ def add_logistic_leaf_sums(
     sums: NDArray[np.int64],
 ) -> None:
     """See ``reference_losses.add_logistic_leaf_sums``."""
-    rows = (label, *weights_or(weight, label), prediction, leaf_of_row, given(shift, np.float64))
+    rows = (label, *weights_or(weight, label), prediction, leaf_of_row, given("shift", shift, np.float64))
     _launch_sums(_add_logistic_leaf_sums, rows, (positive, _four(scales)), sums)
 
 
@@ -250,7 +250,7 @@ def add_softmax_leaf_sums(
     sums: NDArray[np.int64],
 ) -> None:
     """See ``reference_losses.add_softmax_leaf_sums``."""
-    rows = (label, *weights_or(weight, label), predictions, leaf_of_row, given(shift, np.float64))
+    rows = (label, *weights_or(weight, label), predictions, leaf_of_row, given("shift", shift, np.float64))
     _launch_sums(_add_softmax_leaf_sums, rows, (_four(scales),), sums)
 
 

@@ -128,7 +128,7 @@ def add_softmax_sums(
     label: Any, weight: Any, predictions: Any, scales: NDArray[np.float64], sums: NDArray[np.int64]
 ) -> None:
     """See ``reference_metrics.add_softmax_sums``."""
-    unmoved = given(np.zeros((1, predictions.shape[0])), np.float64)
+    unmoved = given("unmoved", np.zeros((1, predictions.shape[0])), np.float64)
     some = weights_or(weight, label)
     with on_device(sums) as there:
         launch(_add_softmax_sums, blocks_for(label.shape[0]), label, *some, predictions, unmoved, _two(scales), there)

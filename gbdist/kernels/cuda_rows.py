@@ -228,7 +228,7 @@ def _add_leaf_values(leaf_of_row: Any, values: Any, predictions: Any) -> None:
 
 def add_leaf_values(leaf_of_row: Any, values: NDArray[np.float64], predictions: Any) -> None:
     """See ``cpu_rows.add_leaf_values``."""
-    there = given(values, np.float64)
+    there = given("values of leaves", values, np.float64)
     launch(_add_leaf_values, blocks_for(predictions.shape[0]), leaf_of_row, there, predictions)
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.cuda import device_array
 from numpy.typing import NDArray
 
-from gbdist.kernels.cuda_compile import THREADS, card, device_function, given, kernel, launch, on_device, times
+from gbdist.kernels.cuda_compile import THREADS, brought, card, device_function, given, kernel, launch, room, times
 from gbdist.kernels.cuda_elementary import normal_quantile, unit_draw
 
 _LOW = np.int64(0xFFFFFFFF)
@@ -79,12 +78,12 @@ def _best_of_block(value: Any, border: Any) -> Any:
 
 @kernel
 def _best_borders(
-    table: Any, n_bins: Any, features: Any, units: Any, options: Any, sigma: Any, keys: Any, room: Any, best: Any
+    table: Any, n_bins: Any, features: Any, units: Any, options: Any, sigma: Any, keys: Any, memory: Any, best: Any
 ) -> None:
     f = card.blockIdx.x
     l2, cosine, wide = options
-    sums, scores = room
-    borders, noisy, plain = best
+    sums, scores = memory
+    borders, noisy, plain = best[0], best[1], best[2]
     me = card.threadIdx.x
     n_borders = n_bins[f] - 1
     if n_borders < 1:
@@ -145,9 +144,13 @@ def best_borders(
     """See ``cpu_split.best_borders``; noise is drawn for all borders, also of features that lose whatever it is."""
     n_features = table.shape[0]
     width = int(n_bins.max(initial=2))
-    room = (device_array((n_features, 2, width), np.int64), device_array((n_features, 2, width), np.float64))
-    borders, noisy, plain = best
-    told = (given(n_bins, np.int64), given(features, np.int64), given(units, np.float64))
+    memory = (
+        room("sums of bins", (n_features, 2, width), np.int64),
+        room("scores", (n_features, 2, width), np.float64),
+    )
+    told = (given("bins", n_bins, np.int64), given("features", features, np.int64), given("units", units, np.float64))
     rules = (float(options[0]), bool(options[1]), bool(options[2]))
-    with on_device(borders) as b, on_device(noisy) as n, on_device(plain) as p:
-        launch(_best_borders, n_features, table, *told, rules, float(sigma), keys, room, (b, n, p))
+    found = given("best", best, np.float64)  # all three in one copy each way; a border's number is exact
+    launch(_best_borders, n_features, table, *told, rules, float(sigma), keys, memory, found)
+    for one, values in zip(best, brought(found), strict=True):
+        one[...] = values

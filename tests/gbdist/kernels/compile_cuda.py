@@ -84,8 +84,7 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "split": {
         "_best_borders": (
-            I4, I1, I1, F1, types.Tuple((f8, boolean, boolean)), f8, pair(u8), types.Tuple((I3, F3)),
-            types.Tuple((I1, F1, F1)),
+            I4, I1, I1, F1, types.Tuple((f8, boolean, boolean)), f8, pair(u8), types.Tuple((I3, F3)), F2,
         ),
     },
     "binning": {"_bin_tile": (f4[:, ::1], f4[:, ::1], u4[::1], u4[::1], u1[:, ::1])},
