@@ -12,8 +12,8 @@ _MOST_BLOCKS_A_FEATURE = 2 if SIMULATED else 256
 
 @kernel
 def _bin_tile(tile: Any, tables: Any, first_steps: Any, nan_bins: Any, out: Any) -> None:
-    feature = card.blockIdx.y
-    for i in range(card.blockIdx.x * THREADS + card.threadIdx.x, tile.shape[1], THREADS * card.gridDim.x):
+    feature = card.blockIdx.x
+    for i in range(card.blockIdx.y * THREADS + card.threadIdx.x, tile.shape[1], THREADS * card.gridDim.y):
         value = tile[feature, i]
         position = np.int64(nan_bins[feature])
         if value == value:
@@ -40,7 +40,7 @@ def bin_tile(
     bins = room("bins", (n_features, n_rows), out.dtype)
     launch(
         _bin_tile,
-        (blocks_for(n_rows, _MOST_BLOCKS_A_FEATURE), n_features),
+        (n_features, blocks_for(n_rows, _MOST_BLOCKS_A_FEATURE)),
         given("tile", tile, np.float32),
         given("tables", tables, np.float32),
         given("first steps", first_steps, np.uint32),

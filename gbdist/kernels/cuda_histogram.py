@@ -34,8 +34,10 @@ _LOW = np.int64(0xFFFFFFFF)
 _TO_UNIT32 = 2.0**-32
 #: Features that a block counts together, if their tables fit.
 _FEATURES = 4
-#: Rows that a block counts at least: adding its tables up costs as much as many rows.
-_ROWS_A_BLOCK = 64 if SIMULATED else 32_768
+#: Rows that a block counts: adding its tables up costs as much as many rows. Fewer, where there would be too few blocks.
+_ROWS_A_BLOCK, _FEWEST_ROWS_A_BLOCK = (64, 64) if SIMULATED else (32_768, 8_192)
+#: Blocks that keep the largest cards busy: eight of 256 threads for each of 132 multiprocessors.
+_FILLING_BLOCKS = 1056
 #: Rows that a thread looks at when rows are picked.
 _PICKS = 8
 
@@ -185,13 +187,13 @@ def gather_cells(cells: Any, rows: Any, out: Any) -> None:
 @kernel
 def _add_all_rows(bins: Any, features: Any, together: Any, cells: Any, dimension: Any, histogram: Any) -> None:
     mine = card.shared.array(0, numba.uint32)
-    first = features[0] + card.blockIdx.y * together
+    first = features[0] + card.blockIdx.x * together
     count = min(together, features[1] - first)
     width = histogram.shape[2]
     for place in range(card.threadIdx.x, 2 * together * width, THREADS):
         mine[place] = 0
     card.syncthreads()
-    for i in range(card.blockIdx.x * THREADS + card.threadIdx.x, cells.shape[0], THREADS * card.gridDim.x):
+    for i in range(card.blockIdx.y * THREADS + card.threadIdx.x, cells.shape[0], THREADS * card.gridDim.y):
         cell = cells[i]
         low, high = np.uint32(cell & _LOW), np.uint32((cell >> 32) & _LOW)
         for j in range(count):
@@ -207,13 +209,13 @@ def _add_picked_rows(
     bins: Any, features: Any, together: Any, rows: Any, slots: Any, cells: Any, layout: Any, histogram: Any
 ) -> None:
     mine = card.shared.array(0, numba.uint32)
-    first = features[0] + card.blockIdx.y * together
+    first = features[0] + card.blockIdx.x * together
     count = min(together, features[1] - first)
     width = histogram.shape[2]
     for place in range(card.threadIdx.x, 2 * together * width, THREADS):
         mine[place] = 0
     card.syncthreads()
-    for i in range(card.blockIdx.x * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.x):
+    for i in range(card.blockIdx.y * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.y):
         row = np.int64(rows[i])
         base = np.int64(slots[i]) << layout[1]
         cell = cells[i]
@@ -242,8 +244,8 @@ def _add_picked_rows_to_card(
     bins: Any, features: Any, rows: Any, slots: Any, cells: Any, layout: Any, histogram: Any
 ) -> None:
     """For tables that no block could hold: many cells, so that threads seldom meet."""
-    feature = features[0] + card.blockIdx.y
-    for i in range(card.blockIdx.x * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.x):
+    feature = features[0] + card.blockIdx.x
+    for i in range(card.blockIdx.y * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.y):
         place = (np.int64(slots[i]) << layout[1]) + np.int64(bins[feature, np.int64(rows[i])])
         card.atomic.add(histogram, (feature, layout[0], place), cells[i])
 
@@ -252,8 +254,8 @@ def _add_picked_rows_to_card(
 def _add_picked_rows_wide(
     bins: Any, features: Any, rows: Any, slots: Any, cells: Any, layout: Any, histogram: Any
 ) -> None:
-    feature = features[0] + card.blockIdx.y
-    for i in range(card.blockIdx.x * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.x):
+    feature = features[0] + card.blockIdx.x
+    for i in range(card.blockIdx.y * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.y):
         place = 2 * ((np.int64(slots[i]) << layout[1]) + np.int64(bins[feature, np.int64(rows[i])]))
         card.atomic.add(histogram, (feature, layout[0], place), cells[i, 0])
         card.atomic.add(histogram, (feature, layout[0], place + 1), cells[i, 1])
@@ -311,8 +313,14 @@ def _features_together(width: int) -> int:
 
 
 def _grid(n_rows: int, features: tuple[int, int], together: int) -> tuple[int, int]:
+    """Groups of features, and blocks that share the rows of each.
+
+    Blocks start in the order of x: those of one piece of the rows run together, so that its cells are read from the card's memory
+    once and not once a group. And y must stay below 65536.
+    """
     groups = -(-(features[1] - features[0]) // together)
-    return blocks_for(-(-n_rows * THREADS // _ROWS_A_BLOCK), 1024), groups
+    wanted = max(-(-n_rows // _ROWS_A_BLOCK), min(-(-_FILLING_BLOCKS // groups), -(-n_rows // _FEWEST_ROWS_A_BLOCK)))
+    return groups, max(1, min(wanted, 1024))
 
 
 @kernel
