@@ -4,8 +4,10 @@ A card holds what the trainer keeps for each row (labels, predictions, derivativ
 many of the bins as there is room for; the other bins wait in the host's memory and pass through once a level (``cuda_counting``).
 """
 
+import contextlib
 import math
 from dataclasses import replace
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from gbdist.boosting.params import Card
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
 from gbdist.kernels import cuda as kernels
-from gbdist.kernels.cuda_compile import brought, work_on
+from gbdist.kernels.cuda_compile import SIMULATED, brought, work_on
 
 #: Bytes that are kept for each row beside its bins: with one raw value, and for each more.
 TRAINED_ROW, TRAINED_MORE = 104, 40
@@ -112,14 +114,33 @@ class CardCrew(Crew):
         """All rows in one slice: the card's threads cut them."""
         return [slice(0, n_rows)]
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the card's memory back; raises DataError where there was too little of it."""
         work_on(0)
-        self._host.__exit__(*exc)
-        super().__exit__(*exc)
+        self.scratch, self._pinned = CardScratch(), {}
+        self._host.__exit__(kind, error, trace)
+        super().__exit__(kind, error, trace)
+        if error is not None and "OUT_OF_MEMORY" in str(error):
+            expected = "room for a level's tables beside the rows"
+            fix = "Lower depth or border_count, use more workers with GPUs, or task_type='CPU'."
+            raise DataError("the GPU's memory", "none left", expected, fix) from error
+        if error is None:
+            _free_what_waits()
+
+
+def _free_what_waits() -> None:
+    """Free what numba has put off freeing, up to a fifth of the card: others need it, and it would not count as free."""
+    if SIMULATED:
+        return
+    with contextlib.suppress(IndexError):  # another rank of this process was quicker
+        cuda.current_context().memory_manager.deallocations.clear()
 
 
 def free_bytes(card: Card) -> int:
     """A rank's share of the card's memory, as far as it is free."""
+    _free_what_waits()
     free, total = cuda.current_context().get_memory_info()
     if not math.isfinite(total):  # the simulator's
         return 1 << 34

@@ -76,14 +76,18 @@ def boost(
     listeners : heard on this rank; a True answer to ``TreeGrown`` ends the run on all ranks.
     """
     with crew_for(params, train, collective) as crew:
-        run = _Run(train, evals, n_bins, params, collective, crew)
-        run.tell(listeners, run.started())
-        while run.stopped is None:
-            run.add_tree()
-            wants_stop = run.tell(listeners, run.grown())
-            run.decide(wants_stop)
-        run.tell(listeners, RunFinished(len(run.trees), run.stopped))
-        return run.result()
+        return _add_trees(_Run(train, evals, n_bins, params, collective, crew), listeners)
+
+
+def _add_trees(run: "_Run", listeners: Sequence[Listener]) -> BoostResult:
+    """The loop itself. The run's arrays are let go at its end, before the crew gives back the memory they lay in."""
+    run.tell(listeners, run.started())
+    while run.stopped is None:
+        run.add_tree()
+        wants_stop = run.tell(listeners, run.grown())
+        run.decide(wants_stop)
+    run.tell(listeners, RunFinished(len(run.trees), run.stopped))
+    return run.result()
 
 
 class _Run:

@@ -8,7 +8,7 @@ import pytest
 from gbdist.boosting import fixed_point, histogram
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.cuda_bins import CardBins
-from gbdist.boosting.cuda_crew import TRAINED_ROW, CardCrew
+from gbdist.boosting.cuda_crew import TRAINED_ROW, CardCrew, CardScratch
 from gbdist.boosting.loop import BoostResult, boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Card
 from gbdist.errors import DataError
@@ -85,6 +85,19 @@ def test_rows_that_do_not_fit_are_refused(small) -> None:
     assert str(refusal.value) == (
         "the GPU's memory: found 101 rows on one rank, expected at most 10, with 104 bytes a row beside the bins. "
         "Use more workers with GPUs, or task_type='CPU'."
+    )
+
+
+def test_a_card_that_runs_out_of_memory_says_so(small, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(CardScratch, "array", full)
+    with pytest.raises(DataError) as refusal:
+        small("RMSE").boost(params_of("RMSE", card=CARD))
+    assert str(refusal.value) == (
+        "the GPU's memory: found none left, expected room for a level's tables beside the rows. "
+        "Lower depth or border_count, use more workers with GPUs, or task_type='CPU'."
     )
 
 
