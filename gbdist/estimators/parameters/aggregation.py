@@ -64,11 +64,7 @@ class Aggregation:
 
 def aggregation_of(given: Mapping[str, object]) -> Aggregation | None:
     """Check the parameters; None for exact training on histograms."""
-    checked: dict[str, Any] = {
-        name: check_value(name, value, AGGREGATION[name], classifier=False)
-        for name, value in given.items()
-        if value is not None
-    }
+    checked: dict[str, Any] = {name: _checked(name, value) for name, value in given.items() if value is not None}
     if checked.pop("aggregate", "histograms") == "histograms":
         if checked:
             name = next(iter(checked))
@@ -81,3 +77,11 @@ def aggregation_of(given: Mapping[str, object]) -> Aggregation | None:
             expected = f"it to be left out with schedule={aggregation.schedule!r}"
             raise ParameterError(name, checked[name], expected, f'Set schedule="{schedule}", or leave it out.')
     return aggregation
+
+
+def _checked(name: str, value: object) -> object:
+    try:
+        return check_value(name, value, AGGREGATION[name], classifier=False)
+    except ParameterError as error:
+        # These have no default of CatBoost's to go back to.
+        raise ParameterError(name, value, error.args[2], "Leave it out, or see docs/choosing.md.") from None

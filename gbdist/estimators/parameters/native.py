@@ -1,15 +1,17 @@
 """Parameters of rounds of native CatBoost, checked as far as they can be before any data are seen."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import catboost
+from catboost import CatBoostError
 from catboost.core import is_classification_objective, is_ranking_metric, is_regression_objective
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.canonical import refuse_together, under_one_name
-from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults
+from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, without_source_line
 from gbdist.estimators.parameters.table import TABLE, Rule, Used
 from gbdist.estimators.parameters.value_checks import check_value, plain_value
 from gbdist.quantize.unbinned import KINDS
@@ -76,6 +78,21 @@ _COLUMNS: Final[dict[str, Rule]] = {parameter: Used("columns") for parameter in 
 _NOT_PASSED: Final = (_OURS | _REFUSED | _COLUMNS.keys() | {"name", "loss_function"}) - {"learning_rate"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The losses of one estimator: what they are for, and whether a name is one (CatBoostError if it is no loss)."""
+
+    noun: str
+    estimator: str
+    trains: Callable[[str], bool]
+
+
+_CLASSES = _Kind("classes", "DaskCatBoostClassifier", is_classification_objective)
+_NUMBERS = _Kind("one number a row", "DaskCatBoostRegressor", is_regression_objective)
+_RANKING = _Kind("ranking", "DaskCatBoostRanker", is_ranking_metric)
+_KINDS: Final = (_CLASSES, _NUMBERS, _RANKING)
+
+
 def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: bool = False) -> dict[str, object]:
     """As ``canonical`` for ``aggregate="models"``: whatever CatBoost takes is taken, and CatBoost is asked whether it does.
 
@@ -92,27 +109,27 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: b
             checked[key] = check_value(user.name, user.value, rule, classifier=classifier)
     refuse_together(checked, written)
     if "loss_function" in checked:
-        _check_loss(written["loss_function"], str(checked["loss_function"]), classifier, ranker)
+        kind = _RANKING if ranker else _CLASSES if classifier else _NUMBERS
+        _check_loss(written["loss_function"], str(checked["loss_function"]), kind)
     elif ranker:
         checked["loss_function"] = RANKER_LOSS
     loss = {"loss_function": "Logloss" if classifier else "RMSE"}
-    catboost_defaults({**loss, **asked_of_catboost(checked)}, ANY_DATA, written)
+    catboost_defaults({**loss, **asked_of_catboost(checked), **_metrics_of(checked)}, ANY_DATA, written)
     return checked
 
 
-def _check_loss(written: Written, loss: str, classifier: bool, ranker: bool) -> None:
-    """Refuse a loss of another estimator, as CatBoost's own estimators do."""
-    if ranker:
-        if not is_ranking_metric(loss):
-            fix = "Use another estimator, or another loss."
-            raise ParameterError(written.name, written.value, "a loss of CatBoost's for ranking", fix)
-    elif classifier:
-        if not is_classification_objective(loss):
-            fix = "Use DaskCatBoostRegressor, or another loss."
-            raise ParameterError(written.name, written.value, "a loss of CatBoost's for classes", fix)
-    elif not is_regression_objective(loss):
-        fix = "Use DaskCatBoostClassifier for classes, or another loss."
-        raise ParameterError(written.name, written.value, "a loss of CatBoost's for one number a row", fix)
+def _check_loss(written: Written, loss: str, kind: _Kind) -> None:
+    """Refuse a loss of another estimator, as CatBoost's own estimators do, and one that CatBoost does not know."""
+    expected = f"a loss of CatBoost's for {kind.noun}"
+    try:
+        if kind.trains(loss):
+            return
+        others = [other.estimator for other in _KINDS if other.trains(loss)]
+    except CatBoostError as refusal:
+        fix = f'CatBoost says: "{without_source_line(str(refusal))}". Objects as losses are not trained yet.'
+        raise ParameterError(written.name, written.value, expected, fix) from None
+    fix = f"Use {others[0]}, or another loss." if others else "Choose another loss."
+    raise ParameterError(written.name, written.value, expected, fix)
 
 
 def _catboost_names() -> set[str]:
@@ -139,6 +156,12 @@ def asked_of_catboost(checked: Mapping[str, object]) -> dict[str, object]:
         for name, value in asked.items()
         if name not in _ABOUT_COLUMNS
     }
+
+
+def _metrics_of(checked: Mapping[str, object]) -> dict[str, object]:
+    """Metrics that are computed for all ranks together, as CatBoost reads their names."""
+    found = {name: checked[name] for name in ("eval_metric", "custom_metric") if name in checked}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def passed_on(checked: Mapping[str, object]) -> dict[str, object]:

@@ -189,9 +189,9 @@ TABLE: Final[dict[str, Rule]] = {
     "best_model_min_trees": Used("int", low=0),
     "eval_fraction": OnlyAt((0,), "no rows are set apart", "Give it to fit: fit(X, y, eval_fraction=...)."),
     # categorical, text and embedding features
-    "cat_features": OnlyAt(((),), "there are none", _NO_CATEGORIES),
-    "text_features": OnlyAt(((),), "there are none", _NO_TEXT),
-    "embedding_features": OnlyAt(((),), "there are none", _NO_TEXT),
+    "cat_features": OnlyAt(((),), "histograms take numbers alone", _NO_CATEGORIES),
+    "text_features": OnlyAt(((),), "histograms take numbers alone", _NO_TEXT),
+    "embedding_features": OnlyAt(((),), "histograms take numbers alone", _NO_TEXT),
     "tokenizers": OnlyAt(((),), "there are none", _NO_TEXT),
     "dictionaries": OnlyAt(((),), "there are none", _NO_TEXT),
     "feature_calcers": OnlyAt(((),), "there are none", _NO_TEXT),

@@ -128,7 +128,7 @@ def _loss(name: str, value: object, losses: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in losses:
         return value
     known = " or ".join(map(repr, losses))
-    other = "Other losses, losses with parameters and objects as losses are not trained yet."
+    other = 'Set aggregate="models" for CatBoost\'s other losses. Objects as losses are not trained yet.'
     raise ParameterError(name, value, known, other)
 
 

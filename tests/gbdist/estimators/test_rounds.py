@@ -181,7 +181,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"aggregate": "models", "schedule": "ring"},
-        "schedule='ring' cannot be used: expected one of 'sync', 'groups', 'async'. Leave it out for CatBoost's default.",
+        "schedule='ring' cannot be used: expected one of 'sync', 'groups', 'async'. Leave it out, or see docs/choosing.md.",
     ),
     (
         {"aggregate": "models", "group_size": 2},
@@ -200,15 +200,15 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"aggregate": "models", "schedule": "groups", "group_size": 0},
-        "group_size=0 cannot be used: expected an integer of at least 1. Leave it out for CatBoost's default.",
+        "group_size=0 cannot be used: expected an integer of at least 1. Leave it out, or see docs/choosing.md.",
     ),
     (
         {"aggregate": "models", "schedule": "async", "max_staleness": -1},
-        "max_staleness=-1 cannot be used: expected an integer of at least 0. Leave it out for CatBoost's default.",
+        "max_staleness=-1 cannot be used: expected an integer of at least 0. Leave it out, or see docs/choosing.md.",
     ),
     (
         {"aggregate": "trees"},
-        "aggregate='trees' cannot be used: expected one of 'histograms', 'models'. Leave it out for CatBoost's default.",
+        "aggregate='trees' cannot be used: expected one of 'histograms', 'models'. Leave it out, or see docs/choosing.md.",
     ),
     (
         {"aggregate": "models", "devices": "gpu0"},
@@ -220,8 +220,27 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "Use DaskCatBoostRegressor, or another loss.",
     ),
     (
+        {"aggregate": "models", "objective": "YetiRank"},
+        "objective='YetiRank' cannot be used: expected a loss of CatBoost's for classes. "
+        "Use DaskCatBoostRanker, or another loss.",
+    ),
+    (
+        {"aggregate": "models", "loss_function": "F1"},
+        "loss_function='F1' cannot be used: expected a loss of CatBoost's for classes. Choose another loss.",
+    ),
+    (
+        {"aggregate": "models", "loss_function": "Loglos"},
+        "loss_function='Loglos' cannot be used: expected a loss of CatBoost's for classes. "
+        'CatBoost says: "Loglos loss is not supported". Objects as losses are not trained yet.',
+    ),
+    (
         {"aggregate": "models", "dept": 3},
         "dept=3 cannot be used: expected a parameter of CatBoost. Did you mean depth?",
+    ),
+    (
+        {"aggregate": "models", "eval_metric": "Acuracy"},
+        "eval_metric='Acuracy' cannot be used: expected a value that CatBoost takes together with the other parameters. "
+        "CatBoost says: \"Key 'Acuracy' not found in enum ELossFunction\". Did you mean Accuracy?",
     ),
     (
         {"aggregate": "models", "eval_metric": "Kappa"},

@@ -203,7 +203,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"cat_features": ["color"], "aggregate": None, "merge": None},
-        "cat_features=['color'] cannot be used: expected nothing in it (there are none). "
+        "cat_features=['color'] cannot be used: expected nothing in it (histograms take numbers alone). "
         'Set aggregate="models", which takes categorical columns; or encode them, or drop the column.',
     ),
 ]

@@ -22,7 +22,7 @@ NO_TEXT = (
 )
 NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
 NO_PENALTY = "Features are not weighed or penalised here; leave it out, or drop the features that should not be used."
-OTHER_LOSS = "Other losses, losses with parameters and objects as losses are not trained yet."
+OTHER_LOSS = 'Set aggregate="models" for CatBoost\'s other losses. Objects as losses are not trained yet.'
 WEIGHTS = (
     "expected weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}. "
     "For weights from the data use auto_class_weights='Balanced'."
@@ -171,10 +171,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"classes_count": 3}, "expected it to be left out. Classes are counted in the data."),
     ({"target_border": 0.5}, "expected it to be left out. Turn y into two classes yourself, for example y > border."),
     ({"eval_fraction": 0.2}, "expected 0 (no rows are set apart). Give it to fit: fit(X, y, eval_fraction=...)."),
-    ({"cat_features": ["color"]}, f"expected nothing in it (there are none). {NO_CATEGORIES}"),
+    ({"cat_features": ["color"]}, f"expected nothing in it (histograms take numbers alone). {NO_CATEGORIES}"),
     ({"per_feature_ctr": ["0:Counter"]}, f"expected nothing in it (there are none). {NO_CATEGORIES}"),
-    ({"text_features": [0]}, f"expected nothing in it (there are none). {NO_TEXT}"),
-    ({"embedding_features": [0]}, f"expected nothing in it (there are none). {NO_TEXT}"),
+    ({"text_features": [0]}, f"expected nothing in it (histograms take numbers alone). {NO_TEXT}"),
+    ({"embedding_features": [0]}, f"expected nothing in it (histograms take numbers alone). {NO_TEXT}"),
     ({"tokenizers": [{}]}, f"expected nothing in it (there are none). {NO_TEXT}"),
     ({"dictionaries": [{}]}, f"expected nothing in it (there are none). {NO_TEXT}"),
     ({"feature_calcers": ["BoW"]}, f"expected nothing in it (there are none). {NO_TEXT}"),
