@@ -103,6 +103,8 @@ def _eval_sets(given: Any) -> list[Any]:
             found = f"the key {unknown[0]!r}" if unknown else "no key 'X'"
             raise DataError(name, found, f"keys among {', '.join(map(repr, _EVAL_KEYS))}", fix)
         _require_groups(name, one["X"], one.get("group_id"))
+        if one.get("y") is None:
+            raise DataError(f"{name}, y", "None", "one value a row, or the name of a column of X", fix)
         sets.append(Given(**one))
     return sets
 

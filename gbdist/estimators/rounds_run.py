@@ -8,7 +8,6 @@ from distributed import Client
 from gbdist.boosting.collective import Collective, SingleRank
 from gbdist.boosting.events import Event, Listener
 from gbdist.boosting.rows import Rows
-from gbdist.boosting.scores import set_names
 from gbdist.errors import GbdistError
 from gbdist.estimators.devices import devices_here, devices_of
 from gbdist.estimators.gang_run import gang_of, layouts_of, listeners_of
@@ -16,6 +15,7 @@ from gbdist.estimators.local_run import threads_for
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, rows_of_rank
 from gbdist.estimators.setup import Setup
+from gbdist.estimators.sources import eval_name
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.rounds.groups import require_whole_groups
 from gbdist.rounds.loop import RankData, RoundsResult, run_rounds
@@ -99,5 +99,6 @@ def _resolved(setup: Setup) -> ResolvedRounds:
 
 
 def _require_whole_groups(sets: Sequence[Rows], numbered: Sequence[bool], collective: Collective) -> None:
-    for rows, name, ids_are_numbers in zip(sets, ["", *set_names(len(sets) - 1)[1:]], numbered, strict=True):
+    names = ["", *(eval_name(number, len(sets) - 1) for number in range(len(sets) - 1))]
+    for rows, name, ids_are_numbers in zip(sets, names, numbered, strict=True):
         require_whole_groups(rows, f"{name}, group_id" if name else "group_id", collective, numbered=ids_are_numbers)

@@ -156,7 +156,10 @@ def _as_int64(values: NDArray[Any], where: str) -> NDArray[np.int64]:
         return values.astype(np.int64)
     except OverflowError:
         raise DataError(
-            where, "integers beyond 64 bits with a sign", "integers below 2⁶³", "Pass y as text, or as floats."
+            where,
+            "integers beyond 64 bits with a sign",
+            "integers below 2⁶³",
+            "Pass them as text; labels may be floats too.",
         ) from None
 
 

@@ -160,8 +160,11 @@ def test_group_that_comes_back_is_an_error(client: Client, table: pd.DataFrame, 
     ids = table["q"].copy()
     ids.iloc[-1] = ids.iloc[0]
     words = rf"group_id: found group 0 of row 0 once more in row {len(table) - 1}, after another one"
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DataError, match=rf"^{words}"):
         make(client).fit(as_partitions(table.assign(q=ids), 500), "y", group_id="q")
+    again = {"X": as_partitions(table.assign(q=ids), 500), "y": "y", "group_id": "q"}
+    with pytest.raises(DataError, match=rf"^eval_set, {words}"):
+        make(client).fit(as_partitions(table, 500), "y", group_id="q", eval_set=again)
 
 
 REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
@@ -175,7 +178,7 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"loss_function": "RMSE"},
         {},
         "loss_function='RMSE' cannot be used: expected a loss of CatBoost's for ranking. "
-        "Use another estimator, or another loss.",
+        "Use DaskCatBoostRegressor, or another loss.",
     ),
     (
         {"class_weights": [1, 2]},
@@ -203,9 +206,15 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     (
         {},
-        {"eval_set": [{"X": 1, "group_id": "q"}, {"X": 1}]},
+        {"eval_set": [{"X": 1, "y": "y", "group_id": "q"}, {"X": 1}]},
         "eval_set[1], group_id: found None, expected one group a row, or the name of a column of X. "
         "Say which rows are ranked together.",
+    ),
+    (
+        {},
+        {"eval_set": {"X": 1, "group_id": "q"}},
+        "eval_set, y: found None, expected one value a row, or the name of a column of X. "
+        'Pass eval_set={"X": X_val, "y": y_val, "group_id": group_val}.',
     ),
 ]
 

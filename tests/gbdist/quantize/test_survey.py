@@ -156,7 +156,7 @@ def test_integers_above_the_exact_floats_stay_apart(kind: type) -> None:
 def test_integers_that_no_model_can_name_are_refused(label: Any) -> None:
     assert refused((X, label)) == (
         "y of partition 0: found integers beyond 64 bits with a sign, expected integers below 2⁶³. "
-        "Pass y as text, or as floats."
+        "Pass them as text; labels may be floats too."
     )
 
 
