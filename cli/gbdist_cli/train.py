@@ -87,6 +87,7 @@ def train(
     values = merge(read_config(config) if config else {}, typed)
     require_consistent(values)
     from gbdist.jobs import train as jobs  # numba and dask load only when needed
+    from gbdist.quantize.unbinned import KINDS
 
     job = jobs.TrainJob(
         data=tuple(values["data"]),
@@ -106,7 +107,11 @@ def train(
         return
     result = jobs.train(job, say=out.note)
     out.result("model saved", asdict(result))
-    out.hint(f"gbdist predict {result.model} NEW_DATA -o predictions.parquet")
+    if any(job.params.get(parameter) for parameter in KINDS.values()):  # which gbdist predict does not read
+        estimator = "DaskCatBoostRegressor" if result.task == "regression" else "DaskCatBoostClassifier"
+        out.hint(f'in Python: gbdist.{estimator}().load_model("{result.model}").predict(X)')
+    else:
+        out.hint(f"gbdist predict {result.model} NEW_DATA -o predictions.parquet")
 
 
 def merge(config: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:

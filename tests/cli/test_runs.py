@@ -52,6 +52,7 @@ def test_columns_that_are_not_numbers(run: Callable[..., Any], tmp_path: Path, s
               "-p", 'cat_features=["color", "shop"]', "-p", 'text_features=["note"]')  # fmt: skip
     assert ran.code == 0, ran.stderr
     assert ran.json["features"] == 3
+    assert 'Next: in Python: gbdist.DaskCatBoostClassifier().load_model("model.cbm").predict(X)' in ran.stderr
     model = catboost.CatBoostClassifier().load_model(tmp_path / "model.cbm")
     assert (model.get_cat_feature_indices(), model.get_text_feature_indices()) == ([0, 2], [1])
     assert (model.predict(table[["color", "note", "shop"]]) == (table["color"] == "green")).all()
