@@ -9,7 +9,7 @@ from gbdist.boosting.loop import BoostResult, History
 from gbdist.errors import ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.clusters import ready_workers, require_room, resolve_client
-from gbdist.estimators.devices import cards_of
+from gbdist.estimators.devices import card_here, cards_of, devices_here, devices_of
 from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
 from gbdist.estimators.initial import InitialModel, initial_model
 from gbdist.estimators.listeners import CallbackListener, callback_listener
@@ -179,6 +179,7 @@ def _refuse_start_of_columns(request: _Request) -> None:
 
 
 def _train_here(request: _Request) -> TrainResult:
+    _look_for_gpus(request)  # before any data are touched, here and on a cluster
     sets = local_run.survey_here(request.sources)
     setup = _set_up(request, [data.survey for data in sets])
     borders = local_run.borders_here(sets[0], quantize_params(request.parameters))
@@ -194,6 +195,8 @@ def _train_here(request: _Request) -> TrainResult:
 def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
     client = resolve_client(client)
     workers = ready_workers(client)
+    addresses = [worker.address for worker in workers]
+    cards = _look_for_gpus(request, client, addresses)
     parts = request.sources[0].parts
     if not parts.lazy and parts.n_rows is not None:
         require_room(parts.n_rows, len(parts.feature_names) + 4, workers, "X")
@@ -205,8 +208,6 @@ def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
         pooled = [pool.data.survey for _, pool in request.eval_pools]
         setups.append(_set_up(request, [surveys[0], *request.in_order(surveys[1:], pooled)]))
 
-    addresses = [worker.address for worker in workers]
-    cards = _cards_for_bins(request, client, addresses)
     rules = quantize_params(request.parameters)
     made = quantize_sets(client, request.sources, addresses, rules, initial=request.initial, check=check, cards=cards)
     try:
@@ -217,19 +218,21 @@ def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
             data.release()
 
 
-def _cards_for_bins(request: _Request, client: Any, addresses: Sequence[str]) -> dict[str, int]:
-    """GPUs to quantize on, by worker; where one is asked for and no worker has any, that is said before anything is begun.
-
-    Which workers the run will have is not known yet, so that one of them has none is said when it begins.
-    """
+def _look_for_gpus(request: _Request, client: Any = None, workers: Sequence[str] = ()) -> dict[str, int]:
+    """GPUs to quantize on, by worker. ClusterError for a worker, or without a client this process, that lacks one asked for."""
     task_type = str(request.parameters.get("task_type", "CPU"))
     devices: Any = request.parameters.get("devices")
-    if task_type == "CPU" or request.aggregation is not None:
+    if request.aggregation is not None:
+        if client is None:
+            devices_here(task_type, devices)
+        else:
+            devices_of(client, workers, task_type, devices)
         return {}
-    cards = cards_of(client, addresses, "auto", devices)
-    if task_type == "GPU" and not any(cards):
-        cards_of(client, addresses, "GPU", devices)
-    return {address: card.number for address, card in zip(addresses, cards, strict=True) if card is not None}
+    if client is None:
+        card_here(task_type, devices)
+        return {}
+    cards = cards_of(client, workers, task_type, devices)
+    return {address: card.number for address, card in zip(workers, cards, strict=True) if card is not None}
 
 
 def _train_on_pool(request: _Request, pool: DaskPool) -> TrainResult:
@@ -238,6 +241,7 @@ def _train_on_pool(request: _Request, pool: DaskPool) -> TrainResult:
             "init_model", "a model", "None with a DaskPool, which keeps no raw values", "Pass the raw collection as X."
         )
     pool.settle()
+    cards = _look_for_gpus(request, pool.client, pool.data.members)
     pooled = [one.data for _, one in request.eval_pools]
     setups: list[Setup] = []
 
@@ -247,7 +251,7 @@ def _train_on_pool(request: _Request, pool: DaskPool) -> TrainResult:
 
     made: list[QuantizedSet] = []
     if request.sources:
-        made = quantize_sets(pool.client, request.sources, pool.data.members, pool.known, check=check)
+        made = quantize_sets(pool.client, request.sources, pool.data.members, pool.known, check=check, cards=cards)
     else:
         check([])
     try:

@@ -4,10 +4,15 @@ import subprocess
 import sys
 from typing import Any
 
+import dask.dataframe as dd
+import pandas as pd
 import pytest
+from distributed import Client
 
+from gbdist import DaskCatBoostRegressor
 from gbdist.boosting.params import Card
 from gbdist.errors import ClusterError
+from gbdist.estimators import devices
 from gbdist.estimators.devices import Chosen, GpuFacts, card_here, choose_gpus, gpus_of_catboost, gpus_of_numba
 from gbdist.estimators.parameters.table import TABLE
 from gbdist.estimators.parameters.value_checks import check_value
@@ -90,3 +95,21 @@ def test_without_a_gpu_one_line_says_so_and_nothing_of_cuda_is_loaded(task_type:
         assert said[0].endswith(
             'On a machine with a GPU: pip install "gbdist[cuda]"; else set task_type="auto" to use the CPU.'
         )
+
+
+@pytest.mark.parametrize("aggregate", ["histograms", "models"])
+@pytest.mark.parametrize("lazy", [True, False])
+def test_missing_gpu_is_told_before_data_are_touched(
+    client: Client, monkeypatch: pytest.MonkeyPatch, aggregate: str, lazy: bool
+) -> None:
+    for look in ("gpus_of_numba", "gpus_of_catboost"):
+        monkeypatch.setattr(devices, look, lambda: GpuFacts("h", None, 0, "none"))
+
+    def read(_: int) -> pd.DataFrame:
+        raise AssertionError("computed")
+
+    unusable = pd.DataFrame({"a": ["text"], "y": [1.0]})  # an error of its own, were it looked at
+    data = dd.from_map(read, [0, 1], meta=unusable.iloc[:0].astype({"a": float})) if lazy else unusable
+    model = DaskCatBoostRegressor(aggregate=aggregate, task_type="GPU", client=client)
+    with pytest.raises(ClusterError, match="on h has no GPU that can be used"):
+        model.fit(data, "y")
