@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +17,10 @@ from gbdist.estimators.pool import DaskPool
 
 @pytest.fixture(scope="session")
 def three_workers() -> Iterator[Client]:
+    # Without Dask's profiler: it looks at all frames while CUDA's simulator starts thousands of threads, which deadlocks Python
+    # itself now and then before 3.11.8 (CPython's issue 106883).
     with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(
             n_workers=3, threads_per_worker=1, processes=False, dashboard_address=":0", memory_limit=0
         ) as cluster,
