@@ -18,7 +18,7 @@ from gbdist.estimators.pool import DaskPool
 @pytest.fixture(scope="session")
 def three_workers() -> Iterator[Client]:
     # Without Dask's profiler: it looks at all frames while CUDA's simulator starts thousands of threads, which deadlocks Python
-    # itself now and then before 3.11.8 (CPython's issue 106883).
+    # itself now and then before 3.11.9 (CPython's issue 106883).
     with (
         dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(
