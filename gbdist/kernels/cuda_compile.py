@@ -152,7 +152,8 @@ def on_device(sums: NDArray[Any]) -> Iterator[Any]:
 
 
 @device_function
-def _ternary(condition: Any, a: Any, b: Any) -> Any:
+def choose(condition: Any, a: Any, b: Any) -> Any:
+    """Whether a or b, for the functions of ``elementary``."""
     return a if condition else b
 
 
@@ -185,7 +186,6 @@ else:
         return np.int64(libdevice.rint(value))
 
 
-choose = _ternary
 _LOW = np.int64(0xFFFFFFFF)
 
 
@@ -204,6 +204,28 @@ def add_over_block(value: Any, sums: Any, place: Any) -> None:
         half //= 2
     if me == 0 and parts[0] != 0:
         card.atomic.add(sums, place, parts[0])
+    card.syncthreads()
+
+
+@device_function
+def add_up_block(parts: Any) -> None:
+    """Make int64 [THREADS] in shared memory, one a thread, inclusive sums in place; all threads of the block call it."""
+    me = card.threadIdx.x
+    card.syncthreads()
+    step = 1
+    while step < THREADS:
+        before = parts[me - step] if me >= step else np.int64(0)
+        card.syncthreads()
+        parts[me] += before
+        card.syncthreads()
+        step *= 2
+
+
+@device_function
+def clear_halves(halves: Any, count: Any) -> None:
+    """Set the first ``count`` uint32 of a block's shared memory to 0; all threads of the block call it."""
+    for place in range(card.threadIdx.x, count, THREADS):
+        halves[place] = 0
     card.syncthreads()
 
 

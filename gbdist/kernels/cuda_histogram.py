@@ -17,9 +17,11 @@ from gbdist.kernels.cuda_compile import (
     SIMULATED,
     THREADS,
     add_over_block,
+    add_up_block,
     blocks_for,
     brought,
     card,
+    clear_halves,
     device_function,
     given,
     kernel,
@@ -42,19 +44,23 @@ _FILLING_BLOCKS = 1056
 _PICKS = 8
 
 
+@device_function
+def _rounded(value: Any, scale: Any, key: Any, row: Any) -> Any:
+    """A value in units, up or down by a row's draw."""
+    draw = times(np.float64(hash_number(key, row) >> _U32), _TO_UNIT32)
+    return np.int64(math.floor(times(value, scale) + draw))
+
+
 @kernel
 def _pack_cells(
     derivatives: Any, weights: Any, weighted: Any, scales: Any, keys: Any, first_row: Any, cells: Any
 ) -> None:
     for i in range(card.grid(1), cells.shape[0], card.gridsize(1)):
         row = first_row + np.uint64(i)
-        draw = times(np.float64(hash_number(keys[0], row) >> _U32), _TO_UNIT32)
-        high = np.int64(math.floor(times(derivatives[i], scales[0]) + draw))
         low = np.int64(1)
         if weighted:
-            weight_draw = times(np.float64(hash_number(keys[1], row) >> _U32), _TO_UNIT32)
-            low = np.int64(math.floor(times(np.float64(weights[i]), scales[1]) + weight_draw))
-        cells[i] = (high << 32) + low
+            low = _rounded(np.float64(weights[i]), scales[1], keys[1], row)
+        cells[i] = (_rounded(derivatives[i], scales[0], keys[0], row) << 32) + low
 
 
 def pack_cells(
@@ -75,12 +81,10 @@ def _pack_wide_cells(
 ) -> None:
     for i in range(card.grid(1), cells.shape[0], card.gridsize(1)):
         row = first_row + np.uint64(i)
-        draw = times(np.float64(hash_number(keys[0], row) >> _U32), _TO_UNIT32)
-        cells[i, 0] = np.int64(math.floor(times(derivatives[i], scales[0]) + draw))
+        cells[i, 0] = _rounded(derivatives[i], scales[0], keys[0], row)
         cells[i, 1] = np.int64(1)
         if weighted:
-            weight_draw = times(np.float64(hash_number(keys[1], row) >> _U32), _TO_UNIT32)
-            cells[i, 1] = np.int64(math.floor(times(np.float64(weights[i]), scales[1]) + weight_draw))
+            cells[i, 1] = _rounded(np.float64(weights[i]), scales[1], keys[1], row)
 
 
 def pack_wide_cells(
@@ -134,14 +138,7 @@ def _write_picks(
         if i < leaf_of_row.shape[0] and (not sampled or drawn[i] != 0):
             slot = np.int64(slot_of_leaf[leaf_of_row[i]])
         ahead[me] = 1 if slot >= 0 else 0
-        card.syncthreads()
-        step = 1
-        while step < THREADS:  # inclusive sums: how many threads up to this one keep their row
-            before = ahead[me - step] if me >= step else np.int64(0)
-            card.syncthreads()
-            ahead[me] += before
-            card.syncthreads()
-            step *= 2
+        add_up_block(ahead)  # how many threads up to this one keep their row
         if slot >= 0:
             rows[place + ahead[me] - 1] = np.uint32(first + i)
             slots[place + ahead[me] - 1] = np.uint16(slot)
@@ -190,9 +187,7 @@ def _add_all_rows(bins: Any, features: Any, together: Any, cells: Any, dimension
     first = features[0] + card.blockIdx.x * together
     count = min(together, features[1] - first)
     width = histogram.shape[2]
-    for place in range(card.threadIdx.x, 2 * together * width, THREADS):
-        mine[place] = 0
-    card.syncthreads()
+    clear_halves(mine, 2 * together * width)
     for i in range(card.blockIdx.y * THREADS + card.threadIdx.x, cells.shape[0], THREADS * card.gridDim.y):
         cell = cells[i]
         low, high = np.uint32(cell & _LOW), np.uint32((cell >> 32) & _LOW)
@@ -212,9 +207,7 @@ def _add_picked_rows(
     first = features[0] + card.blockIdx.x * together
     count = min(together, features[1] - first)
     width = histogram.shape[2]
-    for place in range(card.threadIdx.x, 2 * together * width, THREADS):
-        mine[place] = 0
-    card.syncthreads()
+    clear_halves(mine, 2 * together * width)
     for i in range(card.blockIdx.y * THREADS + card.threadIdx.x, rows.shape[0], THREADS * card.gridDim.y):
         row = np.int64(rows[i])
         base = np.int64(slots[i]) << layout[1]

@@ -17,6 +17,7 @@ from gbdist.kernels.cuda_compile import (
     add_over_block,
     blocks_for,
     card,
+    clear_halves,
     device_function,
     given,
     kernel,
@@ -103,13 +104,6 @@ def softmax_derivatives(label: Any, weight: Any, predictions: Any, out: Any) -> 
 
 
 @device_function
-def _clear(mine: Any, n_halves: Any) -> None:
-    for place in range(card.threadIdx.x, n_halves, THREADS):
-        mine[place] = 0
-    card.syncthreads()
-
-
-@device_function
 def _add(mine: Any, in_block: Any, sums: Any, leaf: Any, column: Any, value: Any) -> None:
     """Add an int64 to a leaf's column, in the block's table if there is one."""
     if value != 0:
@@ -138,7 +132,7 @@ def _add_residual_leaf_sums(
     sums: Any,
 ) -> None:  # fmt: skip
     mine = card.shared.array(0, numba.uint32)
-    _clear(mine, 2 * sums.size * in_block)
+    clear_halves(mine, 2 * sums.size * in_block)
     loss = np.int64(0)
     for i in range(card.grid(1), label.shape[0], card.gridsize(1)):
         leaf = np.int64(leaf_of_row[i])
@@ -173,7 +167,7 @@ def _add_logistic_leaf_sums(
     in_block: Any, sums: Any,
 ) -> None:  # fmt: skip
     mine = card.shared.array(0, numba.uint32)
-    _clear(mine, 2 * sums.size * in_block)
+    clear_halves(mine, 2 * sums.size * in_block)
     column = max(positive, 0)
     second = 2 + column + (sums.shape[1] - 2) // 2
     loss = np.int64(0)
@@ -215,7 +209,7 @@ def _add_softmax_leaf_sums(
     sums: Any,
 ) -> None:  # fmt: skip
     mine = card.shared.array(0, numba.uint32)
-    _clear(mine, 2 * sums.size * in_block)
+    clear_halves(mine, 2 * sums.size * in_block)
     n_classes = predictions.shape[0]
     loss = np.int64(0)
     for i in range(card.grid(1), label.shape[0], card.gridsize(1)):

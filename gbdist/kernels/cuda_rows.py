@@ -17,6 +17,7 @@ from gbdist.kernels.cuda_compile import (
     add_over_block,
     blocks_for,
     card,
+    clear_halves,
     given,
     kernel,
     launch,
@@ -84,9 +85,7 @@ def gradient_norms(derivatives: Any, ridge: float, out: Any) -> None:
 def _bucket_norms(norms: Any, first_bucket: Any, scale: Any, buckets: Any) -> None:
     mine = card.shared.array(0, numba.uint32)
     n_buckets = buckets.shape[0]
-    for place in range(card.threadIdx.x, 3 * n_buckets, card.blockDim.x):
-        mine[place] = 0
-    card.syncthreads()
+    clear_halves(mine, 3 * n_buckets)
     for i in range(card.grid(1), norms.shape[0], card.gridsize(1)):
         norm = norms[i]
         bucket = (np.float64(norm).view(np.int64) >> np.int64(47)) - first_bucket

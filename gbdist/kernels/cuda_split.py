@@ -10,7 +10,18 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.cuda_compile import THREADS, brought, card, device_function, given, kernel, launch, room, times
+from gbdist.kernels.cuda_compile import (
+    THREADS,
+    add_up_block,
+    brought,
+    card,
+    device_function,
+    given,
+    kernel,
+    launch,
+    room,
+    times,
+)
 from gbdist.kernels.cuda_elementary import normal_quantile, unit_draw
 
 _LOW = np.int64(0xFFFFFFFF)
@@ -24,14 +35,7 @@ def _add_up(cells: Any, step: Any, n_bins: Any, parts: Any, sums: Any) -> Any:
     for start in range(0, n_bins, THREADS):
         b = start + me
         parts[me] = cells[step * b] if b < n_bins else np.int64(0)
-        card.syncthreads()
-        reach = 1
-        while reach < THREADS:
-            before = parts[me - reach] if me >= reach else np.int64(0)
-            card.syncthreads()
-            parts[me] += before
-            card.syncthreads()
-            reach *= 2
+        add_up_block(parts)
         if b < n_bins:
             sums[b] = carry + parts[me]
         carry += parts[THREADS - 1]
