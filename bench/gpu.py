@@ -170,7 +170,7 @@ def kernel_speeds(table: Table) -> list[tuple[str, float, float]]:
     none = np.empty(0, np.uint8)
     count = cuda_histogram.pick_rows(leaves, slot_of_leaf, none, 0, picked, slots)
     rows_there, slots_there, some = picked[:count], slots[:count], cuda.device_array(count, np.int64)
-    cuda_histogram.gather_cells(cells, rows_there, some)
+    cuda_rows.take_rows(cells, rows_there, some)
     root = cuda.device_array((n_features, 1, 256), np.int64)
     deep = cuda.device_array((n_features, 1, 16 << 8), np.int64)
     no_weight, keys = np.empty(0, np.float32), (np.uint64(1), np.uint64(2))
@@ -190,7 +190,7 @@ def kernel_speeds(table: Table) -> list[tuple[str, float, float]]:
             lambda: cuda_histogram.pick_rows(leaves, slot_of_leaf, none, 0, picked, slots),
             4.0 * n + 6.0 * count,
         ),
-        ("gather_cells", lambda: cuda_histogram.gather_cells(cells, rows_there, some), 8.0 * n + 12.0 * count),
+        ("take_rows", lambda: cuda_rows.take_rows(cells, rows_there, some), 8.0 * n + 12.0 * count),
         (
             "add_picked_rows",
             lambda: cuda_histogram.add_picked_rows(bins, everything, (rows_there, slots_there), some, layout, deep),

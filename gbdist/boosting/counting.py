@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.rows import Rows
 from gbdist.kernels import cpu_histogram as kernels
+from gbdist.kernels.cpu_rows import take_rows
 
 if TYPE_CHECKING:
     from gbdist.boosting.crew import Crew
@@ -106,7 +107,7 @@ class RowCounter:
         out: NDArray[np.int64] = self._crew.scratch.array(
             name, kernels.cells_shape(rows.shape[0], self._wide), np.int64
         )
-        kernels.gather_cells(self._cells.values[dimension], rows, out)
+        take_rows(self._cells.values[dimension], rows, out)
         return out
 
 

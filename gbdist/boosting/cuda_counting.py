@@ -11,6 +11,7 @@ from gbdist.boosting.counting import slots_of
 from gbdist.boosting.rows import Rows
 from gbdist.kernels import cuda_histogram as kernels
 from gbdist.kernels.cuda_compile import SHARED_BYTES
+from gbdist.kernels.cuda_rows import take_rows
 
 if TYPE_CHECKING:
     from gbdist.boosting.cuda_crew import CardCrew
@@ -71,7 +72,7 @@ class CardCounter:
         rows, _ = picked
         shape = (rows.shape[0], 2) if self._wide else (rows.shape[0],)
         cells = self._crew.scratch.array("picked cells", shape, np.int64)
-        kernels.gather_cells(self._cells.values[dimension, block.start : block.stop], rows, cells)
+        take_rows(self._cells.values[dimension, block.start : block.stop], rows, cells)
         add = kernels.add_picked_rows_wide if self._wide else kernels.add_picked_rows
         add(bins, (0, bins.shape[0]), picked, cells, (dimension, self._bits), histogram)
 

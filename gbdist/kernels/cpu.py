@@ -1,6 +1,6 @@
 """All kernels of the trainer, for rows in the host's memory; ``cuda`` has the same names for rows on a card."""
 
-from gbdist.kernels.cpu_histogram import gather_cells, pack_cells, pack_wide_cells, pick_rows, split_parents
+from gbdist.kernels.cpu_histogram import pack_cells, pack_wide_cells, pick_rows, split_parents
 from gbdist.kernels.cpu_losses import (
     add_logistic_leaf_sums,
     add_residual_leaf_sums,
@@ -47,7 +47,6 @@ __all__ = [
     "draw_bernoulli",
     "draw_mvs",
     "drop_level",
-    "gather_cells",
     "gradient_norms",
     "logistic_derivatives",
     "mark_drawn",

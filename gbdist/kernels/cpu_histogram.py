@@ -120,13 +120,6 @@ def pick_rows(
 
 
 @kernel
-def gather_cells(cells: NDArray[np.int64], rows: NDArray[np.uint32], out: NDArray[np.int64]) -> None:
-    """Copy the cells of ``rows`` to ``out`` in order; cells and out are [n] (packed) or [n, 2] (wide), out is OUT."""
-    for i in range(np.uint64(rows.shape[0])):
-        out[i] = cells[rows[i]]
-
-
-@kernel
 def add_all_rows(
     bins: Bins, first: int, cells: NDArray[np.int64], dimension: int, histogram: NDArray[np.int64]
 ) -> None:

@@ -168,6 +168,6 @@ def add_leaf_values(
 
 @kernel
 def take_rows(values: NDArray[Any], rows: NDArray[np.uint32], out: NDArray[Any]) -> None:
-    """Copy the values of ``rows`` to ``out`` in order: values [n], out [k], OUT, of any one type."""
+    """Copy the values of ``rows`` to ``out`` in order: values [n] or [n, 2], out [k] or [k, 2], OUT, of any one type."""
     for i in range(np.uint64(rows.shape[0])):
         out[i] = values[rows[i]]

@@ -163,25 +163,6 @@ def pick_rows(leaf_of_row: Any, slot_of_leaf: NDArray[np.int32], drawn: Any, fir
 
 
 @kernel
-def _gather_cells(cells: Any, rows: Any, out: Any) -> None:
-    for i in range(card.grid(1), rows.shape[0], card.gridsize(1)):
-        out[i] = cells[rows[i]]
-
-
-@kernel
-def _gather_wide_cells(cells: Any, rows: Any, out: Any) -> None:
-    for i in range(card.grid(1), rows.shape[0], card.gridsize(1)):
-        out[i, 0] = cells[rows[i], 0]
-        out[i, 1] = cells[rows[i], 1]
-
-
-def gather_cells(cells: Any, rows: Any, out: Any) -> None:
-    """See ``cpu_histogram.gather_cells``."""
-    gather = _gather_cells if len(cells.shape) == 1 else _gather_wide_cells
-    launch(gather, blocks_for(rows.shape[0]), cells, rows, out)
-
-
-@kernel
 def _add_all_rows(bins: Any, features: Any, together: Any, cells: Any, dimension: Any, histogram: Any) -> None:
     mine = card.shared.array(0, numba.uint32)
     first = features[0] + card.blockIdx.x * together

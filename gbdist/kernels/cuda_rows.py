@@ -237,6 +237,14 @@ def _take_rows(values: Any, rows: Any, out: Any) -> None:
         out[i] = values[rows[i]]
 
 
+@kernel
+def _take_pairs(values: Any, rows: Any, out: Any) -> None:
+    for i in range(card.grid(1), rows.shape[0], card.gridsize(1)):
+        out[i, 0] = values[rows[i], 0]
+        out[i, 1] = values[rows[i], 1]
+
+
 def take_rows(values: Any, rows: Any, out: Any) -> None:
     """See ``cpu_rows.take_rows``."""
-    launch(_take_rows, blocks_for(rows.shape[0]), values, rows, out)
+    take = _take_rows if len(values.shape) == 1 else _take_pairs
+    launch(take, blocks_for(rows.shape[0]), values, rows, out)

@@ -61,11 +61,6 @@ def pick_rows(
     return kept.shape[0]
 
 
-def gather_cells(cells: NDArray[np.int64], rows: NDArray[np.uint32], out: NDArray[np.int64]) -> None:
-    """Twin of ``cpu_histogram.gather_cells``."""
-    out[:] = cells[rows]
-
-
 def add_all_rows(
     bins: Bins, first: int, cells: NDArray[np.int64], dimension: int, histogram: NDArray[np.int64]
 ) -> None:

@@ -181,7 +181,7 @@ def test_picked_rows(sampled: bool) -> None:
 def test_gathered_cells(shape: tuple[int, ...]) -> None:
     rows = random().permutation(N)[:99].astype(np.uint32)
     out = Card(np.empty((99, *shape[1:]), np.int64))
-    equal("gather_cells", Card(random().integers(-(2**60), 2**60, shape)), Card(rows), out)
+    equal("take_rows", Card(random().integers(-(2**60), 2**60, shape)), Card(rows), out)
 
 
 def expected_table(bins, features, picked, cells, layout, shape) -> np.ndarray:

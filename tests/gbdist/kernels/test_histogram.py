@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gbdist.kernels import cpu_histogram, cpu_leaves, cpu_split, reference_histogram
+from gbdist.kernels import cpu_histogram, cpu_leaves, cpu_rows, cpu_split, reference_histogram, reference_rows
 from gbdist.kernels.hashing import stream_key
 
 NO_WEIGHTS = np.empty(0, np.float32)
@@ -88,8 +88,8 @@ def test_gathered_cells_are_those_of_the_rows(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(5)
     cells, rows = rng.integers(-(2**60), 2**60, shape), rng.integers(0, 99, 40).astype(np.uint32)
     fast, slow = np.zeros((2, 40, *shape[1:]), np.int64)
-    cpu_histogram.gather_cells(cells, rows, fast)
-    reference_histogram.gather_cells(cells, rows, slow)
+    cpu_rows.take_rows(cells, rows, fast)
+    reference_rows.take_rows(cells, rows, slow)
     assert np.array_equal(fast, slow)
 
 
