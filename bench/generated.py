@@ -9,6 +9,7 @@ from typing import Any
 import dask
 import dask.array as da
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -33,3 +34,29 @@ def make_collection(n_rows: int, n_features: int, partitions: int = 8) -> tuple[
         xs.append(da.from_delayed(x, (stop - start, n_features), np.float32))
         ys.append(da.from_delayed(y, (stop - start,), np.float32))
     return da.concatenate(xs), da.concatenate(ys)
+
+
+#: Distinct values of the categorical columns of ``make_table``.
+CARDINALITIES = (5, 12, 40, 150, 600, 2_500, 10_000, 50_000)
+
+
+def make_table(n_rows: int, seed: int, effects: int = 0) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Ten columns of numbers and eight of categories (strings), and labels 0/1; every category shifts the odds.
+
+    ``seed`` draws the rows, ``effects`` what the categories mean: tables with the same one have the same signal.
+    """
+    rng, meaning = np.random.default_rng(seed), np.random.default_rng(effects)
+    x = rng.standard_normal((n_rows, 10), dtype=np.float32)
+    score = x[:, 0] - 0.7 * x[:, 1] * x[:, 2] + 0.5 * np.sin(2.0 * x[:, 3])
+    columns: dict[str, Any] = {f"x{f}": x[:, f] for f in range(10)}
+    codes = {}
+    for number, count in enumerate(CARDINALITIES):
+        shares = 1.0 / np.arange(1, count + 1) ** 0.7
+        codes[count] = rng.choice(count, size=n_rows, p=shares / shares.sum())
+        score = score + meaning.normal(size=count)[codes[count]] * (0.6 if number % 2 else 0.36)
+        columns[f"c{count}"] = np.char.add("v", codes[count].astype(str)).astype(object)
+    score = score + 0.7 * meaning.normal(size=(12, 40))[codes[12], codes[40]]
+    score = score + 0.5 * meaning.normal(size=150)[codes[150]] * (x[:, 4] > 0)
+    odds = 1.44 * (score - score.mean()) / score.std()
+    labels = rng.random(n_rows) < 1.0 / (1.0 + np.exp(-odds))
+    return pd.DataFrame(columns), labels.astype(np.int64)

@@ -8,7 +8,7 @@ DATA_DIR holds adult-train.parquet, adult-test.parquet, diamonds.parquet, higgs-
 import argparse
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,11 @@ def read_tasks(data: pathlib.Path) -> list[Task]:
     ]
 
 
-def compare(task: Task, settings: dict[str, Any], seeds: int, client: Any) -> dict[str, Any]:
-    """Train both sides once a seed; mean losses and their ratio."""
+def compare(
+    task: Task, settings: dict[str, Any], seeds: int, client: Any, categorical: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Train both sides once a seed; mean losses and their ratio. ``categorical`` are columns of the task."""
+    settings = settings | ({"cat_features": list(categorical)} if categorical else {})
     ours = DaskCatBoostClassifier if task.classifies else DaskCatBoostRegressor
     theirs = catboost.CatBoostClassifier if task.classifies else catboost.CatBoostRegressor
     features, target = task.train.drop(columns=task.target), task.train[task.target]

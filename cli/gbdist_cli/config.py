@@ -14,6 +14,8 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "eval": (str, list),
     "weight": str,
     "ignore": (str, list),
+    "cat": (str, list),
+    "cat-nan": str,
     "task": str,
     "workers": int,
     "threads": int,
@@ -35,7 +37,7 @@ class ConfigError(GbdistError):
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The keys and values of a job file, checked; ``data``, ``eval`` and ``ignore`` are lists.
+    """The keys and values of a job file, checked; ``data``, ``eval``, ``ignore`` and ``cat`` are lists.
 
     Paths in it are relative to the folder that the command runs in, as on the command line.
     """
@@ -55,7 +57,7 @@ def read_config(path: Path) -> dict[str, Any]:
             raise ConfigError(
                 _place(path, text, key), f"{key} = {value!r} has the wrong type", f"Expected {_names(KEYS[key])}."
             )
-    for key in ("data", "eval", "ignore"):
+    for key in ("data", "eval", "ignore", "cat"):
         if isinstance(values.get(key), str):
             values[key] = [values[key]]
     return values

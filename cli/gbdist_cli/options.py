@@ -32,6 +32,14 @@ WeightOption = Annotated[str | None, typer.Option("--weight", metavar="COL", hel
 IgnoreOption = Annotated[
     list[str] | None, typer.Option("--ignore", metavar="COL", help="A column that is no feature; may be repeated.")
 ]
+CatOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cat",
+        metavar="COL[,COL]",
+        help="Categorical columns; may be repeated.  [default: those of texts and categories, by their types]",
+    ),
+]
 ParamOption = Annotated[
     list[str] | None,
     typer.Option("--param", "-p", metavar="NAME=VALUE", help="A CatBoost parameter; may be repeated."),

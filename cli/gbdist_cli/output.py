@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 
@@ -44,18 +44,17 @@ class Output:
         """What to type next, on stderr."""
         self.talk.print(f"Next: {text}", style="dim", markup=False)
 
-    def result(self, title: str, values: Mapping[str, Any], table: Table | None = None) -> None:
-        """The result of the command: a JSON object, or the title with a table of the values (or the given table)."""
+    def result(self, title: str, values: Mapping[str, Any], table: Table | Group | None = None) -> None:
+        """The result of the command: a JSON object, or the title with a table of the values (or the given tables)."""
         if self.as_json:
             sys.stdout.write(json.dumps(values, default=str) + "\n")
             return
-        shown = table
-        if shown is None:
-            shown = Table(title=title, title_justify="left", show_header=False, box=None)
+        if table is None:
+            table = Table(title=title, title_justify="left", show_header=False, box=None)
             for name, value in values.items():
-                if value is not None:
-                    shown.add_row(heading(name), readable(value))
-        self.data.print(shown)
+                if value not in (None, ()):
+                    table.add_row(heading(name), readable(value))
+        self.data.print(table)
 
     @contextmanager
     def progress(self, what: str) -> Iterator["Progress"]:

@@ -1,4 +1,4 @@
-"""``--param name=value`` and the values in it."""
+"""``--param name=value`` and the values in it, and lists of columns."""
 
 import json
 from collections.abc import Iterable
@@ -31,3 +31,16 @@ def parse_value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def parse_columns(lists: Iterable[str]) -> list[str]:
+    """Names in lists with commas between; a name with a comma in it can be given in a job file or as a parameter."""
+    found: list[str] = []
+    for listed in lists:
+        names = [name.strip() for name in listed.split(",")]
+        if not all(names):
+            raise ParameterError(
+                "--cat", listed, "names of columns with commas between", "For example: --cat shop,city"
+            )
+        found += names
+    return list(dict.fromkeys(found))

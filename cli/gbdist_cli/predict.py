@@ -19,6 +19,14 @@ DataArgument = Annotated[
 OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="OUT.PARQUET", help="Where the predictions go.")]
 ProbaOption = Annotated[bool, typer.Option("--proba", help="Probabilities, a column for each class.")]
 RawOption = Annotated[bool, typer.Option("--raw", help="Raw values: log-odds, or what trees add up to.")]
+CatNanOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cat-nan",
+        metavar="TEXT",
+        help="What stands for missing values in categorical columns.  [default: what it was in training]",
+    ),
+]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads on this machine.  [default: all cores]")
 ]
@@ -30,6 +38,7 @@ def predict(
     output: OutputOption = Path("predictions.parquet"),
     proba: ProbaOption = False,
     raw: RawOption = False,
+    cat_nan: CatNanOption = None,
     threads: ThreadsOption = None,
     scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
@@ -53,7 +62,7 @@ def predict(
     from gbdist.jobs import predict as jobs  # catboost and pyarrow load only when needed
 
     kind: jobs.Kind = "probability" if proba else "raw" if raw else "prediction"
-    job = jobs.PredictJob(model, tuple(data), output, kind, threads, scheduler)
+    job = jobs.PredictJob(model, tuple(data), output, kind, threads, scheduler, cat_nan)
     with out.progress("rows scored") as progress:
         result = jobs.predict(job, on_rows=progress.add)
     out.result("predictions written", asdict(result))

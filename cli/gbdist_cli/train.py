@@ -9,6 +9,7 @@ import typer
 from gbdist.errors import ParameterError
 from gbdist_cli.config import read_config
 from gbdist_cli.options import (
+    CatOption,
     ConfigOption,
     DataArgument,
     DebugOption,
@@ -23,11 +24,17 @@ from gbdist_cli.options import (
     WorkersOption,
 )
 from gbdist_cli.output import out, table_of
-from gbdist_cli.params import parse_params
+from gbdist_cli.params import parse_columns, parse_params
 
 TaskOption = Annotated[
     str | None,
     typer.Option("--task", metavar="TASK", help="auto, binary, multiclass or regression.  [default: auto]"),
+]
+CatNanOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cat-nan", metavar="TEXT", help="What stands for missing values in categorical columns.  [default: an error]"
+    ),
 ]
 ModelOutOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="MODEL.CBM", help="Where the model goes.  [default: model.cbm]")
@@ -51,6 +58,8 @@ def train(
     eval_data: EvalOption = None,
     weight: WeightOption = None,
     ignore: IgnoreOption = None,
+    cat: CatOption = None,
+    cat_nan: CatNanOption = None,
     task: TaskOption = None,
     param: ParamOption = None,
     config: ConfigOption = None,
@@ -68,6 +77,7 @@ def train(
 
     * gbdist train sales.parquet --target bought
     * gbdist train 'sales/2024-*.parquet' --target price --eval holdout.parquet -p iterations=500 -p depth=8
+    * gbdist train clicks/ --target clicked --cat shop,city --cat-nan missing
     * gbdist train data/ --target price --scheduler tcp://host:8786 -o price.cbm
     * gbdist train --config job.toml --dry-run
     """
@@ -77,6 +87,8 @@ def train(
         "eval": eval_data,
         "weight": weight,
         "ignore": ignore,
+        "cat": parse_columns(cat or ()),
+        "cat-nan": cat_nan,
         "task": task,
         "workers": workers,
         "threads": threads,
@@ -87,7 +99,6 @@ def train(
     values = merge(read_config(config) if config else {}, typed)
     require_consistent(values)
     from gbdist.jobs import train as jobs  # numba and dask load only when needed
-    from gbdist.quantize.unbinned import KINDS
 
     job = jobs.TrainJob(
         data=tuple(values["data"]),
@@ -96,6 +107,8 @@ def train(
         eval_data=tuple(values.get("eval", ())),
         weight=values.get("weight"),
         ignore=tuple(values.get("ignore", ())),
+        cat=tuple(values.get("cat", ())),
+        cat_nan=values.get("cat-nan"),
         task=values.get("task", "auto"),
         params=with_progress(values["params"]),
         workers=values.get("workers"),
@@ -107,7 +120,7 @@ def train(
         return
     result = jobs.train(job, say=out.note)
     out.result("model saved", asdict(result))
-    if any(job.params.get(parameter) for parameter in KINDS.values()):  # which gbdist predict does not read
+    if job.params.get("embedding_features"):  # which gbdist predict does not read
         estimator = "DaskCatBoostRegressor" if result.task == "regression" else "DaskCatBoostClassifier"
         out.hint(f'in Python: gbdist.{estimator}().load_model("{result.model}").predict(X)')
     else:
@@ -143,7 +156,8 @@ def say_plan(job: Any) -> None:
     """Print where rows would go."""
     from gbdist.jobs.plan import plan_training
 
-    plan = plan_training(job)
-    title = f"{plan.task}: {plan.rows:,} rows x {plan.features} features in {plan.partitions} partition(s)"
+    plan = plan_training(job, say=out.note)
+    categorical = f" ({len(plan.categorical)} categorical)" if plan.categorical else ""
+    title = f"{plan.task}: {plan.rows:,} rows x {plan.features} features{categorical} in {plan.partitions} partition(s)"
     out.result(title, asdict(plan), table_of(title, [asdict(row) for row in plan.placement]))
     out.hint("leave out --dry-run to train")

@@ -33,7 +33,7 @@ class RowCounter:
         level: int,
         counted: NDArray[np.int64],
         features: tuple[int, int],
-        place: int,
+        place: str,
     ) -> Callable[[], NDArray[np.int64]]:
         """Begin to count the rows of the leaves ``counted`` (slot s is leaf counted[s]) for a range of features.
 

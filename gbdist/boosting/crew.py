@@ -51,9 +51,17 @@ class Crew:
         """An array where the kernels can read and write it."""
         return array
 
+    def load_bins(self, bins: NDArray[np.uint8]) -> Any:
+        """Bins [n_features, n] of a block of features where they can be counted."""
+        return bins
+
     def fetch(self, array: NDArray[Any]) -> NDArray[Any]:
         """An array of the kernels in the host's memory."""
         return array
+
+    def take(self, cells: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A copy in the host's memory of some features' cells in the first dimension, int64 [n, n_leaves, width]."""
+        return np.asarray(cells[features, 0])
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """A new array with whatever values it has."""

@@ -32,7 +32,7 @@ class CardCounter:
         self._picked: tuple[int, list[tuple[Any, Any]]] = (-1, [])
 
     def begin(
-        self, leaf_of_row: Any, level: int, counted: NDArray[np.int64], features: tuple[int, int], place: int
+        self, leaf_of_row: Any, level: int, counted: NDArray[np.int64], features: tuple[int, int], place: str
     ) -> Callable[[], Any]:
         """Begin to count; see ``RowCounter.begin``. The table stays on the card for one rank, else it comes to the host."""
         start, stop = features

@@ -94,9 +94,17 @@ class CardCrew(Crew):
         there.copy_to_device(values, stream=self.work)
         return there
 
+    def load_bins(self, bins: NDArray[np.uint8]) -> Any:
+        """Bring bins to the card, as far as there is room."""
+        return CardBins(bins, self._left, self)
+
     def fetch(self, array: Any) -> NDArray[Any]:
         """Bring an array to the host."""
         return brought(array)
+
+    def take(self, cells: Any, features: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Bring some features' cells in the first dimension to the host."""
+        return np.stack([self.fetch(cells[feature, 0]) for feature in features.tolist()])
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """A new array on the card."""

@@ -16,6 +16,9 @@ class Purpose(IntEnum):
     FEATURE_SAMPLE = 4
     BORDER_NOISE = 5
     FEATURE_NOISE = 6
+    ROW_ORDER = 7
+    STRUCTURE_PERMUTATION = 8
+    TARGET_SAMPLE = 9
 
 
 def key_of(seed: int, purpose: Purpose, *numbers: int) -> np.uint64:

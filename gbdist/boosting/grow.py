@@ -1,5 +1,6 @@
 """The structure of one oblivious tree: level by level, the best split of all leaves at once."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,12 +9,11 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.draws import Purpose, key_of
-from gbdist.boosting.histogram import HistogramSource
+from gbdist.boosting.features import Block, TreeFeatures, move_rows
+from gbdist.boosting.histogram import ALL_REDUCE_BYTES, HistogramSource, LevelTable
 from gbdist.boosting.params import BoostParams
-from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Cells
-from gbdist.boosting.split import Candidate, Scoring, agree, best_of_table
-from gbdist.kernels.hashing import unit_draws
+from gbdist.boosting.split import Candidate, Contenders, Scoring, agree, best_of_families, best_weighed
 from gbdist.models.tree import TreeSplit
 
 
@@ -27,40 +27,41 @@ class Structure:
 
 @dataclass(frozen=True)
 class GrowthRules:
-    """What the growth of one tree needs beside rows and cells: tree number, scaled l2, σ of the score noise."""
+    """What the growth of one tree needs beside features and cells: tree number, scaled l2, σ of the score noise."""
 
     params: BoostParams
-    n_bins: NDArray[np.int64]
     tree: int
     l2: float
     sigma: float
 
 
-def grow(rows: Rows, cells: Cells, rules: GrowthRules, collective: Collective, crew: Crew) -> Structure:
+def grow(
+    features: TreeFeatures, n_rows: int, cells: Cells, rules: GrowthRules, collective: Collective, crew: Crew
+) -> Structure:
     """Choose the splits of one tree.
 
     Ends early, as CatBoost does (greedy_tensor_search.cpp), when a split has become redundant: every pair of leaves that
     differ in it has an empty one. The redundant split is dropped.
     """
-    leaf_of_row: NDArray[np.uint16] = crew.scratch.array("leaf of row", (rows.n_rows,), np.uint16)
+    leaf_of_row: NDArray[np.uint16] = crew.scratch.array("leaf of row", (n_rows,), np.uint16)
     crew.kernels.clear_leaves(leaf_of_row)
     splits: list[TreeSplit] = []
     counted_right = np.zeros(0, np.uint8)
-    source = HistogramSource(rows, cells, rules.n_bins, collective, crew, rules.params.overlap)
+    tables = _Tables(features, cells, rules, collective, crew)
     for level in range(rules.params.depth):
-        scoring = _scoring(rules, cells, level)
-        best: Candidate | None = None
-        complete = True
-        for table in source.tables(leaf_of_row, level, counted_right):
-            candidate = best_of_table(table, rules.n_bins, scoring)
-            complete &= table.complete
-            if candidate is not None and candidate.beats(best):
-                best = candidate
-        best = agree(best, complete, collective)
+        best = tables.best(leaf_of_row, level, counted_right)
         if best is None:
             break
-        splits.append(TreeSplit(best.feature, best.border))
-        _move_rows(rows, best, level, leaf_of_row, crew)
+        split = features.choose(best.feature, best.border)
+        splits.append(split)
+        move_rows(
+            features.column(best.feature),
+            split.border,
+            level,
+            leaf_of_row,
+            crew,
+            one_hot=features.is_one_hot(split.feature),
+        )
         redundant = redundant_split(np.concatenate([best.left_empty, best.right_empty]))
         if redundant is not None:
             del splits[redundant]
@@ -68,6 +69,72 @@ def grow(rows: Rows, cells: Cells, rules: GrowthRules, collective: Collective, c
             break
         counted_right = best.counted_right
     return Structure(tuple(splits), leaf_of_row)
+
+
+class _Tables:
+    """Makes and scores the tables of one tree, level by level."""
+
+    def __init__(
+        self, features: TreeFeatures, cells: Cells, rules: GrowthRules, collective: Collective, crew: Crew
+    ) -> None:
+        self._features, self._cells, self._rules = features, cells, rules
+        self._collective, self._crew = collective, crew
+        self._sources: dict[Block, HistogramSource] = {}
+        features.begin_tree(rules.tree)
+
+    def _source(self, block: Block) -> HistogramSource:
+        overlap = self._rules.params.overlap
+        return HistogramSource(block, self._cells, self._collective, self._crew, overlap)
+
+    def best(self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]) -> Candidate | None:
+        """The best split of all ranks; None where no feature competes."""
+        scoring = _scoring(self._rules, self._cells, level)
+        contenders: list[Contenders] = []
+        complete = True
+        for block, table in self._tables(leaf_of_row, level, counted_right):
+            found = best_of_families(table, block, scoring)
+            contenders += [] if found is None else [found]
+            complete &= table.complete
+        # Weights are known once the level's last block is.
+        return agree(best_weighed(contenders, self._features.weights), complete, self._collective)
+
+    def _tables(
+        self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]
+    ) -> Iterator[tuple[Block, LevelTable]]:
+        """All tables of a level; small ones are added up together, as far as their blocks are valid that long."""
+        known, self._sources = self._sources, {}
+        waiting: list[tuple[Block, HistogramSource, NDArray[np.int64]]] = []
+        for block in self._features.of_level():
+            source = known.get(block) or self._source(block)
+            if block.stays:
+                self._sources[block] = source
+            small = source.small_table(leaf_of_row, level, counted_right)
+            if small is None:
+                yield from ((block, table) for table in source.tables(leaf_of_row, level, counted_right))
+                continue
+            if waiting and small.nbytes + sum(other.nbytes for _, _, other in waiting) > ALL_REDUCE_BYTES:
+                yield from self._added_up(waiting, level, counted_right)
+                waiting = []
+            waiting.append((block, source, small))
+            if not block.stays:
+                yield from self._added_up(waiting, level, counted_right)
+                waiting = []
+        yield from self._added_up(waiting, level, counted_right)
+
+    def _added_up(
+        self,
+        waiting: Sequence[tuple[Block, HistogramSource, NDArray[np.int64]]],
+        level: int,
+        counted_right: NDArray[np.uint8],
+    ) -> Iterator[tuple[Block, LevelTable]]:
+        """Sum small tables over the ranks in one round."""
+        if not waiting:
+            return
+        halves = not self._cells.scales.wide
+        summed = self._collective.all_reduce(np.concatenate([small.ravel() for _, _, small in waiting]), halves=halves)
+        edges = np.cumsum([small.size for _, _, small in waiting])[:-1]
+        for (block, source, small), cells in zip(waiting, np.split(summed, edges), strict=True):
+            yield block, source.summed_table(cells.reshape(small.shape), level, counted_right)
 
 
 def redundant_split(empty: NDArray[np.bool_]) -> int | None:
@@ -84,29 +151,18 @@ def redundant_split(empty: NDArray[np.bool_]) -> int | None:
     return None
 
 
-def _move_rows(rows: Rows, split: Candidate, level: int, leaf_of_row: NDArray[np.uint16], crew: Crew) -> None:
-    def move(piece: slice) -> None:
-        crew.kernels.split_leaves(rows.bins[split.feature, piece], split.border, level, leaf_of_row[piece])
-
-    crew.each(move, crew.row_slices(rows.n_rows))
-
-
 def _scoring(rules: GrowthRules, cells: Cells, level: int) -> Scoring:
     params = rules.params
-    features = np.arange(rules.n_bins.shape[0], dtype=np.uint64)
-    competes = np.ones(features.shape[0], np.bool_)
-    if params.rsm < 1.0:
-        draws = unit_draws(key_of(params.random_seed, Purpose.FEATURE_SAMPLE, rules.tree, level), features)
-        competes = draws <= params.rsm
     return Scoring(
         cosine=params.score_function == "Cosine",
         l2=rules.l2,
         sigma=rules.sigma,
         wide=cells.scales.wide,
         units=cells.scales.units,
-        competes=competes,
         keys=(
             key_of(params.random_seed, Purpose.BORDER_NOISE, rules.tree, level),
             key_of(params.random_seed, Purpose.FEATURE_NOISE, rules.tree, level),
         ),
+        rsm=params.rsm,
+        rsm_key=key_of(params.random_seed, Purpose.FEATURE_SAMPLE, rules.tree, level),
     )

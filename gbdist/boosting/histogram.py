@@ -3,7 +3,7 @@
 A *table* is int64 [n_features, dimensions, leaves, width], where width is the number of bins padded to a power of two
 (twice that for wide cells). Three ways to get a level's table, all with the same sums:
 
-* small tables are summed whole on every rank (``all_reduce``), and all ranks score all features;
+* small tables are summed whole on every rank (``all_reduce``), those of several blocks at once, and all ranks score all features;
 * larger ones are dealt by features (``reduce_scatter``): a rank gets, and scores, its share;
 * where parents and children would not fit the budget, features go in blocks and every leaf is counted, without parents.
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.rows import Rows
+from gbdist.boosting.features import Block
 from gbdist.boosting.sampling import Cells
 from gbdist.errors import ParameterError
 
@@ -33,7 +33,7 @@ LARGEST_FEATURE_TABLE = 1 << 32
 
 @dataclass(frozen=True)
 class LevelTable:
-    """Summed histograms of the features ``first … first + n − 1`` for all leaves of a level.
+    """Summed histograms of the features ``first … first + n − 1`` of a block for all leaves of a level.
 
     ``complete`` says that every rank holds the same features, so nothing is left to agree on; ``crew`` works where the cells are.
     """
@@ -55,17 +55,17 @@ def check_table_size(n_bins: NDArray[np.int64], dimensions: int, depth: int) -> 
 
 
 class HistogramSource:
-    """Makes the tables of one tree, level by level; ``overlap`` is the same on all ranks."""
+    """Makes the tables of one block of features, level by level; ``overlap`` is the same on all ranks."""
 
     def __init__(
         self,
-        rows: Rows,
+        block: Block,
         cells: Cells,
-        n_bins: NDArray[np.int64],
         collective: Collective,
         crew: Crew,
         overlap: int = 1,
     ) -> None:
+        rows, n_bins, self._name = block.rows, block.n_bins, block.name
         self._n_features, self._collective, self._crew = rows.n_features, collective, crew
         self._overlap = overlap if collective.size > 1 else 1
         bits = max(1, int(n_bins.max(initial=2) - 1).bit_length())
@@ -74,10 +74,34 @@ class HistogramSource:
         self._leaf_bytes = 8 * cells.values.shape[0] * (1 << bits) * (2 if self._wide else 1)
         self._parents: list[LevelTable] = []
 
+    def small_table(
+        self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]
+    ) -> NDArray[np.int64] | None:
+        """This rank's table of the level, if it is so small that it is to be summed whole on every rank; else ask for ``tables``.
+
+        ``summed_table`` takes the sum. Parameters as of ``tables``.
+        """
+        counted = self._counted(level, counted_right)
+        if self._collective.size == 1 or counted is None or not self._n_features:
+            return None
+        if self._n_features * self._leaf_bytes * counted.shape[0] > ALL_REDUCE_BYTES:
+            return None
+        count = self._counter.begin(leaf_of_row, level, counted, (0, self._n_features), f"{self._name} 0")
+        return np.asarray(count())
+
+    def summed_table(self, table: NDArray[np.int64], level: int, counted_right: NDArray[np.uint8]) -> LevelTable:
+        """The level's table, from the sum of all ranks' small ones."""
+        parents, self._parents = self._parents, []
+        summed = LevelTable(0, table, True, self._crew.host)
+        if parents:
+            summed = self._children(parents, summed, counted_right, level)
+        self._parents.append(summed)
+        return summed
+
     def tables(
         self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]
     ) -> Iterator[LevelTable]:
-        """Yield the level's tables; every rank yields as many.
+        """Yield the level's tables; every rank yields as many. The first level may be any, the next ones follow it.
 
         Parameters
         ----------
@@ -86,28 +110,36 @@ class HistogramSource:
         counted_right : uint8 [2**(level−1)], IN
             Which child of each parent is the smaller one (1: the right one).
         """
+        if not self._n_features:
+            return
+        counted = self._counted(level, counted_right)
         parents, self._parents = self._parents, []
-        level_bytes = self._n_features * self._leaf_bytes << level
-        if (level > 0 and not parents) or 2 * level_bytes > TABLE_BUDGET:
+        if counted is None:
             size = max(1, min(self._n_features, TABLE_BUDGET // (2 * self._leaf_bytes << level)))
             every_leaf = np.arange(1 << level, dtype=np.int64)
             for span in self._spans(-(-self._n_features // size)):
-                count = self._counter.begin(leaf_of_row, level, every_leaf, span, 0)
+                count = self._counter.begin(leaf_of_row, level, every_leaf, span, f"{self._name} 0")
                 yield self._add_up(count(), span[0], ALL_REDUCE_BYTES)
             return
-        counted = np.zeros(1, np.int64)
-        if level > 0:
-            half = 1 << (level - 1)
-            counted = np.arange(half) + np.where(counted_right, half, 0)
-        small = self._n_features * self._leaf_bytes * counted.shape[0] <= ALL_REDUCE_BYTES
-        spans = self._spans(1 if small else self._overlap)
-        counts = [self._counter.begin(leaf_of_row, level, counted, span, i) for i, span in enumerate(spans)]
+        spans = self._spans(self._overlap)
+        counts = [
+            self._counter.begin(leaf_of_row, level, counted, span, f"{self._name} {i}") for i, span in enumerate(spans)
+        ]
         for span, count in zip(spans, counts, strict=True):
-            summed = self._add_up(count(), span[0], ALL_REDUCE_BYTES if small else 0)
-            if level > 0:
+            summed = self._add_up(count(), span[0], 0)
+            if parents:
                 summed = self._children(parents, summed, counted_right, level)
             self._parents.append(summed)
             yield summed
+
+    def _counted(self, level: int, counted_right: NDArray[np.uint8]) -> NDArray[np.int64] | None:
+        """Leaves to count: the smaller children, or all without their parents; None where parents would not fit the budget."""
+        if 2 * (self._n_features * self._leaf_bytes << level) > TABLE_BUDGET:
+            return None
+        if not self._parents:
+            return np.arange(1 << level)
+        half = 1 << (level - 1)
+        return np.arange(half) + np.where(counted_right, half, 0)
 
     def _spans(self, count: int) -> list[tuple[int, int]]:
         """Cut the features into ranges of nearly one size."""
@@ -121,7 +153,7 @@ class HistogramSource:
         n_features, dimensions, n_parents, width = of_parents.shape
         crew, shape = counted.crew, (n_features, dimensions, 2 * n_parents, width)
         # Levels take turns, because the parents are still read while their children are written.
-        children = crew.scratch.array(f"children {level % 2} from {counted.first}", shape, np.int64)
+        children = crew.scratch.array(f"children {level % 2} of {self._name} from {counted.first}", shape, np.int64)
 
         def work(piece: slice) -> None:
             crew.kernels.split_parents(of_parents[piece], counted.cells[piece], counted_right, children[piece])

@@ -8,8 +8,9 @@ are left out of the passes that follow (docs/decisions/0011).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
-from gbdist.kernels.cpu_leaves import solve_leaves
-from gbdist.kernels.elementary import exp_array
+from gbdist.kernels.cpu_leaves import exponentials, solve_leaves
 from gbdist.objectives.base import LeafScales, Objective
 
 #: A leaf has settled when the step after its next one would be below this, or below this share of its value
@@ -33,6 +33,10 @@ _LONGEST_PROVEN = 2.0
 _PROVEN_SHARE = 0.05
 _FLOAT32_EPSILON = 2.0**-23
 _ALL = np.empty(0, np.uint8)
+
+_Result = TypeVar("_Result")
+#: What stops for sums: it yields this rank's, and is sent those of all ranks.
+_Steps = Generator[NDArray[np.int64], NDArray[np.int64], _Result]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,15 @@ class LeafRows:
     leaf_of_row: NDArray[np.uint16]
 
 
+@dataclass(frozen=True)
+class WalkStart:
+    """Predictions that a walk starts from, float64 [dimension, n], IN, none of them above the bound; leaves uint16 [n], IN."""
+
+    predictions: NDArray[np.float64]
+    leaf_of_row: NDArray[np.uint16]
+    prediction_bound: float
+
+
 class LeafEstimator:
     """Estimates the leaves of one tree after the other."""
 
@@ -79,34 +92,46 @@ class LeafEstimator:
         """Scaled regularizer, l2_leaf_reg × Σw / n (CatBoost's online_predictor.h, ScaleL2Reg)."""
         return self._l2
 
-    def estimate(
-        self,
-        rows: Rows,
-        predictions: NDArray[np.float64],
-        leaf_of_row: NDArray[np.uint16],
-        n_leaves: int,
-        prediction_bound: float,
-    ) -> Leaves:
-        """Walk from 0 to the leaf values; ``predictions`` float64 [dimension, n] and ``leaf_of_row`` uint16 [n] are IN."""
-        pieces = [
-            LeafRows(
-                rows.label[piece],
-                None if rows.weight is None else rows.weight[piece],
-                predictions[:, piece],
-                leaf_of_row[piece],
-            )
-            for piece in self._crew.row_slices(rows.n_rows)
-        ]
-        return _Walk(self, pieces, n_leaves, prediction_bound).run()
+    def estimate(self, rows: Rows, starts: Sequence[WalkStart], n_leaves: int) -> list[Leaves]:
+        """Walk from 0 to the leaf values, from each of several starts; walks share their rounds."""
+        walks = []
+        for number, start in enumerate(starts):
+            pieces = [
+                LeafRows(
+                    rows.label[piece],
+                    None if rows.weight is None else rows.weight[piece],
+                    start.predictions[:, piece],
+                    start.leaf_of_row[piece],
+                )
+                for piece in self._crew.row_slices(rows.n_rows)
+            ]
+            walks.append(_Walk(self, pieces, n_leaves, start.prediction_bound, number).run())
+        return self._together(walks)
 
-    def keep_leaves(self, pieces: Sequence[LeafRows], active: NDArray[np.bool_], turn: int) -> list[LeafRows]:
-        """Copy the rows of the active leaves (bool [n_leaves]) together; ``turn`` tells one copy's memory from the next's."""
+    def _together(self, walks: Sequence["_Steps[Leaves]"]) -> list[Leaves]:
+        """Take the walks to their ends; what they ask for at the same time is added up in one round."""
+        leaves: dict[int, Leaves] = {}
+        asked = {number: next(walk) for number, walk in enumerate(walks)}
+        while asked:
+            summed = self._collective.all_reduce(np.concatenate([mine.ravel() for mine in asked.values()]))
+            edges = np.cumsum([mine.size for mine in asked.values()])[:-1]
+            answers = zip(list(asked.items()), np.split(summed, edges), strict=True)
+            for (number, mine), total in answers:
+                try:
+                    asked[number] = walks[number].send(total.reshape(mine.shape))
+                except StopIteration as end:
+                    leaves[number] = end.value
+                    del asked[number]
+        return [leaves[number] for number in range(len(walks))]
+
+    def keep_leaves(self, pieces: Sequence[LeafRows], active: NDArray[np.bool_], place: str) -> list[LeafRows]:
+        """Copy the rows of the active leaves (bool [n_leaves]) together, to memory that ``place`` names."""
         slot_of_leaf = np.where(active, np.arange(active.shape[0]), -1).astype(np.int32)
         scratch, kernels = self._crew.scratch, self._crew.kernels
 
         def keep(numbered: tuple[int, LeafRows]) -> LeafRows:
             number, piece = numbered
-            name = f"of slice {number} in turn {turn % 2}"
+            name = f"of slice {number} {place}"
             n_rows = piece.label.shape[0]
             rows = scratch.array(f"moving rows {name}", (n_rows + 1,), np.uint32)
             leaves = scratch.array(f"moving leaves {name}", (n_rows + 1,), np.uint16)
@@ -137,8 +162,8 @@ class LeafEstimator:
             weight=sum_scale(weight, n_rows),
         )
 
-    def sums(self, pieces: Sequence[LeafRows], shift: NDArray[np.float64], scales: LeafScales) -> LeafSums:
-        """Global sums over some rows at their predictions + ``shift`` (float64 [n_leaves, dimension])."""
+    def own_sums(self, pieces: Sequence[LeafRows], shift: NDArray[np.float64], scales: LeafScales) -> NDArray[np.int64]:
+        """Sums over some of this rank's rows at their predictions + ``shift`` (float64 [n_leaves, dimension])."""
         objective = self.params.objective
         shape = (shift.shape[0], sum_columns(objective))
 
@@ -149,9 +174,11 @@ class LeafEstimator:
             )
             return sums
 
-        parts = self._crew.each(add, pieces)
-        total = self._collective.all_reduce(np.sum(parts, axis=0, dtype=np.int64))
-        first = 2 + objective.dimension
+        return np.asarray(np.sum(self._crew.each(add, pieces), axis=0, dtype=np.int64))
+
+    def read(self, total: NDArray[np.int64], scales: LeafScales) -> LeafSums:
+        """Sums over the rows of all ranks."""
+        first = 2 + self.params.objective.dimension
         return LeafSums(
             loss=int(total[0, 0]) / scales.loss if scales.loss else None,
             weight=total[:, 1] / (scales.weight or 1.0),
@@ -192,7 +219,7 @@ class LeafEstimator:
             return False
         change = self.params.objective.curvature_change
         gain = sums.first * step
-        most = 0.5 * np.maximum(-sums.second, 0.0) * step * step * exp_array(change * np.abs(step))
+        most = 0.5 * np.maximum(-sums.second, 0.0) * step * step * _exponentials(change * np.abs(step))
         return math.fsum(most.ravel().tolist()) < (1.0 - _PROVEN_SHARE) * math.fsum(gain.ravel().tolist())
 
     def step_after(self, step: NDArray[np.float64], sums: LeafSums) -> NDArray[np.float64]:
@@ -205,57 +232,71 @@ class LeafEstimator:
             return np.full_like(step, math.inf)
         length, change = np.abs(step), self.params.objective.curvature_change
         curvature = np.maximum(self._l2 - sums.second, 1e-300)
-        growth = exp_array(2.0 * change * np.minimum(length, _LONGEST_FORETOLD))
+        growth = _exponentials(2.0 * change * np.minimum(length, _LONGEST_FORETOLD))
         bound = growth * (length * (self._l2 / curvature) + 0.5 * change * length * length)
         return np.where(length <= _LONGEST_FORETOLD, bound, math.inf)
 
 
+_NOTHING = LeafSums(None, np.empty(0), np.empty((0, 0)), np.empty((0, 0)))
+
+
 class _Walk:
-    """The walk of one tree's leaves: where they stand, which of them still move, and whose rows are passed over."""
+    """The walk of one tree's leaves: where they stand, which of them still move, and whose rows are passed over.
+
+    Its methods stop wherever sums over all ranks are needed: they yield this rank's, and are sent the total.
+    """
 
     def __init__(
-        self, estimator: LeafEstimator, pieces: Sequence[LeafRows], n_leaves: int, prediction_bound: float
+        self,
+        estimator: LeafEstimator,
+        pieces: Sequence[LeafRows],
+        n_leaves: int,
+        prediction_bound: float,
+        number: int,
     ) -> None:
         params = estimator.params
-        self._estimator, self._pieces, self._bound = estimator, pieces, prediction_bound
+        self._estimator, self._pieces, self._bound, self._number = estimator, pieces, prediction_bound, number
         self._tries, self._tried, self._turn = params.leaf_estimation_iterations, 0, 0
         self._backtracks = self._tries > 1 and params.leaf_estimation_backtracking == "AnyImprovement"
         self._point = np.zeros((n_leaves, params.objective.dimension))
         self._active = np.ones(n_leaves, np.bool_)
-        # Where improvement cannot be proven the loss is needed; with the other sums it costs no pass of its own.
-        unproven = self._backtracks and not math.isfinite(params.objective.curvature_change)
-        self._sums = self._sums_at(self._point, with_loss=unproven)
-        self._weights = self._sums.weight
+        self._sums, self._weights = _NOTHING, _NOTHING.weight
 
-    def run(self) -> Leaves:
+    def run(self) -> "_Steps[Leaves]":
         """Walk until the tries are used up or all leaves have settled."""
+        # Where improvement cannot be proven the loss is needed; with the other sums it costs no pass of its own.
+        unproven = self._backtracks and not math.isfinite(self._estimator.params.objective.curvature_change)
+        self._sums = yield from self._sums_at(self._point, with_loss=unproven)
+        self._weights = self._sums.weight
         while self._tried < self._tries:
             step = self._estimator.step(self._sums, self._weights)
             self._settle(step)
             if not self._active.any():
                 break
             step = step * self._active[:, None]
-            if not (self._go_if_better(step) if self._backtracks else self._go(step)):
+            goes_on = yield from (self._go_if_better(step) if self._backtracks else self._go(step))
+            if not goes_on:
                 break
         return Leaves(self._point, self._weights)
 
-    def _go(self, step: NDArray[np.float64]) -> bool:
+    def _go(self, step: NDArray[np.float64]) -> "_Steps[bool]":
         self._tried += 1
         self._point = self._point + step
         if self._tried < self._tries:
-            self._sums = self._sums_at(self._point)
+            self._sums = yield from self._sums_at(self._point)
         return True
 
-    def _go_if_better(self, step: NDArray[np.float64]) -> bool:
+    def _go_if_better(self, step: NDArray[np.float64]) -> "_Steps[bool]":
         """Take the step, or the largest of its halves that improves the loss; False if none did before the tries ended."""
         if self._estimator.improves(step, self._sums):
-            return self._go(step)
+            return (yield from self._go(step))
         if self._sums.loss is None:
-            self._sums = replace(self._sums, loss=self._sums_at(self._point, loss_alone=True).loss)
+            here = yield from self._sums_at(self._point, loss_alone=True)
+            self._sums = replace(self._sums, loss=here.loss)
         while self._tried < self._tries:
             self._tried += 1
             trial = self._point + step
-            sums = self._sums_at(trial, with_loss=True)
+            sums = yield from self._sums_at(trial, with_loss=True)
             if sums.loss is not None and self._sums.loss is not None and sums.loss < self._sums.loss:
                 self._point, self._sums = trial, sums
                 return True
@@ -275,10 +316,13 @@ class _Walk:
         self._point = self._point + step * settled[:, None]
         self._active &= ~settled
         self._turn += 1
-        self._pieces = self._estimator.keep_leaves(self._pieces, self._active, self._turn)
+        place = f"of walk {self._number} in turn {self._turn % 2}"
+        self._pieces = self._estimator.keep_leaves(self._pieces, self._active, place)
         self._sums = replace(self._sums, loss=None)  # losses are compared over the same rows
 
-    def _sums_at(self, point: NDArray[np.float64], *, with_loss: bool = False, loss_alone: bool = False) -> LeafSums:
+    def _sums_at(
+        self, point: NDArray[np.float64], *, with_loss: bool = False, loss_alone: bool = False
+    ) -> "_Steps[LeafSums]":
         """Sums at a point: weights are asked for once, derivatives as long as there is a try to come."""
         scales = self._estimator.scales(self._bound + float(np.abs(point).max(initial=0.0)))
         ahead = self._tried < self._tries and not loss_alone
@@ -288,7 +332,14 @@ class _Walk:
             loss=scales.loss if with_loss or loss_alone else 0.0,
             weight=scales.weight if self._tried == 0 else 0.0,
         )
-        return self._estimator.sums(self._pieces, point, asked)
+        total = yield self._estimator.own_sums(self._pieces, point, asked)
+        return self._estimator.read(total, asked)
+
+
+def _exponentials(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    out = np.empty_like(values)
+    exponentials(values, out)
+    return out
 
 
 def sum_columns(objective: Objective) -> int:

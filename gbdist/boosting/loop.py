@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
-from gbdist.boosting.grow import GrowthRules, Structure, grow
+from gbdist.boosting.grow import GrowthRules, grow
 from gbdist.boosting.histogram import check_table_size
-from gbdist.boosting.leaves import LeafEstimator
+from gbdist.boosting.leaves import LeafEstimator, WalkStart
 from gbdist.boosting.noise import noise_left
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population, survey_population, with_weights
@@ -24,8 +25,10 @@ from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Sampler
 from gbdist.boosting.scores import LARGEST_PREDICTION, DataSet, score_all, set_names
 from gbdist.boosting.stopping import Detector
+from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
-from gbdist.models.tree import ObliviousTree
+from gbdist.models.statistics import CategoricalPart
+from gbdist.models.tree import ObliviousTree, TreeSplit
 
 History = dict[str, dict[str, list[float]]]
 
@@ -47,6 +50,12 @@ class BoostResult:
     stopped : "iterations", "overfitting" or "callback"
     predictions : float64 [dimension, n]
         The trainer's own raw predictions of this rank's training rows, after all trees that were grown.
+    eval_predictions : float64 [dimension, n] of each eval set
+        As the finished model predicts, if all its trees are kept.
+    categories : CategoricalPart
+        What the model has beside binned columns; tables are there on rank 0 alone.
+    left_out : int
+        Combinations of categorical columns that did not compete, because a level had too many.
     """
 
     trees: tuple[ObliviousTree, ...]
@@ -56,6 +65,9 @@ class BoostResult:
     best_value: float
     stopped: str
     predictions: NDArray[np.float64] = field(repr=False)
+    eval_predictions: tuple[NDArray[np.float64], ...] = field(repr=False)
+    categories: CategoricalPart
+    left_out: int
 
 
 def boost(
@@ -102,58 +114,80 @@ class _Run:
         collective: Collective,
         crew: Crew,
     ) -> None:
-        self.params, self.n_bins, self.collective, self.crew = params, n_bins, collective, crew
-        check_table_size(n_bins, params.objective.dimension, params.depth)
+        self.params, self.collective, self.crew = params, collective, crew
+        widths = n_bins if params.categories is None else np.append(n_bins, params.categories.most_bins)
+        check_table_size(widths, params.objective.dimension, params.depth)
         populations = [survey_population(rows, collective) for rows in (train, *evals)]
         self.population = populations[0]
         self.bias = start_value(params, self.population)
-        self.sets = [
-            DataSet.at_start(name, with_weights(rows, population.weighted), population, self.bias, crew)
-            for name, rows, population in zip(set_names(len(evals)), (train, *evals), populations, strict=True)
+        sets = [
+            with_weights(rows, population.weighted)
+            for rows, population in zip((train, *evals), populations, strict=True)
         ]
+        start = begin(sets, n_bins, params, collective, crew) if params.categories is not None else None
+        sets = sets if start is None else list(start.sets)
+        self.sets = [
+            DataSet.at_start(name, rows, population, self.bias, crew)
+            for name, rows, population in zip(set_names(len(evals)), sets, populations, strict=True)
+        ]
+        trained = self.sets[0].rows
+        self.features: TreeFeatures = (
+            BinnedFeatures(trained, n_bins) if start is None else categorical_features(start, trained, crew)
+        )
+        # Each permutation has predictions of its own, so that a structure finds no signal that only its permutation lacks.
+        self.learners = [self.sets[0].copied() for _ in range(self.features.permutations - 1)] + self.sets[:1]
         self.sampler = Sampler(params, self.population, collective, crew)
         self.leaves = LeafEstimator(params, self.population, collective, crew)
         self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
         self.trees: list[ObliviousTree] = []
         self.history: History = {data.name: {} for data in self.sets}
         self.stopped: str | None = None if params.iterations > 0 else "iterations"
-        self._derivatives = crew.empty((params.objective.dimension, train.n_rows), np.float64)
+        self._derivatives = crew.empty((params.objective.dimension, trained.n_rows), np.float64)
         self._overfitted = False
+        self._n_columns = n_bins.shape[0] + (len(params.categories.columns) if params.categories is not None else 0)
         self._metrics, self._facts = self._finish_tree(None, score=False)
 
     def add_tree(self) -> None:
         """Sample rows, grow a structure, estimate its leaves, move all predictions on, score."""
         train, tree = self.sets[0], len(self.trees)
         cells = self.sampler.cells(train.rows, self._derivatives, self._facts, tree)
-        rules = GrowthRules(self.params, self.n_bins, tree, self.leaves.l2, self._noise_sigma())
-        structure = grow(train.rows, cells, rules, self.collective, self.crew)
-        grown = self._estimate(structure)
+        rules = GrowthRules(self.params, tree, self.leaves.l2, self._noise_sigma())
+        structure = grow(self.features, train.rows.n_rows, cells, rules, self.collective, self.crew)
+        leaves = [
+            self.features.leaves(structure.splits, structure.leaf_of_row, permutation)
+            for permutation in range(self.features.permutations)
+        ]
+        grown = self._estimate(structure.splits, leaves)
         self.trees.append(grown)
-        train.add_leaves(structure.leaf_of_row, grown.leaf_values)
-        for data in self.sets[1:]:
-            data.add_tree(grown)
+        for number, data in enumerate(self.sets[1:]):
+            data.add_tree(grown, self.features, number)
+        self.features.end_tree()
         last = len(self.trees) == self.params.iterations
         self._metrics, self._facts = self._finish_tree(grown, score=last or tree % self.params.metric_period == 0)
         self._record()
 
-    def _estimate(self, structure: Structure) -> ObliviousTree:
-        train = self.sets[0]
-        leaves = self.leaves.estimate(
-            train.rows, train.predictions, structure.leaf_of_row, 1 << len(structure.splits), train.bound
-        )
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = leaves.values * self.params.learning_rate
-            largest = train.bound + float(np.abs(values).max(initial=0.0))
-        if not largest < LARGEST_PREDICTION:
-            tree, expected = len(self.trees), f"steps that keep raw predictions below {LARGEST_PREDICTION}"
-            fix = f"Tree {tree} leaves that range. Lower learning_rate, or raise l2_leaf_reg."
-            raise ParameterError("learning_rate", self.params.learning_rate, expected, fix)
-        return ObliviousTree(structure.splits, values, leaves.weights)
+    def _estimate(self, splits: tuple[TreeSplit, ...], leaves: Sequence[NDArray[np.uint16]]) -> ObliviousTree:
+        """Estimate the leaves in each permutation, and move its predictions on; the tree has the values of the last one."""
+        starts = [
+            WalkStart(learner.predictions, leaf_of_row, learner.bound)
+            for learner, leaf_of_row in zip(self.learners, leaves, strict=True)
+        ]
+        estimated = self.leaves.estimate(self.sets[0].rows, starts, 1 << len(splits))
+        for learner, leaf_of_row, found in zip(self.learners, leaves, estimated, strict=True):
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = found.values * self.params.learning_rate
+                largest = learner.bound + float(np.abs(values).max(initial=0.0))
+            if not largest < LARGEST_PREDICTION:
+                tree, expected = len(self.trees), f"steps that keep raw predictions below {LARGEST_PREDICTION}"
+                fix = f"Tree {tree} leaves that range. Lower learning_rate, or raise l2_leaf_reg."
+                raise ParameterError("learning_rate", self.params.learning_rate, expected, fix)
+            learner.add_leaves(leaf_of_row, values)
+        return ObliviousTree(splits, values, estimated[-1].weights)
 
     def _finish_tree(self, last: ObliviousTree | None, score: bool) -> tuple[MetricTable, GradientFacts]:
         """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients."""
-        train, params = self.sets[0], self.params
-        bound = self._refresh_derivatives(train)
+        params = self.params
+        bound = self._refresh_derivatives(self.learners[self.features.permutation_of(len(self.trees))])
         ridge = 0.0
         if draws_by_norm(params.bootstrap):
             given = params.bootstrap.mvs_reg
@@ -168,17 +202,17 @@ class _Run:
         values, summed = score_all(scored, metrics, sums, self.collective)
         return values, survey.read(summed)
 
-    def _refresh_derivatives(self, train: DataSet) -> float:
-        objective, rows = self.params.objective, train.rows
+    def _refresh_derivatives(self, learner: DataSet) -> float:
+        objective, rows = self.params.objective, learner.rows
 
         def work(piece: slice) -> None:
             weight = None if rows.weight is None else rows.weight[piece]
             objective.derivatives(
-                rows.label[piece], weight, train.predictions[:, piece], self._derivatives[:, piece], self.crew.kernels
+                rows.label[piece], weight, learner.predictions[:, piece], self._derivatives[:, piece], self.crew.kernels
             )
 
         self.crew.each(work, self.crew.row_slices(rows.n_rows))
-        return objective.bounds(self.population.label_bound, train.bound).derivative * self.population.weight_bound
+        return objective.bounds(self.population.label_bound, learner.bound).derivative * self.population.weight_bound
 
     def _mean_gradient_norm(self, bound: float) -> float:
         """Mean norm of the gradients before the first tree; costs a round, once."""
@@ -220,9 +254,7 @@ class _Run:
 
     def started(self) -> RunStarted:
         """The first event."""
-        return RunStarted(
-            self.params.iterations, self.population.n_rows, int(self.n_bins.shape[0]), self.collective.size
-        )
+        return RunStarted(self.params.iterations, self.population.n_rows, self._n_columns, self.collective.size)
 
     def grown(self) -> TreeGrown:
         """The event of the newest tree."""
@@ -246,6 +278,9 @@ class _Run:
             best_value=self.detector.best_value,
             stopped=self.stopped or "iterations",
             predictions=self.crew.fetch(self.sets[0].predictions),
+            eval_predictions=tuple(self.crew.fetch(data.predictions) for data in self.sets[1:]),
+            categories=self.features.model_part(trees),
+            left_out=self.features.left_out,
         )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gbdist.categories.rules import CategoryRules
 from gbdist.metrics.base import Metric
 from gbdist.objectives.base import Objective
 
@@ -46,7 +47,8 @@ class BoostParams:
     """Resolved parameters of one run, under CatBoost's names; ``eval_metric`` is a position in ``metrics``.
 
     ``listeners_may_stop`` costs one more round a tree; ``overlap`` says in how many spans features are added up between ranks.
-    Both are the same on all ranks; ``threads`` and ``card`` (None: the CPU) may differ.
+    Both are the same on all ranks; ``threads`` and ``card`` (None: the CPU) may differ. ``categories`` is None without
+    categorical columns.
     """
 
     objective: Objective
@@ -72,3 +74,4 @@ class BoostParams:
     overlap: int = 1
     threads: int = 1
     card: Card | None = None
+    categories: CategoryRules | None = None

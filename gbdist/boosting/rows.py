@@ -25,8 +25,9 @@ class Segment:
 class UnbinnedColumn:
     """A column that travels as it is beside the bins: a categorical, a text or an embedding column.
 
-    ``position`` is its place among all columns, binned ones included. ``kind`` is "cat", "text" or "embedding"; ``values`` are
-    strings (an Arrow array [n_rows]) for the first two, float32 [n_rows, dimension] for the last.
+    ``position`` is its place among all columns, binned ones included. ``kind`` is "cat", "text", "embedding" or "hash", which is
+    a categorical column as CatBoost's hashes; ``values`` are strings (an Arrow array [n_rows]) for the first two, float32
+    [n_rows, dimension] for the third, uint32 [n_rows] for the last.
     """
 
     position: int
@@ -56,7 +57,7 @@ class Rows:
     segments : tuple of Segment
         Ascending in ``start``, covering all rows.
     unbinned : tuple of UnbinnedColumn
-        Ascending in ``position``; none on a rank without rows.
+        Ascending in ``position``. A rank without rows has those of hashes alone.
     group : uint64 [n_rows] or None
         Which rows are ranked together: an integer id itself, or the hash of a string.
     """

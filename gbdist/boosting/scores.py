@@ -1,7 +1,7 @@
 """Metrics of all data sets after each tree, in the same round as the facts that the next tree needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import MetricTable
+from gbdist.boosting.features import TreeFeatures, move_rows
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
@@ -52,6 +53,10 @@ class DataSet:
             )
         return cls(name, crew.load_rows(rows, trained=name == LEARN), population, crew.load(predictions), bound, crew)
 
+    def copied(self) -> "DataSet":
+        """The same rows with predictions of their own."""
+        return replace(self, predictions=self.crew.load(self.crew.fetch(self.predictions).copy()))
+
     def add_leaves(self, leaf_of_row: NDArray[np.uint16], values: NDArray[np.float64]) -> None:
         """Move predictions on by one tree: values float64 [n_leaves, dimension], learning rate included."""
         columns, crew = np.ascontiguousarray(values.T), self.crew
@@ -63,17 +68,14 @@ class DataSet:
         crew.each(add, crew.row_slices(self.rows.n_rows))
         self.bound += float(np.abs(values).max(initial=0.0))
 
-    def add_tree(self, tree: ObliviousTree) -> None:
-        """Move predictions on by a tree that was grown on other rows."""
+    def add_tree(self, tree: ObliviousTree, features: TreeFeatures, number: int) -> None:
+        """Move predictions on by a tree that was grown on other rows; ``number`` is that of this eval set."""
         crew = self.crew
         leaf_of_row: NDArray[np.uint16] = crew.scratch.array("eval leaf of row", (self.rows.n_rows,), np.uint16)
-
-        def move(piece: slice) -> None:
-            crew.kernels.clear_leaves(leaf_of_row[piece])
-            for level, split in enumerate(tree.splits):
-                crew.kernels.split_leaves(self.rows.bins[split.feature, piece], split.border, level, leaf_of_row[piece])
-
-        crew.each(move, crew.row_slices(self.rows.n_rows))
+        crew.kernels.clear_leaves(leaf_of_row)
+        for level, split in enumerate(tree.splits):
+            bins = features.applied_column(split.feature, number, self.rows)
+            move_rows(bins, split.border, level, leaf_of_row, crew, one_hot=features.is_one_hot(split.feature))
         self.add_leaves(leaf_of_row, tree.leaf_values)
 
     def scored(self) -> Scored:

@@ -1,13 +1,16 @@
 """The best split of a level: score my features, agree with the other ranks, tell which children to count next."""
 
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.features import Block
 from gbdist.boosting.histogram import LevelTable
+from gbdist.kernels.hashing import unit_draws
 
 _HEAD = struct.Struct("<ddqq")
 _LOW = np.int64(0xFFFFFFFF)
@@ -17,8 +20,8 @@ _LOW = np.int64(0xFFFFFFFF)
 class Scoring:
     """How the splits of one level are scored.
 
-    ``l2`` is scaled (l2_leaf_reg × Σw / n), ``units`` float64 [dimensions + 1], ``competes`` bool [n_features] marks the
-    features that rsm left in, ``keys`` are the noise's streams.
+    ``l2`` is scaled (l2_leaf_reg × Σw / n), ``units`` float64 [dimensions + 1], ``keys`` are the noise's streams; ``rsm`` is the
+    share of features that compete, drawn from the stream of ``rsm_key``.
     """
 
     cosine: bool
@@ -26,8 +29,9 @@ class Scoring:
     sigma: float
     wide: bool
     units: NDArray[np.float64]
-    competes: NDArray[np.bool_]
     keys: tuple[np.uint64, np.uint64]
+    rsm: float
+    rsm_key: np.uint64
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,58 @@ class Candidate:
         return cls(noisy, score, feature, border, (flags & 1) > 0, (flags & 2) > 0, (flags >> 2).astype(np.uint8))
 
 
-def best_of_table(table: LevelTable, n_bins: NDArray[np.int64], scoring: Scoring) -> Candidate | None:
-    """Best split among the features of one table; None where no feature has a border."""
+@dataclass(frozen=True, eq=False)
+class Contenders:
+    """The best splits of some families of features, before their scores are weighed.
+
+    Parameters
+    ----------
+    noisy_scores, scores : float64 [n]
+    features, borders : int64 [n]
+    one_hot : bool [n]
+    cells : int64 [n, n_leaves, width]
+        Of each feature in one dimension, a copy.
+    wide : whether cells are
+    """
+
+    noisy_scores: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    features: NDArray[np.int64]
+    borders: NDArray[np.int64]
+    one_hot: NDArray[np.bool_]
+    cells: NDArray[np.int64]
+    wide: bool
+
+    def best(self, weights: NDArray[np.float64]) -> Candidate:
+        """The best one once scores are multiplied by weights, float64 [n]."""
+        weighed = self.noisy_scores * weights
+        best = int(np.lexsort((self.borders, self.features, -weighed))[0])
+        left, right = _child_weights(self.cells[best], int(self.borders[best]), bool(self.one_hot[best]), self.wide)
+        return Candidate(
+            noisy_score=float(weighed[best]),
+            score=float(self.scores[best]),
+            feature=int(self.features[best]),
+            border=int(self.borders[best]),
+            left_empty=left == 0,
+            right_empty=right == 0,
+            counted_right=(right < left).astype(np.uint8),
+        )
+
+
+def best_of_families(table: LevelTable, block: Block, scoring: Scoring) -> Contenders | None:
+    """Best split of each family of features in one table; None where no feature competes.
+
+    ``table.first`` counts from the block's first feature.
+    """
     n_features, crew = table.cells.shape[0], table.crew
     if n_features == 0:
         return None
-    features = np.arange(table.first, table.first + n_features)
-    bins = np.where(scoring.competes[features], n_bins[features], 0)
+    mine = slice(table.first, table.first + n_features)
+    bins, equals = block.n_bins[mine], block.equals[mine]
+    if scoring.rsm < 1.0:
+        bins = np.where(unit_draws(scoring.rsm_key, block.draws[mine]) <= scoring.rsm, bins, 0)
+    features = block.numbers[mine]
+    families = block.family_of[mine] - block.family_of[mine.start]
     borders = np.full(n_features, -1, np.int64)
     noisy, plain = np.full(n_features, -np.inf), np.full(n_features, -np.inf)
 
@@ -79,6 +128,8 @@ def best_of_table(table: LevelTable, n_bins: NDArray[np.int64], scoring: Scoring
         crew.kernels.best_borders(
             table.cells[piece],
             bins[piece],
+            equals[piece],
+            families[piece] - families[piece.start],
             features[piece],
             scoring.units,
             (scoring.l2, scoring.cosine, scoring.wide),
@@ -89,26 +140,43 @@ def best_of_table(table: LevelTable, n_bins: NDArray[np.int64], scoring: Scoring
 
     crew.each(work, crew.feature_slices(n_features))
     noisy[borders < 0] = -np.inf
-    winner = int(np.argmax(noisy))  # the first of equals: the lowest feature
-    if borders[winner] < 0 or not np.isfinite(noisy[winner]):
+    best = np.maximum.reduceat(noisy, _firsts(families))
+    equal = np.flatnonzero(noisy == best[families])
+    tops = equal[_firsts(families[equal])]  # the first of equals: the lowest feature
+    tops = tops[np.isfinite(noisy[tops])]
+    if not tops.shape[0]:
         return None
-    left, right = _child_weights(crew.fetch(table.cells[winner, 0]), int(borders[winner]), scoring.wide)
-    return Candidate(
-        noisy_score=float(noisy[winner]),
-        score=float(plain[winner]),
-        feature=int(features[winner]),
-        border=int(borders[winner]),
-        left_empty=left == 0,
-        right_empty=right == 0,
-        counted_right=(right < left).astype(np.uint8),
-    )
+    cells, one_hot = crew.take(table.cells, tops), equals[tops] != 0
+    return Contenders(noisy[tops], plain[tops], features[tops], borders[tops], one_hot, cells, scoring.wide)
 
 
-def _child_weights(cells: NDArray[np.int64], border: int, wide: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _firsts(families: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where another family begins, of ascending numbers, int64."""
+    changes = np.empty(families.shape[0], np.bool_)
+    changes[0] = True
+    np.not_equal(families[1:], families[:-1], out=changes[1:])
+    return np.flatnonzero(changes)
+
+
+def best_weighed(
+    contenders: Sequence[Contenders], weights: Callable[[NDArray[np.int64]], NDArray[np.float64]]
+) -> Candidate | None:
+    """The best split of this rank; ``weights`` of features, int64 [n], are float64 [n]."""
+    best: Candidate | None = None
+    for some in contenders:
+        candidate = some.best(weights(some.features))
+        if candidate.beats(best):
+            best = candidate
+    return best
+
+
+def _child_weights(
+    cells: NDArray[np.int64], border: int, one_hot: bool, wide: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Weight of both children of every leaf, in units: cells int64 [n_leaves, width]."""
     weights = cells[:, 1::2] if wide else cells & _LOW
-    left = weights[:, : border + 1].sum(axis=1)
-    return left, weights[:, border + 1 :].sum(axis=1)
+    right = weights[:, border] if one_hot else weights[:, border + 1 :].sum(axis=1)
+    return weights.sum(axis=1) - right, right
 
 
 def agree(mine: Candidate | None, complete: bool, collective: Collective) -> Candidate | None:

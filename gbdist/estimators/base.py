@@ -19,6 +19,7 @@ from gbdist.estimators.prediction.predictor import Predictor
 from gbdist.estimators.prediction.scoring import Compare, Moments, lazy_moments
 from gbdist.estimators.preparation.inputs import collect, is_lazy
 from gbdist.models.catboost_format import cbm_bytes, load_file, read_cbm, save_file
+from gbdist.models.missing import cat_nan_of, note_cat_nan
 
 
 class DaskCatBoost(Predictor, Hyperparameters):
@@ -44,7 +45,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
         Parameters
         ----------
         X : Dask DataFrame or Array, DaskPool, pandas or polars DataFrame, NumPy array, PyArrow table, scipy sparse matrix
-            Features, [n_rows, n_features].
+            Features, [n_rows, n_features]. Categorical are the columns that the estimator's ``cat_features`` names; where it is
+            left out, those whose type is that of categories or of strings (of a Dask DataFrame as ``X.dtypes`` announces it).
         y : vector, or name of a column of X
             One label or number a row. Left out with a DaskPool, which has it.
         sample_weight : vector, or name of a column of X, optional
@@ -93,10 +95,13 @@ class DaskCatBoost(Predictor, Hyperparameters):
                 listener=listener,
                 client=self.client,
                 aggregation=aggregation,
+                cat_nan=self.cat_nan,
                 **given,
             )
         finally:
             close(listener)
+        if result.model.get_cat_feature_indices():
+            note_cat_nan(result.model, self.cat_nan)
         self._adopt(result.model, result.labels, result.class_names)
         self.evals_result_ = result.history
         self.best_iteration_ = None if result.best_iteration < 0 else result.best_iteration
@@ -135,6 +140,11 @@ class DaskCatBoost(Predictor, Hyperparameters):
         return np.asarray(self.get_feature_importance(type="PredictionValuesChange"), dtype=np.float64)
 
     @property
+    def cat_features_(self) -> list[int]:
+        """Positions of the categorical columns."""
+        return [int(position) for position in self._fitted().get_cat_feature_indices()]
+
+    @property
     def tree_count_(self) -> int:
         """Number of trees."""
         return int(self._fitted().tree_count_)
@@ -149,9 +159,10 @@ class DaskCatBoost(Predictor, Hyperparameters):
         return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Any:
-        """NaNs are treated as CatBoost does, and sparse matrices are taken."""
+        """NaNs are treated as CatBoost does, and sparse matrices and categorical columns are taken."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
         tags.input_tags.sparse = True
         return tags
 
@@ -204,7 +215,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
 
     def _expected(self) -> Expected:
         self._fitted()
-        return Expected.of(self.model_, self._column_labels, type(self).__name__)
+        cat_nan = cat_nan_of(self.model_) if self.cat_nan is None else self.cat_nan
+        return Expected.of(self.model_, self._column_labels, type(self).__name__, cat_nan)
 
     def _class_labels(self) -> Any:
         return getattr(self, "classes_", None)

@@ -22,6 +22,8 @@ class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[mis
     ----------
     iterations, learning_rate, depth, … : CatBoost's parameters under any of its names, left out: CatBoost's defaults
         docs/parity.md lists them; ``fit`` refuses a misspelt one, or one that is not trained here, by name.
+    cat_features : names or positions of categorical columns; left out: the columns of categories and of strings, by their types
+        (with ``aggregate="models"``: none)
     verbose : False, True or n for a line every n trees; left out: a bar in a terminal, silence elsewhere
     client : a Dask client, or the address of a scheduler; left out: the current client, else a local cluster
         Fewer than 10,000 rows in memory are trained in this process, without a cluster.
@@ -31,6 +33,7 @@ class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[mis
     model_ : catboost.CatBoostClassifier
     classes_ : array of the labels as they came, sorted; or in the order of ``class_weights``, if that is a dictionary
     n_features_in_, feature_names_in_ : as scikit-learn's
+    cat_features_ : positions of the categorical columns
     evals_result_ : {data set: {metric: [value of each iteration]}}
     best_iteration_, best_score_ : of the eval set
     """

@@ -13,6 +13,7 @@ from gbdist.boosting.params import BoostParams, Card
 from gbdist.errors import DataError
 from gbdist.estimators.devices import cards_of
 from gbdist.estimators.local_run import n_bins
+from gbdist.estimators.memory import kept_memory
 from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of, rows_of_rank
 from gbdist.estimators.setup import Setup
@@ -73,7 +74,8 @@ def train_rank(context: RankContext) -> BoostResult | None:
     if spec.all_threads:
         params = replace(params, threads=context.threads)
     listeners = listeners_of(context, spec.asks)
-    result = boost(sets[0], sets[1:], spec.n_bins, params, context.collective, listeners)
+    with kept_memory():
+        result = boost(sets[0], sets[1:], spec.n_bins, params, context.collective, listeners)
     if context.rank != 0:
         return None
     return replace(result, predictions=np.empty((result.predictions.shape[0], 0)))

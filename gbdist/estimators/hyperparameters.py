@@ -28,8 +28,8 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     aggregate : "histograms" or "models"
         How the work of the workers is added up. "histograms", the default, trains exactly: the model is that of one machine. With
         "models" every worker trains CatBoost itself on its own rows, on its GPU with ``task_type="GPU"``, and the models are
-        merged in rounds; every CatBoost parameter is passed on, and ``cat_features``, ``text_features`` and
-        ``embedding_features`` name columns that are not numbers (docs/choosing.md).
+        merged in rounds; every CatBoost parameter is passed on, and ``text_features`` and ``embedding_features`` name columns
+        that are neither numbers nor, as those of ``cat_features``, categories (docs/choosing.md).
     rounds : int
         How many rounds the ``iterations`` trees of a worker are grown in; left out: one for every 20 trees.
     merge : "average", "bagging" or "best"
@@ -45,6 +45,9 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         best), and rounds until all groups meet (left out: 4).
     max_staleness : int
         With schedule="async": left out, 2; with 0 it is "sync".
+    cat_nan : str
+        The text that stands for missing values in categorical columns, here and in ``predict``, ``score`` and the like. Left out,
+        missing values there are an error, as in CatBoost.
     client : distributed.Client, str or None
         The cluster, or the address of its scheduler. Default: the current client, else a local cluster of one worker per
         core. Kept by reference in a clone, left out of a pickle.
@@ -94,6 +97,7 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         group_size: int | None = None,
         group_rounds: int | None = None,
         max_staleness: int | None = None,
+        cat_nan: str | None = None,
         client: Any = None,
         **others: Any,
     ) -> None:
@@ -138,6 +142,7 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         self.group_size = group_size
         self.group_rounds = group_rounds
         self.max_staleness = max_staleness
+        self.cat_nan = cat_nan
         self.client = client
         # Not attributes: names that are not in the signature cannot be told from what ``fit`` leaves behind.
         self._others = dict(others)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gbdist.errors import DataError, ModelError
 from gbdist.models.catboost_format import load_file
 from gbdist.models.merge import require_symmetric
-from gbdist.quantize.raw import RawPart, open_features
+from gbdist.quantize.raw import RawPart
 
 _BLOCK_CELLS = 1 << 22
 
@@ -36,7 +36,7 @@ class InitialModel:
 
     def raw_predictions(self, part: RawPart) -> NDArray[np.float64]:
         """Raw values of the rows of a partition, float64 [dimension, n_rows]."""
-        table = open_features(part.features, part.number)
+        table = part.open()
         out = np.empty((self.dimension, table.n_rows), dtype=np.float64)
         step = max(1, _BLOCK_CELLS // max(1, len(table.names)))
         columns = [table.column(feature) for feature in range(len(table.names))]

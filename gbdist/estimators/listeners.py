@@ -17,6 +17,9 @@ History = dict[str, dict[str, list[float]]]
 
 Clock = Callable[[], float]
 
+#: So many columns are named in a line.
+_NAMED = 10
+
 
 @dataclass(slots=True)
 class IterationInfo:
@@ -79,6 +82,10 @@ class ProgressBar:
             self._bar.update(self._bar.task_ids[0], completed=done, text=text)
         return False
 
+    def say(self, line: str) -> None:
+        """Write a line above the bar, which must not have been drawn yet."""
+        self._stream.write(line + "\n")
+
     def close(self) -> None:
         """Leave the terminal as it was; safe at any time, also after an error."""
         if self._bar is not None:
@@ -121,11 +128,11 @@ class PlainLines:
         if isinstance(event, RunStarted):
             self._started = self._clock()
             self._iterations = event.iterations
-            self._write(f"training on {event.rows:,} rows × {event.features:,} features, ranks: {event.ranks}")
+            self.say(f"training on {event.rows:,} rows × {event.features:,} features, ranks: {event.ranks}")
         elif isinstance(event, RunFinished):
-            self._write(f"done: {event.trees} trees in {self._clock() - self._started:.1f} s ({event.stopped})")
+            self.say(f"done: {event.trees} trees in {self._clock() - self._started:.1f} s ({event.stopped})")
         elif event.iteration % self._period == 0 or event.iteration + 1 == self._iterations:
-            self._write(self._line(event))
+            self.say(self._line(event))
         return False
 
     def _line(self, event: TreeGrown) -> str:
@@ -135,9 +142,18 @@ class PlainLines:
         pace = f"{done / seconds:.1f} trees/s  {left:.0f} s left"
         return "  ".join(part for part in (f"{event.iteration}:", describe(event), pace) if part)
 
-    def _write(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Write a line."""
         self._stream.write(line + "\n")
         self._stream.flush()
+
+
+def tell_columns(listener: Listener | None, names: Sequence[str]) -> None:
+    """Let a listener that reports progress say which columns were found to be categorical, if any were."""
+    if names and isinstance(listener, ProgressBar | PlainLines):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        shown = ", ".join(map(repr, names[:_NAMED]))
+        listener.say(f"categorical by their types (cat_features says otherwise): {shown}{more}")
 
 
 def close(listener: Listener | None) -> None:

@@ -94,6 +94,7 @@ def rows_here(
         weighted=survey.weight is not None,
         dimension=dimension if initial is None else initial.dimension,
         grouped=survey.part_cuts is not None,
+        hashed=survey.hashed,
     )
     piece = tasks.PieceTask(PartNumber(0), 0, survey.n_rows, 0, 0, arena)
     shard = tasks.fill_arena(data.raw, borders, initial, piece, survey.labels)
@@ -103,6 +104,7 @@ def rows_here(
         wide=arena.wide,
         weighted=arena.weighted,
         dimension=arena.dimension,
+        hashed=arena.hashed,
         label_of_code=setup.label_of_code[number],
         class_weights=setup.class_weights,
     )
@@ -129,7 +131,8 @@ def boost_here(
 
 def threads_for(rows: Rows) -> int:
     """How many of this machine's cores are worth using."""
-    return max(1, min(os.cpu_count() or 1, rows.n_rows * rows.n_features // _CELLS_A_THREAD))
+    cells = rows.n_rows * (rows.n_features + len(rows.unbinned))
+    return max(1, min(os.cpu_count() or 1, cells // _CELLS_A_THREAD))
 
 
 def n_bins(borders: Sequence[FeatureBorders]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

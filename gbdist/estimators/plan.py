@@ -9,12 +9,14 @@ import numpy as np
 from distributed import Client
 
 from gbdist.estimators.clusters import ready_workers, resolve_client
+from gbdist.estimators.columns import ColumnRules, unbinned_of
 from gbdist.estimators.parameters.canonical import quantize_params
 from gbdist.estimators.preparation.futures import gather, held_where
 from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.quantized import row_bytes
 from gbdist.estimators.preparation.raw_parts import futures_in
 from gbdist.estimators.preparation.scope import FutureScope
+from gbdist.quantize.unbinned import HASHED
 from gbdist_cluster.placement import place
 
 #: Bytes a training row takes beside its quantized values for each raw value: prediction, derivative, packed cell, and half of
@@ -63,11 +65,12 @@ def plan(
 ) -> Plan:
     """Count the rows of X's partitions and place them, as ``train`` would; nothing is quantized and nothing is kept.
 
-    Bytes are those of training on histograms, with every column binned.
+    Bytes are those of training on histograms, with every column binned or, if it is categorical, hashed.
 
     ``classes`` is the number of raw values of a row: 1 but for multi-class losses. Raises what ``train`` raises for X and y.
     """
     parts = collect(X, y, sample_weight, baseline)
+    hashed = sum(kind == HASHED for _, kind in unbinned_of(parts, ColumnRules(parameters)))
     client = resolve_client(client)
     workers = ready_workers(client)
     counts: list[int] = _lengths(parts.features, client) if parts.lazy else [parts.n_rows or 0]
@@ -77,7 +80,7 @@ def plan(
     n_features = len(parts.feature_names)
     wide = quantize_params(parameters).border_count > 255
     dimension = classes if baseline is not None else 0
-    a_row = row_bytes(n_features, wide, parts.has_weight, dimension)
+    a_row = row_bytes(n_features - hashed, wide, parts.has_weight, dimension, hashed)
     limits = {worker.address: worker.memory_limit for worker in workers}
     made = []
     for rank, address in enumerate(placement.members):

@@ -8,26 +8,35 @@ from distributed import Client, Future
 
 from gbdist.errors import DataError
 from gbdist.estimators.clusters import ready_workers, resolve_client
+from gbdist.estimators.columns import ColumnRules, Columns, unbinned_of, with_columns_of
 from gbdist.estimators.parameters.canonical import QuantizeParams, canonical, quantize_params
+from gbdist.estimators.parameters.check import checked_cat_nan
 from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.pipeline import Known, Source, quantize_sets
 from gbdist.estimators.preparation.pool_files import load_pool, save_pool
 from gbdist.estimators.preparation.quantized import QuantizedSet
 from gbdist.estimators.preparation.tables import KINDS
 from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.unbinned import HASHED
 
 
 class DaskPool:
     """Quantized rows on the workers of a Dask cluster: one byte a cell (two above 255 borders), no raw values.
+
+    Of categorical columns it keeps CatBoost's hashes, 4 bytes a cell.
 
     Parameters
     ----------
     X : Dask DataFrame or Array, or in memory: pandas, polars, NumPy, PyArrow table, scipy sparse
     y, sample_weight : matching vector, or name of a column of X; optional
     baseline : raw predictions to start from, one column for each raw value; optional
+    cat_features : names or positions of categorical columns, of which hashes are kept, 4 bytes a cell
+        Left out: the columns of categories and of strings, by their types.
+    cat_nan : the text that stands for missing values in categorical columns; left out: there may be none
     client : a Dask client or address; default: the current one, else a local cluster
     border_count, feature_border_type, nan_mode : CatBoost's parameters, with CatBoost's defaults
-    borders_of : a pool whose borders (and workers) this one is to have, as an eval set must; then leave the three out
+    borders_of : a pool whose borders, workers and categorical columns this one is to have, as an eval set must
+        Then leave out the three above.
 
     Use it as ``fit(pool)``, as ``eval_set=pool``, and in a ``with`` block or with ``close()`` to free the workers' memory.
     """
@@ -39,6 +48,8 @@ class DaskPool:
         *,
         sample_weight: Any = None,
         baseline: Any = None,
+        cat_features: Any = None,
+        cat_nan: str | None = None,
         client: Client | str | None = None,
         border_count: int | None = None,
         feature_border_type: str | None = None,
@@ -49,11 +60,16 @@ class DaskPool:
             raise DataError("X", "a DaskPool", KINDS.replace(", a DaskPool", ""), "It is quantized already; use it.")
         parts = collect(X, y, sample_weight, baseline)
         given = {"border_count": border_count, "feature_border_type": feature_border_type, "nan_mode": nan_mode}
+        checked = canonical({**given, "cat_features": cat_features}, classifier=False)
+        columns = ColumnRules(checked, cat_nan=checked_cat_nan(cat_nan))
         rules: QuantizeParams | Known
         if borders_of is None:
-            rules = quantize_params(canonical(given, classifier=False))
+            rules = quantize_params(checked)
+            parts = replace(parts, unbinned=unbinned_of(parts, columns), cat_nan=cat_nan)
         else:
             _refuse_rules(given)
+            borders_of.columns.require_named(columns, "the other pool")
+            parts = with_columns_of(borders_of.columns, parts, cat_nan, "X")
             client = borders_of.client if client is None else client
             rules = borders_of.known
         self._client = resolve_client(client)
@@ -97,8 +113,8 @@ class DaskPool:
 
     @property
     def n_features(self) -> int:
-        """Number of features."""
-        return len(self.data.borders)
+        """Number of features, categorical ones included."""
+        return len(self._names)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -111,8 +127,19 @@ class DaskPool:
         return self._names
 
     @property
+    def cat_features(self) -> list[int]:
+        """Positions of the categorical columns."""
+        return list(self.data.survey.hashed)
+
+    @property
+    def columns(self) -> Columns:
+        """What the columns of an eval set must be."""
+        unbinned = tuple((position, HASHED) for position in self.cat_features)
+        return Columns(self._names, self.data.survey.named, unbinned)
+
+    @property
     def borders(self) -> tuple[FeatureBorders, ...]:
-        """Borders of each feature."""
+        """Borders of each feature that is not categorical."""
         return self.data.borders
 
     @property

@@ -17,7 +17,7 @@ from gbdist.estimators.preparation.quantized import class_names, codes_for_class
 from gbdist.quantize.exact import to_float
 from gbdist.quantize.merge_surveys import DataSurvey
 from gbdist.quantize.survey import LabelFacts
-from gbdist.quantize.unbinned import UnbinnedFacts
+from gbdist.quantize.unbinned import HASHED, UnbinnedFacts
 
 #: What CatBoostClassifier calls its classes when labels are probabilities.
 _PROBABILITY_CLASSES = (0, 1)
@@ -86,6 +86,7 @@ def set_up(
         baseline=train.baseline is not None,
         init_model=initial is not None,
         class_weight_sums=sums,
+        categorical=tuple(each for each in train.unbinned if each.kind == HASHED),
     )
     resolved = resolve(checked, facts) if aggregation is None else resolve_rounds(checked, facts, aggregation)
     _check_baselines(surveys, names, resolved.dimension)

@@ -1,15 +1,15 @@
 """The data sets of a fit, checked without computing anything, and the columns of them that are not binned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gbdist.errors import DataError, ParameterError
+from gbdist.estimators.columns import ColumnRules, Columns, unbinned_of, with_columns_of
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.inputs import Parts, collect
 from gbdist.estimators.preparation.pipeline import Source
 from gbdist.estimators.preparation.split import split_for
-from gbdist.quantize.merge_surveys import check_columns
 from gbdist.quantize.unbinned import KINDS
 
 
@@ -29,64 +29,55 @@ class Given:
 
 
 def sources_of(
-    train: Given, eval_sets: Sequence[Any], eval_fraction: float | None, parameters: Mapping[str, object]
+    train: Given, eval_sets: Sequence[Any], eval_fraction: float | None, rules: ColumnRules
 ) -> tuple[Source, ...]:
     """What has to be quantized, the training set first (unless it is a pool); nothing is computed.
 
-    ``eval_sets`` are (X, y), (X, y, sample_weight), ``Given`` or ``DaskPool`` each; ``parameters`` name the columns that are not
-    binned.
+    ``eval_sets`` are (X, y), (X, y, sample_weight), ``Given`` or ``DaskPool`` each.
     """
-    pooled = isinstance(train.X, DaskPool)
-    if pooled or any(isinstance(one, DaskPool) for one in eval_sets):
-        _refuse_columns(parameters)
+    _require_pools_of_numbers([train.X, *eval_sets], rules)
     sources = []
-    if pooled:
+    if isinstance(train.X, DaskPool):
         _require_alone(train)
+        columns = train.X.columns
+        if rules.hashed:
+            columns.require_named(rules, "the DaskPool")
     else:
         parts = train.collect()
-        sources = [Source(replace(parts, unbinned=unbinned_of(parts, parameters)))]
+        sources = [Source(replace(parts, unbinned=unbinned_of(parts, rules), cat_nan=rules.cat_nan))]
+        columns = Columns.of(sources[0].parts)
     if eval_fraction is not None:
         return _split(sources[0] if sources else None, eval_sets, eval_fraction)
     for number, one in enumerate(eval_sets):
-        if not isinstance(one, DaskPool):
-            sources.append(_eval_source(one, eval_name(number, len(eval_sets)), sources[0] if sources else None))
+        name = eval_name(number, len(eval_sets))
+        if isinstance(one, DaskPool):
+            _require_columns_of(columns, one, name)
+        else:
+            sources.append(_eval_source(one, name, columns, rules.cat_nan))
     return tuple(sources)
 
 
-def unbinned_of(parts: Parts, parameters: Mapping[str, object]) -> tuple[tuple[int, str], ...]:
-    """Positions among the features, and kinds, of the columns that are not binned; ParameterError for one that is not there."""
-    kinds: dict[int, str] = {}
-    for kind, parameter in KINDS.items():
-        given: Any = parameters.get(parameter, ())
-        for column in given:
-            position = _position(column, parts, parameter, given)
-            if kinds.setdefault(position, kind) != kind:
-                expected = f"a column of one kind, and {column!r} is in {KINDS[kinds[position]]} too"
-                raise ParameterError(parameter, list(given), expected, "Name it once.")
-    return tuple(sorted(kinds.items()))
+def _require_columns_of(train: Columns, pool: DaskPool, name: str) -> None:
+    """DataError for an eval set, called ``name``, whose categorical columns are not those of the training set."""
+    if pool.columns.unbinned != train.unbinned:
+        found = f"a DaskPool with {pool.columns.in_words}"
+        fix = "Make the training set a DaskPool, and this one with DaskPool(X, y, borders_of=that_pool)."
+        raise DataError(name, found, f"{train.in_words}, as in the training set", fix)
 
 
-def _position(column: object, parts: Parts, parameter: str, given: Sequence[object]) -> int:
-    names = parts.feature_names
-    if isinstance(column, int):
-        if 0 <= column < len(names):
-            return column
-        expected = f"positions from 0 to {len(names) - 1}"
-    elif parts.labels is not None and column in names:
-        return names.index(str(column))
-    else:
-        expected = "names of features" if parts.labels is not None else "positions, as X has no column names"
-    fix = f"X has: {', '.join(names[:20])}." if parts.labels is not None else f"X has {len(names)} columns."
-    raise ParameterError(parameter, list(given), expected, fix)
-
-
-def _refuse_columns(parameters: Mapping[str, object]) -> None:
+def _require_pools_of_numbers(sets: Sequence[Any], rules: ColumnRules) -> None:
+    """ParameterError for columns that CatBoost itself would be given, beside pools, which have no values of theirs."""
+    pools = [one for one in sets if isinstance(one, DaskPool)]
+    if rules.hashed or not pools:
+        return
+    if any(pool.columns.unbinned for pool in pools):
+        expected = "'histograms' with a DaskPool of categorical columns, which keeps nothing but their hashes"
+        raise ParameterError("aggregate", "models", expected, "Pass the collections themselves.")
     for parameter in KINDS.values():
-        given: Any = parameters.get(parameter)
+        given = rules.named(parameter)
         if given:
             expected = "it to be left out with a DaskPool, which holds bins of numeric columns alone"
-            fix = "Pass the collections themselves."
-            raise ParameterError(parameter, list(given), expected, fix)
+            raise ParameterError(parameter, list(given), expected, "Pass the collections themselves.")
 
 
 def _require_alone(pooled: Given) -> None:
@@ -108,7 +99,7 @@ def _split(train: Source | None, eval_sets: Sequence[Any], eval_fraction: float)
     return Source(train.parts, "", side), Source(train.parts, "eval_fraction", side.other())
 
 
-def _eval_source(given: Any, name: str, train: Source | None) -> Source:
+def _eval_source(given: Any, name: str, train: Columns, cat_nan: str | None) -> Source:
     if isinstance(given, tuple) and len(given) in (2, 3):
         given = Given(*given)
     if not isinstance(given, Given):
@@ -119,13 +110,7 @@ def _eval_source(given: Any, name: str, train: Source | None) -> Source:
     except DataError as error:
         where, *others = error.args
         raise DataError(f"{name}, {where}", *others) from None
-    if train is None or not train.parts.unbinned:
-        return Source(parts, name)
-    # The columns that are not binned are taken by position, so that all of them must be known to fit already.
-    ours, theirs = train.parts, parts
-    if len(ours.feature_names) != len(theirs.feature_names) or (ours.labels is not None and theirs.labels is not None):
-        check_columns(name, theirs.feature_names, ours.feature_names)
-    return Source(replace(parts, unbinned=train.parts.unbinned), name)
+    return Source(with_columns_of(train, parts, cat_nan, name), name)
 
 
 def eval_name(number: int, count: int) -> str:

@@ -3,22 +3,25 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from warnings import warn
 
 from gbdist.boosting.events import Event, Listener
 from gbdist.boosting.loop import BoostResult, History
+from gbdist.categories.combinations import MOST_COMBINATIONS
 from gbdist.errors import ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.clusters import ready_workers, require_room, resolve_client
+from gbdist.estimators.columns import ColumnRules, Unbinned
 from gbdist.estimators.devices import card_here, cards_of, devices_here, devices_of
 from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
 from gbdist.estimators.initial import InitialModel, initial_model
-from gbdist.estimators.listeners import CallbackListener, callback_listener
+from gbdist.estimators.listeners import CallbackListener, callback_listener, tell_columns
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.canonical import quantize_params
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.pipeline import Source, quantize_sets, require_same_columns
-from gbdist.estimators.preparation.quantized import QuantizedSet
+from gbdist.estimators.preparation.quantized import QuantizedSet, row_bytes
 from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
 from gbdist.estimators.sources import Given, eval_name, sources_of
@@ -29,7 +32,7 @@ from gbdist.models.ensemble import Ensemble
 from gbdist.models.merge import sum_of_parts, sum_with_initial
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey
-from gbdist.quantize.unbinned import KINDS
+from gbdist.quantize.unbinned import HASHED, KINDS
 from gbdist.rounds.loop import RankData, RoundsResult
 
 
@@ -76,6 +79,7 @@ class _Request:
     listener: Listener | None
     callbacks: CallbackListener | None
     aggregation: Aggregation | None
+    columns: ColumnRules
 
     def names(self) -> list[str]:
         """What errors call the data sets, the training set first."""
@@ -85,6 +89,11 @@ class _Request:
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features, in order."""
         return self.pool.feature_names if self.pool is not None else self.sources[0].parts.feature_names
+
+    @property
+    def unbinned(self) -> Unbinned:
+        """Columns of the training set that are not binned."""
+        return self.pool.columns.unbinned if self.pool is not None else self.sources[0].parts.unbinned
 
     @property
     def n_evals(self) -> int:
@@ -127,6 +136,7 @@ def train(
     listener: Listener | None = None,
     client: Any = None,
     aggregation: Aggregation | None = None,
+    cat_nan: str | None = None,
 ) -> TrainResult:
     """Train on X and y.
 
@@ -144,6 +154,7 @@ def train(
     callbacks : objects with ``after_iteration(info) -> bool``; called in this thread, may stop the run
     listener : hears every event in this thread
     aggregation : how rounds of native CatBoost are merged; None: exact training on histograms
+    cat_nan : the text that stands for missing values in categorical columns; None: there may be none
 
     Raises
     ------
@@ -151,18 +162,22 @@ def train(
         Nothing is left on the cluster after an error.
     """
     given = Given(X, y, sample_weight, baseline, group_id)
+    columns = ColumnRules(parameters, aggregation is None, cat_nan)
     request = _Request(
         parameters=parameters,
         classifier=classifier,
         pool=X if isinstance(X, DaskPool) else None,
-        sources=sources_of(given, eval_sets or [], eval_fraction, parameters),
+        sources=sources_of(given, eval_sets or [], eval_fraction, columns),
         eval_pools=tuple((i, one) for i, one in enumerate(eval_sets or []) if isinstance(one, DaskPool)),
         initial=None if init_model is None else initial_model(init_model),
         listener=listener,
         callbacks=callback_listener(callbacks),
         aggregation=aggregation,
+        columns=columns,
     )
     _refuse_start_of_columns(request)
+    if request.pool is None and columns.by_type:
+        tell_columns(listener, [request.feature_names[position] for position, _ in request.unbinned])
     if request.pool is not None:
         return _train_on_pool(request, request.pool)
     if not request.eval_pools and local_run.trains_here(request.sources):
@@ -172,10 +187,12 @@ def train(
 
 def _refuse_start_of_columns(request: _Request) -> None:
     """ParameterError for a model to go on from beside columns that are not binned."""
-    named = [parameter for parameter in KINDS.values() if request.parameters.get(parameter)]
-    if request.initial is not None and named:
-        expected = f"None with {named[0]}: CatBoost cannot add such models up"
-        raise ParameterError("init_model", "a model", expected, "Train anew, or go on with numeric columns alone.")
+    if request.initial is None or request.pool is not None or not request.unbinned:
+        return
+    named = [parameter for parameter in KINDS.values() if request.columns.named(parameter)]
+    what = named[0] if named else f"the categorical column {request.feature_names[request.unbinned[0][0]]!r}"
+    expected = f"None with {what}: CatBoost cannot add such models up"
+    raise ParameterError("init_model", "a model", expected, "Train anew, or go on with numeric columns alone.")
 
 
 def _train_here(request: _Request) -> TrainResult:
@@ -199,7 +216,9 @@ def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
     cards = _look_for_gpus(request, client, addresses)
     parts = request.sources[0].parts
     if not parts.lazy and parts.n_rows is not None:
-        require_room(parts.n_rows, len(parts.feature_names) + 4, workers, "X")
+        hashed = sum(kind == HASHED for _, kind in parts.unbinned)
+        n_bytes = row_bytes(len(parts.feature_names) - len(parts.unbinned), False, False, 0, hashed)
+        require_room(parts.n_rows, n_bytes, workers, "X")
     setups: list[Setup] = []
 
     def check(surveys: Sequence[DataSurvey]) -> None:
@@ -281,9 +300,19 @@ def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[Quantize
 
 
 def _finish(request: _Request, setup: Setup, result: BoostResult, borders: tuple[FeatureBorders, ...]) -> TrainResult:
+    if result.left_out:
+        _warn_of_combinations(result.left_out)
     names, options = request.feature_names, setup.resolved.options
-    ensemble = Ensemble(result.trees, borders, result.bias, names, setup.classes, options)
+    ensemble = Ensemble(result.trees, borders, result.bias, names, setup.classes, options, result.categories)
     return _train_result(request, setup, to_catboost(ensemble), ensemble, result)
+
+
+def _warn_of_combinations(left_out: int) -> None:
+    warn(
+        f"{left_out} combinations of categorical columns did not compete: at most {MOST_COMBINATIONS} do at a level of a tree. "
+        "Lower max_ctr_complexity, or name fewer columns in cat_features.",
+        stacklevel=5,
+    )
 
 
 def _finish_rounds(request: _Request, setup: Setup, result: RoundsResult) -> TrainResult:

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbdist.errors import DataError
+from gbdist.jobs.categories import require_categories
+from gbdist.jobs.columns import ColumnKinds
 from gbdist.jobs.files import DataFile, read_schema
 
 PIECE_BYTES = 32 << 20
 """Size that pieces aim at, as float32: large enough that a task's overhead does not count, small enough to hold several."""
 
-_CSV_FIX = "Repair the line, leave the column out, or write the data as Parquet, which has types."
+_CSV_FIX = (
+    "Repair the line, leave the column out, or write the data as Parquet, which has types; if it is one of categories, train "
+    "with it named in --cat."
+)
+_ALL_NUMBERS = ColumnKinds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +47,21 @@ class Piece:
 
 
 def cut_into_pieces(
-    files: Sequence[DataFile], columns: Sequence[str], piece_bytes: int = PIECE_BYTES, exact: Sequence[str] = ()
+    files: Sequence[DataFile],
+    columns: Sequence[str],
+    piece_bytes: int = PIECE_BYTES,
+    exact: Sequence[str] = (),
+    kinds: ColumnKinds = _ALL_NUMBERS,
 ) -> list[Piece]:
     """Pieces in row order; neighbouring small row groups of a file share one. Reads footers and first blocks only.
 
     ``exact`` are columns of a CSV file that keep the type which the first file suggests; others that look like whole numbers
-    are read as float64, because a later line may have a point or a gap.
+    are read as float64, because a later line may have a point or a gap. ``kinds`` says which of ``columns`` are no numbers.
 
     Raises
     ------
     DataError
-        A file lacks one of ``columns``.
+        A file lacks one of ``columns``, or a categorical one has a type without categories.
     """
     found: list[Piece] = []
     first: Any = None
@@ -61,9 +71,12 @@ def cut_into_pieces(
         first = schema if first is None else first
         require_columns(file.path, schema.names, columns)
         if file.format == "parquet":
+            require_categories(schema, kinds.categorical, file.path)
             found += _cut_parquet(file, rows_a_piece)
         else:
-            found += _cut_csv(file, _csv_types(schema, first, exact), piece_bytes)
+            found += _cut_csv(
+                file, _csv_types(schema, first, [*exact, *kinds.embedding], kinds.as_written), piece_bytes
+            )
     return found
 
 
@@ -119,13 +132,16 @@ def _cut_csv(file: DataFile, types: Any, piece_bytes: int) -> list[Piece]:
     return [Piece(file, (), -1, start, min(start + piece_bytes, size), types) for start in range(0, size, piece_bytes)]
 
 
-def _csv_types(schema: Any, first: Any, exact: Sequence[str]) -> Any:
+def _csv_types(schema: Any, first: Any, exact: Sequence[str], as_written: Sequence[str]) -> Any:
     """Types to read the columns of a CSV file with, from those of its first block and of the first file's."""
     import pyarrow as pa
 
     fields = []
     for field in schema:
         name, kind = field.name, field.type
+        if name in as_written:
+            fields.append(pa.field(name, pa.string()))
+            continue
         if name in exact and name in first.names:
             kind = first.field(name).type
         may_have_gaps = pa.types.is_integer(kind) and name not in exact

@@ -1,5 +1,6 @@
 """What ``gbdist train --dry-run`` says: where rows would go, and the memory that each worker would need."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gbdist.estimators.parameters.check import check_parameters
@@ -24,24 +25,30 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class TrainPlan:
-    """What a training job would do."""
+    """What a training job would do. ``categorical`` are the columns that it would take as categories."""
 
     task: Task
     rows: int
     features: int
+    categorical: tuple[str, ...]
     partitions: int
     placement: tuple[PlanRow, ...]
 
 
-def plan_training(job: TrainJob) -> TrainPlan:
-    """Check the job and place its rows, as ``train`` would; trains nothing and writes nothing. Raises what ``train`` raises."""
-    table = prepare(job).table
+def plan_training(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainPlan:
+    """Check the job and place its rows, as ``train`` would; trains nothing and writes nothing.
+
+    ``say`` is called with a line that names categorical columns. Raises what ``train`` raises.
+    """
+    prepared = prepare(job)
+    prepared.tell(say)
+    table = prepared.table
     with workers_for(job.scheduler, job.workers, job.threads) as client:
-        task = choose_task(job.task, job.params, table, job.target, client)
+        task = choose_task(job.task, prepared.params, table, job.target, client)
         found = plan(
             table,
             job.target,
-            parameters=check_parameters(job.params, classifier=task != "regression")[1],
+            parameters=check_parameters(prepared.params, classifier=task != "regression")[1],
             sample_weight=job.weight,
             classes=count_classes(table, job.target, client) if task == "multiclass" else 1,
             client=client,
@@ -58,7 +65,7 @@ def plan_training(job: TrainJob) -> TrainPlan:
         )
         for worker in found.workers
     ]
-    return TrainPlan(task, found.rows, found.features, found.partitions, tuple(rows))
+    return TrainPlan(task, found.rows, found.features, prepared.kinds.categorical, found.partitions, tuple(rows))
 
 
 def _megabytes(n_bytes: int) -> float:

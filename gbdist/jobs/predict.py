@@ -1,7 +1,7 @@
 """Score files with a CatBoost model: piece by piece, in threads of this process or on the workers of a cluster.
 
-Rows never pass through pandas: pyarrow's columns are copied once into a column-major float32 matrix, which CatBoost reads
-as it lies. One task holds one batch of rows, so memory does not grow with the files.
+pyarrow's columns of numbers are copied once into a column-major float32 matrix, which CatBoost reads as it lies. One task holds
+one batch of rows, so memory does not grow with the files.
 """
 
 import functools
@@ -14,17 +14,21 @@ from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gbdist.errors import DataError, ModelError
-from gbdist.jobs.files import find_files
+from gbdist.errors import ModelError
+from gbdist.jobs.batches import catboost_input
+from gbdist.jobs.columns import ColumnKinds
+from gbdist.jobs.files import DataFile, find_files
 from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable
 from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches
+from gbdist.models.missing import cat_nan_of
 
 Kind = Literal["prediction", "probability", "raw"]
 OnRows = Callable[[int, int], None]
 
 _BATCH_BYTES = 8 << 20
+_BYTES_A_TEXT = 32
+_NO_FILE = DataFile("a row of no meaning", "parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class PredictJob:
     """What to score and where to put it.
 
     ``kind``: "prediction" (label, or value of a regressor), "probability" or "raw". ``scheduler``: address of a Dask
-    cluster whose workers see the same files; None scores in ``threads`` threads of this process.
+    cluster whose workers see the same files; None scores in ``threads`` threads of this process. ``cat_nan``: the text that
+    stands for missing values in categorical columns; None: the one that ``gbdist train`` was given, which the model knows.
     """
 
     model: Path
@@ -41,6 +46,7 @@ class PredictJob:
     kind: Kind = "prediction"
     threads: int | None = None
     scheduler: str | None = None
+    cat_nan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +68,23 @@ def predict(job: PredictJob, on_rows: OnRows | None = None) -> PredictResult:
     ModelError
         The model cannot be loaded, or cannot give that kind of prediction.
     DataError
-        Files or columns are missing, or a column is not numeric.
+        Files or columns are missing, or a column is not what the model was trained on.
     OutputError
         The output cannot be written.
     """
     started = perf_counter()
     require_replaceable(job.output)
     blob = read_model(job.model)
-    scorer = Scorer(blob, job.kind, name=str(job.model))
+    scorer = Scorer(blob, job.kind, job.cat_nan, name=str(job.model))
     files = find_files(job.data)
     require_not_read(job.output, [str(job.model), *(file.path for file in files)])
-    pieces = cut_into_pieces(files, scorer.features)
+    pieces = cut_into_pieces(files, scorer.features, kinds=scorer.kinds)
     with parts_folder(job.output) as folder:
         tasks = [(piece, str(folder / f"part-{number:05d}.parquet")) for number, piece in enumerate(pieces)]
         if job.scheduler is None:
             done = _score_here(tasks, scorer, job.threads or len(os.sched_getaffinity(0)))
         else:
-            done = _score_on_cluster(tasks, blob, job.kind, job.scheduler)
+            done = _score_on_cluster(tasks, blob, job)
         rows, left = 0, len(tasks)
         for count in done:
             rows, left = rows + count, left - 1
@@ -99,10 +105,12 @@ def read_model(path: Path) -> bytes:
 class Scorer:
     """A loaded model and the table that it makes of a batch of rows."""
 
-    def __init__(self, blob: bytes, kind: Kind, name: str = "the model") -> None:
+    def __init__(self, blob: bytes, kind: Kind, cat_nan: str | None = None, name: str = "the model") -> None:
         self._model = _load(blob, name)
         self._kind = kind
+        self._cat_nan = cat_nan_of(self._model) if cat_nan is None else cat_nan
         self.features: tuple[str, ...] = tuple(self._model.feature_names_)
+        self.kinds = _kinds_of(self._model, self.features)
         self._labels = [str(label) for label in self._model.classes_]
         if kind == "probability" and not self._labels:
             raise ModelError("a regression model has no probabilities", "Leave out --proba.")
@@ -112,12 +120,13 @@ class Scorer:
         if kind == "prediction":
             self.columns = ("prediction",)
 
-    def score(self, batch: Any, threads: int = 1) -> Any:
-        """Predictions for a ``pyarrow.RecordBatch`` of the model's features, as a ``pyarrow.Table``."""
+    def score(self, batch: Any, file: DataFile, threads: int = 1) -> Any:
+        """Predictions for a ``pyarrow.RecordBatch`` of the model's features, read from ``file``, as a ``pyarrow.Table``."""
         import pyarrow as pa
 
+        rows = catboost_input(batch, self.kinds, self._cat_nan, file)
         kind = {"prediction": self._prediction_type(), "probability": "Probability", "raw": "RawFormulaVal"}[self._kind]
-        values = np.asarray(self._model.predict(feature_matrix(batch), prediction_type=kind, thread_count=threads))
+        values = np.asarray(self._model.predict(rows, prediction_type=kind, thread_count=threads))
         values = values.reshape(batch.num_rows, -1)
         if values.dtype == object:
             return pa.table({"prediction": pa.array(values[:, 0].tolist(), pa.string())})
@@ -127,8 +136,8 @@ class Scorer:
         """A table of the same columns without rows."""
         import pyarrow as pa
 
-        zeros = {name: np.zeros(1, np.float32) for name in self.features}
-        return self.score(pa.RecordBatch.from_pydict(zeros)).slice(0, 0)
+        row = {name: [""] if name in self.kinds.names else np.zeros(1, np.float32) for name in self.features}
+        return self.score(pa.RecordBatch.from_pydict(row), _NO_FILE).slice(0, 0)
 
     def _prediction_type(self) -> str:
         return "Class" if self._labels else "RawFormulaVal"
@@ -142,39 +151,16 @@ def _load(blob: bytes, name: str) -> Any:
     except catboost.CatBoostError as error:
         problem = f"{name} is not a CatBoost model in .cbm format"
         raise ModelError(problem, "Name a file that gbdist train wrote.") from error
-    if model.get_cat_feature_indices() or model.get_text_feature_indices() or model.get_embedding_feature_indices():
+    if model.get_embedding_feature_indices():
         fix = "Score it in Python: DaskCatBoostClassifier().load_model(path).predict(X), or the regressor's."
-        raise ModelError("the model has categorical, text or embedding features", fix)
+        raise ModelError("the model has embedding features, and files of vectors are not scored", fix)
     return model
 
 
-def feature_matrix(batch: Any) -> NDArray[np.float32]:
-    """Columns of a ``pyarrow.RecordBatch`` as float32 [n_rows, n_features], column-major; null becomes NaN.
-
-    Raises
-    ------
-    DataError
-        A column is neither number nor boolean.
-    """
-    import pyarrow as pa
-
-    matrix = np.empty((batch.num_columns, batch.num_rows), np.float32)
-    for number, (name, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True)):
-        kind = column.type
-        if pa.types.is_decimal(kind):
-            column = column.cast(pa.float64())
-        elif not (
-            pa.types.is_integer(kind)
-            or pa.types.is_floating(kind)
-            or pa.types.is_boolean(kind)
-            or pa.types.is_null(kind)
-        ):
-            raise DataError(
-                f"column {name!r}", f"the type {kind}", "numbers", "Give the column that the model was trained on."
-            )
-        with np.errstate(over="ignore"):  # a float64 beyond float32 is infinite to CatBoost too
-            matrix[number] = np.nan if pa.types.is_null(kind) else column.to_numpy(zero_copy_only=False)
-    return matrix.T
+def _kinds_of(model: Any, names: Sequence[str]) -> ColumnKinds:
+    """Which features of a model are no numbers."""
+    categorical, text = model.get_cat_feature_indices(), model.get_text_feature_indices()
+    return ColumnKinds(tuple(names[at] for at in categorical), tuple(names[at] for at in text))
 
 
 def score_piece(piece: Piece, part: str, scorer: Scorer, threads: int = 1) -> int:
@@ -182,12 +168,13 @@ def score_piece(piece: Piece, part: str, scorer: Scorer, threads: int = 1) -> in
     import pyarrow.parquet as pq
 
     unfinished = f"{part}.unfinished"
-    batch_rows = max(4096, _BATCH_BYTES // (4 * max(1, len(scorer.features))))
+    row_bytes = 4 * len(scorer.features) + _BYTES_A_TEXT * len(scorer.kinds.names)
+    batch_rows = max(4096, _BATCH_BYTES // max(1, row_bytes))
     rows = 0
     with pq.ParquetWriter(unfinished, scorer.empty().schema) as writer:
         for batch in read_batches(piece, scorer.features, batch_rows):
             # A file's own order of columns is not the model's.
-            writer.write_table(scorer.score(batch.select(list(scorer.features)), threads))
+            writer.write_table(scorer.score(batch.select(list(scorer.features)), piece.file, threads))
             rows += batch.num_rows
     os.replace(unfinished, part)
     return rows
@@ -204,14 +191,15 @@ def _score_here(tasks: Sequence[tuple[Piece, str]], scorer: Scorer, threads: int
         pool.shutdown(cancel_futures=True)
 
 
-def _score_on_cluster(tasks: Sequence[tuple[Piece, str]], blob: bytes, kind: Kind, scheduler: str) -> Iterator[int]:
-    """The same on the workers of a cluster, which must see the files and the folder of the output."""
+def _score_on_cluster(tasks: Sequence[tuple[Piece, str]], blob: bytes, job: PredictJob) -> Iterator[int]:
+    """The same on the workers of the job's cluster, which must see the files and the folder of the output."""
     from gbdist.jobs.cluster import connect
     from gbdist_cluster.waiting import completed
 
-    with connect(scheduler) as client:
+    with connect(str(job.scheduler)) as client:
         model = client.scatter(blob, broadcast=True)
-        futures = [client.submit(_score_on_worker, piece, part, model, kind, pure=False) for piece, part in tasks]
+        how = {"kind": job.kind, "cat_nan": job.cat_nan, "pure": False}
+        futures = [client.submit(_score_on_worker, piece, part, model, **how) for piece, part in tasks]
         try:
             for future in completed(client, futures):
                 yield int(future.result())
@@ -219,14 +207,14 @@ def _score_on_cluster(tasks: Sequence[tuple[Piece, str]], blob: bytes, kind: Kin
             client.cancel(futures)
 
 
-def _score_on_worker(piece: Piece, part: str, blob: bytes, kind: Kind) -> int:
+def _score_on_worker(piece: Piece, part: str, blob: bytes, kind: Kind, cat_nan: str | None) -> int:
     folder = Path(part).parent
     if not folder.is_dir():
         raise OutputError(str(folder), "a worker does not see this folder", "Choose one that all workers share.")
-    return score_piece(piece, part, _scorer_of(blob, kind))
+    return score_piece(piece, part, _scorer_of(blob, kind, cat_nan))
 
 
 @functools.lru_cache(maxsize=2)
-def _scorer_of(blob: bytes, kind: Kind) -> Scorer:
+def _scorer_of(blob: bytes, kind: Kind, cat_nan: str | None) -> Scorer:
     """One loaded model a worker process, not one a task."""
-    return Scorer(blob, kind)
+    return Scorer(blob, kind, cat_nan)

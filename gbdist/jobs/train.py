@@ -1,7 +1,7 @@
 """Train a model from files and save it: what ``gbdist train`` does, callable from Python."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -9,8 +9,10 @@ from typing import Any
 
 from gbdist.errors import ParameterError
 from gbdist.jobs.cluster import workers_for
-from gbdist.jobs.files import find_files
+from gbdist.jobs.columns import ColumnKinds, categorical_by_type, in_words, kinds_named
+from gbdist.jobs.files import find_files, read_schema
 from gbdist.jobs.outputs import require_not_read, require_writable_file
+from gbdist.jobs.pieces import require_columns
 from gbdist.jobs.tables import open_table
 from gbdist.jobs.targets import Task, choose_task, require_known_task
 
@@ -20,6 +22,8 @@ class TrainJob:
     """What to train on, for what, where, and where the model goes.
 
     ``data`` and ``eval_data`` are files, folders or patterns; ``ignore`` are columns that are no features.
+    ``cat`` are the categorical columns, as ``cat_features`` in ``params``; without either they are those of categories and of
+    texts by their types. ``cat_nan`` stands for missing values in them.
     ``params`` are CatBoost's parameters under its names.
     ``scheduler`` is the address of a Dask cluster; without one ``workers`` workers of ``threads`` threads start here.
     """
@@ -30,6 +34,8 @@ class TrainJob:
     eval_data: tuple[str, ...] = ()
     weight: str | None = None
     ignore: tuple[str, ...] = ()
+    cat: tuple[str, ...] = ()
+    cat_nan: str | None = None
     task: str = "auto"
     params: dict[str, Any] = field(default_factory=dict)
     workers: int | None = None
@@ -39,11 +45,15 @@ class TrainJob:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What was trained. ``best_score`` has the best value of every metric on every data set, as CatBoost's has."""
+    """What was trained. ``best_score`` has the best value of every metric on every data set, as CatBoost's has.
+
+    ``categorical`` are the columns that were taken as categories.
+    """
 
     model: Path
     task: Task
     features: int
+    categorical: tuple[str, ...]
     trees: int
     best_iteration: int | None
     best_score: dict[str, dict[str, float]]
@@ -62,15 +72,16 @@ def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainRe
         With the value, what was expected and what to do.
     """
     prepared = prepare(job)
+    prepared.tell(say)
     with workers_for(job.scheduler, job.workers, job.threads) as client:
         n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
         say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
-        task = choose_task(job.task, job.params, prepared.table, job.target, client)
+        task = choose_task(job.task, prepared.params, prepared.table, job.target, client)
         say(
             f"task: {task}"
             + (f" (from the values of {job.target!r}; --task says otherwise)" if job.task == "auto" else "")
         )
-        estimator = make_estimator(task, job.params, client)
+        estimator = make_estimator(task, prepared.params, client)
         started = perf_counter()
         estimator.fit(prepared.table, job.target, sample_weight=job.weight, eval_set=prepared.eval_set(job.target))
         seconds = perf_counter() - started
@@ -81,6 +92,7 @@ def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainRe
         model=job.output,
         task=task,
         features=int(estimator.n_features_in_),
+        categorical=prepared.kinds.categorical,
         trees=int(estimator.tree_count_),
         best_iteration=estimator.best_iteration_,
         best_score=estimator.best_score_,
@@ -91,14 +103,25 @@ def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainRe
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Lazy tables of a job that has been checked."""
+    """A job that has been checked: lazy tables, the parameters of its estimator, and the columns that are no numbers.
+
+    ``by_type`` says whether categorical columns were found by their types.
+    """
 
     table: Any
     eval_table: Any | None
+    params: dict[str, Any]
+    kinds: ColumnKinds
+    by_type: bool
 
     def eval_set(self, target: str) -> tuple[Any, str] | None:
         """What ``fit`` takes as ``eval_set``."""
         return None if self.eval_table is None else (self.eval_table, target)
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """Say which columns are categorical, if any are."""
+        if self.kinds.categorical:
+            say(in_words(self.kinds.categorical, by_type=self.by_type))
 
 
 def prepare(job: TrainJob) -> Prepared:
@@ -107,29 +130,54 @@ def prepare(job: TrainJob) -> Prepared:
 
     require_writable_file(job.output)
     require_known_task(job.task)
+    given = _given_once(job)
     # Classification knows every parameter that regression knows; what is not for the task is refused by ``fit``.
-    params = {name: value for name, value in job.params.items() if not _is_loss(name)}
-    unbinned = _named_columns(check_parameters(params, classifier=True)[1])
+    params = {name: value for name, value in given.items() if not _is_loss(name)}
+    aggregation, checked = check_parameters(params, classifier=True)
     if not job.data:
         raise ParameterError("DATA", job.data, "at least one file, folder or pattern", "Say what to train on.")
-    weights = [] if job.weight is None else [job.weight]
     if job.target in job.ignore or job.weight in job.ignore:
         raise ParameterError("ignore", job.ignore, "neither the target nor the weight in it", "Leave it out.")
     require_not_read(job.output, [file.path for data in (job.data, job.eval_data) if data for file in find_files(data)])
-    table = open_table(job.data, required=[job.target, *weights], ignore=job.ignore, unbinned=unbinned)
+    kinds, by_type = _column_kinds(job, checked, hashed=aggregation is None)
+    if kinds.categorical:
+        given = {**given, "cat_features": list(kinds.categorical)}
+    required = [name for name in (job.target, job.weight) if name is not None]
+    cat_nan = given.get("cat_nan")
+    table = open_table(job.data, required, ignore=job.ignore, kinds=kinds, cat_nan=cat_nan)
     eval_table = None
     if job.eval_data:
         # The eval set is scored as it is: row weights are about learning.
         columns = [name for name in table.columns if name != job.weight]
-        eval_table = open_table(job.eval_data, required=[job.target], columns=columns, unbinned=unbinned)
-    return Prepared(table, eval_table)
+        eval_table = open_table(job.eval_data, [job.target], columns, kinds=kinds, cat_nan=cat_nan)
+    return Prepared(table, eval_table, given, kinds, by_type)
 
 
-def _named_columns(checked: dict[str, Any]) -> list[str]:
-    """Names of the categorical, text and embedding columns."""
+def _given_once(job: TrainJob) -> dict[str, Any]:
+    """The parameters with the job's ``cat_nan``; ParameterError for something that is given twice."""
+    for name, value, parameter in (("cat", job.cat, "cat_features"), ("cat_nan", job.cat_nan, "cat_nan")):
+        if value not in (None, ()) and job.params.get(parameter) is not None:
+            expected = f"it in one place, and the parameter {parameter}={job.params[parameter]!r} is given too"
+            raise ParameterError(name, list(value) if name == "cat" else value, expected, "Leave out one of the two.")
+    return job.params if job.cat_nan is None else {**job.params, "cat_nan": job.cat_nan}
+
+
+def _column_kinds(job: TrainJob, checked: Mapping[str, Any], *, hashed: bool) -> tuple[ColumnKinds, bool]:
+    """The features that are no numbers, and whether categorical ones were found by their types: for histograms (``hashed``)."""
     from gbdist.quantize.unbinned import KINDS
 
-    return [name for parameter in KINDS.values() for name in checked.get(parameter, ()) if isinstance(name, str)]
+    first = find_files(job.data)[0]
+    schema = read_schema(first)
+    others = dict.fromkeys(job.ignore, "a column to ignore") | {job.target: "the target"}
+    others |= {} if job.weight is None else {job.weight: "the weight"}
+    features = [name for name in schema.names if name not in others]
+    named = {parameter: checked[parameter] for parameter in KINDS.values() if parameter in checked}
+    named |= {"cat": job.cat} if job.cat else {}
+    asked = [name for given in named.values() for name in given if isinstance(name, str)]
+    require_columns(first.path, schema.names, [*others, *asked])
+    if hashed and not named.keys() & {"cat", "cat_features"}:
+        return ColumnKinds(categorical_by_type(schema, features)), True
+    return kinds_named(named, features, others), False
 
 
 def _is_loss(name: str) -> bool:

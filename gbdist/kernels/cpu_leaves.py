@@ -1,9 +1,10 @@
-"""CPU kernel that solves the Newton step of every leaf for losses whose second derivative is a full matrix."""
+"""CPU kernels over leaves: the Newton step where the second derivative is a full matrix, and powers of e."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels.compile import kernel
+from gbdist.kernels.elementary import exp
 
 
 @kernel
@@ -61,3 +62,11 @@ def solve_leaves(
             for m in range(i + 1, size):
                 value -= lower[m, i] * step[leaf, m]
             step[leaf, i] = value / lower[i, i]
+
+
+@kernel
+def exponentials(values: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Write e^value of each value, float64 [n, k], out OUT; quicker than ``exp_array`` for the few that leaves are."""
+    for i in range(np.uint64(values.shape[0])):
+        for k in range(np.uint64(values.shape[1])):
+            out[i, k] = exp(values[i, k])

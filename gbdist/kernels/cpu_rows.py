@@ -142,6 +142,13 @@ def split_leaves(bins: Bins, border: int, level: int, leaf_of_row: NDArray[np.ui
 
 
 @kernel
+def split_equal_leaves(bins: Bins, value: int, level: int, leaf_of_row: NDArray[np.uint16]) -> None:
+    """Set bit ``level`` of the leaf number of rows whose bin is ``value``; leaf_of_row uint16 [n], IN and OUT."""
+    for i in range(np.uint64(leaf_of_row.shape[0])):
+        leaf_of_row[i] |= np.uint16(np.uint16(bins[i] == value) << np.uint16(level))
+
+
+@kernel
 def clear_leaves(leaf_of_row: NDArray[np.uint16]) -> None:
     """Put all rows into leaf 0; leaf_of_row uint16 [n], OUT."""
     leaf_of_row[:] = 0

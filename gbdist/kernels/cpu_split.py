@@ -1,4 +1,7 @@
-"""CPU kernels that score splits: prefix sums over bins, CatBoost's Cosine or L2 score, noise, the best border a feature."""
+"""CPU kernels that score splits: sums over bins, CatBoost's Cosine or L2 score, noise, the best border of each feature.
+
+A binned feature is tested by bin > border, a one-hot one by bin == value; where both are meant, *border* stands for either.
+"""
 
 from typing import Any
 
@@ -12,10 +15,17 @@ from gbdist.kernels.hashing import unit_draw
 _LOW = np.int64(0xFFFFFFFF)
 
 
+@device_function
+def _n_borders(n_bins: int, equals: bool) -> Any:
+    """Every value of a one-hot feature is a candidate; no row is above the last bin of another."""
+    return n_bins if equals else n_bins - 1
+
+
 @kernel
 def score_borders(
     table: NDArray[np.int64],
     n_bins: int,
+    equals: bool,
     units: NDArray[np.float64],
     options: tuple[float, bool, bool],
     scores: NDArray[np.float64],
@@ -23,21 +33,23 @@ def score_borders(
     """Score every border of one feature over all leaves of the level.
 
     The score is CatBoost's (short_vector_ops.h, score_calcers.h): with avg = Σd / (Σw + l2) on each side of each leaf,
-    num = Σ avg·Σd and den = Σ avg²·Σw; Cosine is num / √den, L2 is num.
+    num = Σ avg·Σd and den = Σ avg²·Σw; Cosine is num / √den, L2 is num. The sides are the bins up to the border and those
+    above it; of a one-hot feature, the value's bin and all others. Which side is which does not matter to the score.
 
     Parameters
     ----------
     table : int64 [dimensions, n_leaves, bins] packed, or [dimensions, n_leaves, bins, 2] wide, flattened to
         [dimensions, n_leaves, width], IN
-    n_bins : bins that the feature has; it has n_bins − 1 borders
+    n_bins : bins that the feature has
+    equals : whether the feature is one-hot
     units : float64 [dimensions + 1], IN
         Value of one unit of the derivative of each dimension, and last that of the weight.
     options : (scaled l2, whether Cosine (else L2), whether cells are wide)
-    scores : float64 [n_bins − 1], OUT
+    scores : float64 [n_bins − 1], or [n_bins] where ``equals``, OUT
     """
     dimensions, n_leaves, _ = table.shape
     l2, cosine, wide = options
-    n_borders = n_bins - 1
+    n_borders = _n_borders(n_bins, equals)
     denominators = np.full(n_borders, 1e-100)
     high = np.empty(n_bins, np.int64)
     low = np.empty(n_bins, np.int64)
@@ -61,6 +73,10 @@ def score_borders(
                 for b in range(np.uint64(n_bins)):
                     packed = high[b]
                     high[b], low[b] = packed >> 32, packed & _LOW
+            if equals:  # each bin alone; taken from the sums, as a choice within the loops above slows all features
+                for b in range(n_bins - 1, 0, -1):
+                    high[b] -= high[b - 1]
+                    low[b] -= low[b - 1]
             if total_low == 0:
                 continue
             unit = units[k]
@@ -91,6 +107,8 @@ def _noise(sigma: float, key: np.uint64, number: int) -> Any:
 def best_borders(
     table: NDArray[np.int64],
     n_bins: NDArray[np.int64],
+    equals: NDArray[np.uint8],
+    families: NDArray[np.int64],
     features: NDArray[np.int64],
     units: NDArray[np.float64],
     options: tuple[float, bool, bool],
@@ -101,8 +119,8 @@ def best_borders(
     """Find the best border of each feature, and the noisy score with which the feature competes against others.
 
     Noise as in CatBoost's greedy_tensor_search.cpp (SetBestScore): N(0, σ) is drawn for every border to pick the
-    feature's best one, and once more when the features compete. A feature that loses even with its best score keeps that
-    score's border, and no noise is drawn for its borders: most of them, and the draws are most of the work.
+    feature's best one, and once more when the features compete. A feature that loses within its family even with its best
+    score keeps that score's border, and no noise is drawn for its borders: most of them, and the draws are most of the work.
 
     Parameters
     ----------
@@ -110,6 +128,10 @@ def best_borders(
         Histograms of the features in ``features``.
     n_bins : int64 [n_features], IN
         Bins of each; below 2 means that the feature does not compete.
+    equals : uint8 [n_features], IN
+        1 where the feature is one-hot.
+    families : int64 [n_features], IN
+        Number of each feature's family, below n_features. Whoever asks may weigh scores, those of a family alike.
     features : int64 [n_features], IN
         Global feature numbers, for the noise.
     units : see ``score_borders``
@@ -127,26 +149,28 @@ def best_borders(
         borders[f], noisy[f] = -1, -np.inf
         if n_bins[f] < 2:
             continue
-        score_borders(table[f], n_bins[f], units, options, scores[: n_bins[f] - 1])
+        n_borders = _n_borders(n_bins[f], equals[f] != 0)
+        score_borders(table[f], n_bins[f], equals[f] != 0, units, options, scores[:n_borders])
         top = -np.inf
-        for b in range(n_bins[f] - 1):
+        for b in range(n_borders):
             if scores[b] > top:
                 top = scores[b]
                 borders[f], plain[f] = b, top
         noisy[f] = plain[f] + _noise(sigma, feature_key, features[f])
     if sigma <= 0.0:
         return
-    winner = -np.inf
+    winners = np.full(table.shape[0], -np.inf)
     for f in np.argsort(-noisy):  # the most promising first, so that few are left
-        if borders[f] < 0 or noisy[f] < winner:
+        if borders[f] < 0 or noisy[f] < winners[families[f]]:
             continue
-        score_borders(table[f], n_bins[f], units, options, scores[: n_bins[f] - 1])
+        n_borders = _n_borders(n_bins[f], equals[f] != 0)
+        score_borders(table[f], n_bins[f], equals[f] != 0, units, options, scores[:n_borders])
         top = -np.inf
-        for b in range(n_bins[f] - 1):
+        for b in range(n_borders):
             value = scores[b] + _noise(sigma, border_key, (features[f] << 16) + b)
             if value > top:
                 top = value
                 borders[f] = b
         plain[f] = scores[borders[f]]
         noisy[f] = plain[f] + _noise(sigma, feature_key, features[f])
-        winner = max(winner, noisy[f])
+        winners[families[f]] = max(winners[families[f]], noisy[f])

@@ -196,6 +196,18 @@ def split_leaves(bins: Any, border: int, level: int, leaf_of_row: Any) -> None:
 
 
 @kernel
+def _split_equal_leaves(bins: Any, value: Any, level: Any, leaf_of_row: Any) -> None:
+    for i in range(card.grid(1), leaf_of_row.shape[0], card.gridsize(1)):
+        if bins[i] == value:
+            leaf_of_row[i] |= np.uint16(1 << level)
+
+
+def split_equal_leaves(bins: Any, value: int, level: int, leaf_of_row: Any) -> None:
+    """See ``cpu_rows.split_equal_leaves``."""
+    launch(_split_equal_leaves, blocks_for(leaf_of_row.shape[0]), bins, value, level, leaf_of_row)
+
+
+@kernel
 def _clear_leaves(leaf_of_row: Any) -> None:
     for i in range(card.grid(1), leaf_of_row.shape[0], card.gridsize(1)):
         leaf_of_row[i] = 0

@@ -28,16 +28,20 @@ _LOW = np.int64(0xFFFFFFFF)
 
 
 @device_function
-def _add_up(cells: Any, step: Any, n_bins: Any, parts: Any, sums: Any) -> Any:
-    """Inclusive sums of ``cells[0], cells[step], …`` into ``sums``; all threads get the total. ``parts`` is shared [THREADS]."""
+def _add_up(cells: Any, step: Any, n_bins: Any, equals: Any, parts: Any, sums: Any) -> Any:
+    """Inclusive sums of ``cells[0], cells[step], …`` into ``sums``, or where ``equals`` the cells themselves.
+
+    All threads get the total. ``parts`` is shared [THREADS].
+    """
     me = card.threadIdx.x
     carry = np.int64(0)
     for start in range(0, n_bins, THREADS):
         b = start + me
-        parts[me] = cells[step * b] if b < n_bins else np.int64(0)
+        own = cells[step * b] if b < n_bins else np.int64(0)
+        parts[me] = own
         add_up_block(parts)
         if b < n_bins:
-            sums[b] = carry + parts[me]
+            sums[b] = own if equals else carry + parts[me]
         carry += parts[THREADS - 1]
         card.syncthreads()
     return carry
@@ -82,18 +86,28 @@ def _best_of_block(value: Any, border: Any) -> Any:
 
 @kernel
 def _best_borders(
-    table: Any, n_bins: Any, features: Any, units: Any, options: Any, sigma: Any, keys: Any, memory: Any, best: Any
+    table: Any,
+    n_bins: Any,
+    equals: Any,
+    features: Any,
+    units: Any,
+    options: Any,
+    sigma: Any,
+    keys: Any,
+    memory: Any,
+    best: Any,
 ) -> None:
     f = card.blockIdx.x
     l2, cosine, wide = options
     sums, scores = memory
     borders, noisy, plain = best[0], best[1], best[2]
     me = card.threadIdx.x
-    n_borders = n_bins[f] - 1
-    if n_borders < 1:
+    if n_bins[f] < 2:
         if me == 0:
             borders[f], noisy[f] = -1, -math.inf
         return
+    one_hot = equals[f] != 0
+    n_borders = n_bins[f] if one_hot else n_bins[f] - 1
     parts = card.shared.array(THREADS, numba.int64)
     high, low, mine = sums[f, 0], sums[f, 1], scores[f]
     for b in range(me, n_borders, THREADS):
@@ -103,10 +117,10 @@ def _best_borders(
         for k in range(dimensions):
             cells = table[f, k, leaf]
             if wide:
-                total_high = _add_up(cells, 2, n_bins[f], parts, high)
-                total_low = _add_up(cells[1:], 2, n_bins[f], parts, low)
+                total_high = _add_up(cells, 2, n_bins[f], one_hot, parts, high)
+                total_low = _add_up(cells[1:], 2, n_bins[f], one_hot, parts, low)
             else:
-                total = _add_up(cells, 1, n_bins[f], parts, high)
+                total = _add_up(cells, 1, n_bins[f], one_hot, parts, high)
                 total_high, total_low = total >> 32, total & _LOW
                 for b in range(me, n_bins[f], THREADS):
                     low[b] = high[b] & _LOW
@@ -138,6 +152,8 @@ def _best_borders(
 def best_borders(
     table: Any,
     n_bins: NDArray[np.int64],
+    equals: NDArray[np.uint8],
+    families: NDArray[np.int64],
     features: NDArray[np.int64],
     units: NDArray[np.float64],
     options: tuple[float, bool, bool],
@@ -152,7 +168,12 @@ def best_borders(
         room("sums of bins", (n_features, 2, width), np.int64),
         room("scores", (n_features, 2, width), np.float64),
     )
-    told = (given("bins", n_bins, np.int64), given("features", features, np.int64), given("units", units, np.float64))
+    told = (
+        given("bins", n_bins, np.int64),
+        given("equals", equals, np.uint8),
+        given("features", features, np.int64),
+        given("units", units, np.float64),
+    )
     rules = (float(options[0]), bool(options[1]), bool(options[2]))
     found = given("best", best, np.float64)  # all three in one copy each way; a border's number is exact
     launch(_best_borders, n_features, table, *told, rules, float(sigma), keys, memory, found)

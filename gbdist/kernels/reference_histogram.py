@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels.cpu_histogram import Bins
-from gbdist.kernels.elementary import normal_quantile_array
+from gbdist.kernels.elementary import exp_array, normal_quantile_array
 from gbdist.kernels.hashing import hash_numbers, unit_draws
 
 _TO_UNIT32 = 2.0**-32
@@ -133,21 +133,24 @@ def split_parents(
 def score_borders(
     table: NDArray[np.int64],
     n_bins: int,
+    equals: bool,
     units: NDArray[np.float64],
     options: tuple[float, bool, bool],
     scores: NDArray[np.float64],
 ) -> None:
     """Twin of ``cpu_split.score_borders``."""
     l2, cosine, wide = options
-    denominators = np.full(n_bins - 1, 1e-100)
+    denominators = np.full(scores.shape[0], 1e-100)
     scores[:] = 0.0
     for leaf in range(table.shape[1]):
         for k in range(table.shape[0]):
             cells = table[k, leaf]
             high = cells[0::2] if wide else cells >> 32
             low = cells[1::2] if wide else cells & _LOW
-            left, left_weight = np.cumsum(high[:n_bins])[:-1], np.cumsum(low[:n_bins])[:-1]
-            sides = [(left, left_weight), (high.sum() - left, low.sum() - left_weight)]
+            one, one_weight = high[:n_bins], low[:n_bins]
+            if not equals:
+                one, one_weight = np.cumsum(one)[:-1], np.cumsum(one_weight)[:-1]
+            sides = [(one, one_weight), (high.sum() - one, low.sum() - one_weight)]
             terms = []
             for derivative, weight in sides:
                 real, real_weight = derivative * units[k], weight * units[-1]
@@ -163,6 +166,8 @@ def score_borders(
 def best_borders(
     table: NDArray[np.int64],
     n_bins: NDArray[np.int64],
+    equals: NDArray[np.uint8],
+    families: NDArray[np.int64],
     features: NDArray[np.int64],
     units: NDArray[np.float64],
     options: tuple[float, bool, bool],
@@ -176,11 +181,11 @@ def best_borders(
     competing = np.flatnonzero(n_bins >= 2)
     without = {}
     for f in competing.tolist():
-        scores = np.empty(n_bins[f] - 1)
-        score_borders(table[f], int(n_bins[f]), units, options, scores)
-        own, of_border = 0.0, np.zeros(n_bins[f] - 1)
+        scores = np.empty(n_bins[f] if equals[f] else n_bins[f] - 1)
+        score_borders(table[f], int(n_bins[f]), bool(equals[f]), units, options, scores)
+        own, of_border = 0.0, np.zeros(scores.shape[0])
         if sigma > 0.0:
-            numbers = (features[f] << 16) + np.arange(n_bins[f] - 1)
+            numbers = (features[f] << 16) + np.arange(scores.shape[0])
             of_border = sigma * normal_quantile_array(unit_draws(keys[0], numbers.astype(np.uint64)) + 2.0**-54)
             draw = unit_draws(keys[1], features[f : f + 1].astype(np.uint64)) + 2.0**-54
             own = sigma * normal_quantile_array(draw)[0]
@@ -189,9 +194,9 @@ def best_borders(
         borders[f] = int(np.argmax(scores + of_border))
         plain[f] = scores[borders[f]]
         noisy[f] = plain[f] + own
-    winner = noisy.max(initial=-np.inf)
+    winners = [noisy[families == family].max() for family in families]
     for f, (border, reachable, score) in without.items():
-        if reachable < winner:
+        if reachable < winners[f]:
             borders[f], noisy[f], plain[f] = border, reachable, score
 
 
@@ -211,3 +216,8 @@ def solve_leaves(
         matrix = np.triu(matrix) + np.triu(matrix, 1).T
         ridge = max(l2, epsilon * max(l2, float(np.diag(matrix).max())))
         step[leaf] = np.linalg.solve(matrix + ridge * np.eye(size), first[leaf])
+
+
+def exponentials(values: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Twin of ``cpu_leaves.exponentials``."""
+    out[...] = exp_array(values)

@@ -109,6 +109,11 @@ def split_leaves(bins: Bins, border: int, level: int, leaf_of_row: NDArray[np.ui
     leaf_of_row |= (bins > border).astype(np.uint16) << np.uint16(level)
 
 
+def split_equal_leaves(bins: Bins, value: int, level: int, leaf_of_row: NDArray[np.uint16]) -> None:
+    """Twin of ``cpu_rows.split_equal_leaves``."""
+    leaf_of_row |= (bins == value).astype(np.uint16) << np.uint16(level)
+
+
 def add_leaf_values(
     leaf_of_row: NDArray[np.uint16], values: NDArray[np.float64], predictions: NDArray[np.float64]
 ) -> None:

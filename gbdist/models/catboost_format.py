@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from gbdist.errors import ModelError
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.tree import ObliviousTree
+from gbdist.models.features_format import features_in_use
+from gbdist.models.statistics import StatisticTable
+from gbdist.models.tables_format import tables_in_use, write_tables
+from gbdist.models.tree import ObliviousTree, TreeSplit
 
-_BORDER_STRIDE = 1 << 16  # more than the borders a feature can have
 _VARYING = ("model_guid", "train_finish_time")
 _LABEL_TYPES = ((bool, "Boolean"), (int, "Integer"), (float, "Float"))
 # CatBoost's get_all_params() wants the entry; the values are its defaults and describe files, not the model.
@@ -29,20 +31,23 @@ _OUTPUT_OPTIONS = {"name": "experiment", "allow_writing_files": False, "metric_p
 def to_catboost(ensemble: Ensemble) -> catboost.CatBoostClassifier | catboost.CatBoostRegressor:
     """A fitted CatBoost estimator with the ensemble's trees: a classifier where there are class names.
 
-    Its raw predictions equal ``bias + Σ leaf values`` added in tree order. Only borders that a tree uses are written, as
-    CatBoost does, so that prediction does not pay for the others. An ensemble without trees gets one leaf of zeros, for
-    CatBoost cannot predict without a tree. Equal ensembles give equal ``.cbm`` bytes: the guid is a digest of the content, and no
-    time is written.
+    Its raw predictions equal ``bias + Σ leaf values`` added in tree order. Only borders, statistics and tables that a tree uses
+    are written, as CatBoost does, so that prediction does not pay for the others. An ensemble without trees gets one leaf of
+    zeros, for CatBoost cannot predict without a tree. Equal ensembles give equal ``.cbm`` bytes: the guid is a digest of the
+    content, and no time is written.
     """
     trees = ensemble.trees or (_leaf_of_zeros(ensemble.dimension),)
     leaf_values = np.concatenate([tree.leaf_values.ravel() for tree in trees])
-    document = {
+    features = features_in_use(trees, ensemble)
+    tables = tables_in_use(features.statistics, ensemble.categories.tables, ensemble.borders)
+    document: dict[str, Any] = {
         "model_info": _model_info(ensemble),
-        **_trees_and_features(trees, ensemble),
+        "oblivious_trees": [_written(tree, features.split_index) for tree in trees],
+        "features_info": features.info,
         "scale_and_bias": [1, [0] * ensemble.dimension],
     }
-    document["model_info"]["model_guid"] = _guid(document, leaf_values, ensemble.bias)
-    model = _load_json(json.dumps(document), _estimator(ensemble.class_names))
+    document["model_info"]["model_guid"] = _guid(document, leaf_values, ensemble.bias, tables)
+    model = _load_json(document, tables, _estimator(ensemble.class_names))
     model.set_leaf_values(leaf_values)
     model.set_scale_and_bias(1.0, ensemble.bias.tolist())
     return as_fitted(model)
@@ -107,11 +112,16 @@ def save_file(model: Any, path: str | Path, format_: str, options: Mapping[str, 
         raise ModelError(problem, "Check that the folder is there and can be written to, and the format.") from error
 
 
-def _load_json(text: str, model: Any) -> Any:
+def _load_json(document: dict[str, Any], tables: Mapping[str, StatisticTable], model: Any) -> Any:
     # CatBoost reads JSON from files only.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
-        path.write_text(text, encoding="utf-8")
+        with path.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(document)[:-1])  # open at its end, for the tables to follow
+            if tables:
+                file.write(',"ctr_data":')
+                write_tables(tables, file)
+            file.write("}")
         return model.load_model(str(path), format="json")
 
 
@@ -123,33 +133,12 @@ def _leaf_of_zeros(dimension: int) -> ObliviousTree:
     return ObliviousTree((), np.zeros((1, dimension)), np.zeros(1))
 
 
-def _trees_and_features(trees: Sequence[ObliviousTree], ensemble: Ensemble) -> dict[str, Any]:
-    """Trees and features with only the borders in use; ``split_index`` counts them over the features in order."""
-    keys = [split.feature * _BORDER_STRIDE + split.border for tree in trees for split in tree.splits]
-    used, split_index = np.unique(np.array(keys, dtype=np.int64), return_inverse=True)
-    features = [
-        {
-            "feature_index": f,
-            "flat_feature_index": f,
-            "feature_id": name,
-            "borders": [],
-            "has_nans": borders.nan_treatment != "AsIs",
-            "nan_value_treatment": borders.nan_treatment,
-        }
-        for f, (name, borders) in enumerate(zip(ensemble.feature_names, ensemble.borders, strict=True))
-    ]
-    for feature, border in zip((used // _BORDER_STRIDE).tolist(), (used % _BORDER_STRIDE).tolist(), strict=True):
-        features[feature]["borders"].append(float(ensemble.borders[feature].values[border]))
-    indices = iter(split_index.tolist())
-    written = [
-        {
-            "splits": [{"split_index": next(indices)} for _ in tree.splits],
-            "leaf_values": [0] * tree.leaf_values.size,  # set exactly after the import
-            "leaf_weights": tree.leaf_weights.tolist(),
-        }
-        for tree in trees
-    ]
-    return {"oblivious_trees": written, "features_info": {"float_features": features}}
+def _written(tree: ObliviousTree, split_index: Mapping[TreeSplit, int]) -> dict[str, Any]:
+    return {
+        "splits": [{"split_index": split_index[split]} for split in tree.splits],
+        "leaf_values": [0] * tree.leaf_values.size,  # set exactly after the import
+        "leaf_weights": tree.leaf_weights.tolist(),
+    }
 
 
 def _model_info(ensemble: Ensemble) -> dict[str, Any]:
@@ -185,9 +174,18 @@ def _label_type(labels: Sequence[Any]) -> str:
     return "String"
 
 
-def _guid(document: dict[str, Any], leaf_values: NDArray[np.float64], bias: NDArray[np.float64]) -> str:
+def _guid(
+    document: dict[str, Any],
+    leaf_values: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    tables: Mapping[str, StatisticTable],
+) -> str:
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
     digest.update(leaf_values.tobytes())
     digest.update(bias.tobytes())
+    for identifier, table in tables.items():
+        digest.update(identifier.encode())
+        digest.update(table.keys.tobytes())
+        digest.update(table.counts.tobytes())
     words = digest.hexdigest()
     return "-".join(words[start : start + 8] for start in range(0, 32, 8))

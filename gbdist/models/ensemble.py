@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.models.statistics import CategoricalPart, OneHotFeature, StatisticFeature
 from gbdist.models.tree import ObliviousTree
 from gbdist.quantize.borders import FeatureBorders
 
@@ -18,14 +19,17 @@ class Ensemble:
     ----------
     trees : tuple of ObliviousTree
     borders : tuple of FeatureBorders
-        One a feature; a feature without borders is never used.
+        One a binned column, in their order; a feature without borders is never used.
     bias : float64 [dimension]
         Start value (``boost_from_average``), zeros otherwise.
     feature_names : tuple of str
+        Of all columns, categorical ones included.
     class_names : tuple or None
         Sorted distinct labels of a classifier, None for a regressor.
     options : dict
         CatBoost's own full training options (nested, as ``compute_training_options`` returns them), for ``model_info.params``.
+    categories : CategoricalPart
+        Nothing without categorical columns.
     """
 
     trees: tuple[ObliviousTree, ...]
@@ -34,8 +38,14 @@ class Ensemble:
     feature_names: tuple[str, ...]
     class_names: tuple[Any, ...] | None
     options: dict[str, Any] = field(default_factory=dict)
+    categories: CategoricalPart = field(default_factory=CategoricalPart)
 
     @property
     def dimension(self) -> int:
         """Number of raw values a row gets: 1, or the number of classes."""
         return int(self.bias.shape[0])
+
+    @property
+    def features(self) -> tuple[FeatureBorders | OneHotFeature | StatisticFeature, ...]:
+        """All that trees can test, in the order in which ``TreeSplit.feature`` counts."""
+        return (*self.borders, *self.categories.one_hot, *self.categories.statistics)

@@ -8,7 +8,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class TreeSplit:
-    """The test of one level: bit is 1 for rows with ``bins[feature] > border``, i.e. value > borders[feature][border]."""
+    """The test of one level: bit is 1 for rows with ``bins[feature] > border``, i.e. value > borders[feature][border].
+
+    Features made of categorical columns are numbered after the binned ones, see ``statistics.CategoricalPart``; a one-hot
+    feature's bit is 1 for rows with ``bins[feature] == border``.
+    """
 
     feature: int
     border: int

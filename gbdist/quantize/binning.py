@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gbdist.errors import DataError
 from gbdist.kernels.cpu_binning import bin_tile
 from gbdist.quantize.borders import FeatureBorders
-from gbdist.quantize.raw import FeatureTable, RawPart, open_features
+from gbdist.quantize.raw import FeatureTable, RawPart
 
 _FEWEST_TILE_ROWS = 128
 
@@ -62,7 +62,7 @@ def bin_part(
     out : uint8 or uint16 [n_features, n_rows], OUT
         Of ``bins_dtype(borders)``; may be a slice of a larger array.
     """
-    table = open_features(part.features, part.number)
+    table = part.open()
     if len(table.names) != len(borders):
         raise DataError(
             f"X of partition {part.number}",

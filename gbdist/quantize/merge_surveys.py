@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gbdist.errors import DataError
 from gbdist.quantize.groups import merge_groups
 from gbdist.quantize.survey import LABEL_LIMIT, BaselineFacts, LabelFacts, PartSurvey, WeightFacts
-from gbdist.quantize.unbinned import UnbinnedFacts, merge_unbinned
+from gbdist.quantize.unbinned import HASHED, UnbinnedFacts, merge_unbinned
 from gbdist.quantize.vectors import LabelCoding
 
 _LABEL_KINDS = ("integer", "float", "boolean", "string")
@@ -45,6 +45,11 @@ class DataSurvey:
     def labels(self) -> LabelCoding:
         """How labels are kept in shards."""
         return LabelCoding("float", None) if self.label is None else LabelCoding(self.label.kind, self.label.values)
+
+    @property
+    def hashed(self) -> tuple[int, ...]:
+        """Positions, among all columns, of those that are kept as hashes."""
+        return tuple(each.position for each in self.unbinned if each.kind == HASHED)
 
     @property
     def unbinned_row_bytes(self) -> int:

@@ -1,6 +1,6 @@
 """One raw partition, whatever its container: names of its columns, and each column as float32."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -13,18 +13,23 @@ from numpy.typing import NDArray
 from gbdist.errors import DataError
 
 _NUMBERS_OF_OBJECTS = frozenset({"integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"})
+_CATEGORIES_OF_OBJECTS = frozenset({"string", "mixed-integer"})
 _ENCODE_OR_DROP = "Encode it as numbers or drop it."
-_CATEGORY_FIX = 'Name it in cat_features with aggregate="models", encode it as numbers, or drop it.'
+_CATEGORY_FIX = "Name it in cat_features, encode it as numbers, or drop it."
 
 
 @dataclass(frozen=True, slots=True)
 class RawColumn:
-    """A column that is not binned, as the user gave it; see ``boosting.rows.UnbinnedColumn``."""
+    """A column that is not binned, as the user gave it; see ``boosting.rows.UnbinnedColumn``.
+
+    ``missing`` is the text that stands for missing values in a categorical column; None: there may be none.
+    """
 
     position: int
     name: str
     kind: str
     values: object
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,10 @@ class RawPart:
     group: object | None = None
     unbinned: tuple[RawColumn, ...] = ()
 
+    def open(self) -> "FeatureTable":
+        """View the columns that are binned; see ``open_features``."""
+        return open_features(self.features, self.number, [column.position for column in self.unbinned])
+
 
 class FeatureTable(Protocol):
     """What every container of features can tell. Opening one costs nothing but a sparse matrix's conversion to columns.
@@ -71,8 +80,11 @@ class FeatureTable(Protocol):
         ...
 
 
-def open_features(features: object, number: int = 0) -> FeatureTable:
-    """View the features of partition ``number``; ``DataError`` for a container that is none of the supported ones."""
+def open_features(features: object, number: int = 0, without: Sequence[int] = ()) -> FeatureTable:
+    """View the features of partition ``number``; ``DataError`` for a container that is none of the supported ones.
+
+    ``without`` are positions of columns that were taken out of it: those of an array are called by their positions before.
+    """
     where = f"X of partition {number}"
     if isinstance(features, pd.DataFrame):
         return _ColumnTable(
@@ -99,7 +111,7 @@ def open_features(features: object, number: int = 0) -> FeatureTable:
     if _comes_from(features, "scipy") and hasattr(features, "tocsc"):
         return _SparseTable(features, where)
     if isinstance(features, np.ndarray):
-        return _ArrayTable(features, number)
+        return _ArrayTable(features, number, without)
     raise DataError(
         where,
         f"a {type(features).__module__}.{type(features).__qualname__}",
@@ -147,7 +159,7 @@ class _ArrayTable:
 
     named = False
 
-    def __init__(self, values: NDArray[Any], number: int) -> None:
+    def __init__(self, values: NDArray[Any], number: int, without: Sequence[int]) -> None:
         where = f"X of partition {number}"
         if values.ndim != 2:
             raise DataError(
@@ -161,7 +173,7 @@ class _ArrayTable:
                 where, f"{values.dtype} values", "real numbers", "Complex data not supported: use two real columns."
             )
         self.n_rows, n_features = values.shape
-        self.names = tuple(str(f) for f in range(n_features))
+        self.names = tuple(str(f) for f in range(n_features + len(without)) if f not in without)
         self.nbytes = values.nbytes
         self.dense = values if values.dtype.kind in "fiub" else None
         self._values, self._number = values, number
@@ -204,7 +216,7 @@ def numbers_of_array(values: NDArray[Any], where: str) -> NDArray[np.float32]:
         return as_float32(values)
     if values.dtype.kind == "O":
         return _numbers_of_objects(values, where)
-    raise _not_numbers(where, f"{values.dtype} values")
+    raise _not_numbers(where, f"{values.dtype} values", categories=values.dtype.kind == "U")
 
 
 def numbers_of_series(column: Any, where: str) -> NDArray[np.float32]:
@@ -213,7 +225,7 @@ def numbers_of_series(column: Any, where: str) -> NDArray[np.float32]:
     if isinstance(dtype, np.dtype):
         return numbers_of_array(column.to_numpy(), where)
     if isinstance(dtype, pd.CategoricalDtype):
-        raise _is_category(where)
+        raise _not_numbers(where, "categories", categories=True)
     if isinstance(dtype, pd.ArrowDtype):
         return _arrow_column(pa.chunked_array([pa.array(column.array, from_pandas=False)]), where)
     if isinstance(dtype, pd.SparseDtype):
@@ -221,13 +233,15 @@ def numbers_of_series(column: Any, where: str) -> NDArray[np.float32]:
     if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
         with np.errstate(over="ignore"):
             return as_float32(column.to_numpy(dtype=np.float32, na_value=np.nan))
-    raise _not_numbers(where, f"{dtype} values")
+    raise _not_numbers(where, f"{dtype} values", categories=isinstance(dtype, pd.StringDtype))
 
 
 def _numbers_of_objects(values: NDArray[Any], where: str) -> NDArray[np.float32]:
     content = pd.api.types.infer_dtype(values, skipna=True)
     if content not in _NUMBERS_OF_OBJECTS:
-        raise _not_numbers(where, f"objects of kind {content}{_first_other(values)}")
+        other = next((value for value in values if isinstance(value, str | bytes)), None)
+        found = f"objects of kind {content}" + ("" if other is None else f" such as {other!r}")
+        raise _not_numbers(where, found, categories=content in _CATEGORIES_OF_OBJECTS)
     missing = np.asarray(pd.isna(values))
     numbers = np.full(values.shape, np.nan, dtype=np.float64)
     try:
@@ -237,24 +251,19 @@ def _numbers_of_objects(values: NDArray[Any], where: str) -> NDArray[np.float32]
     return as_float32(numbers)
 
 
-def _first_other(values: NDArray[Any]) -> str:
-    others = (value for value in values if isinstance(value, str | bytes))
-    first = next(others, None)
-    return "" if first is None else f" such as {first!r}"
+def _not_numbers(where: str, found: str, *, categories: bool = False) -> DataError:
+    return DataError(where, found, "numbers", _CATEGORY_FIX if categories else _ENCODE_OR_DROP)
 
 
-def _not_numbers(where: str, found: str) -> DataError:
-    return DataError(where, found, "numbers", _ENCODE_OR_DROP)
-
-
-def _is_category(where: str) -> DataError:
-    return DataError(where, "categories", "numbers", _CATEGORY_FIX)
+def is_arrow_text(kind: Any) -> bool:
+    """Whether an Arrow type is one of strings."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _arrow_column(column: Any, where: str) -> NDArray[np.float32]:
     kind = column.type
     if pa.types.is_dictionary(kind):
-        raise _is_category(where)
+        raise _not_numbers(where, "categories", categories=True)
     if not (
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -262,7 +271,7 @@ def _arrow_column(column: Any, where: str) -> NDArray[np.float32]:
         or pa.types.is_decimal(kind)
         or pa.types.is_null(kind)
     ):
-        raise _not_numbers(where, f"{kind} values")
+        raise _not_numbers(where, f"{kind} values", categories=is_arrow_text(kind))
     narrow = pc.cast(column, pa.float32(), safe=False)
     return as_float32(narrow.to_numpy())
 
@@ -270,9 +279,9 @@ def _arrow_column(column: Any, where: str) -> NDArray[np.float32]:
 def _polars_column(column: Any, where: str) -> NDArray[np.float32]:
     kind = str(column.dtype)
     if kind.startswith(("Categorical", "Enum")):
-        raise _is_category(where)
+        raise _not_numbers(where, "categories", categories=True)
     if not (column.dtype.is_numeric() or kind in ("Boolean", "Null")):
-        raise _not_numbers(where, f"{kind} values")
+        raise _not_numbers(where, f"{kind} values", categories=kind == "String")
     import polars as pl  # an extra: only who passes polars data has it
 
     return as_float32(column.cast(pl.Float32, strict=False).to_numpy())

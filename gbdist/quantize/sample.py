@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels.hashing import stream_key, unit_draws
-from gbdist.quantize.raw import RawPart, open_features
+from gbdist.quantize.raw import RawPart
 
 SAMPLE_LIMIT = 200_000
 _TILE_ROWS = 4096
@@ -33,7 +33,7 @@ def sample_rows(part: RawPart, first_row: int, n_rows_total: int, seed: int = 0,
     above, each row whose draw falls below ``limit / n_rows_total``, so the sample of all partitions together has about
     (binomially, ±0.7 % at 200 000) ``limit`` rows and is the same for any partitioning.
     """
-    table = open_features(part.features, part.number)
+    table = part.open()
     rows = sampled_rows(first_row, table.n_rows, n_rows_total, seed, limit)
     sample = np.empty((len(table.names), rows.shape[0]), dtype=np.float32)
     if table.dense is not None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from gbdist.errors import DataError
 from gbdist.quantize.exact import exact_count, exact_sums
 from gbdist.quantize.groups import GroupFacts, survey_groups
-from gbdist.quantize.raw import FeatureTable, RawPart, open_features
-from gbdist.quantize.unbinned import UnbinnedFacts, facts_of, read_columns
+from gbdist.quantize.raw import FeatureTable, RawPart
+from gbdist.quantize.unbinned import UnbinnedFacts, survey_columns
 from gbdist.quantize.vectors import LabelVector, baseline_matrix, label_vector, number_vector
 
 LABEL_LIMIT = 2_000
@@ -81,18 +81,17 @@ class PartSurvey:
 def survey_part(part: RawPart) -> PartSurvey:
     """Look at every value of one partition once. Never raises for bad data: ``merge_surveys`` does."""
     try:
-        table = open_features(part.features, part.number)
+        table = part.open()
     except DataError as problem:
         return failed_survey(part.number, problem)
     size = (part.number, table.n_rows, table.nbytes, table.names, table.named)
     try:
         weight = _weights(part)
-        # Read for its checks: what is read is let go, and read again where it is kept.
-        unbinned = facts_of(part.unbinned, read_columns(part.unbinned, part.number)) if table.n_rows else ()
+        unbinned, unbinned_nbytes = survey_columns(part.unbinned, part.number) if table.n_rows else ((), 0)
         return PartSurvey(
             part.number,
             table.n_rows,
-            table.nbytes + sum(each.nbytes for each in unbinned),
+            table.nbytes + unbinned_nbytes,
             table.names,
             table.named,
             has_nan=_nan_flags(table),

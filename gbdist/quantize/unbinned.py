@@ -1,7 +1,10 @@
-"""Categorical, text and embedding columns of one partition: read as CatBoost would see them in a pandas frame."""
+"""Categorical, text and embedding columns of one partition: read as CatBoost would see them in a pandas frame.
+
+Histograms are counted of hashes of categories, which take 4 bytes a row; CatBoost itself is given the categories.
+"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,22 +14,41 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.rows import UnbinnedColumn
 from gbdist.errors import DataError
+from gbdist.quantize.categories import bytes_of_column, listed, missing_values, other_value, read_categories
 from gbdist.quantize.raw import RawColumn, column_place
 from gbdist.quantize.vectors import as_series
 
 #: Kinds of columns that are not binned, each with CatBoost's parameter that names such columns.
 KINDS = {"cat": "cat_features", "text": "text_features", "embedding": "embedding_features"}
-_SHOWN = 40
+#: The kind of a categorical column that is kept as hashes.
+HASHED = "hash"
+#: … of this size each.
+HASH_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class UnbinnedFacts:
-    """What one partition says of a column that is not binned; ``dimension`` is that of vectors, 0 without one."""
+    """What one partition, or all, say of a column that is not binned.
 
+    Parameters
+    ----------
+    position : int
+        Place among all columns.
+    name, kind : str
+    dimension : int
+        Of vectors, 0 without one.
+    nbytes : int
+        Bytes beside the bins.
+    values : tuple of int or None
+        Distinct hashes of a hashed column, ascending; None for more than ``categories.MOST_LISTED``, and for other kinds.
+    """
+
+    position: int
     name: str
     kind: str
     dimension: int
     nbytes: int
+    values: tuple[int, ...] | None = None
 
 
 def read_columns(columns: Sequence[RawColumn], number: int) -> tuple[UnbinnedColumn, ...]:
@@ -35,23 +57,37 @@ def read_columns(columns: Sequence[RawColumn], number: int) -> tuple[UnbinnedCol
 
 
 def read_column(column: RawColumn, number: int) -> UnbinnedColumn:
-    """One column as strings or vectors.
+    """One column as strings, hashes or vectors.
 
     CatBoost sees an integer category as its digits and True as 1, and takes neither fractions nor missing values for categories,
     nothing but strings for text, and vectors of finite numbers of one length as embeddings.
     """
     place = column_place(column.name, number)
-    series = as_series(column.values, place)
-    read = {"cat": _categories, "text": _texts, "embedding": _vectors}[column.kind]
-    return UnbinnedColumn(column.position, column.kind, read(series, place))
+    if column.kind in ("cat", HASHED):
+        categories = read_categories(column.values, place, column.missing)
+        return UnbinnedColumn(
+            column.position, column.kind, categories.strings() if column.kind == "cat" else categories.hashes()
+        )
+    read = {"text": _texts, "embedding": _vectors}[column.kind]
+    return UnbinnedColumn(column.position, column.kind, read(as_series(column.values, place), place))
 
 
-def facts_of(columns: Sequence[RawColumn], read: Sequence[UnbinnedColumn]) -> tuple[UnbinnedFacts, ...]:
-    """Facts of the columns of a partition."""
-    return tuple(
-        UnbinnedFacts(raw.name, raw.kind, _dimension(found), found.nbytes)
-        for raw, found in zip(columns, read, strict=True)
-    )
+def survey_columns(columns: Sequence[RawColumn], number: int) -> tuple[tuple[UnbinnedFacts, ...], int]:
+    """Facts of the columns of partition ``number``, and about how many bytes they take there; raises as ``read_columns``."""
+    surveyed = [_survey_column(column, number) for column in columns]
+    return tuple(facts for facts, _ in surveyed), sum(n_bytes for _, n_bytes in surveyed)
+
+
+def _survey_column(column: RawColumn, number: int) -> tuple[UnbinnedFacts, int]:
+    if column.kind == HASHED:
+        place = column_place(column.name, number)
+        categories = read_categories(column.values, place, column.missing)
+        n_bytes = categories.codes.shape[0] * HASH_BYTES
+        facts = UnbinnedFacts(column.position, column.name, HASHED, 0, n_bytes, categories.distinct())
+        return facts, bytes_of_column(column.values, place)
+    # Read for its checks: what is read is let go, and read again where it is kept.
+    read = read_column(column, number)
+    return UnbinnedFacts(column.position, column.name, column.kind, _dimension(read), read.nbytes), read.nbytes
 
 
 def merge_unbinned(parts: Iterable[tuple[int, Sequence[UnbinnedFacts]]]) -> tuple[UnbinnedFacts, ...]:
@@ -63,6 +99,8 @@ def merge_unbinned(parts: Iterable[tuple[int, Sequence[UnbinnedFacts]]]) -> tupl
 
 
 def _both(mine: UnbinnedFacts, theirs: UnbinnedFacts, number: int) -> UnbinnedFacts:
+    if mine is theirs:
+        return mine
     if mine.dimension and theirs.dimension and mine.dimension != theirs.dimension:
         raise DataError(
             column_place(mine.name, number),
@@ -70,8 +108,12 @@ def _both(mine: UnbinnedFacts, theirs: UnbinnedFacts, number: int) -> UnbinnedFa
             f"{mine.dimension}, as in the partitions before",
             "Give all vectors of a column the same length.",
         )
-    total = mine.nbytes if mine is theirs else mine.nbytes + theirs.nbytes
-    return UnbinnedFacts(mine.name, mine.kind, mine.dimension or theirs.dimension, total)
+    return replace(
+        mine,
+        dimension=mine.dimension or theirs.dimension,
+        nbytes=mine.nbytes + theirs.nbytes,
+        values=None if mine.values is None or theirs.values is None else listed(mine.values + theirs.values),
+    )
 
 
 def joined(parts: Sequence[Sequence[UnbinnedColumn]]) -> tuple[UnbinnedColumn, ...]:
@@ -116,28 +158,12 @@ def _dimension(column: UnbinnedColumn) -> int:
     return int(column.values.shape[1]) if column.kind == "embedding" else 0
 
 
-def _categories(series: Any, place: str) -> Any:
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        series = pd.Series(np.asarray(series.array))
-    _require_values(series, place, "a category in every row", "Fill them first, for example with 'missing'.")
-    values = series.to_numpy(dtype=object)
-    return pa.array([_category(value, place) for value in values], pa.large_string())
-
-
-def _category(value: object, place: str) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | np.integer | np.bool_):
-        return str(int(value))
-    raise _other(value, place, "strings or integers", "Convert the column first: to integers, or to text.")
-
-
 def _texts(series: Any, place: str) -> Any:
     _require_values(series, place, "a text in every row", "Fill them first, for example with ''.")
     values = series.to_numpy(dtype=object)
     for value in values:
         if not isinstance(value, str):
-            raise _other(value, place, "strings", "Convert the column to text.")
+            raise other_value(value, place, "strings", "Convert the column to text.")
     return pa.array(values, pa.large_string())
 
 
@@ -147,7 +173,7 @@ def _vectors(series: Any, place: str) -> NDArray[np.float32]:
     for value in values:
         if isinstance(value, str):  # what Dask makes of vectors in frames of objects
             fix = 'If Dask made text of them: dask.config.set({"dataframe.convert-string": False}) before X is made.'
-            raise _other(value, place, "vectors of numbers", fix)
+            raise other_value(value, place, "vectors of numbers", fix)
     fix = "Give every row a list or array of as many numbers."
     try:
         matrix = np.array([np.asarray(value, dtype=np.float32) for value in values], dtype=np.float32)
@@ -156,7 +182,7 @@ def _vectors(series: Any, place: str) -> NDArray[np.float32]:
     if not values:
         return np.empty((0, 0), dtype=np.float32)
     if matrix.ndim != 2 or matrix.shape[1] == 0:
-        raise _other(values[0], place, "vectors of numbers", fix)
+        raise other_value(values[0], place, "vectors of numbers", fix)
     if not np.isfinite(matrix).all():
         raise DataError(
             place, "missing or infinite numbers", "finite ones", "Fill them first, or leave those rows out."
@@ -167,9 +193,4 @@ def _vectors(series: Any, place: str) -> NDArray[np.float32]:
 def _require_values(series: Any, place: str, expected: str, fix: str) -> None:
     missing = int(series.isna().sum())
     if missing:
-        raise DataError(place, f"{missing} missing value(s)", f"{expected}: CatBoost takes none without", fix)
-
-
-def _other(value: object, place: str, expected: str, fix: str) -> DataError:
-    shown = repr(value)
-    return DataError(place, shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…", expected, fix)
+        raise missing_values(missing, place, expected, fix)

@@ -107,7 +107,11 @@ def encode_label(label: object, coding: LabelCoding, where: str) -> NDArray[np.f
 
 def number_vector(values: object, where: str) -> NDArray[np.float32]:
     """Weights as float32 [n_rows], NaN where missing; ``DataError`` at ``where`` if they are not numbers."""
-    return numbers_of_series(as_series(values, where), where)
+    try:
+        return numbers_of_series(as_series(values, where), where)
+    except DataError as error:
+        _, found, expected, _ = error.args  # whose way out is that of a feature
+        raise DataError(where, found, expected, "Encode it as numbers or drop it.") from None
 
 
 def baseline_matrix(baseline: object, where: str) -> NDArray[np.float64]:

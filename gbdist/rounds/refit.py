@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.leaves import LeafEstimator
+from gbdist.boosting.leaves import LeafEstimator, WalkStart
 from gbdist.boosting.params import BoostParams
 from gbdist.kernels.cpu_rows import add_leaf_values
 from gbdist.rounds.merge import Merging
@@ -53,7 +53,8 @@ class LeafRefit:
         """New values of one tree, float64 [n_leaves, dimension], learning rate included."""
         train = sets[0]
         leaf_of_row = [one.leaves_of(model, tree, self._merging.threads) for one in sets]
-        leaves = self._estimator.estimate(train.rows, train.predictions, leaf_of_row[0], n_leaves, bound)
+        start = WalkStart(train.predictions, leaf_of_row[0], bound)
+        (leaves,) = self._estimator.estimate(train.rows, [start], n_leaves)
         values = leaves.values * (self._params.learning_rate / len(self._merging.shares))
         columns = np.ascontiguousarray(values.T)
         for one, leaf in zip(sets, leaf_of_row, strict=True):

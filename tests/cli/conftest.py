@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from distributed import LocalCluster
 from sklearn.datasets import load_breast_cancer
 from typer.testing import CliRunner
 
@@ -71,3 +72,12 @@ def cancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder / f"part-{number}.parquet", index=False
         )
     return folder
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """Address of a cluster of two workers, which the commands find running."""
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", protocol="tcp://"
+    ) as found:
+        yield found.scheduler_address

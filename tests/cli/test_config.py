@@ -7,16 +7,19 @@ from typing import Any
 import pytest
 
 from gbdist_cli.config import ConfigError, read_config
-from gbdist_cli.params import parse_params
+from gbdist_cli.params import parse_columns, parse_params
 from gbdist_cli.train import merge
 
 
 def test_a_full_job_is_read(tmp_path: Path) -> None:
     path = tmp_path / "job.toml"
-    path.write_text('data = "a.parquet"\ntarget = "y"\nworkers = 2\n[params]\ndepth = 8\nloss_function = "RMSE"\n')
+    path.write_text(
+        'data = "a.parquet"\ntarget = "y"\ncat = "a, b"\nworkers = 2\n[params]\ndepth = 8\nloss_function = "RMSE"\n'
+    )
     assert read_config(path) == {
         "data": ["a.parquet"],
         "target": "y",
+        "cat": ["a, b"],
         "workers": 2,
         "params": {"depth": 8, "loss_function": "RMSE"},
     }
@@ -26,11 +29,12 @@ def test_a_full_job_is_read(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ('data = "a"\n\ntraget = "y"\n', "{path}:3: unknown key 'traget'. Did you mean 'target'?"),
+        ('cat_nan = "none"\n', "{path}:1: unknown key 'cat_nan'. Did you mean 'cat-nan'?"),
         ("[prams]\ndepth = 3\n", "{path}:1: unknown key 'prams'. Did you mean 'params'?"),
         (
             "iterations = 3\n",
-            "{path}:1: unknown key 'iterations'. Known keys: data, target, eval, weight, ignore, task, workers, threads, "
-            "scheduler, output, params; CatBoost's parameters go under [params].",
+            "{path}:1: unknown key 'iterations'. Known keys: data, target, eval, weight, ignore, cat, cat-nan, task, "
+            "workers, threads, scheduler, output, params; CatBoost's parameters go under [params].",
         ),
         ('workers = "2"\n', "{path}:1: workers = '2' has the wrong type. Expected a whole number."),
         ("workers = true\n", "{path}:1: workers = True has the wrong type. Expected a whole number."),
@@ -83,3 +87,8 @@ def test_values_of_parameters_are_json_python_words_or_text() -> None:
         "class_weights": [1, 2.5],
         "eval_metric": "AUC:hints=skip_train~false",
     }
+
+
+def test_lists_of_columns_have_commas_between() -> None:
+    assert parse_columns(["shop, city", "code", "shop"]) == ["shop", "city", "code"]
+    assert parse_columns([]) == []

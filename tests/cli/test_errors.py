@@ -68,6 +68,10 @@ def test_output_is_checked_before_anything_is_read(run: Callable[..., Any], tmp_
             "--param='depth' cannot be used: expected name=value. For example: --param depth=8",
         ),
         (
+            ["train", "a.csv", "--target", "y", "--cat", "shop,,city"],
+            "--cat='shop,,city' cannot be used: expected names of columns with commas between. For example: --cat shop,city",
+        ),
+        (
             ["train", "a.csv", "--target", "y", "--scheduler", "tcp://a:1", "--workers", "2"],
             "--workers=2 cannot be used: expected no size for a cluster that runs already. "
             "Leave out --workers or --scheduler.",

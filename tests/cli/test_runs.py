@@ -4,23 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import catboost
 import pandas as pd
-import pytest
-from distributed import LocalCluster
-
-
-@pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    """Address of a cluster of two workers, which the commands find running."""
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", protocol="tcp://"
-    ) as found:
-        yield found.scheduler_address
 
 
 def test_train_and_predict_with_workers_of_their_own(gbdist: Callable[..., Any], cancer: Path, tmp_path: Path) -> None:
@@ -52,13 +41,15 @@ def test_columns_that_are_not_numbers(run: Callable[..., Any], tmp_path: Path, s
               "-p", 'cat_features=["color", "shop"]', "-p", 'text_features=["note"]')  # fmt: skip
     assert ran.code == 0, ran.stderr
     assert ran.json["features"] == 3
-    assert 'Next: in Python: gbdist.DaskCatBoostClassifier().load_model("model.cbm").predict(X)' in ran.stderr
+    assert "Next: gbdist predict model.cbm NEW_DATA" in ran.stderr
     model = catboost.CatBoostClassifier().load_model(tmp_path / "model.cbm")
     assert (model.get_cat_feature_indices(), model.get_text_feature_indices()) == ([0, 2], [1])
     assert (model.predict(table[["color", "note", "shop"]]) == (table["color"] == "green")).all()
+    assert run("predict", "model.cbm", "data.csv", "-o", "out.parquet").code == 0
+    assert (pd.read_parquet(tmp_path / "out.parquet")["prediction"] == (table["color"] == "green")).all()
     ran = run("train", "data.csv", "--target", "y", "--scheduler", scheduler, "-p", 'cat_features=["color"]')
-    assert ran.code == 2
-    assert 'Set aggregate="models"' in ran.stderr
+    assert ran.code == 3
+    assert "column 'note': found text, expected numbers" in ran.stderr
 
 
 def test_job_file_on_a_cluster_that_runs_already(
@@ -136,20 +127,19 @@ def test_dry_run_says_where_rows_would_go_and_trains_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_text_feature_is_refused_by_name_and_leaves_no_model(
-    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
-) -> None:
-    ran = run("train", cancer, "--target", "mean area", "--scheduler", scheduler, "-p", "iterations=5")
+def test_date_is_refused_by_name_and_leaves_no_model(run: Callable[..., Any], tmp_path: Path, scheduler: str) -> None:
+    table = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=90), "x": range(90), "y": [1.5, 2.5, 3.5] * 30})
+    table.to_parquet(tmp_path / "data.parquet")
+    ran = run("train", "data.parquet", "--target", "y", "--scheduler", scheduler, "-p", "iterations=5")
     assert ran.code == 3
     assert ran.stderr.startswith(
-        "Error: column 'malignant': found text, expected numbers. "
-        "Encode as numbers, or leave out with: --ignore malignant\n"
+        "Error: column 'day': found dates or times, expected numbers. Encode as numbers, or leave out with: --ignore day\n"
     )
-    assert list(tmp_path.iterdir()) == []
-    ran = run("train", cancer, "--target", "mean area", "--scheduler", scheduler, "-p", "iterations=5", "--json",
-              "--ignore", "malignant", "--ignore", "importance")  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["data.parquet"]
+    ran = run("train", "data.parquet", "--target", "y", "--scheduler", scheduler, "-p", "iterations=5", "--json",
+              "--ignore", "day")  # fmt: skip
     assert ran.code == 0, ran.stderr
-    assert ran.json["features"] == 5
+    assert ran.json["features"] == 1
 
 
 def test_interrupted_training_ends_with_130_and_leaves_nothing(cancer: Path, tmp_path: Path) -> None:

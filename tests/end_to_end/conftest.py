@@ -1,11 +1,11 @@
-"""Two worker processes for tests of the whole, and a look at what they are left with."""
+"""Two worker processes for tests of the whole and a look at what they are left with; and clusters of several sizes."""
 
 import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster
 
 from gbdist_cluster.launch.local import start_local
 
@@ -21,6 +21,19 @@ def client(two_processes: Client) -> Iterator[Client]:
     """The client of two workers; the test fails if it leaves tasks, data or leases on them."""
     yield two_processes
     assert two_processes.run_on_scheduler(_left) == ([], [])
+
+
+@pytest.fixture(scope="module", params=[(1, 1), (1, 2), (2, 1), (3, 1)], ids=lambda p: f"{p[0]}x{p[1]}")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Client]:
+    """Workers × threads, in this process."""
+    workers, threads = request.param
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=threads, processes=False, dashboard_address=":0", memory_limit=0
+        ) as made,
+        Client(made, set_as_default=False) as client,
+    ):
+        yield client
 
 
 async def _left(dask_scheduler: Any) -> tuple[list[str], list[str]]:

@@ -1,6 +1,6 @@
 """The cluster does not change the model: workers, partitions, threads and ranks leave no trace in the file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
 from gbdist.boosting.loop import boost
@@ -88,19 +88,6 @@ def expected() -> Callable[[str], bytes]:
         return made[name]
 
     return of
-
-
-@pytest.fixture(scope="module", params=[(1, 1), (1, 2), (2, 1), (3, 1)], ids=lambda p: f"{p[0]}x{p[1]}")
-def cluster(request: pytest.FixtureRequest) -> Iterator[Client]:
-    """Workers × threads, in this process."""
-    workers, threads = request.param
-    with (
-        LocalCluster(
-            n_workers=workers, threads_per_worker=threads, processes=False, dashboard_address=":0", memory_limit=0
-        ) as made,
-        Client(made, set_as_default=False) as client,
-    ):
-        yield client
 
 
 @pytest.mark.parametrize("name", ON_CLUSTERS)

@@ -81,6 +81,35 @@ def test_partition_that_kills_every_worker_is_named(table: pd.DataFrame) -> None
         )
 
 
+def test_worker_killed_while_it_trains_on_categories(table: pd.DataFrame) -> None:
+    """The fit says whose worker it was, and the pool is trained on again by those that are left."""
+    shops = table.assign(shop=[f"shop {row % 70}" for row in range(4_000)], city=[f"{row % 9}" for row in range(4_000)])
+    expected = fit(None, shops)
+    frame = dd.from_pandas(shops, npartitions=4, sort=False)
+    with start_local(workers=2, threads=1, dashboard=False) as local:
+        client = local.client
+        pids = client.run(os.getpid)
+        with DaskPool(frame, "y", client=client) as pool:
+            victim = pool.data.members[1]
+
+            class Kills:
+                def after_iteration(self, info: object) -> bool:
+                    if victim in pids:
+                        os.kill(pids.pop(victim), signal.SIGKILL)
+                    return True
+
+            model = DaskCatBoostClassifier(iterations=100_000, depth=6, max_ctr_complexity=4)
+            with pytest.raises(ClusterError) as ended:
+                model.fit(pool, callbacks=[Kills()])
+            assert str(ended.value) == (
+                f"Worker {victim} (rank 1) left the cluster during the run. Look for the cause in its log (often memory); "
+                "start the run again on the workers that are left."
+            )
+            again = DaskCatBoostClassifier(iterations=5, depth=3).fit(pool)
+            assert fixed_cbm_bytes(again.model_) == expected
+            assert victim not in pool.data.members
+
+
 @pytest.mark.parametrize("schedule", ["async", "groups"])
 def test_worker_killed_while_the_others_train_rounds(table: pd.DataFrame, schedule: str) -> None:
     frame = dd.from_pandas(table, npartitions=2, sort=False)

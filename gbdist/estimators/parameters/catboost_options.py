@@ -40,7 +40,21 @@ ASKED: Final = (
     "od_type",
     "od_wait",
     "od_pval",
+    "one_hot_max_size",
+    "max_ctr_complexity",
+    "model_size_reg",
+    "simple_ctr",
+    "combinations_ctr",
+    "per_feature_ctr",
+    "ctr_target_border_count",
+    "counter_calc_method",
+    "ctr_leaf_count_limit",
+    "store_all_simple_ctr",
+    "has_time",
+    "permutation_count",
 )
+#: Parameters that describe statistics of categories. The last one is an old name of the first two together.
+DESCRIBING: Final = ("simple_ctr", "combinations_ctr", "per_feature_ctr", "ctr_description")
 
 #: (part of CatBoost's text, the parameters it is about). The first given one is named in the error.
 _ABOUT: Final = (
@@ -52,6 +66,7 @@ _ABOUT: Final = (
     ("max_leaves", ("max_leaves",)),
     ("class weights", ("class_weights", "auto_class_weights", "scale_pos_weight")),
     ("enum ELossFunction", ("eval_metric", "custom_metric")),
+    ("TargetBorderCount", ("ctr_target_border_count", "simple_ctr", "combinations_ctr", "per_feature_ctr")),
 )
 
 
@@ -83,12 +98,22 @@ def options_of(checked: Mapping[str, object]) -> dict[str, object]:
     options = {name: checked[name] for name in ASKED if name in checked}
     if "custom_metric" in options:
         options["custom_metric"] = list(checked["custom_metric"])  # type: ignore[call-overload]
+    options |= {name: list(texts) for name, texts in described_by(checked).items()}
     weights = checked.get("class_weights")
     if weights is not None:
         options["class_weights"] = list(weights.values() if isinstance(weights, Mapping) else weights)  # type: ignore[call-overload]
     if "scale_pos_weight" in checked:
         options["class_weights"] = [1.0, checked["scale_pos_weight"]]
     return options
+
+
+def described_by(checked: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Descriptions of statistics, by the parameter that they count for; the old name counts where a new one is left out."""
+    old = checked.get("ctr_description")
+    found = {name: checked.get(name, old) for name in ("simple_ctr", "combinations_ctr")}
+    return {
+        name: texts for name, texts in {**found, "per_feature_ctr": checked.get("per_feature_ctr")}.items() if texts
+    }
 
 
 def catboost_defaults(
@@ -98,6 +123,8 @@ def catboost_defaults(
 
     ``written`` holds what the user wrote, by canonical name. What CatBoost refuses becomes a ParameterError that quotes it.
     """
+    # CatBoost looks at the values of categorical columns (the third fact) for ranking alone, and would warn that their statistics
+    # need a target: it cannot be told of one here.
     learn = DataMetaInfo(facts.rows, facts.features, 0, TargetStats(facts.label_min, facts.label_max), False)
     # CatBoost looks at the eval set only to decide use_best_model, and there takes no heed of an explicit False.
     test = DataMetaInfo(facts.rows, facts.features, 0, TargetStats(0.0, 1.0), False) if facts.best_model else None

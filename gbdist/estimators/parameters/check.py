@@ -1,4 +1,4 @@
-"""All parameters of an estimator, checked before any data are seen: how ranks' work is added up, and CatBoost's own."""
+"""All parameters of an estimator, checked before any data are seen: ours, and CatBoost's own."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,16 +13,25 @@ from gbdist.quantize.unbinned import KINDS
 def check_parameters(
     given: Mapping[str, object], *, classifier: bool, ranker: bool = False
 ) -> tuple[Aggregation | None, dict[str, object]]:
-    """What ``train`` wants as aggregation (None: histograms) and parameters. Raises ParameterError."""
+    """What ``train`` wants as aggregation (None: histograms) and as CatBoost's parameters. Raises ParameterError."""
     if ranker and given.get("aggregate") in (None, "histograms"):
         expected = "'models': histograms are not counted for ranking losses"
         raise ParameterError("aggregate", "histograms", expected, 'Set aggregate="models".')
     aggregation = aggregation_of({name: value for name, value in given.items() if name in AGGREGATION})
-    of_catboost = {name: value for name, value in given.items() if name not in AGGREGATION}
+    checked_cat_nan(given.get("cat_nan"))
+    of_catboost = {name: value for name, value in given.items() if name not in AGGREGATION and name != "cat_nan"}
     if aggregation is None:
         return None, canonical(of_catboost, classifier=classifier)
     checked = canonical_native(of_catboost, classifier=classifier, ranker=ranker)
     return _for_columns(aggregation, checked), checked
+
+
+def checked_cat_nan(given: object) -> str | None:
+    """The text that stands for missing values in categorical columns, None for none; ParameterError for anything else."""
+    if given is None or isinstance(given, str):
+        return given
+    expected = "the text that stands for missing values in categorical columns"
+    raise ParameterError("cat_nan", given, expected, 'Write cat_nan="missing", for example.')
 
 
 def _for_columns(aggregation: Aggregation, checked: Mapping[str, object]) -> Aggregation:

@@ -31,8 +31,8 @@ Every worker trains CatBoost itself, so whatever CatBoost takes is passed on to 
 anything is started. Decided for all workers together, by the rules above: `iterations`, `random_seed`, borders (`border_count`,
 `feature_border_type`, `nan_mode`), metrics and when to stop, class weights, `thread_count`, progress. `task_type` may be "CPU",
 "GPU" or "auto", which is a GPU where a worker has one. Refused as above: whatever is about files, classes, and borders of one's
-own. `cat_features`, `text_features` and `embedding_features` name columns by name or by position among the features, and need
-`merge="best"` in one round. The parameters that are not CatBoost's:
+own. `cat_features`, `text_features` and `embedding_features` name columns by name or by position among the features (none is
+found by its type), and need `merge="best"` in one round. The parameters that are not CatBoost's:
 
 | parameter | values | note |
 |---|---|---|
@@ -41,7 +41,17 @@ own. `cat_features`, `text_features` and `embedding_features` name columns by na
 
 * Random draws are a hash of (seed, tree, row or feature number), so that they do not depend on the cluster: a run that draws
   grows other trees than CatBoost with the same seed.
-* `learning_rate` below 0, `depth=0` and `random_strength` below 0, which CatBoost takes, are refused.
+* `learning_rate` below 0, `depth=0`, `random_strength` and `model_size_reg` below 0 and `one_hot_max_size` above 255, which
+  CatBoost takes, are refused.
+* Columns of categories and of strings are categorical where `cat_features` is left out; CatBoost wants them named.
+  `cat_nan="missing"`, which is not CatBoost's, says what stands for missing values in categorical columns, in `fit` and in
+  `predict`; without it they are refused, as CatBoost refuses them.
+* Statistics of categories ("CTRs") cut the target alike in a run: a `TargetBorderCount` or `TargetBorderType` of some of them
+  alone is refused.
+* Categories beyond `ctr_leaf_count_limit` count as never met, in training as in the model (CatBoost trains with their rows added
+  to another category's), and statistics with a `CtrBorderCount` above 32 are cut in training as the model cuts them. Else the
+  trees of categorical columns are CatBoost's, split for split, where nothing is left to chance (statistics: `has_time=True`) and
+  no two scores are equal.
 * Parameters go to the estimator: `fit` takes data, `callbacks` and `init_model`, and none of CatBoost's other arguments of
   `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, `plot`, …).
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.

@@ -7,11 +7,14 @@ from typing import Any
 from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults, options_of
+from gbdist.estimators.parameters.categories import category_rules, target_of_statistics
 from gbdist.estimators.parameters.class_weights import class_weights
+from gbdist.estimators.parameters.statistics import with_target_borders
 from gbdist.metrics import make_metrics
 from gbdist.metrics.base import Metric
 from gbdist.objectives import make_objective
 from gbdist.objectives.base import Objective
+from gbdist.quantize.unbinned import UnbinnedFacts
 
 #: Losses of one dimension whose labels are the two classes, or probabilities.
 _BINARY = ("Logloss", "CrossEntropy")
@@ -38,6 +41,8 @@ class DataFacts:
         Whether predictions start from a baseline, or from another model.
     class_weight_sums : tuple of float or None
         Σ sample weight of each class, before class weights; needed for auto_class_weights.
+    categorical : tuple of UnbinnedFacts
+        Columns that are kept as hashes, ascending in position.
     """
 
     rows: int
@@ -51,6 +56,7 @@ class DataFacts:
     baseline: bool = False
     init_model: bool = False
     class_weight_sums: tuple[float, ...] | None = None
+    categorical: tuple[UnbinnedFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +111,19 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
         asked["boost_from_average"] = False
     pool = PoolFacts(facts.rows, facts.features, facts.label_min, facts.label_max, best_model)
     options = catboost_defaults(asked, pool)
+    several = _n_classes(loss, facts) if loss.startswith("MultiClass") else None
+    target = target_of_statistics(checked, options, several)
+    options = with_target_borders(options, *target)
     threads = checked.get("thread_count", -1)
     metrics = _metrics(loss, checked, _n_classes(loss, facts), weighted=facts.weighted or weights is not None)
     params = boost_params(checked, options, make_objective(loss, _n_classes(loss, facts)), metrics)
     return Resolved(
-        params=replace(params, use_best_model=best_model, threads=max(int(str(threads)), 1)),
+        params=replace(
+            params,
+            use_best_model=best_model,
+            threads=max(int(str(threads)), 1),
+            categories=category_rules(checked, options, facts.categorical, target, several),
+        ),
         options=options_for_the_model(options, checked, facts, weights),
         class_weights=weights,
         all_threads=threads == -1,

@@ -8,8 +8,8 @@ from typing import Final
 class Used:
     """A parameter that means here what it means in CatBoost.
 
-    ``kind`` names the check: "int", "float", "bool", "choice", "threads", "verbose", "loss", "metric", "metrics", "weights" or
-    "columns". Numbers lie in [low, high], with ``above_low`` in (low, high].
+    ``kind`` names the check: "int", "float", "bool", "choice", "threads", "verbose", "loss", "metric", "metrics", "weights",
+    "columns", "devices", "statistics" or "statistics of columns". Numbers lie in [low, high], with ``above_low`` in (low, high].
     """
 
     kind: str
@@ -74,15 +74,13 @@ CLASSIFIER_ONLY: Final = frozenset(
     {"class_weights", "auto_class_weights", "scale_pos_weight", "class_names", "classes_count"}
 )
 
-_NO_CTR = "no effect: it is about categorical features, which histograms do not take"
-_NO_CATEGORIES = 'Set aggregate="models", which takes categorical columns; or encode them, or drop the column.'
+_KINDS_OF_CTR = "kinds Borders, Buckets, Counter; priors over 1"
 _NO_TEXT = (
     'Set aggregate="models", which takes text and embedding columns; or turn them into numbers, or drop the column.'
 )
 _NO_GPU = 'It is about CatBoost\'s own GPU trainer, which aggregate="models" uses; leave it out with histograms.'
 _NO_OTHER_TREES = 'Only symmetric trees are grown; leave it out, or set aggregate="models".'
 _NO_ORDERED = "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\"."
-_NO_PLAIN_ORDER = "no effect with boosting_type='Plain' and numeric features"
 _NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
 _NO_PENALTY = "Features are not weighed or penalised here; leave it out, or drop the features that should not be used."
 _NO_LANGEVIN = "Langevin boosting is not trained here."
@@ -120,9 +118,12 @@ TABLE: Final[dict[str, Rule]] = {
     "approx_on_full_history": OnlyAt(
         (False,), "it is about ordered boosting", "It needs ordered boosting; leave it out."
     ),
-    "fold_len_multiplier": OnlyAt((), _NO_PLAIN_ORDER),
-    "fold_permutation_block": OnlyAt((), _NO_PLAIN_ORDER),
-    "has_time": OnlyAt((), _NO_PLAIN_ORDER + "; rows keep their order always"),
+    "fold_len_multiplier": OnlyAt((), "no effect with boosting_type='Plain'"),
+    "fold_permutation_block": OnlyAt(
+        (0, 1), "rows are permuted one by one", "Rows are permuted one by one; leave it out."
+    ),
+    "permutation_count": Used("int", low=1, note="for statistics of categories; draws are other ones than CatBoost's"),
+    "has_time": Used("bool", note="rows keep their order, for statistics of categories"),
     "sampling_frequency": OnlyAt(
         ("PerTree",), "rows are drawn once a tree", "Rows are drawn once a tree; leave it out."
     ),
@@ -189,26 +190,30 @@ TABLE: Final[dict[str, Rule]] = {
     "best_model_min_trees": Used("int", low=0),
     "eval_fraction": OnlyAt((0,), "no rows are set apart", "Give it to fit: fit(X, y, eval_fraction=...)."),
     # categorical, text and embedding features
-    "cat_features": OnlyAt(((),), "histograms take numbers alone", _NO_CATEGORIES),
+    "cat_features": Used("columns", note="left out: the columns of categories and of strings, by their types"),
     "text_features": OnlyAt(((),), "histograms take numbers alone", _NO_TEXT),
     "embedding_features": OnlyAt(((),), "histograms take numbers alone", _NO_TEXT),
     "tokenizers": OnlyAt(((),), "there are none", _NO_TEXT),
     "dictionaries": OnlyAt(((),), "there are none", _NO_TEXT),
     "feature_calcers": OnlyAt(((),), "there are none", _NO_TEXT),
     "text_processing": OnlyAt(((),), "there is none", _NO_TEXT),
-    "model_size_reg": OnlyAt((), _NO_CTR),
-    "one_hot_max_size": OnlyAt((), _NO_CTR),
-    "max_ctr_complexity": OnlyAt((), _NO_CTR),
-    "ctr_leaf_count_limit": OnlyAt((), _NO_CTR),
-    "store_all_simple_ctr": OnlyAt((), _NO_CTR),
-    "counter_calc_method": OnlyAt((), _NO_CTR),
-    "simple_ctr": OnlyAt((), _NO_CTR),
-    "combinations_ctr": OnlyAt((), _NO_CTR),
-    "per_feature_ctr": OnlyAt(((),), "there are none", _NO_CATEGORIES),
-    "ctr_description": OnlyAt((), _NO_CTR),
-    "ctr_target_border_count": OnlyAt((), _NO_CTR),
-    "ctr_history_unit": OnlyAt((), _NO_CTR),
-    "final_ctr_computation_mode": OnlyAt((), _NO_CTR),
+    "model_size_reg": Used("float", low=0),
+    "one_hot_max_size": Used("int", low=0, high=255, note='up to 65535 with `aggregate="models"`'),
+    "max_ctr_complexity": Used("int", low=0, high=15),
+    "ctr_leaf_count_limit": Used("int", low=1),
+    "store_all_simple_ctr": Used("bool"),
+    "counter_calc_method": Used("choice", choices=("SkipTest", "Full")),
+    "simple_ctr": Used("statistics", note=_KINDS_OF_CTR),
+    "combinations_ctr": Used("statistics", note=_KINDS_OF_CTR),
+    "per_feature_ctr": Used("statistics of columns", note=_KINDS_OF_CTR),
+    "ctr_description": Used("statistics", note="simple_ctr and combinations_ctr, where they are left out"),
+    "ctr_target_border_count": Used("int", low=1, high=255, note="several classes: one less than there are"),
+    "ctr_history_unit": OnlyAt(
+        ("Sample",), "rows come one by one", "It is about CatBoost's GPU trainer; leave it out."
+    ),
+    "final_ctr_computation_mode": OnlyAt(
+        ("Default",), "models have their statistics", "Without its statistics a model predicts nothing; leave it out."
+    ),
     # where it runs, what it says, what it writes
     "task_type": Used(
         "choice",

@@ -14,6 +14,8 @@ from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, REGRESSOR_LOSS
 _EXPECTED = {
     "bool": "True or False",
     "columns": "a list of columns of X, by name or position",
+    "statistics": "a description such as 'Borders:Prior=0.5', or a list of them",
+    "statistics of columns": "a list such as ['3:Borders:Prior=0.5'], by position of the column",
     "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)),
     "metric": "the name of a metric",
     "metrics": "the name of a metric or a list of names",
@@ -166,7 +168,21 @@ def _columns(name: str, value: object, rule: Used) -> tuple[str | int, ...]:
     columns = tuple(plain_value(one) for one in value) if isinstance(value, tuple) else (None,)
     if all(isinstance(one, str | int) and not isinstance(one, bool) for one in columns):
         return columns  # type: ignore[return-value]
-    raise ParameterError(name, value, used_values(rule), "Leave it out if all columns are numbers.")
+    raise ParameterError(name, value, used_values(rule), f'Write {name}=["color"], for example.')
+
+
+def _statistics(name: str, value: object, rule: Used) -> tuple[str, ...]:
+    """Descriptions, one or several; CatBoost itself fails at none of them."""
+    texts = (value,) if isinstance(value, str) else value
+    if isinstance(texts, tuple) and texts and all(isinstance(text, str) for text in texts):
+        return texts
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
+
+
+def _statistics_of_columns(name: str, value: object, rule: Used) -> tuple[str, ...]:
+    if isinstance(value, tuple) and all(isinstance(text, str) and re.match(r"\d+:.", text) for text in value):
+        return value
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
 def _is_weight(value: object) -> bool:
@@ -204,6 +220,8 @@ _CHECKS: dict[str, Callable[[str, object, Used], object]] = {
     "float": _number,
     "bool": _truth,
     "columns": _columns,
+    "statistics": _statistics,
+    "statistics of columns": _statistics_of_columns,
     "choice": _choice,
     "threads": _threads,
     "verbose": _verbose,

@@ -58,6 +58,8 @@ class Expected:
         Of the model's features, in order.
     unbinned : tuple of UnbinnedFeature
         Features that are not numbers, ascending in position.
+    cat_nan : str or None
+        The text that stands for missing values in categorical columns; None: there may be none.
     """
 
     n_features: int
@@ -65,12 +67,15 @@ class Expected:
     estimator: str
     names: tuple[str, ...] = ()
     unbinned: tuple[UnbinnedFeature, ...] = ()
+    cat_nan: str | None = None
 
     @classmethod
-    def of(cls, model: Any, labels: tuple[Hashable, ...] | None, estimator: str) -> "Expected":
+    def of(
+        cls, model: Any, labels: tuple[Hashable, ...] | None, estimator: str, cat_nan: str | None = None
+    ) -> "Expected":
         """What a CatBoost model expects."""
         names = tuple(str(name) for name in model.feature_names_)
-        return cls(len(names), labels, estimator, names, unbinned_features(model))
+        return cls(len(names), labels, estimator, names, unbinned_features(model), cat_nan)
 
     def check(self, X: Any, *, warn_without_names: bool = True) -> None:
         """Refuse an X with missing, extra or reordered columns, or of another width; costs nothing on collections.
@@ -176,8 +181,8 @@ def as_catboost_reads(X: Any, expected: Expected, part: int = 0) -> Any:
     if not expected.unbinned:
         return as_matrix_of_numbers(X, part)
     kinds = tuple((feature.position, feature.kind) for feature in expected.unbinned)
-    table, raw = take_apart(X, kinds, part)
-    numbers = open_features(table, part)
+    table, raw = take_apart(X, kinds, part, expected.cat_nan)
+    numbers = open_features(table, part, [position for position, _ in kinds])
     columns = read_columns(raw, part)
     for feature, column, given in zip(expected.unbinned, columns, raw, strict=True):
         if feature.dimension and column.values.shape[1] != feature.dimension:  # CatBoost would read beyond the vector

@@ -85,10 +85,17 @@ def lazy_moments(model: Any, parts: Parts, job: Job, compare: Compare, scheduler
     DataError
         A partition's y or weight has another number of rows than its X, y is missing somewhere, or there are no rows.
     """
+    from gbdist.estimators.preparation.lazy_parts import LazyParts  # loads distributed, which only collections need
+
     shipped = ship(model)
     task = dask.delayed(_part_moments, pure=True)
-    columns = [_pieces(parts.features), _pieces(parts.label), _pieces(parts.weight)]
-    columns = [[None] * parts.n_parts if pieces is None else pieces for pieces in columns]
+    given = [parts.features, parts.label, parts.weight]
+    # A vector in memory is a list, cut like X.
+    pieces = LazyParts([None if isinstance(one, list) else one for one in given], parts.n_parts)
+    columns = [
+        one if isinstance(one, list) else pieces.delayed(number) or [None] * parts.n_parts
+        for number, one in enumerate(given)
+    ]
     layout = (parts.labels, parts.label_column, parts.weight_column)
     tasks = [
         task(x, y, w, shipped, job, compare, layout, number)
@@ -105,13 +112,6 @@ def _merge(moments: Iterable[Moments]) -> Moments:
     for part in moments:
         total = total.merged(part)
     return total
-
-
-def _pieces(collection: Any) -> list[Any] | None:
-    if collection is None or isinstance(collection, list):  # a vector in memory, cut like X
-        return collection
-    delayed = collection.to_delayed()
-    return list(np.asarray(delayed, dtype=object).ravel())
 
 
 def _part_moments(

@@ -43,6 +43,8 @@ class Parts:
         Column labels in ``features``, or None.
     unbinned : tuple of (int, str)
         Positions among the features, ascending, and kinds of columns that are not binned (``unbinned.py``).
+    cat_nan : str or None
+        The text that stands for missing values in categorical columns; None: there may be none.
     """
 
     features: Any
@@ -59,6 +61,7 @@ class Parts:
     group: Any = None
     group_column: Hashable | None = None
     unbinned: tuple[tuple[int, str], ...] = ()
+    cat_nan: str | None = None
 
     @property
     def has_label(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from dask.base import collections_to_expr
 from dask.core import flatten
+from dask.delayed import Delayed
 from dask.optimization import cull
 from distributed import Client, Future
 
@@ -56,6 +57,11 @@ class LazyParts:
         how = {} if worker is None else {"workers": [worker], "allow_other_workers": True}
         made = dict(zip(keys, client.get(part, keys, sync=False, **how), strict=True))
         return [None if of_column is None else [made[of_column[i]] for i in numbers] for of_column in self._keys]
+
+    def delayed(self, column: int) -> list[Delayed] | None:
+        """Partitions of a column for a graph that goes on with them; None for a column not ours."""
+        keys = self._keys[column]
+        return None if keys is None else [Delayed(key, self._graph) for key in keys]
 
     def _keys_of(self, numbers: Sequence[int]) -> list[Hashable]:
         return list(dict.fromkeys(of_column[i] for of_column in self._keys if of_column is not None for i in numbers))

@@ -21,11 +21,14 @@ from gbdist.quantize.binning import bins_dtype
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey
 from gbdist.quantize.survey import BaselineFacts, LabelFacts, WeightFacts
+from gbdist.quantize.unbinned import UnbinnedFacts
 from gbdist_cluster.placement import Piece, place
 from gbdist_cluster.shards import ShardHandle, keep
 
-#: Raise it whenever files of the former version are read differently, and keep reading the former ones.
-FORMAT_VERSION = 1
+#: Raise it whenever files of the former version are read differently, and keep reading the former ones. Since version 2 there are
+#: categorical columns: their facts in the survey, their hashes in the shards.
+FORMAT_VERSION = 2
+_READ_VERSIONS = (1, 2)
 _FORMAT = "gbdist-pool"
 _HEADER = "pool.json"
 
@@ -76,6 +79,7 @@ def _write_shard(shard: Shard, name: str, path: str) -> dict[str, Any]:
         "label": shard.label,
         "weight": shard.weight,
         "baseline": shard.baseline,
+        "hashes": shard.hashes if shard.hashes.shape[0] else None,
     }
     with fsspec.open(f"{path}/{name}", "wb") as file:
         np.savez(file, **{key: part for key, part in parts.items() if part is not None})
@@ -103,6 +107,7 @@ def load_pool(client: Client, workers: list[str], path: str) -> tuple[QuantizedS
                 wide=bins_dtype(borders) is np.uint16,
                 weighted=survey.weight is not None,
                 dimension=header["dimension"],
+                hashed=survey.hashed,
             )
             pieces = placement.pieces_of(rank)
             columns = np.cumsum([0, *(piece.rows for piece in pieces)])[:-1].tolist()
@@ -140,6 +145,8 @@ def read_shard(file_name: str, piece: Piece, column: int, arena: ArenaSpec) -> S
             shard.weight[...] = saved["weight"][rows]
         if shard.baseline is not None:
             shard.baseline[...] = saved["baseline"][:, rows]
+        if shard.hashes.shape[0]:
+            shard.hashes[...] = saved["hashes"][:, rows]
     return keep(Shards([shard]))
 
 
@@ -154,11 +161,11 @@ def _read_header(path: str) -> dict[str, Any]:
             path, f"a {_HEADER} that is not JSON ({error})", "a saved pool", "Save the pool anew."
         ) from None
     found = (header.get("format"), header.get("version")) if isinstance(header, dict) else (None, None)
-    if found != (_FORMAT, FORMAT_VERSION):
+    if found not in [(_FORMAT, version) for version in _READ_VERSIONS]:
         raise DataError(
             path,
             f"format {found[0]!r} version {found[1]!r}",
-            f"{_FORMAT!r} version {FORMAT_VERSION}",
+            f"{_FORMAT!r} version {' or '.join(map(str, _READ_VERSIONS))}",
             "Save the pool anew with this version of gbdist.",
         )
     checked: dict[str, Any] = header
@@ -170,6 +177,7 @@ def _survey(saved: dict[str, Any]) -> DataSurvey:
     for name, kind in (("label", LabelFacts), ("weight", WeightFacts), ("baseline", BaselineFacts)):
         if fields[name] is not None:
             fields[name] = kind(**_with_tuples(fields[name]))
+    fields["unbinned"] = tuple(UnbinnedFacts(**_with_tuples(each)) for each in fields.get("unbinned", ()))
     return DataSurvey(**fields)
 
 

@@ -15,6 +15,7 @@ from gbdist.quantize.binning import bins_dtype
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey
 from gbdist.quantize.survey import LABEL_LIMIT
+from gbdist.quantize.unbinned import HASH_BYTES
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,8 @@ class QuantizedSet:
     def nbytes(self) -> int:
         """Bytes of all shards."""
         layout = layout_of(self, None)
-        return self.survey.n_rows * row_bytes(layout.n_features, layout.wide, layout.weighted, layout.dimension)
+        shape = (layout.n_features, layout.wide, layout.weighted, layout.dimension, len(layout.hashed))
+        return self.survey.n_rows * row_bytes(*shape)
 
     def release(self) -> None:
         """Free the shards."""
@@ -53,7 +55,8 @@ class QuantizedSet:
 class SetLayout:
     """What a rank must know to put its rows of a data set together.
 
-    ``counts`` is the number of futures of each rank. ``label_of_code`` float32, if any, maps what the shards keep as label
+    ``counts`` is the number of futures of each rank; ``hashed`` are the positions of columns that are kept as hashes.
+    ``label_of_code`` float32, if any, maps what the shards keep as label
     to what the trainer wants; ``class_weights`` float64, if any, multiplies the weight of each row of that class.
     """
 
@@ -62,12 +65,20 @@ class SetLayout:
     wide: bool
     weighted: bool
     dimension: int
+    hashed: tuple[int, ...]
     label_of_code: NDArray[np.float32] | None
     class_weights: NDArray[np.float64] | None = None
 
     def rows_of(self, shards: Sequence[Shard]) -> Rows:
         """Assemble one rank's rows."""
-        rows = assemble(shards, self.n_features, weighted=self.weighted, dimension=self.dimension, wide=self.wide)
+        rows = assemble(
+            shards,
+            self.n_features,
+            weighted=self.weighted,
+            dimension=self.dimension,
+            wide=self.wide,
+            hashed=self.hashed,
+        )
         label = rows.label
         if self.label_of_code is not None:
             label = self.label_of_code[label.astype(np.uint16)]  # codes number at most LABEL_LIMIT
@@ -98,13 +109,14 @@ def layout_of(data: QuantizedSet, label_of_code: NDArray[np.float32] | None) -> 
         wide=bins_dtype(data.borders) is np.uint16,
         weighted=data.survey.weight is not None,
         dimension=data.dimension,
+        hashed=data.survey.hashed,
         label_of_code=label_of_code,
     )
 
 
-def row_bytes(n_features: int, wide: bool, weighted: bool, dimension: int) -> int:
-    """Bytes that one quantized row takes: bins, label, weight, baseline."""
-    return n_features * (2 if wide else 1) + 4 + 4 * weighted + 8 * dimension
+def row_bytes(n_features: int, wide: bool, weighted: bool, dimension: int, n_hashed: int = 0) -> int:
+    """Bytes that one quantized row takes: bins, hashes, label, weight, baseline."""
+    return n_features * (2 if wide else 1) + HASH_BYTES * n_hashed + 4 + 4 * weighted + 8 * dimension
 
 
 def class_names(survey: DataSurvey) -> tuple[Any, ...]:

@@ -40,13 +40,14 @@ class PartFormat:
     weight_column: Hashable | None
     group_column: Hashable | None = None
     unbinned: tuple[tuple[int, str], ...] = ()
+    cat_nan: str | None = None
     split: RowSplit | None = None
 
     @classmethod
     def of(cls, parts: Parts, split: RowSplit | None = None) -> "PartFormat":
         """The format of a data set, or of one side of it."""
         columns = (parts.label_column, parts.weight_column, parts.group_column)
-        return cls(parts.labels, *columns, parts.unbinned, split)
+        return cls(parts.labels, *columns, parts.unbinned, parts.cat_nan, split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def read_part(given: Block, layout: PartFormat, part: PartNumber) -> RawPart:
         features, label, weight, baseline, group = (
             None if piece is None else take_rows(piece, mask) for piece in (features, label, weight, baseline, group)
         )
-    features, unbinned = take_apart(features, layout.unbinned, part.number)
+    features, unbinned = take_apart(features, layout.unbinned, part.number, layout.cat_nan)
     return RawPart(features, label, weight, baseline, part.number, group, unbinned)
 
 

@@ -2,8 +2,8 @@
 
 Placement knows how many rows a rank will own, so the first task of a rank makes the whole matrix and every task fills its
 columns: a rank that owns many pieces never holds them twice. A task that runs elsewhere (its worker died) fills a matrix
-there; whoever puts the rank together then copies. Columns that are not binned have no size beforehand: they stay with the
-shard.
+there; whoever puts the rank together then copies. Hashes of categorical columns lie there too. Other columns that are not
+binned have no size beforehand: they stay with the shard.
 """
 
 import threading
@@ -16,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.rows import Rows, Segment, UnbinnedColumn
-from gbdist.quantize.unbinned import joined
+from gbdist.quantize.unbinned import HASHED, joined
 
 Bins = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
 class ArenaSpec:
-    """Shape of a rank's matrix. ``key`` is unique to the data set and the rank; ``dimension`` is 0 without a baseline."""
+    """Shape of a rank's matrix. ``key`` is unique to the data set and the rank; ``dimension`` is 0 without a baseline.
+
+    ``hashed`` are the positions, among all columns, of those that are kept as hashes, ascending.
+    """
 
     key: str
     n_rows: int
@@ -32,15 +35,17 @@ class ArenaSpec:
     weighted: bool
     dimension: int
     grouped: bool = False
+    hashed: tuple[int, ...] = ()
 
 
 class Arena:
     """All rows of one rank.
 
-    bins [n_features, n_rows], label and weight float32 [n_rows], baseline float64 [dimension, n_rows], group uint64 [n_rows].
+    bins [n_features, n_rows], label and weight float32 [n_rows], baseline float64 [dimension, n_rows], group uint64 [n_rows],
+    hashes uint32 [n_hashed, n_rows].
     """
 
-    __slots__ = ("__weakref__", "baseline", "bins", "group", "label", "weight")
+    __slots__ = ("__weakref__", "baseline", "bins", "group", "hashes", "label", "weight")
 
     def __init__(self, spec: ArenaSpec) -> None:
         # Not zeroed: the system gives pages out as tasks write to them.
@@ -50,6 +55,7 @@ class Arena:
         self.weight = np.ones(spec.n_rows, dtype=np.float32) if spec.weighted else None
         self.baseline = np.zeros((spec.dimension, spec.n_rows), dtype=np.float64) if spec.dimension else None
         self.group = np.zeros(spec.n_rows, dtype=np.uint64) if spec.grouped else None
+        self.hashes = np.empty((len(spec.hashed), spec.n_rows), dtype=np.uint32)
 
 
 _arenas: "WeakValueDictionary[str, Arena]" = WeakValueDictionary()
@@ -68,7 +74,7 @@ def arena_of(spec: ArenaSpec) -> Arena:
 class Shard:
     """Rows ``start … start+n_rows−1`` of an arena; they are the rows ``first_row …`` of the data set.
 
-    ``unbinned`` are their columns that are not binned. Pickling carries a copy of these rows alone.
+    ``unbinned`` are their columns that are neither binned nor hashed. Pickling carries a copy of these rows alone.
     """
 
     __slots__ = ("arena", "first_row", "n_rows", "start", "unbinned")
@@ -105,6 +111,11 @@ class Shard:
         return None if self.arena.group is None else self.arena.group[self._columns]
 
     @property
+    def hashes(self) -> NDArray[np.uint32]:
+        """uint32 [n_hashed, n_rows], a view."""
+        return self.arena.hashes[:, self._columns]
+
+    @property
     def nbytes(self) -> int:
         """Bytes of these rows."""
         beside = sum(column.nbytes for column in self.unbinned)
@@ -112,7 +123,7 @@ class Shard:
 
     @property
     def _parts(self) -> tuple[Any, ...]:
-        return self.bins, self.label, self.weight, self.baseline, self.group
+        return self.bins, self.label, self.weight, self.baseline, self.group, self.hashes
 
     @property
     def _columns(self) -> slice:
@@ -140,19 +151,29 @@ def shard_of(
     weight: NDArray[np.float32] | None,
     baseline: NDArray[np.float64] | None,
     group: NDArray[np.uint64] | None,
+    hashes: NDArray[np.uint32],
     unbinned: tuple[UnbinnedColumn, ...],
     first_row: int,
 ) -> Shard:
     """Make a shard that has its arena for itself, out of its arrays."""
     arena = Arena.__new__(Arena)
     arena.bins, arena.label, arena.weight, arena.baseline, arena.group = bins, label, weight, baseline, group
+    arena.hashes = hashes
     return Shard(arena, 0, int(bins.shape[1]), first_row, unbinned)
 
 
-def assemble(shards: Sequence[Shard], n_features: int, *, weighted: bool, dimension: int, wide: bool) -> Rows:
+def assemble(
+    shards: Sequence[Shard],
+    n_features: int,
+    *,
+    weighted: bool,
+    dimension: int,
+    wide: bool,
+    hashed: tuple[int, ...] = (),
+) -> Rows:
     """Put the shards of a rank together as Rows, in the order of their rows; no copy if they fill one arena.
 
-    ``weighted``, ``dimension`` and ``wide`` describe the data set, so that a rank without rows agrees with the others.
+    What is beside the shards describes the data set as ``ArenaSpec`` does, so that a rank without rows agrees with the others.
     """
     shards = sorted(shards, key=lambda shard: shard.first_row)
     n_rows = sum(shard.n_rows for shard in shards)
@@ -162,8 +183,10 @@ def assemble(shards: Sequence[Shard], n_features: int, *, weighted: bool, dimens
         arena = shard_of(*shards[0].__reduce__()[1]).arena
     else:
         grouped = bool(shards) and shards[0].group is not None
-        arena = _copied(shards, ArenaSpec("", n_rows, n_features, wide, weighted, dimension, grouped))
-    unbinned = joined([shard.unbinned for shard in shards])
+        arena = _copied(shards, ArenaSpec("", n_rows, n_features, wide, weighted, dimension, grouped, hashed))
+    columns = [UnbinnedColumn(at, HASHED, hashes) for at, hashes in zip(hashed, arena.hashes, strict=True)]
+    columns += joined([shard.unbinned for shard in shards])
+    unbinned = tuple(sorted(columns, key=lambda column: column.position))
     return Rows(arena.bins, arena.label, arena.weight, arena.baseline, _segments(shards), unbinned, arena.group)
 
 
@@ -183,6 +206,7 @@ def _copied(shards: Sequence[Shard], spec: ArenaSpec) -> Arena:
         into = Shard(arena, start, shard.n_rows, shard.first_row)
         into.bins[...] = shard.bins
         into.label[...] = shard.label
+        into.hashes[...] = shard.hashes
         beside = ((into.weight, shard.weight), (into.baseline, shard.baseline), (into.group, shard.group))
         for target, source in beside:
             if target is not None and source is not None:

@@ -121,6 +121,7 @@ def _work(order: BinsOrder) -> list[dict[int, list[_Work]]]:
             weighted=survey.weight is not None,
             dimension=order.dimension,
             grouped=survey.part_cuts is not None,
+            hashed=survey.hashed,
         )
         of_rank: dict[int, list[_Work]] = {}
         column = 0

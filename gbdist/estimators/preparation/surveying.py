@@ -21,6 +21,7 @@ from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.preparation.split import RowSplit
 from gbdist.quantize.merge_surveys import DataSurvey, merge_surveys
 from gbdist.quantize.survey import PartSurvey
+from gbdist.quantize.unbinned import HASH_BYTES, HASHED
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +156,8 @@ class SurveyRun:
         seen, n_parts = len(surveys), self._raw.n_parts
         rows = max(self._raw_rows, sum(side.n_rows for side in self._sides)) / seen * n_parts
         raw = sum(part.nbytes for side in self._sides for part in side.surveys) / seen
-        self._weight = Weight(raw, rows * (len(surveys[0].names) + 4))
+        hashed = sum(kind == HASHED for _, kind in self._sides[0].format.unbinned)
+        self._weight = Weight(raw, rows * (len(surveys[0].names) + HASH_BYTES * hashed + 4))
 
     def _kept(self) -> int:
         n_parts = self._raw.n_parts

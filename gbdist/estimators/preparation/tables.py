@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from gbdist.errors import DataError
@@ -87,8 +88,13 @@ def column_labels(table: Any) -> list[Any]:
     return list(table.column_names) if library_of(table) == "pyarrow" else list(table.columns)
 
 
-def take_apart(features: Any, unbinned: Sequence[tuple[int, str]], number: int) -> tuple[Any, tuple[RawColumn, ...]]:
-    """The columns of a table that are binned, and those that are not, given by position and kind."""
+def take_apart(
+    features: Any, unbinned: Sequence[tuple[int, str]], number: int, cat_nan: str | None = None
+) -> tuple[Any, tuple[RawColumn, ...]]:
+    """The columns of a table that are binned, and those that are not, given by position and kind.
+
+    ``cat_nan`` is the text that stands for missing values in categorical columns, if any.
+    """
     if not unbinned:
         return features, ()
     if library_of(features) == "scipy":
@@ -96,15 +102,17 @@ def take_apart(features: Any, unbinned: Sequence[tuple[int, str]], number: int) 
         raise DataError(f"X of partition {number}", "a sparse matrix", "a table that can hold strings", fix)
     positions = [position for position, _ in unbinned]
     names = column_labels(features) if is_frame(features) else range(count_columns(features))
-    columns = [RawColumn(at, str(names[at]), kind, _column_at(features, at)) for at, kind in unbinned]
+    columns = [RawColumn(at, str(names[at]), kind, _column_at(features, at), cat_nan) for at, kind in unbinned]
     return _columns_at(features, [i for i in range(len(names)) if i not in positions]), tuple(columns)
 
 
 def _columns_at(table: Any, positions: list[int]) -> Any:
-    """The columns of a table at some positions, in that order."""
+    """The columns of a table at some positions, in that order; the number of rows stays where there are none."""
     match library_of(table):
         case "pandas":
             return table.iloc[:, positions]
+        case "polars" if not positions:  # polars' frame without columns has no rows
+            return pd.DataFrame(index=pd.RangeIndex(table.height))
         case "polars" | "pyarrow":
             labels = column_labels(table)
             return table.select([labels[i] for i in positions])
@@ -168,7 +176,9 @@ def _as_array(table: Any) -> NDArray[Any]:
     if isinstance(table, str | bytes | dict | set) or table is None:
         raise DataError("X", type(table).__name__, KINDS, "Load the data into one of these first.")
     try:
-        return np.asarray(table)
+        array = np.asarray(table)
+        # NumPy would make texts of the numbers beside a text.
+        return np.asarray(table, dtype=object) if array.dtype.kind == "U" and isinstance(table, list | tuple) else array
     except ValueError as error:  # rows of different lengths
         raise DataError(
             "X", f"a {type(table).__name__} ({error})", KINDS, "Give every row one value a column."

@@ -22,7 +22,7 @@ from gbdist.quantize.groups import group_ids
 from gbdist.quantize.raw import RawPart
 from gbdist.quantize.sample import Sample, join_samples, sample_rows
 from gbdist.quantize.survey import PartSurvey, failed_survey, survey_part
-from gbdist.quantize.unbinned import read_columns
+from gbdist.quantize.unbinned import HASHED, read_columns
 from gbdist.quantize.vectors import LabelCoding, baseline_matrix, encode_label, number_vector
 from gbdist_cluster.shards import ShardHandle, keep
 
@@ -141,12 +141,15 @@ def fill_arena(
     coding: LabelCoding | None,
     tiles: Tiles = ON_CPU,
 ) -> Shard:
-    """Write bins, labels, weights, baseline and groups of a piece into its arena; columns that are not binned go beside it."""
+    """Write bins, hashes, labels, weights, baseline and groups of a piece into its arena; what is neither goes beside it."""
     raw = _rows_of(raw, piece)
     spec = replace(piece.arena, wide=bins_dtype(borders) is np.uint16)
     unbinned = read_columns(raw.unbinned, raw.number)
-    shard = Shard(arena_of(spec), piece.column, piece.stop - piece.start, piece.first_row, unbinned)
+    beside = tuple(column for column in unbinned if column.kind != HASHED)
+    shard = Shard(arena_of(spec), piece.column, piece.stop - piece.start, piece.first_row, beside)
     bin_part(raw, borders, shard.bins, tiles)
+    for row, column in zip(shard.hashes, (column for column in unbinned if column.kind == HASHED), strict=True):
+        row[...] = column.values
     place = f"of partition {raw.number}"
     if coding is not None:
         shard.label[...] = encode_label(raw.label, coding, f"y {place}")

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from gbdist.boosting import leaves
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.leaves import LeafEstimator, LeafSums, Leaves
+from gbdist.boosting.leaves import LeafEstimator, LeafSums, Leaves, WalkStart
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population, survey_population
 from gbdist.metrics import make_metrics
 from gbdist.objectives import make_objective
+from gbdist_cluster.collective.threads import run_threads
 
 from .conftest import MakeTable, Table
 
@@ -31,7 +32,7 @@ def estimate(table: Table, loss: str, classes: int, **more: object) -> Leaves:
     predictions = np.zeros((params.objective.dimension, table.rows.n_rows))
     with Crew(1) as crew:
         estimator = LeafEstimator(params, population, SingleRank(), crew)
-        return estimator.estimate(table.rows, predictions, leaves, 4, 0.0)
+        return estimator.estimate(table.rows, [WalkStart(predictions, leaves, 0.0)], 4)[0]
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -109,13 +110,13 @@ def test_leaving_settled_leaves_out_changes_next_to_nothing(
     make_table: MakeTable, monkeypatch: pytest.MonkeyPatch, more: dict[str, object]
 ) -> None:
     passed_over: list[int] = []
-    usual = LeafEstimator.sums
+    usual = LeafEstimator.own_sums
 
     def counting(self: LeafEstimator, pieces: Any, *rest: Any) -> Any:
         passed_over.append(sum(piece.label.shape[0] for piece in pieces))
         return usual(self, pieces, *rest)
 
-    monkeypatch.setattr(LeafEstimator, "sums", counting)
+    monkeypatch.setattr(LeafEstimator, "own_sums", counting)
     table = make_table(n_rows=20_000, classes=2, weighted=True)
     found = estimate(table, "Logloss", 2, leaf_estimation_iterations=20, **more)
     with_settling = sum(passed_over)
@@ -187,12 +188,39 @@ def test_step_that_is_proven_to_improve_the_loss_does(leaf: OneLeaf, value: floa
 
 def test_loss_is_not_computed_where_steps_are_short(make_table: MakeTable, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    usual = LeafEstimator.sums
+    usual = LeafEstimator.own_sums
 
     def watching(self: LeafEstimator, pieces: Any, shift: Any, scales: Any) -> Any:
         asked.append(scales.loss > 0.0)
         return usual(self, pieces, shift, scales)
 
-    monkeypatch.setattr(LeafEstimator, "sums", watching)
+    monkeypatch.setattr(LeafEstimator, "own_sums", watching)
     estimate(make_table(classes=2), "Logloss", 2, leaf_estimation_iterations=10)
     assert not any(asked)
+
+
+@pytest.mark.parametrize("n_ranks", [1, 3])
+def test_walks_that_share_their_rounds_end_where_each_would_alone(make_table: MakeTable, n_ranks: int) -> None:
+    table = make_table(n_rows=3_000, classes=2, weighted=True)
+    rng = np.random.default_rng(3)
+    # Walks of different lengths: one begins where its leaves are settled almost at once.
+    starts = [rng.normal(size=(1, 3_000)) * scale for scale in (0.01, 1.0, 4.0)]
+    leaf_of_row = rng.integers(0, 4, 3_000).astype(np.uint16)
+    objective = make_objective("Logloss", 2)
+    params = BoostParams(objective=objective, metrics=(), leaf_estimation_iterations=10)
+
+    def walk(collective: Any, numbers: list[int]) -> list[Leaves]:
+        first, last = (3_000 * (collective.rank + edge) // collective.size for edge in (0, 1))
+        rows = table.part(first, last)
+        with Crew(1) as crew:
+            estimator = LeafEstimator(params, survey_population(rows, collective), collective, crew)
+            begins = [
+                WalkStart(np.ascontiguousarray(starts[i][:, first:last]), leaf_of_row[first:last], 20.0)
+                for i in numbers
+            ]
+            return estimator.estimate(rows, begins, 4)
+
+    alone = [walk(SingleRank(), [i])[0] for i in range(3)]
+    for together in run_threads(n_ranks, lambda collective: walk(collective, [0, 1, 2])):
+        assert [each.values.tobytes() for each in together] == [each.values.tobytes() for each in alone]
+        assert [each.weights.tobytes() for each in together] == [each.weights.tobytes() for each in alone]

@@ -396,6 +396,20 @@ def test_score_of_arrays_and_of_a_far_mean(regressor):
     assert regressor.score(da.from_array(X, chunks=(32, 3)), y) == lazy
 
 
+def test_score_of_files_of_which_few_columns_are_read(regressor, tmp_path):
+    """Dask joins small files where it reads little of them, here those of y and not those of X."""
+    frame = make_frame(400, seed=7).assign(**{f"unused {i}": 0.0 for i in range(40)})
+    for number in range(8):
+        frame[50 * number : 50 * (number + 1)].to_parquet(tmp_path / f"{number}.parquet")
+    files = dd.read_parquet(tmp_path)
+    expected = regressor.score(frame[NAMES], frame["number"])
+    assert regressor.score(files[NAMES], files["number"]) == pytest.approx(expected, rel=1e-12)
+    weight = frame["weight"]
+    assert regressor.score(files[NAMES], files["number"], files["weight"]) == pytest.approx(
+        regressor.score(frame[NAMES], frame["number"], weight), rel=1e-12
+    )
+
+
 def test_score_of_a_constant_is_scikit_learns(regressor):
     X = dd.from_pandas(make_frame()[NAMES], npartitions=2)
     assert regressor.score(X, X["a"] * 0) == 0.0

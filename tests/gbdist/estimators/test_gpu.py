@@ -93,3 +93,24 @@ def test_a_gpu_of_this_process_gives_the_cpus_model(table: pd.DataFrame, monkeyp
     assert cards == [("auto", (0,))]
     monkeypatch.undo()
     assert on_gpu.model_ == DaskCatBoostRegressor(**how).fit(X, y).model_
+
+
+def test_categorical_columns_on_gpus_give_the_cpus_model(client: Client, table: pd.DataFrame, monkeypatch: Any) -> None:
+    monkeypatch.setattr(stages, "place", partial(place, min_rows_per_rank=30))
+    rng = np.random.default_rng(4)
+    for name, size in (("shop", 15), ("color", 3)):
+        table[name] = [f"{name} {number}" for number in rng.integers(0, size, len(table))]
+    table["y"] = (table["a"] + table["shop"].str[-1].astype(int) / 3 + 3 * (table["color"] == "color 1") > 2.5).astype(
+        int
+    )
+    rows = dd.from_pandas(table.drop(columns=["b", "c"]), npartitions=4)
+    given = {"max_ctr_complexity": 2, "one_hot_max_size": 3, "depth": 3, "model_size_reg": 0, "iterations": 1}
+    on_cpu, on_gpu = (
+        make(client=client, task_type=task_type, **given).fit(
+            rows, "y", eval_set=(table[["a", "shop", "color", "y"]], "y")
+        )
+        for task_type in ("CPU", "GPU")
+    )
+    assert on_gpu.model_ == on_cpu.model_
+    assert on_gpu.evals_result_ == on_cpu.evals_result_
+    assert min(on_gpu.feature_importances_) > 0

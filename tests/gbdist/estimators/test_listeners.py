@@ -14,6 +14,7 @@ from gbdist.estimators.listeners import (
     ProgressBar,
     callback_listener,
     progress_listener,
+    tell_columns,
 )
 
 START = RunStarted(iterations=3, rows=1000, features=4, ranks=2)
@@ -131,6 +132,24 @@ def test_plain_lines_word_by_word():
         "1:  learn Logloss 0.5  validation Logloss 0.75  validation AUC 0.9  best 0.75 (0)  1.0 trees/s  1 s left",
         "done: 2 trees in 3.0 s (overfitting)",
     ]
+
+
+@pytest.mark.parametrize("kind", [PlainLines, ProgressBar])
+def test_columns_found_to_be_categorical_are_named(kind):
+    stream = Terminal()
+    tell_columns(kind(stream), ["color", "shop"])
+    tell_columns(kind(stream), [f"c{i}" for i in range(12)])
+    tell_columns(kind(stream), [])
+    named = ", ".join(repr(f"c{i}") for i in range(10))
+    assert stream.getvalue().splitlines() == [
+        "categorical by their types (cat_features says otherwise): 'color', 'shop'",
+        f"categorical by their types (cat_features says otherwise): {named} and 2 more",
+    ]
+
+
+def test_nobody_need_hear_of_columns():
+    for listener in (None, CallbackListener([Recorder()])):
+        tell_columns(listener, ["color"])
 
 
 @pytest.mark.parametrize(("verbose", "metric_period", "shown"), [(True, 1, 5), (True, 2, 3), (3, 1, 3), (4, 1, 2)])

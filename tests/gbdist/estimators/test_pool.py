@@ -164,9 +164,9 @@ def test_saved_pool_is_loaded_onto_fewer_workers(
         (None, "found no pool.json, expected a folder that DaskPool.save wrote. Check the path."),
         (
             '{"format": "gbdist-pool", "version": 99}',
-            "found format 'gbdist-pool' version 99, expected 'gbdist-pool' version 1.",
+            "found format 'gbdist-pool' version 99, expected 'gbdist-pool' version 1 or 2.",
         ),
-        ("[]", "found format None version None, expected 'gbdist-pool' version 1."),
+        ("[]", "found format None version None, expected 'gbdist-pool' version 1 or 2."),
     ],
 )
 def test_folder_that_is_no_pool(client: Client, tmp_path: Path, header: str | None, message: str) -> None:
@@ -201,7 +201,8 @@ def test_nothing_stays_after_an_error_that_is_still_looked_at(
     with pytest.raises(DataError) as refused:
         DaskPool(frame, "y", client=client)
     assert str(refused.value) == (
-        "column 'a' of partition 1: found string values, expected numbers. Encode it as numbers or drop it."
+        "column 'a' of partition 1: found string values, expected numbers. "
+        "Name it in cat_features, encode it as numbers, or drop it."
     )
     assert tasks_left() == []  # while ``refused`` still refers to the frames of the failed call
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from distributed import Client
 
+from gbdist import DaskCatBoostClassifier
 from gbdist.boosting.events import Event, RunFinished, RunStarted, TreeGrown
 from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.estimators.parameters.canonical import canonical
@@ -305,3 +306,14 @@ def test_data_of_this_process_below_the_bound_need_no_cluster(
     train(table, "y", parameters=parameters, classifier=True)
     with pytest.raises(AssertionError, match="a cluster was asked for"):
         train(pd.concat([table, table]), "y", parameters=parameters, classifier=True)
+
+
+def test_combinations_that_do_not_compete_are_told_of_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gbdist.categories.combinations.MOST_COMBINATIONS", 1)
+    rng = np.random.default_rng(2)
+    columns = {name: rng.integers(0, 20, 800).astype(str) for name in "abc"}
+    label = (rng.random(800) < 0.2 + 0.6 * (columns["a"] > columns["b"])).astype(int)
+    estimator = DaskCatBoostClassifier(iterations=5, max_ctr_complexity=3, verbose=False)
+    with pytest.warns(UserWarning, match="combinations of categorical columns did not compete") as told:
+        estimator.fit(pd.DataFrame(columns), label)
+    assert len(told) == 1

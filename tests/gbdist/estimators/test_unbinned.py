@@ -171,6 +171,16 @@ def test_model_that_does_not_say_how_long_vectors_are(goods: pd.DataFrame, tmp_p
     assert found.tolist() == plain.predict_proba(goods[["vector", "size"]]).tolist()
 
 
+def test_missing_categories_by_another_name(goods: pd.DataFrame) -> None:
+    gaps = goods[["size", "color"]].assign(color=goods["color"].where(goods.index % 5 > 0))
+    filled = gaps.fillna({"color": "none"})
+    model = make(cat_features=["color"], cat_nan="none").fit(gaps, goods["y"], eval_set=(gaps, goods["y"]))
+    twin = make(cat_features=["color"]).fit(filled, goods["y"], eval_set=(filled, goods["y"]))
+    assert model.evals_result_ == twin.evals_result_
+    assert model.cat_features_ == [1]
+    assert model.predict_proba(gaps).tolist() == twin.predict_proba(filled).tolist()
+
+
 WHY = "CatBoost cannot add such models up."
 REFUSALS: list[tuple[dict[str, Any], str]] = [
     (
@@ -199,12 +209,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     (
         {"cat_features": "color"},
         "cat_features='color' cannot be used: expected a list of columns of X, by name or position. "
-        "Leave it out if all columns are numbers.",
-    ),
-    (
-        {"cat_features": ["color"], "aggregate": None, "merge": None},
-        "cat_features=['color'] cannot be used: expected nothing in it (histograms take numbers alone). "
-        'Set aggregate="models", which takes categorical columns; or encode them, or drop the column.',
+        'Write cat_features=["color"], for example.',
     ),
 ]
 

@@ -80,7 +80,8 @@ def test_value_that_does_not_fit_is_named_with_its_file_and_column(tmp_path: Pat
         list(read_batches(piece, ["b"], 7))
     assert str(caught.value) == (
         f"{path}: found invalid value 'oops' in the column 'b', which began as double, expected lines like the first ones. "
-        "Repair the line, leave the column out, or write the data as Parquet, which has types."
+        "Repair the line, leave the column out, or write the data as Parquet, which has types; if it is one of categories, "
+        "train with it named in --cat."
     )
 
 

@@ -6,14 +6,13 @@ from typing import Any
 import catboost
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from gbdist.errors import ClusterError, DataError, ModelError
 from gbdist.jobs import predict as jobs
 from gbdist.jobs.outputs import OutputError
 from gbdist.jobs.pieces import cut_into_pieces
-from gbdist.jobs.predict import PredictJob, feature_matrix, predict
+from gbdist.jobs.predict import PredictJob, predict
 
 FEATURES = ["a", "b", "c"]
 
@@ -82,7 +81,7 @@ def test_memory_holds_a_batch_and_pieces_are_row_groups(
     sizes = []
     score = jobs.Scorer.score
     monkeypatch.setattr(jobs.Scorer, "score", lambda *args: sizes.append(args[1].num_rows) or score(*args))
-    monkeypatch.setattr(jobs, "cut_into_pieces", lambda files, columns: cut_into_pieces(files, columns, 100 * 4 * 3))
+    monkeypatch.setattr(jobs, "cut_into_pieces", lambda *args, kinds: cut_into_pieces(*args, 100 * 4 * 3, kinds=kinds))
     result = predict(PredictJob(tmp_path / "model.cbm", (str(files),), tmp_path / "out.parquet", threads=1))
     assert result.parts == 9
     assert max(sizes) <= 100
@@ -111,28 +110,9 @@ def test_empty_input_gives_an_empty_table_of_the_same_columns(tmp_path: Path, ta
 def test_failure_in_a_later_file_leaves_no_output(tmp_path: Path, table: pd.DataFrame, files: Path) -> None:
     fit(table, "numbers").save_model(tmp_path / "model.cbm")
     table.astype({"b": str}).to_parquet(files / "9.parquet")
-    with pytest.raises(DataError, match=r"^column 'b': found the type (large_)?string, expected numbers"):
+    with pytest.raises(DataError, match=r"^column 'b' of .*/9.parquet: found the type (large_)?string, expected"):
         predict(PredictJob(tmp_path / "model.cbm", (str(files),), tmp_path / "out.parquet"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "model.cbm"]
-
-
-def test_feature_matrix_takes_every_kind_of_number() -> None:
-    from decimal import Decimal
-
-    batch = pa.RecordBatch.from_pydict(
-        {
-            "bool": pa.array([True, None, False]),
-            "int": pa.array([1, None, 3]),
-            "decimal": pa.array([Decimal("1.5"), None, Decimal("2.5")]),
-            "null": pa.nulls(3),
-            "large": pa.array([1e300, -1e300, 0.1]),
-        }
-    )
-    matrix = feature_matrix(batch)
-    nan, inf = float("nan"), float("inf")
-    expected = [[1, nan, 0], [1, nan, 3], [1.5, nan, 2.5], [nan, nan, nan], [inf, -inf, np.float32(0.1)]]
-    assert matrix.flags.f_contiguous
-    assert np.array_equal(matrix.T, np.array(expected, np.float32), equal_nan=True)
 
 
 def test_model_that_is_not_there_or_is_no_model_is_named(tmp_path: Path, files: Path) -> None:
@@ -160,11 +140,16 @@ def test_what_is_read_is_not_written_over(tmp_path: Path, table: pd.DataFrame, f
         assert kept.read_bytes() == before
 
 
-def test_model_with_categories_is_refused(tmp_path: Path, files: Path, table: pd.DataFrame) -> None:
-    model = catboost.CatBoostRegressor(iterations=2, verbose=False, allow_writing_files=False, cat_features=["a"])
-    model.fit(table.assign(a=(table["a"] > 0).astype(int)), table["c"]).save_model(tmp_path / "model.cbm")
-    with pytest.raises(ModelError, match="the model has categorical, text or embedding features"):
+def test_model_with_embeddings_is_refused(tmp_path: Path, files: Path) -> None:
+    vectors = pd.DataFrame({"a": list(np.random.default_rng(0).normal(size=(50, 2)))})
+    model = catboost.CatBoostRegressor(iterations=2, verbose=False, allow_writing_files=False, embedding_features=["a"])
+    model.fit(vectors, np.arange(50.0)).save_model(tmp_path / "model.cbm")
+    with pytest.raises(ModelError) as caught:
         predict(PredictJob(tmp_path / "model.cbm", (str(files),), tmp_path / "out.parquet"))
+    assert str(caught.value) == (
+        "the model has embedding features, and files of vectors are not scored. "
+        "Score it in Python: DaskCatBoostClassifier().load_model(path).predict(X), or the regressor's."
+    )
 
 
 def test_workers_of_a_cluster_give_the_same(tmp_path: Path, table: pd.DataFrame, files: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from gbdist.errors import DataError
 from gbdist.jobs import tables
+from gbdist.jobs.columns import ColumnKinds
 from gbdist.jobs.tables import open_table
 
 
@@ -65,8 +66,33 @@ def test_features_that_are_no_numbers_are_named_before_a_row_is_read(tmp_path: P
         open_table([str(path)], required=["y"])
     assert str(caught.value) == (
         "columns 'the city', 'day': found text and dates or times, expected numbers. "
-        "Encode as numbers, or leave out with: --ignore 'the city' --ignore day"
+        "Name categories with --cat, encode others as numbers, or leave out with: --ignore 'the city' --ignore day"
     )
+    with pytest.raises(DataError, match=r"numbers. Encode as numbers, or leave out with: --ignore day$"):
+        open_table([str(path)], required=["y"], ignore=["the city"])
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_categories_are_texts_whatever_their_partition_looks_like(tmp_path: Path, ending: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number, codes in enumerate((["a", "b", None], [3, 1, 3])):
+        part = pd.DataFrame({"code": codes, "row": np.arange(3) + 3 * number, "y": [0, 1, 0]})
+        path = folder / f"part-{number}.{ending}"
+        part.to_parquet(path, index=False) if ending == "parquet" else part.to_csv(path, index=False)
+    table = open_table([str(folder)], required=["y"], kinds=ColumnKinds(("code",)), cat_nan="none")
+    assert isinstance(table.dtypes["code"], pd.CategoricalDtype)
+    parts = [part.compute(scheduler="sync") for part in table.to_delayed()]
+    assert all(isinstance(part["code"].dtype, pd.CategoricalDtype) for part in parts)
+    assert [part["code"].tolist() for part in parts] == [["a", "b", "none"], ["3", "1", "3"]]
+    assert table["row"].compute(scheduler="sync").tolist() == list(range(6))
+
+
+def test_text_features_of_a_csv_file_are_read_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("note,y\n01,0\n,1\n")
+    table = open_table([str(path)], required=["y"], kinds=ColumnKinds(text=("note",)))
+    assert table["note"].compute(scheduler="sync").tolist() == ["01", ""]
 
 
 def test_file_that_lacks_a_column_is_named(folder: Path) -> None:

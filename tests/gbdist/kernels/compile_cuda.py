@@ -49,6 +49,7 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
         "_weigh_draws": (f4[::1], f4[::1], f4[::1]),
         "_mark_drawn": (f4[::1], u1[::1]),
         "_split_leaves": (u1[::1], i8, i8, u2[::1]),
+        "_split_equal_leaves": (u1[::1], i8, i8, u2[::1]),
         "_clear_leaves": (u2[::1],),
         "_drop_level": (u2[::1], i8),
         "_add_leaf_values": (u2[::1], F1, F1),
@@ -83,7 +84,7 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "split": {
         "_best_borders": (
-            I4, I1, I1, F1, types.Tuple((f8, boolean, boolean)), f8, pair(u8), types.Tuple((I3, F3)), F2,
+            I4, I1, u1[::1], I1, F1, types.Tuple((f8, boolean, boolean)), f8, pair(u8), types.Tuple((I3, F3)), F2,
         ),
     },
     "binning": {"_bin_tile": (f4[:, ::1], f4[:, ::1], u4[::1], u4[::1], u1[:, ::1])},

@@ -149,6 +149,9 @@ def test_leaves_of_rows() -> None:
     bins = random().integers(0, 255, N).astype(np.uint8)
     equal("split_leaves", Card(bins), 100, 3, Card(leaves()))
     equal("split_leaves", Card(bins.astype(np.uint16) * 200), 20_000, 15, Card(leaves()))
+    few = bins % 4
+    equal("split_equal_leaves", Card(few), 2, 3, Card(leaves()))
+    equal("split_equal_leaves", Card(few.astype(np.uint16) * 20_000), 40_000, 15, Card(leaves()))
     equal("drop_level", Card(leaves(64)), 2)
     equal("clear_leaves", Card(leaves()))
     equal("add_leaf_values", Card(leaves()), random().normal(size=N_LEAVES), Card(random().normal(size=N)))
@@ -240,32 +243,36 @@ def test_tables_are_cleared_and_split() -> None:
     ("cosine", "wide", "sigma"), [(True, False, 0.7), (False, True, 0.0), (True, False, 0.0), (True, True, 0.7)]
 )
 def test_best_borders(cosine: bool, wide: bool, sigma: float) -> None:
-    """Equal without noise; with noise the winner is, and features that the twin gave up early do not reach it."""
+    """Equal without noise; with noise each family's winner is, and features that the twin gave up early do not reach it."""
     rng = random()
-    n_bins = np.array([37, 1, 7, 2, 16], np.int64)
-    amounts = rng.integers(0, 50, (5, 2, 3, 37))
+    n_bins = np.array([37, 1, 7, 2, 16, 37, 1, 5, 2], np.int64)
+    equals, families = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1], np.uint8), np.array([0, 0, 2, 2, 2, 1, 1, 1, 1])
+    amounts = rng.integers(0, 50, (9, 2, 3, 37))
     amounts[..., ::3] = 0
     derivatives = np.where(amounts > 0, rng.integers(-(2**16), 2**16, amounts.shape), 0)
     for f, bins in enumerate(n_bins):
         amounts[f, ..., bins:], derivatives[f, ..., bins:] = 0, 0
     amounts[:, :, 2], derivatives[:, :, 2] = 0, 0  # an empty leaf
-    cells = np.stack([derivatives, amounts], axis=-1).reshape(5, 2, 3, -1) if wide else (derivatives << 32) + amounts
-    units, features = np.array([1e-3, 2e-3, 0.5]), np.arange(5) + 9
+    derivatives[5, :, :2, 36], amounts[5, :, :2, 36] = 2**18, 20  # the last value of a one-hot feature is its best
+    cells = np.stack([derivatives, amounts], axis=-1).reshape(9, 2, 3, -1) if wide else (derivatives << 32) + amounts
+    units, features = np.array([1e-3, 2e-3, 0.5]), np.arange(9) + 9
     found = []
     for best_borders, table in (
         (cuda_split.best_borders, cuda.to_device(cells)),
         (reference_histogram.best_borders, cells),
     ):
-        best = (np.full(5, 7, np.int64), np.full(5, -np.inf), np.full(5, -np.inf))
-        best_borders(table, n_bins, features, units, (3.0, cosine, wide), sigma, KEYS, best)
+        best = (np.full(9, 7, np.int64), np.full(9, -np.inf), np.full(9, -np.inf))
+        best_borders(table, n_bins, equals, families, features, units, (3.0, cosine, wide), sigma, KEYS, best)
         found.append(best)
-    winner = int(np.argmax(found[1][1]))
-    assert [one[winner] for one in found[0]] == [one[winner] for one in found[1]]
-    assert found[0][0][1] == -1
+    for family in range(3):
+        members = np.flatnonzero(families == family)
+        winner = int(members[np.argmax(found[1][1][members])])
+        assert [one[winner] for one in found[0]] == [one[winner] for one in found[1]]
+        assert members[np.argmax(found[0][1][members])] == winner
+    assert np.array_equal(found[0][0] == -1, n_bins < 2)
+    assert found[0][0][5] == 36
     if sigma == 0.0:
         assert all(one.tobytes() == other.tobytes() for one, other in zip(*found, strict=True))
-    else:
-        assert np.argmax(found[0][1]) == winner
 
 
 # ---- losses and metrics

@@ -1,12 +1,15 @@
 """The fast histogram, split and leaf kernels equal their obvious twins, bit for bit."""
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gbdist.kernels import cpu_histogram, cpu_leaves, cpu_rows, cpu_split, reference_histogram, reference_rows
-from gbdist.kernels.hashing import stream_key
+from gbdist.kernels.elementary import normal_quantile_array
+from gbdist.kernels.hashing import stream_key, unit_draws
 
 NO_WEIGHTS = np.empty(0, np.float32)
 KEYS = (stream_key(1, 2), stream_key(1, 3))
@@ -113,38 +116,111 @@ def random_table(rng: np.random.Generator, shape: tuple[int, ...], wide: bool) -
     return (derivatives << 32) + weights
 
 
+UNITS = np.array([1e-3, 2e-3, 0.5])
+
+
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("cosine", [False, True])
+@pytest.mark.parametrize("equals", [False, True])
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n_bins=st.integers(2, 16), l2=st.sampled_from([0.0, 1e-20, 3.0]))
-def test_scores_equal_the_twin(wide: bool, cosine: bool, seed: int, n_bins: int, l2: float) -> None:
+def test_scores_equal_the_twin(equals: bool, wide: bool, cosine: bool, seed: int, n_bins: int, l2: float) -> None:
     table = random_table(np.random.default_rng(seed), (2, 5, 16), wide)
     table[:, :, n_bins * (2 if wide else 1) :] = 0
-    fast, slow = np.full((2, n_bins - 1), np.nan)
+    fast, slow = np.full((2, n_bins if equals else n_bins - 1), np.nan)
     for module, out in ((cpu_split, fast), (reference_histogram, slow)):
-        module.score_borders(table, n_bins, np.array([1e-3, 2e-3, 0.5]), (l2, cosine, wide), out)
+        module.score_borders(table, n_bins, equals, UNITS, (l2, cosine, wide), out)
     assert np.array_equal(fast, slow)
+
+
+@pytest.mark.parametrize("module", [cpu_split, reference_histogram])
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("cosine", [False, True])
+def test_a_one_hot_value_scores_like_a_column_that_says_which_rows_have_it(
+    module: ModuleType, wide: bool, cosine: bool
+) -> None:
+    rng = np.random.default_rng(6)
+    bins, leaves = rng.integers(0, 7, 500), rng.integers(0, 3, 500)
+    derivatives, weights = rng.integers(-(2**16), 2**16, (2, 500)), rng.integers(0, 50, 500)
+
+    def scores_of(column: np.ndarray, n_bins: int, equals: bool) -> np.ndarray:
+        cells = np.zeros((2, 3, 8, 2), np.int64)
+        for k in range(2):
+            np.add.at(cells[k], (leaves, column), np.stack([derivatives[k], weights], axis=1))
+        table = cells.reshape(2, 3, 16) if wide else (cells[..., 0] << 32) + cells[..., 1]
+        scores = np.full(n_bins if equals else n_bins - 1, np.nan)
+        module.score_borders(table, n_bins, equals, UNITS, (3.0, cosine, wide), scores)
+        return scores
+
+    of_columns = [scores_of((bins == value).astype(np.int64), 2, equals=False)[0] for value in range(7)]
+    assert scores_of(bins, 7, equals=True).tolist() == of_columns
+    assert len(set(of_columns)) == 7
+
+
+N_BINS = np.array([16, 1, 7, 2, 9, 1, 2, 16, 12, 5], np.int64)
+EQUALS = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 1], np.uint8)
+FEATURES = np.arange(10) + 9
+
+
+def features_table(rng: np.random.Generator, wide: bool) -> np.ndarray:
+    table = random_table(rng, (10, 2, 8, 16), wide)
+    for f, bins in enumerate(N_BINS):  # no rows beyond a feature's own bins
+        table[f, :, :, bins * (2 if wide else 1) :] = 0
+    return table
 
 
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("cosine", [False, True])
 @pytest.mark.parametrize("sigma", [0.0, 0.7])
 @settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_best_borders_equal_the_twin(wide: bool, cosine: bool, sigma: float, seed: int) -> None:
+@given(seed=st.integers(0, 2**32 - 1), n_families=st.integers(1, 10))
+def test_best_borders_equal_the_twin(wide: bool, cosine: bool, sigma: float, seed: int, n_families: int) -> None:
     rng = np.random.default_rng(seed)
-    n_bins = np.array([16, 1, 7, 2], np.int64)
-    table = random_table(rng, (4, 2, 8, 16), wide)
-    for f, bins in enumerate(n_bins):  # no rows beyond a feature's own bins
-        table[f, :, :, bins * (2 if wide else 1) :] = 0
-    units = np.array([1e-3, 2e-3, 0.5])
+    table, families = features_table(rng, wide), rng.integers(0, n_families, 10)
     found = []
     for module in (cpu_split, reference_histogram):
-        best = (np.full(4, 7, np.int64), np.full(4, np.nan), np.full(4, np.nan))
-        module.best_borders(table, n_bins, np.arange(4) + 9, units, (3.0, cosine, wide), sigma, KEYS, best)
+        best = (np.full(10, 7, np.int64), np.full(10, np.nan), np.full(10, np.nan))
+        options = (3.0, cosine, wide)
+        module.best_borders(table, N_BINS, EQUALS, families, FEATURES, UNITS, options, sigma, KEYS, best)
         found.append(np.concatenate([b.astype(np.float64) for b in best]))
     assert np.array_equal(found[0], found[1], equal_nan=True)
-    assert found[0][1] == -1
+    assert np.array_equal(found[0][:10] == -1, N_BINS < 2)
+
+
+def best_of_all(table: np.ndarray, members: np.ndarray, sigma: float) -> tuple[int, int, float, float]:
+    """Feature, border, noisy score and score of the winner of some; noise is drawn for every border of every feature."""
+
+    def noise(key: np.uint64, numbers: np.ndarray) -> np.ndarray:
+        return sigma * normal_quantile_array(unit_draws(key, numbers.astype(np.uint64)) + 2.0**-54)
+
+    candidates = []
+    for f in members.tolist():
+        scores = np.empty(N_BINS[f] if EQUALS[f] else N_BINS[f] - 1)
+        reference_histogram.score_borders(table[f], N_BINS[f], bool(EQUALS[f]), UNITS, (3.0, True, False), scores)
+        border = int(np.argmax(scores + noise(KEYS[0], (FEATURES[f] << 16) + np.arange(scores.shape[0]))))
+        noisy = scores[border] + noise(KEYS[1], FEATURES[f : f + 1])[0]
+        candidates.append((f, border, float(noisy), float(scores[border])))
+    return max(candidates, key=lambda one: one[2])
+
+
+@pytest.mark.parametrize("module", [cpu_split, reference_histogram])
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), sigma=st.sampled_from([3.0, 30.0, 1000.0]), n_families=st.sampled_from([1, 2, 4])
+)
+def test_features_that_get_no_noise_for_their_borders_would_have_lost_with_it_in_their_family(
+    module: ModuleType, seed: int, sigma: float, n_families: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    table, families = features_table(rng, wide=False), rng.integers(0, n_families, 10)
+    best = (np.full(10, 7, np.int64), np.full(10, np.nan), np.full(10, np.nan))
+    options = (3.0, True, False)
+    module.best_borders(table, N_BINS, EQUALS, families, FEATURES, UNITS, options, sigma, KEYS, best)
+    for family in range(n_families):
+        members = np.flatnonzero((families == family) & (N_BINS >= 2))
+        if members.shape[0]:
+            winner = int(members[np.argmax(best[1][members])])
+            assert (winner, *(one[winner] for one in best)) == best_of_all(table, members, sigma)
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])
@@ -165,3 +241,12 @@ def test_newton_step_of_an_empty_leaf_is_zero_even_without_regularizer() -> None
     step = np.full((1, 3), 7.0)
     cpu_leaves.solve_leaves(np.zeros((1, 6)), np.zeros((1, 3)), (0.0, 1e-7), step)
     assert np.array_equal(step, np.zeros((1, 3)))
+
+
+def test_exponentials_equal_the_twin() -> None:
+    values = np.random.default_rng(9).normal(scale=200.0, size=(7, 3))
+    values[0] = [np.inf, -np.inf, np.nan]
+    fast, slow = np.empty((7, 3)), np.empty((7, 3))
+    cpu_leaves.exponentials(values, fast)
+    reference_histogram.exponentials(values, slow)
+    assert fast.tobytes() == slow.tobytes()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from catboost import CatBoostClassifier, CatBoostRegressor
+from catboost import CatBoostClassifier
 from catboost.metrics import AUC
 
 from gbdist.errors import ParameterError
@@ -16,7 +16,12 @@ from gbdist.estimators.parameters.table import ALIASES, TABLE, OnlyAt
 LEAVE_OUT = "Leave it out for CatBoost's default."
 TOGETHER = "expected a value that CatBoost takes together with the other parameters. CatBoost says: "
 NO_GPU = 'It is about CatBoost\'s own GPU trainer, which aggregate="models" uses; leave it out with histograms.'
-NO_CATEGORIES = 'Set aggregate="models", which takes categorical columns; or encode them, or drop the column.'
+KINDS = "expected statistics of kind Borders, Buckets or Counter. "
+DESCRIPTION = f"expected a description such as 'Borders:Prior=0.5', or a list of them. {LEAVE_OUT}"
+ONE_TARGET = (
+    "expected the same borders of the target for all statistics. "
+    "Give simple_ctr, combinations_ctr and per_feature_ctr the same TargetBorderCount and TargetBorderType."
+)
 NO_TEXT = (
     'Set aggregate="models", which takes text and embedding columns; or turn them into numbers, or drop the column.'
 )
@@ -171,8 +176,83 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"classes_count": 3}, "expected it to be left out. Classes are counted in the data."),
     ({"target_border": 0.5}, "expected it to be left out. Turn y into two classes yourself, for example y > border."),
     ({"eval_fraction": 0.2}, "expected 0 (no rows are set apart). Give it to fit: fit(X, y, eval_fraction=...)."),
-    ({"cat_features": ["color"]}, f"expected nothing in it (histograms take numbers alone). {NO_CATEGORIES}"),
-    ({"per_feature_ctr": ["0:Counter"]}, f"expected nothing in it (there are none). {NO_CATEGORIES}"),
+    (
+        {"cat_features": "color"},
+        'expected a list of columns of X, by name or position. Write cat_features=["color"], for example.',
+    ),
+    ({"one_hot_max_size": 256}, f"expected an integer from 0 to 255. {LEAVE_OUT}"),
+    ({"max_ctr_complexity": 16}, f"expected an integer from 0 to 15. {LEAVE_OUT}"),
+    ({"model_size_reg": -0.5}, f"expected a number of at least 0. {LEAVE_OUT}"),
+    ({"ctr_leaf_count_limit": 0}, f"expected an integer of at least 1. {LEAVE_OUT}"),
+    ({"store_all_simple_ctr": 1}, f"expected True or False. {LEAVE_OUT}"),
+    ({"counter_calc_method": "full"}, f"expected one of 'SkipTest', 'Full'. {LEAVE_OUT}"),
+    ({"permutation_count": 0}, f"expected an integer of at least 1. {LEAVE_OUT}"),
+    ({"has_time": "yes"}, f"expected True or False. {LEAVE_OUT}"),
+    (
+        {"fold_permutation_block": 64},
+        "expected 0 or 1 (rows are permuted one by one). Rows are permuted one by one; leave it out.",
+    ),
+    (
+        {"ctr_history_unit": "Group"},
+        "expected 'Sample' (rows come one by one). It is about CatBoost's GPU trainer; leave it out.",
+    ),
+    (
+        {"final_ctr_computation_mode": "Skip"},
+        "expected 'Default' (models have their statistics). Without its statistics a model predicts nothing; leave it out.",
+    ),
+    ({"simple_ctr": 3}, DESCRIPTION),
+    ({"combinations_ctr": []}, DESCRIPTION),
+    (
+        {"per_feature_ctr": "3:Counter"},
+        f"expected a list such as ['3:Borders:Prior=0.5'], by position of the column. {LEAVE_OUT}",
+    ),
+    (
+        {"per_feature_ctr": ["color:Counter"]},
+        f"expected a list such as ['3:Borders:Prior=0.5'], by position of the column. {LEAVE_OUT}",
+    ),
+    (
+        {"per_feature_ctr": ["3:Borders:Prior=0.5,Counter"]},
+        "expected a prior in each description, for which CatBoost has no default. Write 'Counter:Prior=0.5', for example.",
+    ),
+    (
+        {"simple_ctr": ["Counter", "BinarizedTargetMeanValue"]},
+        KINDS + "BinarizedTargetMeanValue: CatBoost's JSON, which models are made of, cuts its sums to whole numbers: "
+        "use Borders.",
+    ),
+    (
+        {"combinations_ctr": "FloatTargetMeanValue"},
+        KINDS + "FloatTargetMeanValue: CatBoost computes it on GPUs alone: use Borders.",
+    ),
+    (
+        {"ctr_description": ["FeatureFreq:Prior=0"]},
+        KINDS + "FeatureFreq: CatBoost computes it on GPUs alone: use Counter.",
+    ),
+    (
+        {"simple_ctr": ["Bordres"]},
+        "expected descriptions that CatBoost takes. CatBoost says: \"Key 'Bordres' not found in enum ECtrType\". "
+        "Did you mean Borders?",
+    ),
+    (
+        {"simple_ctr": ["Borders:CtrBorderType=Median"]},
+        "expected descriptions that CatBoost takes. "
+        'CatBoost says: "custom ctr binarization is not supported on CPU yet".',
+    ),
+    (
+        {"simple_ctr": ["Borders:CtrBorderCount=256"]},
+        "expected CtrBorderCount from 1 to 255. "
+        "It is 256 in 'Borders:CtrBorderCount=256'; leave it out for CatBoost's default.",
+    ),
+    (
+        {"simple_ctr": ["Counter:Prior=0/1", "Borders:Prior=1/2"]},
+        "expected priors over 1, such as Prior=0.5 or Prior=0.5/1. It is 1/2 in 'Borders:Prior=1/2'.",
+    ),
+    ({"loss_function": "MultiClass", "simple_ctr": ["Borders:TargetBorderCount=2"]}, ONE_TARGET),
+    ({"simple_ctr": ["Borders:TargetBorderType=Median"], "combinations_ctr": ["Borders"]}, ONE_TARGET),
+    ({"simple_ctr": ["Counter"], "per_feature_ctr": ["1:Buckets:TargetBorderType=Median:Prior=1"]}, ONE_TARGET),
+    (
+        {"loss_function": "Logloss", "ctr_target_border_count": 2},
+        TOGETHER + '"Setting TargetBorderCount is not supported for loss function Logloss".',
+    ),
     ({"text_features": [0]}, f"expected nothing in it (histograms take numbers alone). {NO_TEXT}"),
     ({"embedding_features": [0]}, f"expected nothing in it (histograms take numbers alone). {NO_TEXT}"),
     ({"tokenizers": [{}]}, f"expected nothing in it (there are none). {NO_TEXT}"),
@@ -291,6 +371,16 @@ def test_a_combination_that_no_single_parameter_explains_is_quoted_whole() -> No
             {"auto_class_weights": "None", "class_weights": (1.0, 2.0)},
         ),
         ({"cat_features": pd.Index([])}, {"cat_features": ()}),
+        ({"cat_features": ["color", np.int64(3)]}, {"cat_features": ("color", 3)}),
+        (
+            {"simple_ctr": "Borders", "per_feature_ctr": ["1:Borders:Prior=-0.5/1,Counter:Prior=2"]},
+            {"simple_ctr": ("Borders",), "per_feature_ctr": ("1:Borders:Prior=-0.5/1,Counter:Prior=2",)},
+        ),
+        ({"per_feature_ctr": []}, {"per_feature_ctr": ()}),
+        (
+            {"ctr_description": ["Borders:TargetBorderType=Median"], "permutation_count": 2.0, "has_time": True},
+            {"ctr_description": ("Borders:TargetBorderType=Median",), "permutation_count": 2, "has_time": True},
+        ),
         ({"boosting_type": "Plain", "task_type": "CPU"}, {"boosting_type": "Plain", "task_type": "CPU"}),
     ],
 )
@@ -313,24 +403,10 @@ NO_EFFECT: dict[str, Any] = {
     "max_leaves": 31,
     "min_data_in_leaf": 200,
     "fold_len_multiplier": 1.5,
-    "fold_permutation_block": 4,
-    "has_time": True,
     "model_shrink_mode": "Decreasing",
     "penalties_coefficient": 3,
     "dev_score_calc_obj_block_size": 100,
     "dev_efb_max_buckets": 5,
-    "model_size_reg": 3,
-    "one_hot_max_size": 10,
-    "max_ctr_complexity": 2,
-    "ctr_leaf_count_limit": 5,
-    "store_all_simple_ctr": True,
-    "counter_calc_method": "Full",
-    "simple_ctr": ["Counter"],
-    "combinations_ctr": ["Counter"],
-    "ctr_description": ["Counter"],
-    "ctr_target_border_count": 2,
-    "ctr_history_unit": "Sample",
-    "final_ctr_computation_mode": "Skip",
     "name": "x",
 }
 
@@ -351,12 +427,10 @@ def test_what_is_taken_at_any_value_changes_nothing_in_catboost(
     name: str, noisy: tuple[np.ndarray, np.ndarray]
 ) -> None:
     x, y = noisy
-    # For classes CatBoost refuses it.
-    estimator = CatBoostRegressor if name == "ctr_target_border_count" else CatBoostClassifier
 
     def predictions(**more: Any) -> np.ndarray:
         settings = {"iterations": 8, "logging_level": "Silent", "allow_writing_files": False, "thread_count": 1, **more}
-        return estimator(**settings).fit(x, y).predict(x, prediction_type="RawFormulaVal")
+        return CatBoostClassifier(**settings).fit(x, y).predict(x, prediction_type="RawFormulaVal")
 
     assert canonical({name: NO_EFFECT[name]}, classifier=True)
     np.testing.assert_array_equal(predictions(**{name: NO_EFFECT[name]}), predictions())

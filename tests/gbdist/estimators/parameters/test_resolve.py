@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from catboost import CatBoostClassifier, CatBoostRegressor, Pool
 
@@ -12,6 +13,8 @@ from gbdist.boosting.params import Bootstrap, Stopping
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
+from gbdist.quantize.raw import RawColumn
+from gbdist.quantize.unbinned import HASHED, UnbinnedFacts, survey_columns
 
 CLASSES = {
     "Logloss": (0, 1),
@@ -32,6 +35,16 @@ def table(loss: str, rows: int, features: int) -> tuple[np.ndarray, np.ndarray]:
     return x, random.random(rows) if classes is None else np.arange(rows) % len(classes)
 
 
+def with_categories(x: np.ndarray) -> tuple[pd.DataFrame, tuple[UnbinnedFacts, ...]]:
+    """Two columns of strings beside the numbers, and what a survey says of them; the second one has two values."""
+    frame = pd.DataFrame(x).add_prefix("x")
+    words = {1: frame["x0"].rank().astype(int) % 17, 3: frame["x1"] > 0}
+    for position, values in words.items():
+        frame.insert(position, f"c{position}", values.astype(str))
+    read = [RawColumn(position, f"c{position}", HASHED, frame[f"c{position}"]) for position in words]
+    return frame, survey_columns(read, 0)[0]
+
+
 class StopAtOnce:
     """The parameters of a run are fixed before its first tree, so one tree is enough."""
 
@@ -47,25 +60,37 @@ def both(
     evals: tuple[bool, ...] = (),
     baseline: bool = False,
     init_model: bool = False,
+    categories: bool = False,
 ) -> tuple[dict[str, Any], Resolved]:
-    """CatBoost's options from inside a model that it trained, and ours. ``evals``: whether the labels of each set differ."""
+    """CatBoost's options from inside a model that it trained, and ours. ``evals``: whether the labels of each set differ.
+
+    ``categories`` makes two more columns, at positions 1 and 3.
+    """
     x, y = table(loss, rows, features)
+    columns: tuple[UnbinnedFacts, ...] = ()
+    if categories:
+        x, columns = with_categories(x)
     given = {"loss_function": loss, **given}
     estimator = CatBoostRegressor if loss == "RMSE" else CatBoostClassifier
     start = np.ones((rows, len(CLASSES[loss] or (0, 0)) if "Multi" in loss else 1)) if baseline else None
     first = estimator(**{**given, **QUIET}).fit(x, y, callbacks=[StopAtOnce()]) if init_model else None
+    cats = [each.position for each in columns]
     eval_sets = [
-        Pool(x[:50], y[:50] if differ else np.full(50, y[0]), baseline=None if start is None else start[:50])
+        Pool(x[:50], y[:50] if differ else np.full(50, y[0]), cats, baseline=None if start is None else start[:50])
         for differ in evals
     ]
     # CatBoost takes one eval set only together with a callback.
     callbacks = {"callbacks": [StopAtOnce()]} if len(evals) < 2 else {}
-    model = estimator(**{**given, **QUIET}).fit(
-        Pool(x, y, baseline=start), eval_set=eval_sets or None, init_model=first, **callbacks
+    # Not all of CatBoost's parameters are its constructor's: permutation_count is not.
+    model = (
+        estimator()
+        .set_params(**given, **QUIET)
+        .fit(Pool(x, y, cats, baseline=start), eval_set=eval_sets or None, init_model=first, **callbacks)
     )
     facts = DataFacts(
         rows=rows,
-        features=features,
+        features=features + len(columns),
+        categorical=columns,
         class_names=CLASSES[loss],
         label_min=float(y.min()),
         label_max=float(y.max()),
@@ -79,23 +104,20 @@ def both(
     return own, resolve(canonical(given, classifier=loss != "RMSE"), facts)
 
 
-def compared(options: dict[str, Any], loss: str) -> dict[str, Any]:
-    """Without what depends on the machine, on how the user wrote it, and on features that are not numbers."""
+def compared(options: dict[str, Any]) -> dict[str, Any]:
+    """Without what depends on the machine, on how the user wrote it, and on texts and embeddings."""
     kept = {name: part for name, part in options.items() if name not in ("system_options", "flat_params")}
     kept["data_processing_options"] = {
         name: part
         for name, part in options["data_processing_options"].items()
         if "text" not in name and "embedding" not in name
     }
-    if "Multi" in loss:
-        # CTRs of several classes have more target borders; there are no CTRs.
-        del kept["cat_feature_params"]
     return kept
 
 
 def assert_the_same(loss: str, *args: Any, **kwargs: Any) -> Resolved:
     own, ours = both(loss, *args, **kwargs)
-    assert compared(ours.options, loss) == compared(own, loss)
+    assert compared(ours.options) == compared(own)
     return ours
 
 
@@ -167,6 +189,42 @@ def test_a_start_value_turns_boost_from_average_off(loss: str, start: str) -> No
 @pytest.mark.parametrize("balance", ["Balanced", "SqrtBalanced"])
 def test_class_weights_are_written_as_catboost_writes_them(loss: str, balance: str) -> None:
     assert_the_same(loss, {"iterations": 10, "auto_class_weights": balance}, rows=301)
+
+
+STATISTICS = [
+    {},
+    {"iterations": 250},
+    {"one_hot_max_size": 20, "max_ctr_complexity": 3, "model_size_reg": 0.25, "counter_calc_method": "Full"},
+    {"ctr_leaf_count_limit": 5, "store_all_simple_ctr": True, "permutation_count": 2},
+    {"has_time": True},
+    {"simple_ctr": ["Buckets:CtrBorderCount=7", "Counter:Prior=0.5/1"], "combinations_ctr": "Counter"},
+    {"ctr_description": ["Borders:Prior=0.25:Prior=-1", "Counter"]},
+    {"ctr_description": ["Borders"], "combinations_ctr": ["Buckets"]},
+    {"per_feature_ctr": ["3:Buckets:Prior=0.3", "1:Borders:Prior=2,Counter:Prior=0"]},
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("given", STATISTICS, ids=repr)
+def test_options_about_categories_are_catboosts(loss: str, given: dict[str, Any]) -> None:
+    ours = assert_the_same(loss, {"iterations": 10, **given}, categories=True)
+    assert ours.params.categories is not None
+
+
+@pytest.mark.parametrize("loss", ["RMSE", "MultiClass"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ctr_target_border_count": 2},
+        {"simple_ctr": ["Borders:TargetBorderCount=2"], "combinations_ctr": ["Borders:TargetBorderCount=2"]},
+        {"ctr_target_border_count": 2, "simple_ctr": ["Buckets:TargetBorderCount=2", "Counter"]},
+    ],
+    ids=repr,
+)
+def test_borders_of_the_target_are_catboosts(loss: str, given: dict[str, Any]) -> None:
+    ours = assert_the_same(loss, {"iterations": 10, **given}, categories=True)
+    assert ours.params.categories is not None
+    assert ours.params.categories.target_border_count == 2
 
 
 FACTS = DataFacts(rows=300, features=4, class_names=(0, 1), label_min=0.0, label_max=1.0)

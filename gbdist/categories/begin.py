@@ -1,0 +1,111 @@
+"""What happens to categorical columns before the first tree: rows are dealt, one-hot columns binned, categories numbered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.boosting.collective import Collective
+from gbdist.boosting.crew import Crew
+from gbdist.boosting.params import BoostParams
+from gbdist.boosting.rows import Rows
+from gbdist.categories.deal import deal
+from gbdist.categories.features import CategoricalFeatures
+from gbdist.categories.order import RowOrder
+from gbdist.categories.rows import CategoricalRows, hashes_of, one_hot_bins
+from gbdist.categories.rules import CategoryRules
+from gbdist.categories.statistics import StatisticCounter
+from gbdist.categories.targets import target_classes
+from gbdist.errors import DataError
+from gbdist.models.statistics import OneHotFeature
+
+#: Rows of a category are counted in 32 bits, in CatBoost's tables as well.
+_MOST_ROWS = (1 << 31) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class CategoricalStart:
+    """A run's rows, ready for the trainer.
+
+    Parameters
+    ----------
+    sets : tuple of Rows
+        The training rows, dealt; then those of the eval sets. One-hot columns are the last rows of their bins.
+    n_bins : int64 [n_binned + n_one_hot]
+    one_hot : tuple of OneHotFeature
+    counter : StatisticCounter
+    rules : CategoryRules
+    seed : int
+    """
+
+    sets: tuple[Rows, ...]
+    n_bins: NDArray[np.int64]
+    one_hot: tuple[OneHotFeature, ...]
+    counter: StatisticCounter
+    rules: CategoryRules
+    seed: int
+
+
+def begin(
+    sets: Sequence[Rows], n_bins: NDArray[np.int64], params: BoostParams, collective: Collective, crew: Crew
+) -> CategoricalStart:
+    """Make a run's rows ready; every rank does.
+
+    Parameters
+    ----------
+    sets : the rank's training rows, then those of each eval set
+    n_bins : int64 [n_binned]
+    params : with ``categories``
+
+    Raises DataError for more rows or classes than statistics count.
+    """
+    if params.categories is None:
+        raise ValueError("no categorical columns")
+    rules, seed = params.categories, params.random_seed
+    has_statistics = any(column.values is None for column in rules.columns)
+    permutations = 1 if rules.has_time or not has_statistics else rules.permutations
+    dealt, rows_of_rank = sets[0], (sets[0].n_rows,) * collective.size  # the order is looked at for statistics alone
+    if has_statistics:
+        _check_number_of_rows(sets if rules.counts_evals else sets[:1], rules, collective)
+        dealt, rows_of_rank = deal(sets[0], seed, has_time=rules.has_time, collective=collective)
+    sets = [dealt, *sets[1:]]
+    one_hot = tuple(OneHotFeature(i, column.values) for i, column in enumerate(rules.columns) if column.values)
+    ready = tuple(_with_one_hot(rows, rules, one_hot) for rows in sets)
+    classes, n_classes = target_classes(dealt, params.objective.dimension, rules, seed, collective)
+    order = RowOrder(rows_of_rank, permutations)
+    rows = CategoricalRows(
+        rules, [replace(mine, bins=own.bins) for mine, own in zip(sets, ready, strict=True)], collective.size
+    )
+    counter = StatisticCounter(rules, rows, classes, n_classes, order, collective, crew)
+    widths = np.array([len(feature.values) for feature in one_hot], np.int64)
+    return CategoricalStart(ready, np.concatenate([n_bins, widths]), one_hot, counter, rules, seed)
+
+
+def categorical_features(start: CategoricalStart, rows: Rows, crew: Crew) -> CategoricalFeatures:
+    """The features of a run; ``rows`` are its training rows where the crew works."""
+    return CategoricalFeatures(start.rules, start.seed, rows, start.n_bins, start.one_hot, start.counter, crew)
+
+
+def _check_number_of_rows(counted: Sequence[Rows], rules: CategoryRules, collective: Collective) -> None:
+    columns = [column.name for column in rules.columns if column.values is None]
+    mine = sum(rows.n_rows for rows in counted)
+    n_rows = sum(int.from_bytes(one, "little") for one in collective.all_gather(mine.to_bytes(8, "little")))
+    if columns and n_rows > _MOST_ROWS:
+        raise DataError(
+            f"column {columns[0]!r}",
+            f"{n_rows} rows",
+            f"at most {_MOST_ROWS}, as the rows of a category are counted in 32 bits",
+            "Use fewer rows, or leave columns of more than one_hot_max_size values out of cat_features.",
+        )
+
+
+def _with_one_hot(rows: Rows, rules: CategoryRules, one_hot: Sequence[OneHotFeature]) -> Rows:
+    """Rows with the bins of one-hot columns below the others, and without hashes."""
+    if not one_hot:
+        return replace(rows, unbinned=())
+    bins = np.empty((rows.n_features + len(one_hot), rows.n_rows), rows.bins.dtype)
+    bins[: rows.n_features] = rows.bins
+    for row, feature in zip(bins[rows.n_features :], one_hot, strict=True):
+        row[...] = one_hot_bins(hashes_of(rows, rules.columns[feature.cat].position), feature.values)
+    return replace(rows, bins=bins, unbinned=())

@@ -1,0 +1,333 @@
+"""Features of a run with categorical columns: binned and one-hot columns, statistics of single columns, and combinations."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.boosting.crew import Crew
+from gbdist.boosting.draws import Purpose, key_of
+from gbdist.boosting.features import Block, move_rows
+from gbdist.boosting.rows import Rows
+from gbdist.categories.cache import Latest
+from gbdist.categories.combinations import Combination, Combinations
+from gbdist.categories.rules import CategoryRules
+from gbdist.categories.statistics import Counts, StatisticCounter
+from gbdist.kernels.elementary import exp_array, log_array
+from gbdist.models.statistics import CategoricalPart, OneHotFeature, Projection, StatisticFeature
+from gbdist.models.tree import ObliviousTree, TreeSplit
+
+Item = TypeVar("Item")
+
+#: Bytes of codes, counts and bins of the combinations that are counted together on a rank.
+_CHUNK_BYTES = 1 << 27
+#: Bytes of bins of combinations that a rank keeps for a tree; those of more combinations are made anew at every level.
+_KEPT_BYTES = 1 << 28
+#: Bytes of bins of combinations of columns alone that a rank keeps for later trees.
+_CACHE_BYTES = 1 << 29
+#: Bytes of a combination for each row beside its bins: codes, and counts where every row is a category of its own.
+_COMBINATION_ROW = 4 + 32
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """Features of a projection, bins uint8 [n_features, n_train] in some permutation, and categories by kind of statistic."""
+
+    projection: Projection
+    features: tuple[StatisticFeature, ...]
+    bins: NDArray[np.uint8]
+    n_categories: dict[str, int]
+
+
+class CategoricalFeatures:
+    """See ``boosting.features.TreeFeatures``; and the columns of statistics that trees use.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows where the crew works; the last rows of ``bins`` are one-hot columns.
+    n_bins : int64 [n_binned + n_one_hot]
+    one_hot : tuple of OneHotFeature
+    """
+
+    def __init__(
+        self,
+        rules: CategoryRules,
+        seed: int,
+        rows: Rows,
+        n_bins: NDArray[np.int64],
+        one_hot: tuple[OneHotFeature, ...],
+        counter: StatisticCounter,
+        crew: Crew,
+    ) -> None:
+        self._rules, self._seed, self._rows, self._crew = rules, seed, rows, crew
+        self._one_hot, self._counter = one_hot, counter
+        self._static = Block.of_columns(rows, n_bins, len(one_hot))
+        self._n_static = int(n_bins.shape[0])
+        #: Statistics that trees use, numbered on from the static features in the order in which they were chosen first.
+        self.statistics: dict[StatisticFeature, int] = {}
+        self._used: set[tuple[str, Projection]] = set()
+        #: Combinations that did not compete, because a level had too many.
+        self.left_out = 0
+        singles = [(Projection((cat,)), counter.rows.number(cat)) for cat in counter.rows.statistic_columns]
+        self._singles = counter.count(singles, range(self.permutations)) if singles else []
+        self._permutation = -1
+        self._single_block: Block | None = None
+        self._single_features: list[StatisticFeature] = []
+        per_row = max(1, counter.order.most_rows * max(1, len(counter.features_of(Projection((0, 1))))))
+        self._most_kept = _KEPT_BYTES // per_row
+        self._cache: Latest[tuple[Projection, int], _Made] = Latest(_CACHE_BYTES // per_row)
+        self._together = max(1, _CHUNK_BYTES // max(1, counter.order.most_rows * _COMBINATION_ROW + per_row))
+        # The statistics that a tree uses, by number; combinations of them that are not counted yet; and counts.
+        self._chosen: dict[int, StatisticFeature] = {}
+        self._uncounted: dict[Projection, Combination] = {}
+        self._counts: dict[Projection, Counts] = {counts.projection: counts for counts in self._singles}
+
+    @property
+    def permutations(self) -> int:
+        """How many there are."""
+        return len(self._counter.order.visits)
+
+    def permutation_of(self, tree: int) -> int:
+        """Drawn by hash, but never the one for leaf values if there is another one."""
+        draw = int(key_of(self._seed, Purpose.STRUCTURE_PERMUTATION, tree))
+        return draw % self._counter.order.structures
+
+    # ---- while a tree grows
+
+    def begin_tree(self, tree: int) -> None:
+        """Make the statistics of single columns in the permutation of the tree."""
+        permutation = self.permutation_of(tree)
+        self._candidates = list(self._single_features)
+        # Numbers of the first features of projections: given when a tree first looks at them, whatever is kept of them.
+        self._firsts: dict[Projection, int] = {}
+        self._n_categories = {counts.projection: self._known_by(counts) for counts in self._singles}
+        self._penalised: list[int] = []
+        if permutation != self._permutation and self._singles:
+            self._candidates = []
+            made = self._crew.host.each(lambda counts: self._made(counts, permutation, permutation), self._singles)
+            self._single_block = self._block("statistics", made, stays=True)
+            self._single_features = list(self._candidates)
+        # Categories of each candidate that no tree has used yet, else 0.
+        self._penalised = [self._penalty(feature) for feature in self._single_features]
+        self._permutation = permutation
+        self._combinations = Combinations(self._counter.rows, self._rules.max_complexity)
+        self._listed: dict[Projection, Combination] = {}
+        self._kept: list[tuple[Block, frozenset[Projection]]] = []
+        self._blocks = 0
+        self._structure_column: Any = None
+
+    def of_level(self) -> Iterator[Block]:
+        """Binned columns, statistics of single columns, and combinations; new ones as many at a time as there is memory for."""
+        self._listed = {each.projection: each for each in self._combinations.listed()}
+        yield self._static
+        if self._single_block is not None:
+            yield self._single_block
+        # A block whose combinations are not all among the first ones any more is made anew of those that are.
+        self._kept = [(block, made) for block, made in self._kept if made <= self._listed.keys()]
+        yield from (block for block, _ in self._kept)
+        known = {projection for _, made in self._kept for projection in made}
+        new = [each for each in self._listed.values() if each.projection not in known]
+        room = max(0, self._most_kept - len(known))
+        # Those of a base come and go together.
+        for _, of_base in groupby(new[:room], key=lambda each: id(each.base)):
+            some = list(of_base)
+            made = [one for chunk in _chunks(some, self._together) for one in self._make(chunk)]
+            self._blocks += 1
+            block = self._block(f"combinations {self._blocks}", made, stays=True)
+            self._kept.append((block, frozenset(each.projection for each in some)))
+            yield block
+        for chunk in _chunks(new[room:], self._together):
+            yield self._block("more combinations", self._make(chunk), stays=False)
+
+    def _make(self, combinations: Sequence[Combination]) -> list[_Made]:
+        """Bins of combinations in the permutation of the tree; those of columns alone may be known from earlier trees."""
+        permutation = self._permutation
+        found = {each.projection: self._cache.get((each.projection, permutation)) for each in combinations}
+        missing = [each for each in combinations if found[each.projection] is None]
+        rows = self._counter.counted_rows
+        codings = self._crew.host.each(lambda each: (each.projection, self._combinations.coding(each, rows)), missing)
+        for made in self._crew.host.each(
+            lambda counts: self._made(counts, 0, permutation), self._counter.count(codings, [permutation])
+        ):
+            found[made.projection] = made
+            if not made.projection.float_splits and not made.projection.one_hot_splits:
+                self._cache.put((made.projection, permutation), made)
+        every = [made for made in found.values() if made is not None]
+        self._n_categories.update({made.projection: made.n_categories for made in every})
+        return every
+
+    def _made(self, counts: Counts, place: int, permutation: int) -> _Made:
+        """Bins of a projection in a permutation, the ``place``-th of those that were counted."""
+        features = self._counter.features_of(counts.projection)
+        bins = np.empty((len(features), self._rows.n_rows), np.uint8)
+        self._counter.learned_bins(counts, place, permutation, features, bins)
+        return _Made(counts.projection, features, bins, self._known_by(counts))
+
+    def _known_by(self, counts: Counts) -> dict[str, int]:
+        """How many categories each kind of statistic of a projection knows."""
+        kinds = {feature.kind for feature in self._counter.features_of(counts.projection)}
+        return {kind: counts.answer.n_of(kind) for kind in kinds}
+
+    def _block(self, name: str, made: Sequence[_Made], *, stays: bool) -> Block:
+        """Projections as candidates."""
+        features = [feature for each in made for feature in each.features]
+        lengths = [len(each.features) for each in made]
+        firsts = np.repeat(np.array([self._first_of(each) for each in made], np.int64), lengths)
+        return Block(
+            name=name,
+            numbers=firsts + np.concatenate([np.arange(length) for length in lengths]),
+            rows=replace(self._rows, bins=self._crew.load_bins(np.concatenate([each.bins for each in made]))),
+            stays=stays,
+            n_bins=np.array([feature.border_count + 1 for feature in features], np.int64),
+            equals=np.zeros(len(features), np.uint8),
+            draws=firsts.astype(np.uint64),
+            families=_families(features),
+        )
+
+    def _first_of(self, made: _Made) -> int:
+        """Number of the first feature of a projection, which all have in this tree."""
+        first = self._firsts.get(made.projection)
+        if first is None:
+            first = self._firsts[made.projection] = self._n_static + len(self._candidates)
+            self._candidates += made.features
+            self._penalised += [self._penalty(feature) for feature in made.features]
+        return first
+
+    def _penalty(self, feature: StatisticFeature) -> int:
+        used = (feature.kind, feature.projection) in self._used
+        return 0 if used else self._n_categories[feature.projection][feature.kind]
+
+    def weights(self, features: NDArray[np.int64]) -> NDArray[np.float64]:
+        """CatBoost's model_size_reg (SelectBestCandidate): (1 + categories / most categories)^−reg where no tree used it."""
+        statistics = features - self._n_static
+        penalised = np.array([0, *self._penalised], np.float64)[np.maximum(statistics + 1, 0)]
+        if not penalised.any():
+            return np.ones(features.shape[0])
+        competing = (*self._listed, *(counts.projection for counts in self._singles))
+        most = max(count for each in competing for count in self._n_categories[each].values())
+        weights: NDArray[np.float64] = exp_array(-self._rules.model_size_reg * log_array(1.0 + penalised / most))
+        return weights
+
+    def choose(self, feature: int, border: int) -> TreeSplit:
+        """Note a split."""
+        n_binned = self._n_static - len(self._one_hot)
+        if feature < self._n_static:
+            self._structure_column = self._rows.bins[feature, :]
+            if feature < n_binned:
+                self._combinations.split_float(feature, border)
+            else:
+                tested = self._one_hot[feature - n_binned]
+                self._combinations.split_one_hot(tested.cat, tested.values[border])
+            return TreeSplit(feature, border)
+        statistic = self._candidates[feature - self._n_static]
+        self._structure_column = self._column_of(feature, statistic)
+        self._note_use(statistic)
+        number = self.statistics.setdefault(statistic, self._n_static + len(self.statistics))
+        self._chosen[number] = statistic
+        return TreeSplit(number, border)
+
+    def _column_of(self, feature: int, statistic: StatisticFeature) -> Any:
+        """Bins of a candidate in the permutation of the tree: still there, or made anew."""
+        blocks = [block for block, _ in self._kept]
+        for block in blocks if self._single_block is None else [self._single_block, *blocks]:
+            places = np.flatnonzero(block.numbers == feature)
+            if places.shape[0]:
+                return block.rows.bins[int(places[0]), :]
+        (made,) = self._make([self._listed[statistic.projection]])
+        return self._crew.load(made.bins[made.features.index(statistic)])
+
+    def _note_use(self, statistic: StatisticFeature) -> None:
+        self._used.add((statistic.kind, statistic.projection))
+        for number, other in enumerate(self._candidates):
+            if (other.kind, other.projection) == (statistic.kind, statistic.projection):
+                self._penalised[number] = 0
+        combination = self._listed.get(statistic.projection)
+        if combination is not None:
+            self._uncounted[statistic.projection] = combination
+        self._combinations.use(statistic.projection, combination)
+
+    def _count_chosen(self) -> None:
+        """Count the combinations that the tree uses, in all permutations and for the rows of eval sets."""
+        every = slice(0, self._counter.rows.n_rows)
+        codings = self._crew.host.each(
+            lambda each: (each.projection, self._combinations.coding(each, every)), list(self._uncounted.values())
+        )
+        for counts in self._counter.count(codings, range(self.permutations)) if codings else ():
+            self._counts[counts.projection] = counts
+        self._uncounted.clear()
+
+    def _learned_column(self, number: int, permutation: int) -> Any:
+        statistic = self._chosen[number]
+        out = np.empty((1, self._rows.n_rows), np.uint8)
+        counts = self._counts[statistic.projection]
+        self._counter.learned_bins(counts, permutation, permutation, [statistic], out)
+        return self._crew.load(out)[0]
+
+    def column(self, feature: int) -> Any:
+        """Bins of the feature that was chosen last."""
+        return self._structure_column
+
+    def is_one_hot(self, feature: int) -> bool:
+        """Whether a feature is one-hot."""
+        return self._n_static - len(self._one_hot) <= feature < self._n_static
+
+    # ---- once it has grown
+
+    def leaves(
+        self, splits: tuple[TreeSplit, ...], leaf_of_row: NDArray[np.uint16], permutation: int
+    ) -> NDArray[np.uint16]:
+        """Leaves in a permutation; those of the structure where no statistic was chosen."""
+        self._count_chosen()
+        if permutation == self._permutation or all(split.feature < self._n_static for split in splits):
+            return leaf_of_row
+        crew = self._crew
+        leaves: NDArray[np.uint16] = crew.scratch.array(
+            f"leaf of row in {permutation}", (self._rows.n_rows,), np.uint16
+        )
+        crew.kernels.clear_leaves(leaves)
+        for level, split in enumerate(splits):
+            number = split.feature
+            static = number < self._n_static
+            bins = self._rows.bins[number, :] if static else self._learned_column(number, permutation)
+            move_rows(bins, split.border, level, leaves, crew, one_hot=self.is_one_hot(number))
+        return leaves
+
+    def applied_column(self, feature: int, number: int, rows: Rows) -> Any:
+        """Bins of the rows of an eval set, as the model will have them."""
+        if feature < self._n_static:
+            return rows.bins[feature, :]
+        self._count_chosen()
+        statistic = self._chosen[feature]
+        counts = self._counts[statistic.projection]
+        out = np.empty(rows.n_rows, np.uint8)
+        self._counter.applied_bins(counts, self._counter.rows.slices[1 + number], statistic, out)
+        return self._crew.load(out)
+
+    def end_tree(self) -> None:
+        """Let go of the counts of a tree."""
+        self.left_out += self._combinations.left_out
+        self._chosen.clear()
+        self._counts = {counts.projection: counts for counts in self._singles}
+
+    def model_part(self, trees: Sequence[ObliviousTree]) -> CategoricalPart:
+        """One-hot features, statistics, and on rank 0 the tables of those that the trees use."""
+        used = {split.feature for tree in trees for split in tree.splits}
+        needed = [each for each, number in self.statistics.items() if number in used]
+        positions = tuple(column.position for column in self._rules.columns)
+        return CategoricalPart(positions, self._one_hot, tuple(self.statistics), self._counter.tables(needed))
+
+
+def _families(features: Sequence[StatisticFeature]) -> tuple[int, ...]:
+    """Where features of another kind or projection begin, and the number of features."""
+    lengths = [len(list(some)) for _, some in groupby(features, key=lambda each: (each.kind, each.projection))]
+    return tuple(np.cumsum([0, *lengths]).tolist())
+
+
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Runs of at most ``size`` items."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,118 @@
+"""The obvious NumPy twins of the kernels of target statistics: slow, same signatures, same bits (tests see to it)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.kernels.cpu_categories import BORDER_OFFSET, MIX, SPREAD
+
+
+def number_categories(
+    bases: NDArray[np.uint64],
+    hashes: NDArray[np.uint32],
+    slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
+    codes: NDArray[np.uint32],
+    keys: NDArray[np.uint64],
+) -> int:
+    """Twin of ``cpu_categories.number_categories``."""
+    pairs = (bases * SPREAD + hashes.astype(np.uint64)) * MIX
+    numbers: dict[int, int] = {}
+    for i, pair in enumerate(pairs.tolist()):
+        codes[i] = numbers.setdefault(pair, len(numbers))
+    keys[: len(numbers)] = np.array(list(numbers), np.uint64)
+    return len(numbers)
+
+
+def number_dense_pairs(
+    bases: NDArray[np.uint64],
+    others: NDArray[np.uint32],
+    hashes: NDArray[np.uint32],
+    numbers: NDArray[np.uint32],
+    codes: NDArray[np.uint32],
+    keys: NDArray[np.uint64],
+) -> int:
+    """Twin of ``cpu_categories.number_dense_pairs``, by way of ``number_categories``."""
+    return number_categories(bases, hashes[others], (keys, numbers), codes, keys)
+
+
+def count_classes(codes: NDArray[np.uint32], classes: NDArray[np.uint8], counts: NDArray[np.int32]) -> None:
+    """Twin of ``cpu_categories.count_classes``."""
+    np.add.at(counts, (codes, classes), 1)
+
+
+def count_earlier(
+    codes: NDArray[np.uint32],
+    classes: NDArray[np.uint8],
+    backwards: bool,
+    counts: NDArray[np.int32],
+    earlier: NDArray[np.int32],
+) -> None:
+    """Twin of ``cpu_categories.count_earlier``: each row looks at all rows before it."""
+    rows = np.arange(codes.shape[0])[:: -1 if backwards else 1]
+    known = counts.copy()
+    for place, row in enumerate(rows.tolist()):
+        before = rows[:place]
+        alike = before[codes[before] == codes[row]]
+        earlier[:, row] = known[codes[row]] + np.bincount(classes[alike], minlength=counts.shape[1])
+    count_classes(codes, classes, counts)
+
+
+def add_counts(
+    counts: NDArray[np.int32], codes: NDArray[np.uint32], before: NDArray[np.int32], so_far: NDArray[np.int32]
+) -> None:
+    """Twin of ``cpu_categories.add_counts``, for codes that are all different."""
+    before[:] = so_far[codes]
+    so_far[codes] += counts
+
+
+def describe_counts(counts: NDArray[np.int32], rows: NDArray[np.int32]) -> tuple[int, int]:
+    """Twin of ``cpu_categories.describe_counts``."""
+    rows[:] = counts.sum(axis=1)
+    return int(np.count_nonzero(rows)), int(rows.max(initial=0))
+
+
+def narrow_counts(counts: NDArray[np.int32], largest: int, out: NDArray[np.uint8]) -> int:
+    """Twin of ``cpu_categories.narrow_counts``."""
+    out[:] = np.minimum(counts, largest)
+    return int(np.count_nonzero(counts >= largest))
+
+
+def take_bins(codes: NDArray[np.uint32], bins: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """Twin of ``cpu_categories.take_bins``."""
+    out[:] = bins[codes]
+
+
+def statistic_bins(
+    good: NDArray[np.integer],
+    total: NDArray[np.integer],
+    rule: tuple[np.float32, np.float32, np.float32, int],
+    out: NDArray[np.uint8],
+) -> None:
+    """Twin of ``cpu_categories.statistic_bins``."""
+    prior, shift, scale, n_borders = rule
+    share = (good.astype(np.float32) + prior) / (total.astype(np.float32) + np.float32(1.0))
+    out[:] = np.searchsorted(border_values(n_borders), (share + shift) * scale, side="left")
+
+
+def learn_bins(
+    rows: tuple[NDArray[np.uint32], NDArray[np.uint8], bool],
+    first_row: int,
+    counts: NDArray[np.int32],
+    dropped: NDArray[np.bool_],
+    n_classes: int,
+    features: tuple[NDArray[np.int64], NDArray[np.float32]],
+    out: NDArray[np.uint8],
+) -> None:
+    """Twin of ``cpu_categories.learn_bins``."""
+    earlier = np.empty((counts.shape[1], rows[0].shape[0]), np.int32)
+    count_earlier(*rows, counts, earlier)
+    if dropped.shape[0]:
+        earlier[:, dropped[rows[0]]] = 0
+    total = earlier[:n_classes].sum(axis=0)
+    for (first, stop, n_borders), numbers, bins in zip(features[0].tolist(), features[1], out, strict=True):
+        rule = (numbers[0], numbers[1], numbers[2], n_borders)
+        statistic_bins(earlier[first:stop].sum(axis=0), total, rule, bins[first_row : first_row + total.shape[0]])
+
+
+def border_values(n_borders: int) -> NDArray[np.float32]:
+    """Borders of a statistic, float32 [n_borders]."""
+    return (np.arange(n_borders) + BORDER_OFFSET).astype(np.float32)

@@ -1,0 +1,64 @@
+"""What the splits of a CatBoost model test: numbers, single categories (one-hot), or statistics of categories."""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: What a split tests, in words.
+NUMBER, ONE_HOT, STATISTIC, COMBINATION = "number", "one-hot", "statistic", "combination"
+
+
+@dataclass(frozen=True, slots=True)
+class _Feature:
+    """What some of the splits test: columns, the bins or values that there are, and how."""
+
+    columns: tuple[str, ...]
+    splits: int
+    how: str
+
+
+def split_counts(model: Any) -> dict[str, Counter[str]]:
+    """How many splits of a model of symmetric trees test each column, by its name and by what is tested of it.
+
+    A split on a statistic of several columns counts as a combination for each of them. Columns that are not used are left out.
+    """
+    document = _json_of(model)
+    features = list(_features(document["features_info"]))
+    names = [feature for feature in features for _ in range(feature.splits)]
+    found: dict[str, Counter[str]] = {}
+    for tree in document["oblivious_trees"]:
+        for split in tree["splits"] or ():
+            feature = names[split["split_index"]]
+            for column in feature.columns:
+                found.setdefault(column, Counter())[feature.how] += 1
+    return found
+
+
+def _json_of(model: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.json"
+        model.save_model(str(path), format="json")
+        return json.loads(path.read_text())
+
+
+def _features(info: Any) -> Iterator[_Feature]:
+    """Features in the order that splits are numbered in (catboost/libs/model/model.cpp, CalcBinFeatures)."""
+    numbers = {each["feature_index"]: each for each in info.get("float_features", ())}
+    categories = {each["feature_index"]: each for each in info.get("categorical_features", ())}
+    for each in numbers.values():
+        yield _Feature((each["feature_id"],), len(each["borders"] or ()), NUMBER)
+    for each in categories.values():
+        yield _Feature((each["feature_id"],), len(each.get("values") or ()), ONE_HOT)
+    for each in info.get("ctrs", ()):
+        columns = [
+            numbers[part["float_feature_index"]]
+            if "float_feature_index" in part
+            else categories[part["cat_feature_index"]]
+            for part in each["elements"]
+        ]
+        how = STATISTIC if len(columns) == 1 else COMBINATION
+        yield _Feature(tuple(dict.fromkeys(column["feature_id"] for column in columns)), len(each["borders"]), how)
