@@ -1,53 +1,71 @@
-"""Categories are numbered by owner, in the same way whether there is memory for all pairs or not."""
+"""Categories have the same keys however ranks number them, and those of an owner lie together."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gbdist.categories.coding import coding_of, coding_of_dense, pair_keys
+from gbdist.categories.coding import Coding, coding_of, coding_of_dense, pair_keys
 
-N_ROWS = 2_000
-
-
-def pairs(seed: int = 0) -> tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint32]]:
-    """Small bases, numbers of hashes, and the hashes."""
-    rng = np.random.default_rng(seed)
-    hashes = rng.choice(2**32, 50, replace=False).astype(np.uint32)
-    return rng.integers(0, 8, N_ROWS).astype(np.uint64), rng.integers(0, 50, N_ROWS).astype(np.uint32), hashes
+SEEDS, SIZES, OWNERS = st.integers(0, 2**32 - 1), st.integers(0, 80), st.sampled_from([1, 2, 3, 7])
 
 
-@pytest.mark.parametrize("n_owners", [1, 2, 7])
-def test_rows_are_alike_if_base_and_hash_are(n_owners: int) -> None:
-    bases, codes, hashes = pairs()
-    coding = coding_of(bases, hashes[codes], n_owners)
-    expected = np.unique(np.stack([bases, codes]), axis=1, return_inverse=True)[1].ravel()
-    assert coding.n_categories == expected.max() + 1
-    assert len(set(zip(coding.codes.tolist(), expected.tolist(), strict=True))) == coding.n_categories
+def check(coding: Coding, pairs: list[tuple[int, int]], n_owners: int) -> None:
+    """One number for each pair that there is, one key for each, and ranges of owners that every rank finds by the key alone."""
+    numbers = dict(zip(pairs, coding.codes.tolist(), strict=True))
+    assert [numbers[pair] for pair in pairs] == coding.codes.tolist()
+    assert sorted(numbers.values()) == list(range(coding.n_categories))
+    assert len(set(coding.keys.tolist())) == coding.n_categories
+    assert (coding.codes.dtype, coding.keys.dtype) == (np.uint32, np.uint64)
     assert coding.edges[0] == 0
     assert coding.edges[-1] == coding.n_categories
-    for rank, (start, stop) in enumerate(zip(coding.edges[:-1], coding.edges[1:], strict=True)):
-        assert ((coding.keys[start:stop] >> np.uint64(32)) % np.uint64(n_owners) == rank).all()
+    assert len(coding.edges) == n_owners + 1
+    owners = [(key >> 32) % n_owners for key in coding.keys.tolist()]
+    assert owners == [owner for owner, (start, stop) in enumerate(pairwise(coding.edges)) for _ in range(stop - start)]
 
 
-@pytest.mark.parametrize("n_owners", [1, 3])
-def test_keys_are_those_of_the_rows(n_owners: int) -> None:
-    bases, codes, hashes = pairs()
-    expected = pair_keys(bases, hashes[codes])
-    for coding in (coding_of(bases, hashes[codes], n_owners), coding_of_dense(bases, 8, codes, hashes, n_owners)):
-        assert np.array_equal(coding.keys[coding.codes], expected)
-        assert np.unique(coding.keys).shape == coding.keys.shape
-        assert np.array_equal(coding.codes[coding.firsts()], np.arange(coding.n_categories))
+@settings(max_examples=100, deadline=None)
+@given(seed=SEEDS, n_rows=SIZES, n_owners=OWNERS, n_hashes=st.sampled_from([1, 5, 2**32]))
+def test_codes_of_an_owner_lie_together(seed: int, n_rows: int, n_owners: int, n_hashes: int) -> None:
+    generator = np.random.default_rng(seed)
+    bases = generator.integers(0, 2**64, 4, dtype=np.uint64)[generator.integers(0, 4, n_rows)]
+    hashes = generator.integers(0, n_hashes, n_rows).astype(np.uint32)
+    pairs = list(zip(bases.tolist(), hashes.tolist(), strict=True))
+    coding = coding_of(bases, hashes, n_owners)
+    check(coding, pairs, n_owners)
+    assert pair_keys(bases, hashes).tolist() == coding.keys[coding.codes].tolist()
+    firsts = [pairs.index(pair) for pair in dict.fromkeys(pairs)]
+    assert sorted(coding.firsts().tolist()) == firsts
+    assert coding.codes[coding.firsts()].tolist() == list(range(coding.n_categories))
 
 
-def test_both_ways_number_alike() -> None:
-    bases, codes, hashes = pairs()
-    one, other = coding_of(bases, hashes[codes], 2), coding_of_dense(bases, 8, codes, hashes, 2)
-    assert np.array_equal(one.codes, other.codes)
-    assert one.edges == other.edges
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=SEEDS,
+    n_rows=SIZES,
+    n_owners=OWNERS,
+    n_bases=st.sampled_from([1, 2, 16]),
+    n_hashes=st.sampled_from([1, 5, 60]),
+)
+def test_a_table_of_all_pairs_gives_the_same_keys(
+    seed: int, n_rows: int, n_owners: int, n_bases: int, n_hashes: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    bases = generator.integers(0, n_bases, n_rows).astype(np.uint64)
+    hashes = generator.permutation(1000)[:n_hashes].astype(np.uint32) << np.uint32(20)
+    codes = generator.integers(0, n_hashes, n_rows).astype(np.uint32)
+    dense = coding_of_dense(bases, n_bases, codes, hashes, n_owners)
+    check(dense, list(zip(bases.tolist(), codes.tolist(), strict=True)), n_owners)
+    usual = coding_of(bases, hashes[codes], n_owners)
+    assert dense.edges == usual.edges
+    assert dense.keys[dense.codes].tolist() == usual.keys[usual.codes].tolist()
 
 
-def test_no_rows_have_no_categories() -> None:
-    bases, codes = np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    assert coding_of(bases, codes, 3).edges == (0, 0, 0, 0)
-    assert coding_of_dense(bases, 4, codes, codes, 3).edges == (0, 0, 0, 0)
-    assert coding_of(bases, codes).firsts().shape == (0,)
+@pytest.mark.parametrize("n_owners", [2, 5])
+def test_owners_have_nearly_as_many_categories(n_owners: int) -> None:
+    for bases in (np.zeros(10_000, np.uint64), np.arange(10_000, dtype=np.uint64) % np.uint64(8)):
+        coding = coding_of(bases, np.arange(10_000, dtype=np.uint32), n_owners)
+        shares = np.diff(coding.edges) * n_owners / 10_000
+        assert 0.9 < shares.min() <= shares.max() < 1.1

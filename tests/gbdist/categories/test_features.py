@@ -11,6 +11,7 @@ from gbdist.boosting.features import Block
 from gbdist.boosting.loop import BoostResult, boost
 from gbdist.categories import combinations
 from gbdist.categories import features as module
+from gbdist.categories.statistics import StatisticCounter
 from gbdist.models.statistics import Projection
 
 from ..categorical import Begun, CategoricalTable, begun_on_ranks, in_order, make_table, params_of
@@ -120,6 +121,40 @@ def test_blocks_for_which_there_is_no_memory_do_not_stay(monkeypatch: pytest.Mon
         made = [(block.name, block.stays, block.numbers.tolist()) for block in begun.features.of_level()][2:]
         assert made == [("more combinations", False, list(range(first, first + 4))) for first in (9, 13)]
         assert [block.numbers.tolist() for block in begun.features.of_level()][2:] == [one[2] for one in made]
+
+    begun_on_ranks([table], params_of(table.rules(max_complexity=2)), work)
+
+
+def test_chosen_combinations_are_counted_once_a_tree_and_all_of_them_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all permutations; while a tree grows its combinations are counted in the permutation of the structure alone."""
+    table = make_table(300, sizes=(20, 30, 60), n_binned=1)
+    counted: list[tuple[int, int]] = []
+    usual = StatisticCounter.count
+
+    def heard(self: Any, codings: Any, permutations: Any) -> Any:
+        counted.append((len(codings), len(permutations)))
+        return usual(self, codings, permutations)
+
+    monkeypatch.setattr(StatisticCounter, "count", heard)
+
+    def work(begun: Begun) -> None:
+        features, leaves = begun.features, np.zeros(begun.train.n_rows, np.uint16)
+        assert counted == [(3, 4)]  # the columns alone
+        features.begin_tree(0)
+        list(features.of_level())
+        splits = [features.choose(0, 20)]
+        made = list(features.of_level())[-1]
+        # Of the first combination two statistics, of the second one.
+        splits += [features.choose(int(made.numbers[place]), 3) for place in (0, 1, 4)]
+        assert counted[1:] == [(3, 1)]
+        for permutation in range(4):
+            features.leaves(tuple(splits), leaves, permutation)
+        assert counted[2:] == [(2, 4)]
+        features.end_tree()
+        features.begin_tree(1)
+        list(features.of_level())
+        features.leaves((features.choose(0, 20),), leaves, 3)
+        assert len(counted) == 3  # nothing new was chosen
 
     begun_on_ranks([table], params_of(table.rules(max_complexity=2)), work)
 

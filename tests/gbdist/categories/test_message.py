@@ -1,35 +1,55 @@
-"""Messages carry numbers, keys and counts as they are, almost all counts in a byte."""
+"""Messages about counts say what was written, in little more than a byte a count."""
+
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from gbdist.categories.message import Reader, write
 
-COUNTS = st.one_of(st.integers(0, 300), st.sampled_from([253, 254, 255, 256, 2**31 - 1]))
+LARGE = 2**31 - 1
+COUNTS = st.integers(0, 3) | st.integers(253, 257) | st.integers(0, LARGE) | st.just(LARGE)
+ARRAYS = arrays(np.int32, array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4), elements=COUNTS)
+KEYS = arrays(np.uint64, st.integers(0, 5), elements=st.integers(0, 2**64 - 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
-    numbers=st.lists(st.integers(0, 2**40), max_size=4),
-    keys=st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=5), max_size=3),
-    counts=st.lists(st.lists(COUNTS, max_size=12), max_size=4),
+    numbers=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4),
+    keys=st.lists(KEYS, max_size=4),
+    counts=st.lists(ARRAYS, max_size=4),
 )
-def test_what_is_written_is_read(numbers: list[int], keys: list[list[int]], counts: list[list[int]]) -> None:
-    data = write(numbers, [np.array(each, np.uint64) for each in keys], [np.array(each, np.int32) for each in counts])
-    reader = Reader(data)
+def test_what_is_written_is_read(numbers: list[int], keys: list[Any], counts: list[Any]) -> None:
+    reader = Reader(write(numbers, keys, counts))
     assert reader.numbers == numbers
-    assert [each.tolist() for each in reader.keys] == keys
-    assert [reader.counts((len(each),)).tolist() for each in counts] == counts
+    assert [each.tolist() for each in reader.keys] == [each.tolist() for each in keys]
+    assert all(each.dtype == np.uint64 for each in reader.keys)
+    for each in counts:
+        found = reader.counts(each.shape)
+        assert found.dtype == np.int32
+        assert np.array_equal(found, each)
 
 
-def test_counts_keep_their_shapes() -> None:
-    counts = np.arange(24, dtype=np.int32).reshape(2, 3, 4)
-    reader = Reader(write([], [], [counts[:, 1:], counts]))
+@pytest.mark.parametrize("count", [0, 1, 254, 255, 256, LARGE])
+def test_a_count_is_read_whether_it_fits_a_byte_or_not(count: int) -> None:
+    reader = Reader(write([], [], [np.array([7], np.int32), np.array([[count, 1], [3, count]], np.int32)]))
+    assert reader.counts((1,)).tolist() == [7]
+    assert reader.counts((2, 2)).tolist() == [[count, 1], [3, count]]
+
+
+def test_an_array_that_lies_otherwise_in_memory_is_written_in_its_order() -> None:
+    counts = np.arange(24, dtype=np.int32).reshape(2, 3, 4) * 30
+    reader = Reader(write([], [], [counts.T, counts[:, 1:]]))
+    assert np.array_equal(reader.counts((4, 3, 2)), counts.T)
     assert np.array_equal(reader.counts((2, 2, 4)), counts[:, 1:])
-    assert np.array_equal(reader.counts((2, 3, 4)), counts)
 
 
-def test_a_small_count_takes_a_byte() -> None:
-    few, many = (len(write([], [], [np.full(n, 254, np.int32)])) for n in (0, 1_000))
-    assert many - few == 1_000
+def test_a_small_count_takes_a_byte_and_a_large_one_sixteen_more() -> None:
+    counts = np.full(1_000, 254, np.int32)
+    empty = len(write([], [], []))
+    assert len(write([], [], [counts])) == empty + 1_000
+    counts[::100] = 255
+    assert len(write([], [], [counts])) == empty + 1_000 + 16 * 10

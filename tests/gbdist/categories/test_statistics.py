@@ -106,9 +106,11 @@ def bins_of_level(begun: Begun, numbers: dict[StatisticFeature, int], binned: Se
 def averaged(begun: Begun, learned: Bins, numbers: dict[StatisticFeature, int]) -> Bins:
     """Learned bins of chosen statistics in the last permutation, by the leaves that rows come to."""
     features, last = begun.features, begun.features.permutations - 1
-    if last == 0:  # the only one
-        return learned
     elsewhere = np.zeros(begun.train.n_rows, np.uint16)
+    if last == 0:  # the only one: rows stay where they are
+        splits = tuple(TreeSplit(numbers[one], 0) for one in learned)
+        assert features.leaves(splits, elsewhere, last) is elsewhere
+        return learned
     return {
         one: sum(
             (

@@ -1,6 +1,7 @@
 """The fast kernels of target statistics equal their obvious twins, bit for bit."""
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,31 @@ def test_a_full_table_of_numbers_is_searched_around_its_end() -> None:
     keys = np.array(numbered(reference_categories, bases, hashes, 2)[1], np.uint64)
     late = hashes[keys >> np.uint64(62) == 3][:3]
     assert numbered(cpu_categories, bases[:3], late, 4) == numbered(reference_categories, bases[:3], late, 4)
+
+
+def dense_numbered(module: ModuleType, bases: np.ndarray, others: np.ndarray, hashes: np.ndarray, n_bases: int) -> Any:
+    """Codes of the rows, and keys of the codes, of a table of all pairs."""
+    n_rows, n_pairs = bases.shape[0], n_bases * hashes.shape[0]
+    numbers = np.full(n_pairs, 7, np.uint32)
+    codes, keys = np.full(n_rows, 99, np.uint32), np.full(min(n_rows, n_pairs), 99, np.uint64)
+    count = module.number_dense_pairs(bases, others, hashes, numbers, codes, keys)
+    assert keys[count:].tolist() == [99] * (keys.shape[0] - count)
+    return codes.tolist(), keys[:count].tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=SEEDS, n_rows=SIZES, n_bases=st.sampled_from([1, 2, 32]), n_hashes=st.sampled_from([1, 5, 60]))
+def test_pairs_in_a_table_of_all_have_the_numbers_of_those_in_a_smaller_one(
+    seed: int, n_rows: int, n_bases: int, n_hashes: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    bases = generator.integers(0, n_bases, n_rows).astype(np.uint64)
+    others = generator.integers(0, n_hashes, n_rows).astype(np.uint32)
+    hashes = generator.integers(0, 2**32, n_hashes).astype(np.uint32)
+    expected = numbered(reference_categories, bases, hashes[others], 2)
+    assert numbered(cpu_categories, bases, hashes[others], 256) == expected
+    for module in (cpu_categories, reference_categories):
+        assert dense_numbered(module, bases, others, hashes, n_bases) == expected
 
 
 @CLASSES
@@ -149,6 +175,19 @@ def test_the_largest_category_may_have_as_many_rows_as_a_run() -> None:
         assert module.describe_counts(counts, np.empty(2, np.int32)) == (1, 2**31 - 1)
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    counts=st.lists(st.integers(0, 2**31 - 1) | st.integers(0, 260), max_size=40),
+    largest=st.sampled_from([1, 254, 255]),
+)
+def test_counts_are_narrowed_like_the_twin(counts: list[int], largest: int) -> None:
+    for module in (cpu_categories, reference_categories):
+        out = np.full(len(counts) + 1, 77, np.uint8)
+        many = module.narrow_counts(np.array(counts, np.int32), largest, out[:-1])
+        assert out.tolist() == [*(min(count, largest) for count in counts), 77]
+        assert many == sum(count >= largest for count in counts)
+
+
 @BOTH
 @pytest.mark.parametrize("n_rows", [0, 5])
 def test_bins_are_taken(module: ModuleType, n_rows: int) -> None:
@@ -210,51 +249,95 @@ def test_every_border_is_where_the_model_has_it() -> None:
             assert out.tolist() == [number, number, number + 1], (module, border)
 
 
-@settings(max_examples=50, deadline=None)
-@given(seed=SEEDS, n_rows=SIZES, n_bases=st.sampled_from([1, 2, 8]), n_hashes=st.sampled_from([1, 5, 40]))
-def test_dense_pairs_are_numbered_as_pairs_are(seed: int, n_rows: int, n_bases: int, n_hashes: int) -> None:
+# ---- bins of rows from those before them
+
+
+def features_of(n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two priors of each border and bucket; some neighbours count the same classes, or begin or end with the same one."""
+    borders = [(border + 1, n_classes) for border in range(n_classes - 1)]
+    buckets = [(border, border + 1) for border in range(n_classes)]
+    both = [each for pair in zip(borders, buckets[1:], strict=True) for each in pair]  # that begin with the same class
+    ranges = [each for each in (*both, buckets[0], *borders) for _ in range(2)]
     generator = np.random.default_rng(seed)
-    hashes = generator.choice(2**32, n_hashes, replace=False).astype(np.uint32)
-    bases = generator.integers(0, n_bases, n_rows).astype(np.uint64)
-    others = generator.integers(0, n_hashes, n_rows).astype(np.uint32)
-    expected = numbered(reference_categories, bases, hashes[others], 2)
-    for module in (cpu_categories, reference_categories):
-        codes, keys = np.empty(n_rows, np.uint32), np.empty(n_rows, np.uint64)
-        count = module.number_dense_pairs(bases, others, hashes, np.empty(n_bases * n_hashes, np.uint32), codes, keys)
-        assert (codes.tolist(), keys[:count].tolist()) == expected
+    wholes = np.array([(*each, generator.choice([1, 15, 40, 255])) for each in ranges], np.int64)
+    priors = generator.choice([0.0, 0.5, 1.0, -0.5, 2.5], len(ranges))
+    rules = [
+        rule_of(StatisticFeature(Projection((0,)), "Borders", 0, float(prior), int(n_borders)))
+        for prior, n_borders in zip(priors, wholes[:, 2], strict=True)
+    ]
+    return wholes, np.array([rule[:3] for rule in rules], np.float32)
 
 
-@BOTH
-def test_narrow_counts_end_at_the_largest(module: ModuleType) -> None:
-    counts = np.array([0, 1, 254, 255, 256, 2**31 - 1], np.int32)
-    out = np.full(6, 9, np.uint8)
-    assert module.narrow_counts(counts, 255, out) == 3
-    assert out.tolist() == [0, 1, 254, 255, 255, 255]
-    assert module.narrow_counts(counts[:0], 255, out[:0]) == 0
+def learned(module: ModuleType, runs: list[Any], counts: np.ndarray, *rest: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Bins of runs of (first row, codes, classes, backwards) in one array, counts carried on; and the counts."""
+    dropped, n_classes, features = rest
+    n_rows = sum(codes.shape[0] for _, codes, _, _ in runs)
+    counts, out = counts.copy(), np.full((features[0].shape[0], n_rows + 3), 77, np.uint8)
+    for first_row, *rows in runs:
+        module.learn_bins(tuple(rows), first_row, counts, dropped, n_classes, features, out)
+    assert (out[:, n_rows:] == 77).all()
+    return out[:, :n_rows], counts
+
+
+@CLASSES
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=SEEDS,
+    sizes=st.lists(st.integers(0, 40), min_size=1, max_size=4),
+    n_categories=st.sampled_from([1, 4, 40]),
+    n_more=st.integers(0, 1),
+    backwards=st.booleans(),
+    drops=st.booleans(),
+)
+def test_rows_learn_bins_like_the_twin(
+    n_classes: int, seed: int, sizes: list[int], n_categories: int, n_more: int, backwards: bool, drops: bool
+) -> None:
+    """Runs are visited in any order; a column after the classes, of rows of eval sets, is no class."""
+    generator = np.random.default_rng(seed)
+    first_rows = np.cumsum([0, *sizes])
+    runs = [
+        (
+            int(first_rows[number]),
+            generator.integers(0, n_categories, sizes[number]).astype(np.uint32),
+            generator.integers(0, n_classes, sizes[number]).astype(np.uint8),
+            backwards,
+        )
+        for number in generator.permutation(len(sizes)).tolist()
+    ]
+    known = generator.integers(0, generator.choice([2, 2**20]), (n_categories, n_classes + n_more)).astype(np.int32)
+    dropped = generator.random(n_categories if drops else 0) < 0.4
+    rest = dropped, n_classes, features_of(n_classes, seed)
+    bins, counts = learned(cpu_categories, runs, known, *rest)
+    expected_bins, expected_counts = learned(reference_categories, runs, known, *rest)
+    assert np.array_equal(bins, expected_bins)
+    assert np.array_equal(counts, expected_counts)
+    assert np.array_equal(counts[:, n_classes:], known[:, n_classes:])
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize("drops", [False, True])
-@pytest.mark.parametrize(("n_classes", "n_rows"), [(1, 50), (2, 0), (2, 9_000), (5, 300)])
-def test_bins_are_learned_like_the_twin(n_classes: int, n_rows: int, drops: bool, backwards: bool) -> None:
-    """More rows than the kernel takes at a time; a column of rows that count but have no class; two runs into one array."""
-    generator = np.random.default_rng(5)
-    codes = generator.integers(0, 60, n_rows).astype(np.uint32)
-    classes = generator.integers(0, n_classes, n_rows).astype(np.uint8)
-    known = generator.integers(0, 9, (60, n_classes + 1)).astype(np.int32)
-    dropped = generator.random(60) < 0.2 if drops else np.zeros(0, np.bool_)
-    wholes = [(border + 1, n_classes, 15) for border in range(n_classes - 1)] + [
-        (0, 1, 255),
-        (n_classes - 1, n_classes, 7),
+@pytest.mark.parametrize("n_rows", [4096, 4097, 9000])
+def test_rows_of_several_blocks_learn_bins_like_the_twin(n_rows: int, backwards: bool) -> None:
+    generator = np.random.default_rng(n_rows)
+    codes = generator.integers(0, 50, n_rows).astype(np.uint32)
+    classes = generator.integers(0, 2, n_rows).astype(np.uint8)
+    rest = np.arange(50) % 7 == 0, 2, features_of(2, 5)
+    runs, nothing = [(0, codes, classes, backwards)], np.zeros((50, 2), np.int32)
+    bins, counts = learned(cpu_categories, runs, nothing, *rest)
+    expected_bins, expected_counts = learned(reference_categories, runs, nothing, *rest)
+    assert np.array_equal(bins, expected_bins)
+    assert np.array_equal(counts, expected_counts)
+
+
+@BOTH
+def test_bins_are_learned_of_rows_that_are_visited_before(module: ModuleType) -> None:
+    """Two runs of one category, the later rows first; another category counts as never met."""
+    feature = StatisticFeature(Projection((0,)), "Borders", 0, 0.5, 255)
+    features = np.array([(1, 2, 255)], np.int64), np.array([rule_of(feature)[:3]], np.float32)
+    runs = [
+        (3, np.array([0, 1], np.uint32), np.array([1, 1], np.uint8), True),
+        (0, np.array([0, 1, 0], np.uint32), np.array([0, 1, 1], np.uint8), True),
     ]
-    numbers = [(prior, 0.0, n_borders) for prior, (_, _, n_borders) in zip((0.0, 0.5, 1.0) * 3, wholes, strict=False)]
-    features = np.array(wholes, np.int64), np.array(numbers, np.float32)
-    cut = n_rows // 3
-    found = []
-    for module in (cpu_categories, reference_categories):
-        counts, out = known.copy(), np.full((len(wholes), n_rows), 77, np.uint8)
-        for start, stop in ((cut, n_rows), (0, cut)) if backwards else ((0, cut), (cut, n_rows)):
-            rows = (codes[start:stop], classes[start:stop], backwards)
-            module.learn_bins(rows, start, counts, dropped, n_classes, features, out)
-        found.append((counts.tolist(), out.tolist()))
-    assert found[0] == found[1]
+    bins, counts = learned(module, runs, np.zeros((2, 2), np.int32), np.array([False, True]), 2, features)
+    good, total = np.array([2, 0, 1, 0, 0]), np.array([2, 0, 1, 0, 0])
+    assert bins.tolist() == [bins_of_model(good, total, feature).tolist()]
+    assert counts.tolist() == [[1, 2], [0, 2]]
