@@ -12,7 +12,7 @@ from gbdist.boosting.histogram import HistogramSource, LevelTable
 from gbdist.boosting.loop import boost
 from gbdist.categories import features
 
-from ..categorical import make_table, on_ranks, params_of
+from ..conftest import make_table, on_ranks, params_of
 
 
 @dataclass

@@ -22,7 +22,7 @@ from gbdist.models.ensemble import Ensemble
 from gbdist.models.statistics import Projection, StatisticFeature, StatisticTable
 from gbdist.quantize.borders import FeatureBorders
 
-from ..categorical import SIMPLE, CategoricalTable, make_table, on_ranks, params_of
+from ..conftest import SIMPLE, CategoricalTable, make_table, on_ranks, params_of
 
 Hashes = Callable[[Sequence[str]], np.ndarray]
 

@@ -14,7 +14,7 @@ from gbdist.categories.rows import one_hot_bins
 from gbdist.errors import DataError
 from gbdist.models.statistics import OneHotFeature
 
-from ..categorical import Begun, CategoricalTable, begun_on_ranks, in_order, make_table, on_ranks, params_of
+from ..conftest import Begun, CategoricalTable, begun_on_ranks, in_order, make_table, on_ranks, params_of
 
 
 def begin_alone(table: CategoricalTable, rows: Rows, **more: object) -> CategoricalStart:

@@ -16,7 +16,7 @@ from gbdist.categories.keys import projection_keys
 from gbdist.categories.rows import CategoricalRows
 from gbdist.models.statistics import Projection
 
-from ..categorical import CategoricalTable, make_table, params_of
+from ..conftest import CategoricalTable, make_table, params_of
 
 CONSTANT, ONE_HOT, STATISTICS = 0, 2, (1, 3, 4, 5)
 TABLE = make_table(200, sizes=(1, 4, 3, 5, 30, 90), n_binned=2)

@@ -13,7 +13,7 @@ from gbdist.categories.begin import CategoricalStart, begin
 from gbdist.categories.combinations import Combinations
 from gbdist.categories.statistics import Counts
 
-from ..categorical import CategoricalTable, in_order, make_table, on_ranks, params_of
+from ..conftest import CategoricalTable, in_order, make_table, on_ranks, params_of
 
 BORDERS = (3, 11, 38)  # of the binned column that projections have a split of
 SPREADS = [(1, ()), (2, ()), (3, (0,)), (7, (2, 5))]

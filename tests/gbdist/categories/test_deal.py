@@ -10,7 +10,7 @@ from gbdist.boosting.rows import Rows
 from gbdist.categories import deal as module
 from gbdist.categories.deal import deal
 
-from ..categorical import CategoricalTable, make_table, on_ranks
+from ..conftest import CategoricalTable, make_table, on_ranks
 
 SEED = 5
 

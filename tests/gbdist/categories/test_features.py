@@ -14,7 +14,7 @@ from gbdist.categories import features as module
 from gbdist.categories.statistics import StatisticCounter
 from gbdist.models.statistics import Projection
 
-from ..categorical import Begun, CategoricalTable, begun_on_ranks, in_order, make_table, params_of
+from ..conftest import Begun, CategoricalTable, begun_on_ranks, in_order, make_table, params_of
 
 
 def boosted(table: CategoricalTable, rules: Any, **more: Any) -> BoostResult:

@@ -14,7 +14,7 @@ from gbdist.categories.values import statistic_bins
 from gbdist.models.statistics import CategoricalPart, Projection, StatisticFeature
 from gbdist.models.tree import ObliviousTree, TreeSplit
 
-from ..categorical import Begun, CategoricalTable, begun_on_ranks, in_order, make_table, params_of
+from ..conftest import Begun, CategoricalTable, begun_on_ranks, in_order, make_table, params_of
 
 ALL_KINDS = (
     StatisticRule("Borders", (0.0, 0.5, 2.0), 15),

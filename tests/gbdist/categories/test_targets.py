@@ -13,7 +13,7 @@ from gbdist.categories.rules import CategoryRules
 from gbdist.categories.targets import target_classes
 from gbdist.errors import DataError
 
-from ..categorical import CategoricalTable, make_table, on_ranks
+from ..conftest import CategoricalTable, make_table, on_ranks
 
 
 def classes_on_ranks(
