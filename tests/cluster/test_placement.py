@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gbdist_cluster.placement import Piece, Placement, largest_rank, place
@@ -34,6 +34,7 @@ def owners(rows_per_partition: list[int], placement: Placement) -> list[int]:
     return ranks  # type: ignore[return-value]
 
 
+@settings(deadline=None)
 @given(layouts(), st.sampled_from([1, 7, 1024]))
 def test_every_row_has_one_owner_and_ranks_are_level(
     layout: tuple[list[int], list[str | None], tuple[str, ...]], min_rows: int
@@ -50,6 +51,7 @@ def test_every_row_has_one_owner_and_ranks_are_level(
         assert placement.rows_of(rank) == ranks.count(rank) <= largest_rank(sum(rows), wanted)
 
 
+@settings(deadline=None)
 @given(layouts())
 def test_no_more_rows_move_than_lie_above_the_mean(
     layout: tuple[list[int], list[str | None], tuple[str, ...]],
@@ -64,6 +66,7 @@ def test_no_more_rows_move_than_lie_above_the_mean(
     assert moved <= sum(max(0, homes.count(address) - mean) for address in workers)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(900, 1000), min_size=1, max_size=8), st.data())
 def test_nothing_moves_when_workers_are_level(rows: list[int], data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(len(rows))))
@@ -120,6 +123,7 @@ def test_input_that_does_not_match_is_refused() -> None:
         place([3], [None], [])
 
 
+@settings(deadline=None)
 @given(layouts(), st.data())
 def test_rows_between_two_cuts_have_one_owner(
     layout: tuple[list[int], list[str | None], tuple[str, ...]], data: st.DataObject

@@ -1,12 +1,13 @@
 """Scales never let a sum leave its bits, and depend on global quantities alone."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gbdist.boosting.fixed_point import PACKED_ROWS_LIMIT, cell_scales, sum_scale
 
 
+@settings(deadline=None)
 @given(bound=st.floats(1e-200, 1e200), n_rows=st.integers(0, 2**40))
 def test_sums_fit_62_bits(bound: float, n_rows: int) -> None:
     scale = sum_scale(bound, n_rows)
@@ -14,6 +15,7 @@ def test_sums_fit_62_bits(bound: float, n_rows: int) -> None:
     assert bound * max(n_rows, 1) * scale <= 2.0**62
 
 
+@settings(deadline=None)
 @given(n_rows=st.integers(1, PACKED_ROWS_LIMIT), total=st.floats(1e-12, 1e18))
 def test_packed_cells_hold_the_sum_of_all_rows_each_rounded_up(n_rows: int, total: float) -> None:
     scales = cell_scales(n_rows, np.array([total]), total)

@@ -9,7 +9,7 @@ import catboost
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gbdist.categories.hashing import category_hashes
@@ -65,6 +65,7 @@ ODD = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(NUMBERS, WORDS, ODD), min_size=1, unique=True))
 @example([str(10**digits) for digits in range(21)])
 @example([str(2**64 - 1), str(2**64), str(2**63), str(-(2**63)), "0", "-0", "00", "007", "+7"])

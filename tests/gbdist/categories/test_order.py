@@ -3,7 +3,7 @@
 from itertools import accumulate, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gbdist.categories.order import RowOrder
@@ -24,6 +24,7 @@ def visited(order: RowOrder, rows_of_rank: list[int], permutation: int) -> list[
     return found
 
 
+@settings(deadline=None)
 @given(RANKS, PERMUTATIONS)
 def test_a_permutation_goes_around_once_whatever_the_ranks(rows_of_rank: list[int], permutations: int) -> None:
     n_rows = sum(rows_of_rank)
@@ -38,6 +39,7 @@ def test_a_permutation_goes_around_once_whatever_the_ranks(rows_of_rank: list[in
         assert all((later - row) % n_rows == step % n_rows for row, later in pairwise(rows))
 
 
+@settings(deadline=None)
 @given(RANKS, PERMUTATIONS)
 def test_runs_of_a_rank_are_its_rows_in_their_order(rows_of_rank: list[int], permutations: int) -> None:
     order = RowOrder(rows_of_rank, permutations)
