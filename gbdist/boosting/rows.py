@@ -79,3 +79,11 @@ class Rows:
     def n_features(self) -> int:
         """Number of binned features."""
         return int(self.bins.shape[0])
+
+    def numbers(self) -> NDArray[np.uint64]:
+        """Number of each row in the whole data set, uint64 [n_rows]."""
+        numbers = np.empty(self.n_rows, np.uint64)
+        for segment in self.segments:
+            stop = segment.first_row + segment.stop - segment.start
+            numbers[segment.start : segment.stop] = np.arange(segment.first_row, stop, dtype=np.uint64)
+        return numbers

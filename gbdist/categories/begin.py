@@ -63,16 +63,18 @@ def begin(
     if params.categories is None:
         raise ValueError("no categorical columns")
     rules, seed = params.categories, params.random_seed
-    has_statistics = any(column.values is None for column in rules.columns)
+    has_statistics = bool(rules.statistic_columns)
     permutations = 1 if rules.has_time or not has_statistics else rules.permutations
-    dealt, rows_of_rank = sets[0], (sets[0].n_rows,) * collective.size  # the order is looked at for statistics alone
     if has_statistics:
         _check_number_of_rows(sets if rules.counts_evals else sets[:1], rules, collective)
         dealt, rows_of_rank = deal(sets[0], seed, has_time=rules.has_time, collective=collective)
+        classes, n_classes = target_classes(dealt, params.objective.dimension, rules, seed, collective)
+    else:  # nobody looks at the order of rows, nor at classes
+        dealt, rows_of_rank = sets[0], (sets[0].n_rows,) * collective.size
+        classes, n_classes = np.zeros(dealt.n_rows, np.uint8), 1
     sets = [dealt, *sets[1:]]
     one_hot = tuple(OneHotFeature(i, column.values) for i, column in enumerate(rules.columns) if column.values)
     ready = tuple(_with_one_hot(rows, rules, one_hot) for rows in sets)
-    classes, n_classes = target_classes(dealt, params.objective.dimension, rules, seed, collective)
     order = RowOrder(rows_of_rank, permutations)
     rows = CategoricalRows(
         rules, [replace(mine, bins=own.bins) for mine, own in zip(sets, ready, strict=True)], collective.size
@@ -88,12 +90,11 @@ def categorical_features(start: CategoricalStart, rows: Rows, crew: Crew) -> Cat
 
 
 def _check_number_of_rows(counted: Sequence[Rows], rules: CategoryRules, collective: Collective) -> None:
-    columns = [column.name for column in rules.columns if column.values is None]
     mine = sum(rows.n_rows for rows in counted)
-    n_rows = sum(int.from_bytes(one, "little") for one in collective.all_gather(mine.to_bytes(8, "little")))
-    if columns and n_rows > _MOST_ROWS:
+    n_rows = int(collective.all_reduce(np.array([mine], np.int64))[0])
+    if n_rows > _MOST_ROWS:
         raise DataError(
-            f"column {columns[0]!r}",
+            f"column {rules.columns[rules.statistic_columns[0]].name!r}",
             f"{n_rows} rows",
             f"at most {_MOST_ROWS}, as the rows of a category are counted in 32 bits",
             "Use fewer rows, or leave columns of more than one_hot_max_size values out of cat_features.",

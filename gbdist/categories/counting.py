@@ -231,13 +231,12 @@ def _merge(
 ) -> list[Answer]:
     """The answer to each rank, of the categories that it named."""
     earlier = [np.empty((len(visits), *part.counts.shape), np.int32) for part in parts]
-    places = _place_in_rank(order)
     so_far = np.empty((owned.count, parts[0].counts.shape[2]), np.int32)
     for number, visit in enumerate(visits):
         so_far.fill(0)
-        for run in visit.runs:
-            rank, place = order.runs[run].rank, places[run]
-            add_counts(parts[rank].counts[place], owned.codes[rank], earlier[rank][number, place], so_far)
+        for run in (order.runs[i] for i in visit.runs):
+            before = earlier[run.rank][number, run.place]
+            add_counts(parts[run.rank].counts[run.place], owned.codes[run.rank], before, so_far)
     known, largest = describe_counts(so_far, np.empty(owned.count, np.int32))  # all visits end with the same counts
     n_trained = parts[0].n_trained
     trained = known if n_trained is None else int(so_far[:, :n_trained].any(axis=1).sum())
@@ -251,13 +250,3 @@ def _merge(
         totals = so_far if len(parts) == 1 else np.take(so_far, mine, axis=0)
         answers.append(Answer(before, totals, trained, known, largest, out))
     return answers
-
-
-def _place_in_rank(order: RowOrder) -> list[int]:
-    """Which of its rank's runs each run is."""
-    seen: dict[int, int] = {}
-    places = []
-    for run in order.runs:
-        places.append(seen.get(run.rank, 0))
-        seen[run.rank] = places[-1] + 1
-    return places

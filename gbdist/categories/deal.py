@@ -22,12 +22,11 @@ def deal(rows: Rows, seed: int, *, has_time: bool, collective: Collective) -> tu
     Rows are ordered by a hash of (seed, row number), or by their number if they are in order of time. Their numbers from here on
     are their places in that order.
     """
-    numbers = _row_numbers(rows)
+    places, end = rows.numbers(), 1 << 64
     if has_time:
-        counts = [int.from_bytes(one, "little") for one in collective.all_gather(rows.n_rows.to_bytes(8, "little"))]
-        places, end = numbers, sum(counts)
+        end = int(collective.all_reduce(np.array([rows.n_rows], np.int64))[0])
     else:
-        places, end = hash_numbers(key_of(seed, Purpose.ROW_ORDER), numbers), 1 << 64
+        places = hash_numbers(key_of(seed, Purpose.ROW_ORDER), places)
     dealer = _Dealer(places, end, collective)
     mine = int(dealer.n_rows)
     rows_of_rank = [int.from_bytes(one, "little") for one in collective.all_gather(mine.to_bytes(8, "little"))]
@@ -44,15 +43,6 @@ def deal(rows: Rows, seed: int, *, has_time: bool, collective: Collective) -> tu
         group=None,
     )
     return dealt, tuple(rows_of_rank)
-
-
-def _row_numbers(rows: Rows) -> NDArray[np.uint64]:
-    numbers = np.empty(rows.n_rows, np.uint64)
-    for segment in rows.segments:
-        numbers[segment.start : segment.stop] = np.arange(
-            segment.first_row, segment.first_row + segment.stop - segment.start, dtype=np.uint64
-        )
-    return numbers
 
 
 class _Dealer:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Rows ``start … stop−1`` of a rank, which are neighbours in every permutation."""
+    """Rows ``start … stop−1`` of a rank, its run ``place``, which are neighbours in every permutation."""
 
     rank: int
+    place: int
     start: int
     stop: int
 
@@ -48,8 +49,8 @@ class RowOrder:
         first_row = 0
         for rank, count in enumerate(rows_of_rank):
             edges = [0, *(cut - first_row for cut in cuts if first_row < cut < first_row + count), count]
-            for start, stop in itertools.pairwise(edges):
-                self.runs.append(Run(rank, start, stop))
+            for place, (start, stop) in enumerate(itertools.pairwise(edges)):
+                self.runs.append(Run(rank, place, start, stop))
                 self._first_rows.append(first_row + start)
             first_row += count
         self.visits = tuple(self._visit(number) for number in range(permutations))

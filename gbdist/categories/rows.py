@@ -38,7 +38,7 @@ class CategoricalRows:
         #: Of columns that were numbered: number of each row's category, uint32 [n_rows], and hash of each number, uint32 [n].
         self.numbered: dict[int, tuple[NDArray[np.uint32], NDArray[np.uint32]]] = {}
         #: Numbers of the columns that become statistics, ascending.
-        self.statistic_columns = [number for number, column in enumerate(rules.columns) if column.values is None]
+        self.statistic_columns = rules.statistic_columns
 
     @property
     def n_rows(self) -> int:

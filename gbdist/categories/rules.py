@@ -84,6 +84,11 @@ class CategoryRules:
         rules = [*self.simple, *self.combined, *(rule for _, rules in self.of_column for rule in rules)]
         return max([1 + rule.border_count for rule in rules] + [len(column.values or ()) for column in self.columns])
 
+    @property
+    def statistic_columns(self) -> tuple[int, ...]:
+        """Numbers in ``columns`` of those that become statistics, ascending."""
+        return tuple(number for number, column in enumerate(self.columns) if column.values is None)
+
     def rules_for(self, column: int) -> tuple[StatisticRule, ...]:
         """Statistics of one column, given by its number in ``columns``."""
         return dict(self.of_column).get(column, self.simple)

@@ -38,27 +38,19 @@ def target_classes(
 
 
 def _check_number(n_classes: int, rules: CategoryRules) -> None:
-    columns = [column.name for column in rules.columns if column.values is None]
-    if columns and n_classes > _MOST_CLASSES:
+    if rules.statistic_columns and n_classes > _MOST_CLASSES:
+        name = rules.columns[rules.statistic_columns[0]].name
         raise DataError(
             "y",
             f"{n_classes} classes",
-            f"at most {_MOST_CLASSES} where categorical columns become target statistics, as {columns[0]!r} does",
+            f"at most {_MOST_CLASSES} where categorical columns become target statistics, as {name!r} does",
             "Join rare classes, leave such columns out of cat_features, or raise one_hot_max_size to their numbers of values.",
         )
 
 
 def _sample(rows: Rows, seed: int, collective: Collective) -> NDArray[np.float32]:
     """Labels of sampled rows of all ranks, ascending."""
-    counts = [int.from_bytes(one, "little") for one in collective.all_gather(rows.n_rows.to_bytes(8, "little"))]
-    limit = min((_SAMPLED << 64) // max(sum(counts), 1), (1 << 64) - 1)
-    drawn = [
-        hash_numbers(
-            key_of(seed, Purpose.TARGET_SAMPLE),
-            np.arange(segment.first_row, segment.first_row + segment.stop - segment.start, dtype=np.uint64),
-        )
-        <= np.uint64(limit)
-        for segment in rows.segments
-    ]
-    mine = rows.label[np.concatenate(drawn)] if drawn else rows.label
+    n_rows = int(collective.all_reduce(np.array([rows.n_rows], np.int64))[0])
+    limit = min((_SAMPLED << 64) // max(n_rows, 1), (1 << 64) - 1)
+    mine = rows.label[hash_numbers(key_of(seed, Purpose.TARGET_SAMPLE), rows.numbers()) <= np.uint64(limit)]
     return np.sort(np.concatenate([np.frombuffer(one, np.float32) for one in collective.all_gather(mine.tobytes())]))

@@ -1,6 +1,6 @@
 """Bins of statistics, and their tables, are those of a loop over all rows in the order of a permutation, on any ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,7 +123,10 @@ def averaged(begun: Begun, learned: Bins, numbers: dict[StatisticFeature, int]) 
     }
 
 
-def all_bins(begun: Begun, n_evals: int) -> tuple[list[Bins], Bins, list[Bins], CategoricalPart]:
+AllBins = tuple[list[Bins], Bins, list[Bins], CategoricalPart]
+
+
+def all_bins(begun: Begun, n_evals: int) -> AllBins:
     """Of each structure's permutation, of the last one, of each eval set; and the model's part."""
     features = begun.features
     splits = (TreeSplit(BINNED, 11), TreeSplit(begun.train.n_features - 1, 1))
@@ -176,22 +179,27 @@ def test_bins_and_tables_are_those_of_a_loop_over_all_rows(classes: int, n_ranks
     }
     assert len(ranks[0][1]) == len(oracles) * (3 * (classes - 1) + classes + 2)
 
-    found = [
-        *(joined([rank[0][permutation] for rank in ranks]) for permutation in range(3)),
-        joined([r[1] for r in ranks]),
-    ]
-    for permutation, of_features in enumerate(found):
-        for feature, bins in of_features.items():
-            assert np.array_equal(bins, oracles[feature.projection].learned(feature, permutation)), (
-                feature,
-                permutation,
-            )
-    for number, table in enumerate(tables[1:]):
-        for feature, bins in joined([rank[2][number] for rank in ranks]).items():
-            oracle = oracles[feature.projection]
-            assert np.array_equal(bins, oracle.applied(feature, keys_of(table, feature.projection))), (feature, number)
+    check_bins(ranks, oracles, tables[1:])
     assert all(rank[3].tables == () for rank in ranks[1:])
     check_tables(ranks[0][3], whole, oracles)
+
+
+def check_bins(
+    ranks: Sequence[AllBins], oracles: Mapping[Projection, Oracle], evals: Sequence[CategoricalTable]
+) -> None:
+    """What ``all_bins`` found on ranks: learned bins in every permutation, and those of eval sets."""
+    learned = [
+        *(joined([rank[0][permutation] for rank in ranks]) for permutation in range(3)),
+        joined([rank[1] for rank in ranks]),
+    ]
+    for permutation, of_features in enumerate(learned):
+        for feature, bins in of_features.items():
+            expected = oracles[feature.projection].learned(feature, permutation)
+            assert np.array_equal(bins, expected), (feature, permutation)
+    for number, table in enumerate(evals):
+        for feature, bins in joined([rank[2][number] for rank in ranks]).items():
+            expected = oracles[feature.projection].applied(feature, keys_of(table, feature.projection))
+            assert np.array_equal(bins, expected), (feature, number)
 
 
 def check_tables(part: CategoricalPart, whole: CategoricalTable, oracles: dict[Projection, Oracle]) -> None:
@@ -300,20 +308,7 @@ def test_counters_may_count_eval_rows_and_rare_categories_may_be_left_out(
         limit = None if free else rules.get("leaf_count_limit")
         oracles[projection] = LimitedOracle(whole, projection, counted, limit)
     assert any(len(each.kept) < len(each.rows) for each in oracles.values()) == ("leaf_count_limit" in rules)
-    learned = [
-        *(joined([rank[0][permutation] for rank in ranks]) for permutation in range(3)),
-        joined([r[1] for r in ranks]),
-    ]
-    for permutation, of_features in enumerate(learned):
-        for feature, bins in of_features.items():
-            assert np.array_equal(bins, oracles[feature.projection].learned(feature, permutation)), (
-                feature,
-                permutation,
-            )
-    for number, table in enumerate(tables[1:]):
-        for feature, bins in joined([rank[2][number] for rank in ranks]).items():
-            keys = keys_of(table, feature.projection)
-            assert np.array_equal(bins, oracles[feature.projection].applied(feature, keys)), (feature, number)
+    check_bins(ranks, oracles, tables[1:])
     for table in ranks[0][3].tables:
         oracle = oracles[table.projection]
         known = set(oracle.rows) if table.counter else set(oracle.totals)
