@@ -15,16 +15,61 @@ if TYPE_CHECKING:
     from gbdist.boosting.sampling import Cells
 
 _ALL = np.empty(0, np.uint8)
-_Picked = list[tuple[NDArray[np.uint32], NDArray[np.uint16]]]
+_Cells = NDArray[np.int64]
+_Rows = tuple[NDArray[np.uint32], NDArray[np.uint16]]
+_Picked = list[_Rows]
+
+
+class RowPicker:
+    """Lists the rows to count, once for all blocks of features that ask for the same leaves of one level; for one tree."""
+
+    def __init__(self, cells: "Cells", crew: "Crew") -> None:
+        self.cells, self.crew = cells, crew
+        self._latest: tuple[int, bytes] = (-1, b"")
+        self._picked: _Picked = []
+        self._gathered: tuple[int, list[_Cells]] = (-1, [])
+
+    def pick(self, leaf_of_row: NDArray[np.uint16], level: int, counted: NDArray[np.int64]) -> _Picked:
+        """Rows of the leaves ``counted`` and their slots, one list a slice of rows, each ascending; valid until the next call."""
+        key = (level, counted.tobytes())
+        if key == self._latest:
+            return self._picked
+        drawn, slot_of_leaf, scratch = self.cells.drawn, slots_of(counted, level), self.crew.scratch
+
+        def pick(piece: slice) -> _Rows:
+            # One place more than rows: the kernel writes before it knows whether it keeps.
+            shape = (piece.stop - piece.start + 1,)
+            rows = scratch.array(f"rows from {piece.start}", shape, np.uint32)
+            slots = scratch.array(f"slots from {piece.start}", shape, np.uint16)
+            some = _ALL if drawn is None else drawn[piece]
+            count = kernels.pick_rows(leaf_of_row[piece], slot_of_leaf, some, piece.start, rows, slots)
+            return rows[:count], slots[:count]
+
+        self._picked = self.crew.each(pick, self.crew.row_slices(leaf_of_row.shape[0]))
+        self._latest, self._gathered = key, (-1, [])
+        return self._picked
+
+    def gather(self, dimension: int) -> list[_Cells]:
+        """Cells of the latest rows that were picked, in one dimension; valid until the next call."""
+        if self._gathered[0] != dimension:
+            cells, wide = self.cells.values[dimension], self.cells.scales.wide
+            gathered = []
+            for number, (rows, _) in enumerate(self._picked):
+                shape = kernels.cells_shape(rows.shape[0], wide)
+                gathered.append(self.crew.scratch.array(f"cells of slice {number}", shape, np.int64))
+                take_rows(cells, rows, gathered[-1])
+            self._gathered = (dimension, gathered)
+        return self._gathered[1]
 
 
 class RowCounter:
-    """Makes this rank's part of the tables of one tree."""
+    """Makes this rank's part of the tables of one block of features, for one tree."""
 
-    def __init__(self, rows: Rows, cells: "Cells", bits: int, crew: "Crew") -> None:
-        self._rows, self._cells, self._bits, self._crew = rows, cells, bits, crew
-        self._dimensions = cells.values.shape[0]
-        self._wide = cells.scales.wide
+    def __init__(self, rows: Rows, bits: int, picker: RowPicker) -> None:
+        self._rows, self._bits, self._picker, self._crew = rows, bits, picker, picker.crew
+        self._cells = picker.cells
+        self._dimensions = self._cells.values.shape[0]
+        self._wide = self._cells.scales.wide
         self._width = (1 << bits) * (2 if self._wide else 1)
 
     def begin(
@@ -48,7 +93,7 @@ class RowCounter:
         if level == 0 and not self._wide and self._most_are_drawn():
             self._count_root(bins, histogram)
         else:
-            self._count_picked(bins, self._pick(leaf_of_row, slots_of(counted, level)), histogram)
+            self._count_picked(bins, self._picker.pick(leaf_of_row, level, counted), histogram)
         table = histogram.reshape(*shape[:2], counted.shape[0], self._width)
         return lambda: table
 
@@ -56,21 +101,6 @@ class RowCounter:
         """Whether counting all rows is quicker than picking the drawn ones; cells of the others are 0."""
         drawn = self._cells.drawn
         return drawn is None or 2 * np.count_nonzero(drawn.view(np.bool_)) > drawn.shape[0]
-
-    def _pick(self, leaf_of_row: NDArray[np.uint16], slot_of_leaf: NDArray[np.int32]) -> _Picked:
-        """List the rows to count, one list a slice of rows, each ascending."""
-        drawn = self._cells.drawn
-
-        def pick(piece: slice) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
-            # One place more than rows: the kernel writes before it knows whether it keeps.
-            shape, scratch = (piece.stop - piece.start + 1,), self._crew.scratch
-            rows = scratch.array(f"rows from {piece.start}", shape, np.uint32)
-            slots = scratch.array(f"slots from {piece.start}", shape, np.uint16)
-            some = _ALL if drawn is None else drawn[piece]
-            count = kernels.pick_rows(leaf_of_row[piece], slot_of_leaf, some, piece.start, rows, slots)
-            return rows[:count], slots[:count]
-
-        return self._crew.each(pick, self._crew.row_slices(self._rows.n_rows))
 
     def _count_root(self, bins: kernels.Bins, histogram: NDArray[np.int64]) -> None:
         values = self._cells.values
@@ -89,9 +119,9 @@ class RowCounter:
     def _count_picked(self, bins: kernels.Bins, picked: _Picked, histogram: NDArray[np.int64]) -> None:
         n_features = bins.shape[0]
         for k in range(self._dimensions):
-            gathered = [self._gather(k, rows, f"cells of slice {i}") for i, (rows, _) in enumerate(picked)]
+            gathered = self._picker.gather(k)
 
-            def work(first: int, k: int = k, gathered: list[NDArray[np.int64]] = gathered) -> None:
+            def work(first: int, k: int = k, gathered: list[_Cells] = gathered) -> None:
                 last = min(first + 4, n_features)
                 for rows_and_slots, cells in zip(picked, gathered, strict=True):
                     if last - first == 4 and not self._wide:
@@ -102,13 +132,6 @@ class RowCounter:
                         add(bins, f, rows_and_slots, cells, (k, self._bits), histogram)
 
             self._crew.each(work, range(0, n_features, 4))
-
-    def _gather(self, dimension: int, rows: NDArray[np.uint32], name: str) -> NDArray[np.int64]:
-        out: NDArray[np.int64] = self._crew.scratch.array(
-            name, kernels.cells_shape(rows.shape[0], self._wide), np.int64
-        )
-        take_rows(self._cells.values[dimension], rows, out)
-        return out
 
 
 def slots_of(counted: NDArray[np.int64], level: int) -> NDArray[np.int32]:

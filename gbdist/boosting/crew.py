@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gbdist.boosting.counting import RowCounter
+from gbdist.boosting.counting import RowCounter, RowPicker
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.scratch import Scratch
 from gbdist.kernels import cpu
@@ -30,7 +30,8 @@ class Crew:
 
     #: Kernels for arrays where this crew keeps them.
     kernels: ModuleType = cpu
-    #: What counts rows into tables.
+    #: What lists the rows of a tree that are counted, and what counts them into tables.
+    picker: type[Any] = RowPicker
     counter: type[Any] = RowCounter
 
     def __init__(self, threads: int) -> None:

@@ -1,6 +1,6 @@
 """Counts a rank's rows into the tables of a level, on its card: one block of rows after the other, all features in one launch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,16 +20,43 @@ if TYPE_CHECKING:
 _ALL = np.empty(0, np.uint8)
 
 
+class CardPicker:
+    """As ``counting.RowPicker``; rows lie in blocks, which all blocks of features may have cut alike."""
+
+    def __init__(self, cells: "Cells", crew: "CardCrew") -> None:
+        self.cells, self.crew = cells, crew
+        self._latest: tuple[int, bytes, tuple[int, ...]] = (-1, b"", ())
+        self._picked: list[tuple[Any, Any]] = []
+
+    def pick(
+        self, leaf_of_row: Any, level: int, counted: NDArray[np.int64], blocks: Sequence[Any]
+    ) -> list[tuple[Any, Any]]:
+        """Rows to count, one list a block, by their numbers in the block; valid until the next call."""
+        key = (level, counted.tobytes(), tuple(block.start for block in blocks))
+        if key == self._latest:
+            return self._picked
+        slot_of_leaf, scratch, self._picked = slots_of(counted, level), self.crew.scratch, []
+        drawn = self.cells.drawn
+        for block in blocks:
+            rows = scratch.array(f"rows from {block.start}", (block.stop - block.start,), np.uint32)
+            slots = scratch.array(f"slots from {block.start}", (block.stop - block.start,), np.uint16)
+            some = _ALL if drawn is None else drawn[block.start : block.stop]
+            leaves = leaf_of_row[block.start : block.stop]
+            count = kernels.pick_rows(leaves, slot_of_leaf, some, 0, rows, slots)
+            self._picked.append((rows[:count], slots[:count]))
+        self._latest = key
+        return self._picked
+
+
 class CardCounter:
     """As ``counting.RowCounter``."""
 
-    def __init__(self, rows: Rows, cells: "Cells", bits: int, crew: "CardCrew") -> None:
+    def __init__(self, rows: Rows, bits: int, picker: CardPicker) -> None:
         self._bins: Any = rows.bins
-        self._cells, self._bits, self._crew = cells, bits, crew
-        self._dimensions = cells.values.shape[0]
-        self._wide = cells.scales.wide
+        self._cells, self._bits, self._crew, self._picker = picker.cells, bits, picker.crew, picker
+        self._dimensions = self._cells.values.shape[0]
+        self._wide = self._cells.scales.wide
         self._width = (1 << bits) * (2 if self._wide else 1)
-        self._picked: tuple[int, list[tuple[Any, Any]]] = (-1, [])
 
     def begin(
         self, leaf_of_row: Any, level: int, counted: NDArray[np.int64], features: tuple[int, int], place: str
@@ -41,7 +68,7 @@ class CardCounter:
         histogram = crew.scratch.array(f"histogram {level % 2} at {place}", shape, np.int64)
         kernels.clear_table(histogram)
         whole = level == 0 and not self._wide and self._cells.drawn is None and 8 * self._width <= SHARED_BYTES
-        picked = [] if whole else self._pick(leaf_of_row, level, counted)
+        picked = [] if whole else self._picker.pick(leaf_of_row, level, counted, self._bins.blocks)
         for number, (block, bins) in enumerate(self._bins.stream(features)):
             for k in range(self._dimensions):
                 if whole:
@@ -75,19 +102,3 @@ class CardCounter:
         take_rows(self._cells.values[dimension, block.start : block.stop], rows, cells)
         add = kernels.add_picked_rows_wide if self._wide else kernels.add_picked_rows
         add(bins, (0, bins.shape[0]), picked, cells, (dimension, self._bits), histogram)
-
-    def _pick(self, leaf_of_row: Any, level: int, counted: NDArray[np.int64]) -> list[tuple[Any, Any]]:
-        """Rows to count, one list a block, by their numbers in the block; once a level, whatever the spans of features."""
-        if self._picked[0] == level:
-            return self._picked[1]
-        slot_of_leaf, scratch, lists = slots_of(counted, level), self._crew.scratch, []
-        drawn = self._cells.drawn
-        for block in self._bins.blocks:
-            rows = scratch.array(f"rows from {block.start}", (block.stop - block.start,), np.uint32)
-            slots = scratch.array(f"slots from {block.start}", (block.stop - block.start,), np.uint16)
-            some = _ALL if drawn is None else drawn[block.start : block.stop]
-            leaves = leaf_of_row[block.start : block.stop]
-            count = kernels.pick_rows(leaves, slot_of_leaf, some, 0, rows, slots)
-            lists.append((rows[:count], slots[:count]))
-        self._picked = (level, lists)
-        return lists

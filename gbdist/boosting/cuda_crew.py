@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.cuda_bins import CardBins
-from gbdist.boosting.cuda_counting import CardCounter
+from gbdist.boosting.cuda_counting import CardCounter, CardPicker
 from gbdist.boosting.params import Card
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
@@ -50,6 +50,7 @@ class CardCrew(Crew):
     """One thread that gives a card its work; ``host`` has the threads of the CPU."""
 
     kernels = kernels
+    picker = CardPicker
     counter = CardCounter
 
     def __init__(self, threads: int, card: Card, dimension: int, *, shares_tables: bool) -> None:

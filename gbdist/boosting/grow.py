@@ -78,13 +78,10 @@ class _Tables:
         self, features: TreeFeatures, cells: Cells, rules: GrowthRules, collective: Collective, crew: Crew
     ) -> None:
         self._features, self._cells, self._rules = features, cells, rules
-        self._collective, self._crew = collective, crew
+        self._collective = collective
+        self._picker = crew.picker(cells, crew)
         self._sources: dict[Block, HistogramSource] = {}
         features.begin_tree(rules.tree)
-
-    def _source(self, block: Block) -> HistogramSource:
-        overlap = self._rules.params.overlap
-        return HistogramSource(block, self._cells, self._collective, self._crew, overlap)
 
     def best(self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]) -> Candidate | None:
         """The best split of all ranks; None where no feature competes."""
@@ -102,10 +99,10 @@ class _Tables:
         self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]
     ) -> Iterator[tuple[Block, LevelTable]]:
         """All tables of a level; small ones are added up together, as far as their blocks are valid that long."""
-        known, self._sources = self._sources, {}
+        known, self._sources, overlap = self._sources, {}, self._rules.params.overlap
         waiting: list[tuple[Block, HistogramSource, NDArray[np.int64]]] = []
         for block in self._features.of_level():
-            source = known.get(block) or self._source(block)
+            source = known.get(block) or HistogramSource(block, self._picker, self._collective, overlap)
             if block.stays:
                 self._sources[block] = source
             small = source.small_table(leaf_of_row, level, counted_right)
@@ -142,11 +139,9 @@ def redundant_split(empty: NDArray[np.bool_]) -> int | None:
 
     ``empty`` is bool [2**levels], by leaf number.
     """
-    levels = empty.shape[0].bit_length() - 1
-    leaves = np.arange(empty.shape[0])
-    for level in range(levels):
-        low = leaves[(leaves >> level) & 1 == 0]
-        if bool(np.all(empty[low] | empty[low | (1 << level)])):
+    for level in range(empty.shape[0].bit_length() - 1):
+        pairs = empty.reshape(-1, 2, 1 << level)
+        if bool((pairs[:, 0] | pairs[:, 1]).all()):
             return level
     return None
 

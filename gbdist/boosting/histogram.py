@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.counting import RowPicker
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.features import Block
-from gbdist.boosting.sampling import Cells
 from gbdist.errors import ParameterError
 
 #: tables up to this many bytes are summed whole on every rank: one round instead of two
@@ -55,21 +55,21 @@ def check_table_size(n_bins: NDArray[np.int64], dimensions: int, depth: int) -> 
 
 
 class HistogramSource:
-    """Makes the tables of one block of features, level by level; ``overlap`` is the same on all ranks."""
+    """Makes the tables of one block of features for one tree, level by level; ``overlap`` is the same on all ranks."""
 
     def __init__(
         self,
         block: Block,
-        cells: Cells,
+        picker: RowPicker,
         collective: Collective,
-        crew: Crew,
         overlap: int = 1,
     ) -> None:
         rows, n_bins, self._name = block.rows, block.n_bins, block.name
+        cells, crew = picker.cells, picker.crew
         self._n_features, self._collective, self._crew = rows.n_features, collective, crew
         self._overlap = overlap if collective.size > 1 else 1
         bits = max(1, int(n_bins.max(initial=2) - 1).bit_length())
-        self._counter = crew.counter(rows, cells, bits, crew)
+        self._counter = crew.counter(rows, bits, picker)
         self._wide = cells.scales.wide
         self._leaf_bytes = 8 * cells.values.shape[0] * (1 << bits) * (2 if self._wide else 1)
         self._parents: list[LevelTable] = []

@@ -21,7 +21,7 @@ from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
-from gbdist.kernels.cpu_leaves import exponentials, solve_leaves
+from gbdist.kernels.cpu_leaves import bound_gain, bound_next_steps, find_settled, solve_leaves
 from gbdist.objectives.base import LeafScales, Objective
 
 #: A leaf has settled when the step after its next one would be below this, or below this share of its value
@@ -34,9 +34,10 @@ _PROVEN_SHARE = 0.05
 _FLOAT32_EPSILON = 2.0**-23
 _ALL = np.empty(0, np.uint8)
 
+_Sums = NDArray[np.int64]
 _Result = TypeVar("_Result")
 #: What stops for sums: it yields this rank's, and is sent those of all ranks.
-_Steps = Generator[NDArray[np.int64], NDArray[np.int64], _Result]
+_Steps = Generator[_Sums, _Sums, _Result]
 
 
 @dataclass(frozen=True)
@@ -167,14 +168,17 @@ class LeafEstimator:
         objective = self.params.objective
         shape = (shift.shape[0], sum_columns(objective))
 
-        def add(piece: LeafRows) -> NDArray[np.int64]:
+        def add(piece: LeafRows) -> _Sums:
             sums = np.zeros(shape, np.int64)
             objective.add_leaf_sums(
                 piece.label, piece.weight, piece.predictions, piece.leaf_of_row, shift, scales, sums, self._crew.kernels
             )
             return sums
 
-        return np.asarray(np.sum(self._crew.each(add, pieces), axis=0, dtype=np.int64))
+        first, *others = self._crew.each(add, pieces)
+        for sums in others:
+            first += sums
+        return first
 
     def read(self, total: NDArray[np.int64], scales: LeafScales) -> LeafSums:
         """Sums over the rows of all ranks."""
@@ -217,10 +221,8 @@ class LeafEstimator:
         """
         if not self._has_bounds or np.abs(step).max() > _LONGEST_PROVEN:
             return False
-        change = self.params.objective.curvature_change
-        gain = sums.first * step
-        most = 0.5 * np.maximum(-sums.second, 0.0) * step * step * _exponentials(change * np.abs(step))
-        return math.fsum(most.ravel().tolist()) < (1.0 - _PROVEN_SHARE) * math.fsum(gain.ravel().tolist())
+        gain, most = bound_gain(step, sums.first, sums.second, self.params.objective.curvature_change)
+        return bool(most < (1.0 - _PROVEN_SHARE) * gain)
 
     def step_after(self, step: NDArray[np.float64], sums: LeafSums) -> NDArray[np.float64]:
         """Bound of |the step that would follow a step|, like it; inf where nothing can be said.
@@ -230,11 +232,9 @@ class LeafEstimator:
         """
         if self.params.leaf_estimation_method != "Newton" or not self._has_bounds:
             return np.full_like(step, math.inf)
-        length, change = np.abs(step), self.params.objective.curvature_change
-        curvature = np.maximum(self._l2 - sums.second, 1e-300)
-        growth = _exponentials(2.0 * change * np.minimum(length, _LONGEST_FORETOLD))
-        bound = growth * (length * (self._l2 / curvature) + 0.5 * change * length * length)
-        return np.where(length <= _LONGEST_FORETOLD, bound, math.inf)
+        out = np.empty_like(step)
+        bound_next_steps(step, sums.second, (self._l2, self.params.objective.curvature_change, _LONGEST_FORETOLD), out)
+        return out
 
 
 _NOTHING = LeafSums(None, np.empty(0), np.empty((0, 0)), np.empty((0, 0)))
@@ -307,11 +307,12 @@ class _Walk:
         """Let leaves that will hardly move after this step take it, and leave them out, where that saves half of the rows."""
         if self._tries == 1:
             return
-        following = np.minimum(np.abs(step), self._estimator.step_after(step, self._sums))
-        small = following <= SETTLED * np.maximum(1.0, np.abs(self._point + step))
-        settled = self._active & small.all(axis=1)
+        settled = np.empty_like(self._active)
+        find_settled(step, self._estimator.step_after(step, self._sums), self._point, self._active, SETTLED, settled)
+        if not settled.any():
+            return
         saved, whole = (math.fsum(self._weights[which].tolist()) for which in (settled, self._active))
-        if 2.0 * saved < whole or not settled.any():
+        if 2.0 * saved < whole:
             return
         self._point = self._point + step * settled[:, None]
         self._active &= ~settled
@@ -334,12 +335,6 @@ class _Walk:
         )
         total = yield self._estimator.own_sums(self._pieces, point, asked)
         return self._estimator.read(total, asked)
-
-
-def _exponentials(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    out = np.empty_like(values)
-    exponentials(values, out)
-    return out
 
 
 def sum_columns(objective: Objective) -> int:

@@ -27,4 +27,4 @@ class Scratch:
         memory = self._memory.get(name)
         if memory is None or memory.shape[0] < size:
             memory = self._memory[name] = np.empty(size, np.uint8)
-        return memory[:size].view(kind).reshape(shape)
+        return np.ndarray(shape, kind, memory)

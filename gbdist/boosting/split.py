@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.features import Block
 from gbdist.boosting.histogram import LevelTable
+from gbdist.kernels.cpu_split import best_of_each
 from gbdist.kernels.hashing import unit_draws
 
 _HEAD = struct.Struct("<ddqq")
@@ -91,16 +92,14 @@ class Contenders:
     cells: NDArray[np.int64]
     wide: bool
 
-    def best(self, weights: NDArray[np.float64]) -> Candidate:
-        """The best one once scores are multiplied by weights, float64 [n]."""
-        weighed = self.noisy_scores * weights
-        best = int(np.lexsort((self.borders, self.features, -weighed))[0])
-        left, right = _child_weights(self.cells[best], int(self.borders[best]), bool(self.one_hot[best]), self.wide)
+    def candidate(self, place: int, noisy_score: float) -> Candidate:
+        """One of them, with its weighed score."""
+        left, right = _child_weights(self.cells[place], int(self.borders[place]), bool(self.one_hot[place]), self.wide)
         return Candidate(
-            noisy_score=float(weighed[best]),
-            score=float(self.scores[best]),
-            feature=int(self.features[best]),
-            border=int(self.borders[best]),
+            noisy_score=noisy_score,
+            score=float(self.scores[place]),
+            feature=int(self.features[place]),
+            border=int(self.borders[place]),
             left_empty=left == 0,
             right_empty=right == 0,
             counted_right=(right < left).astype(np.uint8),
@@ -120,7 +119,7 @@ def best_of_families(table: LevelTable, block: Block, scoring: Scoring) -> Conte
     if scoring.rsm < 1.0:
         bins = np.where(unit_draws(scoring.rsm_key, block.draws[mine]) <= scoring.rsm, bins, 0)
     features = block.numbers[mine]
-    families = block.family_of[mine] - block.family_of[mine.start]
+    families = block.family_of[mine]
     borders = np.full(n_features, -1, np.int64)
     noisy, plain = np.full(n_features, -np.inf), np.full(n_features, -np.inf)
 
@@ -139,35 +138,27 @@ def best_of_families(table: LevelTable, block: Block, scoring: Scoring) -> Conte
         )
 
     crew.each(work, crew.feature_slices(n_features))
-    noisy[borders < 0] = -np.inf
-    best = np.maximum.reduceat(noisy, _firsts(families))
-    equal = np.flatnonzero(noisy == best[families])
-    tops = equal[_firsts(families[equal])]  # the first of equals: the lowest feature
-    tops = tops[np.isfinite(noisy[tops])]
+    tops = np.empty(n_features, np.int64)
+    tops = tops[: best_of_each(noisy, borders, families, tops)]
     if not tops.shape[0]:
         return None
     cells, one_hot = crew.take(table.cells, tops), equals[tops] != 0
     return Contenders(noisy[tops], plain[tops], features[tops], borders[tops], one_hot, cells, scoring.wide)
 
 
-def _firsts(families: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where another family begins, of ascending numbers, int64."""
-    changes = np.empty(families.shape[0], np.bool_)
-    changes[0] = True
-    np.not_equal(families[1:], families[:-1], out=changes[1:])
-    return np.flatnonzero(changes)
-
-
 def best_weighed(
     contenders: Sequence[Contenders], weights: Callable[[NDArray[np.int64]], NDArray[np.float64]]
 ) -> Candidate | None:
-    """The best split of this rank; ``weights`` of features, int64 [n], are float64 [n]."""
-    best: Candidate | None = None
-    for some in contenders:
-        candidate = some.best(weights(some.features))
-        if candidate.beats(best):
-            best = candidate
-    return best
+    """The best split of this rank once scores are multiplied by weights: those of features, int64 [n], are float64 [n]."""
+    if not contenders:
+        return None
+    features = np.concatenate([some.features for some in contenders])
+    borders = np.concatenate([some.borders for some in contenders])
+    weighed = np.concatenate([some.noisy_scores for some in contenders]) * weights(features)
+    best = int(np.lexsort((borders, features, -weighed))[0])
+    firsts = np.cumsum([0, *(some.features.shape[0] for some in contenders)])
+    table = int(np.searchsorted(firsts, best, side="right")) - 1
+    return contenders[table].candidate(best - int(firsts[table]), float(weighed[best]))
 
 
 def _child_weights(

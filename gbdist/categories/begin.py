@@ -77,7 +77,10 @@ def begin(
     ready = tuple(_with_one_hot(rows, rules, one_hot) for rows in sets)
     order = RowOrder(rows_of_rank, permutations)
     rows = CategoricalRows(
-        rules, [replace(mine, bins=own.bins) for mine, own in zip(sets, ready, strict=True)], collective.size
+        rules,
+        [replace(mine, bins=own.bins) for mine, own in zip(sets, ready, strict=True)],
+        order.most_rows,
+        collective,
     )
     counter = StatisticCounter(rules, rows, classes, n_classes, order, collective, crew)
     widths = np.array([len(feature.values) for feature in one_hot], np.int64)

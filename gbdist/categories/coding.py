@@ -1,11 +1,11 @@
-"""Categories as small numbers: those that one rank meets, in its own numbering, and the keys by which ranks know them."""
+"""Categories as small numbers: those that one rank meets, in its own numbering, and the labels by which ranks know them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.cpu_categories import MIX, SPREAD, number_categories, number_dense_pairs
+from gbdist.kernels.cpu_categories import MIX, SPREAD, keys_of_places, number_categories, number_places
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,20 +16,19 @@ class Coding:
     ----------
     codes : uint32 [n]
         Number of each row's category.
-    keys : uint64 [n_categories]
-        Key of each category, the same on all ranks.
-    edges : tuple of int
-        Categories ``edges[r] … edges[r + 1] − 1`` are those that rank r owns.
+    n_categories : int
+        How many there are among these rows.
+    labels : uint64 [n_categories], or [places / 64]
+        Key of each category, the same on all ranks; or bits of the places that categories have, in the order of which they are
+        numbered.
+    places : int or None
+        How many places there could be, on all ranks; None where labels are keys.
     """
 
     codes: NDArray[np.uint32]
-    keys: NDArray[np.uint64]
-    edges: tuple[int, ...]
-
-    @property
-    def n_categories(self) -> int:
-        """How many there are among these rows."""
-        return int(self.keys.shape[0])
+    n_categories: int
+    labels: NDArray[np.uint64]
+    places: int | None = None
 
     def firsts(self) -> NDArray[np.int64]:
         """The first row of each category, int64 [n_categories]."""
@@ -38,41 +37,62 @@ class Coding:
         return rows
 
 
-def coding_of(bases: NDArray[np.uint64], hashes: NDArray[np.uint32], n_owners: int = 1) -> Coding:
-    """Number the pairs of base and hash, uint64 [n] and uint32 [n], those of each owner together."""
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Categories of a column that becomes statistics.
+
+    Parameters
+    ----------
+    codes : uint32 [n_rows]
+        Number of each row's category on this rank, of all sets.
+    hashes : uint32 [n_categories]
+    numbers : uint32 [n_categories]
+        Their numbers on all ranks.
+    size : int
+        How many there are on all ranks.
+    """
+
+    codes: NDArray[np.uint32]
+    hashes: NDArray[np.uint32]
+    numbers: NDArray[np.uint32]
+    size: int
+
+
+def coding_of(bases: NDArray[np.uint64], others: NDArray[np.uint32]) -> Coding:
+    """Number the pairs of a base and something else, uint64 [n] and uint32 [n]."""
     n_rows = bases.shape[0]
-    size = 2 << max(n_rows, 1).bit_length()
-    slots = np.empty(size, np.uint64), np.empty(size, np.uint32)
     codes, keys = np.empty(n_rows, np.uint32), np.empty(n_rows, np.uint64)
-    count = number_categories(bases, hashes, slots, codes, keys)
-    return _by_owner(codes, keys[:count].copy(), n_owners)
+    count = number_categories(bases, others, slots_for(n_rows), codes, keys)
+    return Coding(codes, count, keys[:count].copy())
 
 
-def coding_of_dense(
-    bases: NDArray[np.uint64], n_bases: int, codes: NDArray[np.uint32], hashes: NDArray[np.uint32], n_owners: int
-) -> Coding:
-    """The same for bases below ``n_bases`` and for hashes [n_hashes] that have numbers, uint32 [n]: quicker, but takes memory."""
-    numbers = np.empty(n_bases * hashes.shape[0], np.uint32)
-    found, keys = np.empty(codes.shape[0], np.uint32), np.empty(min(codes.shape[0], numbers.shape[0]), np.uint64)
-    count = number_dense_pairs(bases, codes, hashes, numbers, found, keys)
-    return _by_owner(found, keys[:count].copy(), n_owners)
+def slots_for(n_labels: int) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """Memory in which kernels look up so many labels."""
+    size = 2 << max(n_labels, 1).bit_length()
+    return np.empty(size, np.uint64), np.empty(size, np.uint32)
 
 
-def _by_owner(codes: NDArray[np.uint32], keys: NDArray[np.uint64], n_owners: int) -> Coding:
-    """Number categories anew, so that those of an owner lie together."""
-    count = keys.shape[0]
-    if n_owners == 1:
-        return Coding(codes, keys, (0, count))
-    owner = (keys >> np.uint64(32)) % np.uint64(n_owners)
-    owned = [np.flatnonzero(owner == np.uint64(rank)) for rank in range(n_owners)]
-    order = np.concatenate(owned)
-    numbers = np.empty(count, np.uint32)
-    numbers[order] = np.arange(count, dtype=np.uint32)
-    edges = np.cumsum([0, *(each.shape[0] for each in owned)])
-    return Coding(np.take(numbers, codes), keys[order], tuple(edges.tolist()))
+def coding_of_places(bases: NDArray[np.uint64], n_bases: int, column: Column, rows: slice) -> Coding:
+    """The same for bases below ``n_bases``, of some rows, and a column: quicker, but takes a bit for every pair that could be."""
+    places = n_bases * column.size
+    codes, words = np.empty(bases.shape[0], np.uint32), np.zeros(-(-places // 64), np.uint64)
+    count = number_places(bases, column.codes[rows], (column.numbers, column.size), words, codes)
+    return Coding(codes, count, words, places)
 
 
-def pair_keys(bases: NDArray[np.uint64], hashes: NDArray[np.uint32]) -> NDArray[np.uint64]:
+def hash_keys(numbers: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Different keys for different numbers, uint64 like uint32 [n]."""
+    return pair_keys(np.zeros(1, np.uint64), numbers)
+
+
+def keys_of(labels: NDArray[np.uint64], n_categories: int) -> NDArray[np.uint64]:
+    """Keys of the categories that have places, uint64 [n_categories], from the bits of these."""
+    keys = np.empty(n_categories, np.uint64)
+    keys_of_places(labels, keys)
+    return keys
+
+
+def pair_keys(bases: NDArray[np.uint64], others: NDArray[np.uint32]) -> NDArray[np.uint64]:
     """The keys of ``coding_of`` row by row, uint64 [n]."""
     with np.errstate(over="ignore"):
-        return (bases * SPREAD + hashes) * MIX
+        return (bases * SPREAD + others) * MIX

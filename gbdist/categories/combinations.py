@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.categories.coding import Coding, coding_of, coding_of_dense, pair_keys
+from gbdist.categories.coding import Coding, coding_of, coding_of_places, pair_keys
 from gbdist.categories.rows import CategoricalRows
 from gbdist.models.statistics import Projection
 
 #: Combinations that are looked at on one level: the first ones.
 MOST_COMBINATIONS = 1000
 
-#: Pairs that could be, for each row: more of them are not looked up in a table of all.
-_DENSE = 2
+#: Places that can be counted to.
+_MOST_PLACES = 1 << 62
 
 _Splits = tuple[tuple[int, int], ...]
 
@@ -26,15 +26,15 @@ _Splits = tuple[tuple[int, int], ...]
 class Base:
     """What columns are joined with: a projection that the tree uses, or its splits (no ``cats``).
 
-    ``keys`` are uint64 [n_rows] of all sets' rows, and the same on all ranks for rows that are alike. Those of splits are below
-    ``dense``; None for the others.
+    ``keys`` are uint64 [n_rows] of all sets' rows, and the same on all ranks for rows that are alike; they are below ``places``,
+    None where that would be too much to count to.
     """
 
     cats: tuple[int, ...]
     float_splits: _Splits
     one_hot_splits: _Splits
     keys: NDArray[np.uint64]
-    dense: int | None
+    places: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,8 @@ class Combinations:
         self._used: dict[Projection, Base] = {}
         self._float_splits: list[tuple[int, int]] = []
         self._one_hot_splits: list[tuple[int, int]] = []
-        self._outcomes: NDArray[np.uint64] | None = None
+        self._of_splits: Base | None = None
+        self._of_base: dict[Base, list[Combination]] = {}
         #: How many combinations were left out because there were more than ``MOST_COMBINATIONS``.
         self.left_out = 0
 
@@ -73,39 +74,53 @@ class Combinations:
         if projection in self._used or self._max_complexity <= projection.complexity:
             return
         splits = (projection.float_splits, projection.one_hot_splits)
+        cat = projection.cats[0] if combination is None else combination.cat
+        numbers, places = self._rows.numbers(cat), self._rows.columns[cat].size
         if combination is None:
-            keys = self._rows.hashes[projection.cats[0]].astype(np.uint64)
+            base = Base(projection.cats, *splits, numbers.astype(np.uint64), places)
+        elif combination.base.places is not None and combination.base.places * places <= _MOST_PLACES:
+            keys = combination.base.keys * np.uint64(places) + numbers
+            base = Base(projection.cats, *splits, keys, combination.base.places * places)
         else:
-            keys = pair_keys(combination.base.keys, self._rows.hashes[combination.cat])
-        self._used[projection] = Base(projection.cats, *splits, keys, None)
+            base = Base(projection.cats, *splits, pair_keys(combination.base.keys, numbers), None)
+        self._used[projection] = base
 
     def _add_outcome(self, outcome: NDArray[np.bool_]) -> None:
         if self._max_complexity < 2:
             return  # there will be no combinations
         place = len(self._float_splits) + len(self._one_hot_splits) - 1
-        bits = outcome.astype(np.uint64) << np.uint64(place)
-        self._outcomes = bits if self._outcomes is None else self._outcomes | bits
+        keys = outcome.astype(np.uint64) << np.uint64(place)
+        if self._of_splits is not None:
+            keys |= self._of_splits.keys
+        splits = (tuple(sorted(self._float_splits)), tuple(sorted(self._one_hot_splits)))
+        self._of_splits = Base((), *splits, keys, 2 << place)
 
     def listed(self) -> list[Combination]:
         """The combinations of the next level, in an order that is the same on all ranks."""
-        bases = list(self._used.values())
-        if self._outcomes is not None:
-            splits = (tuple(sorted(self._float_splits)), tuple(sorted(self._one_hot_splits)))
-            bases.insert(0, Base((), *splits, self._outcomes, 1 << sum(map(len, splits))))
+        bases = list(self._used.values()) if self._of_splits is None else [self._of_splits, *self._used.values()]
         found: dict[Projection, Combination] = {}
         for base in bases:
-            for cat in self._rows.statistic_columns:
-                projection = Projection(tuple(sorted({*base.cats, cat})), base.float_splits, base.one_hot_splits)
-                if cat not in base.cats and projection.complexity <= self._max_complexity:
-                    found.setdefault(projection, Combination(projection, base, cat))
+            for combination in self._joined(base):
+                found.setdefault(combination.projection, combination)
         self.left_out += max(0, len(found) - MOST_COMBINATIONS)
         return list(found.values())[:MOST_COMBINATIONS]
 
+    def _joined(self, base: Base) -> list[Combination]:
+        """A base with each column that it has not."""
+        if base not in self._of_base:
+            joined = self._of_base[base] = []
+            for cat in self._rows.statistic_columns:
+                if cat not in base.cats:
+                    cats = tuple(sorted((*base.cats, cat)))
+                    projection = Projection(cats, base.float_splits, base.one_hot_splits)
+                    if projection.complexity <= self._max_complexity:
+                        joined.append(Combination(projection, base, cat))
+        return self._of_base[base]
+
     def coding(self, combination: Combination, rows: slice) -> Coding:
         """Categories of some rows."""
-        base, cat, n_ranks = combination.base, combination.cat, self._rows.n_ranks
+        base, column = combination.base, self._rows.columns[combination.cat]
         keys = base.keys[rows]
-        codes, hashes = self._rows.numbered[cat]
-        if base.dense is not None and base.dense * hashes.shape[0] <= _DENSE * max(keys.shape[0], 1):
-            return coding_of_dense(keys, base.dense, codes[rows], hashes, n_ranks)
-        return coding_of(keys, self._rows.hashes[cat][rows], n_ranks)
+        if base.places is not None and base.places * column.size <= self._rows.most_places:
+            return coding_of_places(keys, base.places, column, rows)
+        return coding_of(keys, np.take(column.numbers, column.codes[rows]))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,10 @@ from gbdist.boosting.rows import Rows
 from gbdist.categories.cache import Latest
 from gbdist.categories.combinations import Combination, Combinations
 from gbdist.categories.rules import CategoryRules
-from gbdist.categories.statistics import Counts, StatisticCounter
+from gbdist.categories.statistics import Counts, StatisticCounter, chunks
 from gbdist.kernels.elementary import exp_array, log_array
 from gbdist.models.statistics import CategoricalPart, OneHotFeature, Projection, StatisticFeature
 from gbdist.models.tree import ObliviousTree, TreeSplit
-
-Item = TypeVar("Item")
 
 #: Bytes of codes, counts and bins of the combinations that are counted together on a rank.
 _CHUNK_BYTES = 1 << 27
@@ -28,6 +26,8 @@ _CHUNK_BYTES = 1 << 27
 _KEPT_BYTES = 1 << 28
 #: Bytes of bins of combinations of columns alone that a rank keeps for later trees.
 _CACHE_BYTES = 1 << 29
+#: Bytes of bins of single columns that a rank keeps for other permutations than that of the tree.
+_SINGLE_BYTES = 1 << 24
 #: Bytes of a combination for each row beside its bins: codes, and counts where every row is a category of its own.
 _COMBINATION_ROW = 4 + 32
 
@@ -72,11 +72,15 @@ class CategoricalFeatures:
         self._used: set[tuple[str, Projection]] = set()
         #: Combinations that did not compete, because a level had too many.
         self.left_out = 0
-        singles = [(Projection((cat,)), counter.rows.number(cat)) for cat in counter.rows.statistic_columns]
+        singles = [(Projection((cat,)), counter.rows.of_column(cat)) for cat in counter.rows.statistic_columns]
         self._singles = counter.count(singles, range(self.permutations)) if singles else []
         self._permutation = -1
         self._single_block: Block | None = None
         self._single_features: list[StatisticFeature] = []
+        n_single = sum(len(counts.features) for counts in self._singles)
+        self._single_blocks: Latest[int, Block] = Latest(
+            max(1, _SINGLE_BYTES // max(1, counter.order.most_rows * n_single))
+        )
         per_row = max(1, counter.order.most_rows * max(1, len(counter.features_of(Projection((0, 1))))))
         self._most_kept = _KEPT_BYTES // per_row
         self._cache: Latest[tuple[Projection, int], _Made] = Latest(_CACHE_BYTES // per_row)
@@ -89,7 +93,7 @@ class CategoricalFeatures:
     @property
     def permutations(self) -> int:
         """How many there are."""
-        return len(self._counter.order.visits)
+        return self._counter.order.permutations
 
     def permutation_of(self, tree: int) -> int:
         """Drawn by hash, but never the one for leaf values if there is another one."""
@@ -104,13 +108,15 @@ class CategoricalFeatures:
         self._candidates = list(self._single_features)
         # Numbers of the first features of projections: given when a tree first looks at them, whatever is kept of them.
         self._firsts: dict[Projection, int] = {}
-        self._n_categories = {counts.projection: self._known_by(counts) for counts in self._singles}
+        self._n_categories = {counts.projection: counts.known for counts in self._singles}
         self._penalised: list[int] = []
-        if permutation != self._permutation and self._singles:
+        self._single_block = self._single_blocks.get(permutation)
+        if self._single_block is None and self._singles:
             self._candidates = []
-            made = self._crew.host.each(lambda counts: self._made(counts, permutation, permutation), self._singles)
+            made = self._crew.host.each(lambda counts: self._made(counts, permutation), self._singles)
             self._single_block = self._block("statistics", made, stays=True)
             self._single_features = list(self._candidates)
+            self._single_blocks.put(permutation, self._single_block)
         # Categories of each candidate that no tree has used yet, else 0.
         self._penalised = [self._penalty(feature) for feature in self._single_features]
         self._permutation = permutation
@@ -135,12 +141,12 @@ class CategoricalFeatures:
         # Those of a base come and go together.
         for _, of_base in groupby(new[:room], key=lambda each: id(each.base)):
             some = list(of_base)
-            made = [one for chunk in _chunks(some, self._together) for one in self._make(chunk)]
+            made = [one for chunk in chunks(some, self._together) for one in self._make(chunk)]
             self._blocks += 1
             block = self._block(f"combinations {self._blocks}", made, stays=True)
             self._kept.append((block, frozenset(each.projection for each in some)))
             yield block
-        for chunk in _chunks(new[room:], self._together):
+        for chunk in chunks(new[room:], self._together):
             yield self._block("more combinations", self._make(chunk), stays=False)
 
     def _make(self, combinations: Sequence[Combination]) -> list[_Made]:
@@ -151,7 +157,7 @@ class CategoricalFeatures:
         rows = self._counter.counted_rows
         codings = self._crew.host.each(lambda each: (each.projection, self._combinations.coding(each, rows)), missing)
         for made in self._crew.host.each(
-            lambda counts: self._made(counts, 0, permutation), self._counter.count(codings, [permutation])
+            lambda counts: self._made(counts, 0), self._counter.count(codings, [permutation])
         ):
             found[made.projection] = made
             if not made.projection.float_splits and not made.projection.one_hot_splits:
@@ -160,32 +166,28 @@ class CategoricalFeatures:
         self._n_categories.update({made.projection: made.n_categories for made in every})
         return every
 
-    def _made(self, counts: Counts, place: int, permutation: int) -> _Made:
+    def _made(self, counts: Counts, place: int) -> _Made:
         """Bins of a projection in a permutation, the ``place``-th of those that were counted."""
-        features = self._counter.features_of(counts.projection)
-        bins = np.empty((len(features), self._rows.n_rows), np.uint8)
-        self._counter.learned_bins(counts, place, permutation, features, bins)
-        return _Made(counts.projection, features, bins, self._known_by(counts))
-
-    def _known_by(self, counts: Counts) -> dict[str, int]:
-        """How many categories each kind of statistic of a projection knows."""
-        kinds = {feature.kind for feature in self._counter.features_of(counts.projection)}
-        return {kind: counts.answer.n_of(kind) for kind in kinds}
+        bins = np.empty((len(counts.features), self._rows.n_rows), np.uint8)
+        self._counter.learned_bins(counts, place, counts.features, bins)
+        return _Made(counts.projection, counts.features, bins, counts.known)
 
     def _block(self, name: str, made: Sequence[_Made], *, stays: bool) -> Block:
         """Projections as candidates."""
-        features = [feature for each in made for feature in each.features]
-        lengths = [len(each.features) for each in made]
-        firsts = np.repeat(np.array([self._first_of(each) for each in made], np.int64), lengths)
+        first_of = [self._first_of(each) for each in made]
+        firsts = np.array([first for first, each in zip(first_of, made, strict=True) for _ in each.features], np.int64)
+        edges = [0]
+        for each in made:
+            edges += [edges[-1] + stop for stop in _family_ends(each.features)]
         return Block(
             name=name,
-            numbers=firsts + np.concatenate([np.arange(length) for length in lengths]),
+            numbers=firsts + np.array([place for each in made for place in range(len(each.features))], np.int64),
             rows=replace(self._rows, bins=self._crew.load_bins(np.concatenate([each.bins for each in made]))),
             stays=stays,
-            n_bins=np.array([feature.border_count + 1 for feature in features], np.int64),
-            equals=np.zeros(len(features), np.uint8),
+            n_bins=np.array([one.border_count + 1 for each in made for one in each.features], np.int64),
+            equals=np.zeros(firsts.shape[0], np.uint8),
             draws=firsts.astype(np.uint64),
-            families=_families(features),
+            families=tuple(edges),
         )
 
     def _first_of(self, made: _Made) -> int:
@@ -207,8 +209,8 @@ class CategoricalFeatures:
         penalised = np.array([0, *self._penalised], np.float64)[np.maximum(statistics + 1, 0)]
         if not penalised.any():
             return np.ones(features.shape[0])
-        competing = (*self._listed, *(counts.projection for counts in self._singles))
-        most = max(count for each in competing for count in self._n_categories[each].values())
+        of_singles = [max(counts.known.values()) for counts in self._singles]
+        most = max(of_singles + [max(self._n_categories[each].values()) for each in self._listed])
         weights: NDArray[np.float64] = exp_array(-self._rules.model_size_reg * log_array(1.0 + penalised / most))
         return weights
 
@@ -243,7 +245,8 @@ class CategoricalFeatures:
     def _note_use(self, statistic: StatisticFeature) -> None:
         self._used.add((statistic.kind, statistic.projection))
         for number, other in enumerate(self._candidates):
-            if (other.kind, other.projection) == (statistic.kind, statistic.projection):
+            # The candidates of a projection have one object for it.
+            if other.projection is statistic.projection and other.kind == statistic.kind:
                 self._penalised[number] = 0
         combination = self._listed.get(statistic.projection)
         if combination is not None:
@@ -264,7 +267,7 @@ class CategoricalFeatures:
         statistic = self._chosen[number]
         out = np.empty((1, self._rows.n_rows), np.uint8)
         counts = self._counts[statistic.projection]
-        self._counter.learned_bins(counts, permutation, permutation, [statistic], out)
+        self._counter.learned_bins(counts, permutation, [statistic], out)
         return self._crew.load(out)[0]
 
     def column(self, feature: int) -> Any:
@@ -321,13 +324,7 @@ class CategoricalFeatures:
         return CategoricalPart(positions, self._one_hot, tuple(self.statistics), self._counter.tables(needed))
 
 
-def _families(features: Sequence[StatisticFeature]) -> tuple[int, ...]:
-    """Where features of another kind or projection begin, and the number of features."""
-    lengths = [len(list(some)) for _, some in groupby(features, key=lambda each: (each.kind, each.projection))]
-    return tuple(np.cumsum([0, *lengths]).tolist())
-
-
-def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Runs of at most ``size`` items."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _family_ends(features: Sequence[StatisticFeature]) -> list[int]:
+    """Where features of a kind end, of the features of a projection."""
+    kinds = [feature.kind for feature in features]
+    return [end for end in range(1, len(kinds) + 1) if end == len(kinds) or kinds[end] != kinds[end - 1]]

@@ -12,15 +12,14 @@ from gbdist.kernels.cpu_categories import narrow_counts
 _LARGE = 255
 
 
-def write(numbers: Sequence[int], keys: Sequence[NDArray[np.uint64]], counts: Sequence[NDArray[np.int32]]) -> bytes:
-    """A message of numbers, of keys (uint64 [n] each), and of counts of 0 and more, whose shapes the reader knows."""
-    joined_keys = np.concatenate([np.empty(0, np.uint64), *keys])
-    joined = np.concatenate([np.empty(0, np.int32), *(each.ravel() for each in counts)])
+def write(numbers: Sequence[int], keys: NDArray[np.uint64], counts: Sequence[NDArray[np.int32]]) -> bytes:
+    """A message of numbers, of keys (uint64 [n]), and of counts of 0 and more, whose shapes the reader knows."""
+    joined = np.concatenate([each.ravel() for each in counts]) if counts else np.empty(0, np.int32)
     small = np.empty(joined.shape[0], np.uint8)
     n_large = narrow_counts(joined, _LARGE, small)
     large = np.flatnonzero(small == _LARGE) if n_large else np.empty(0, np.int64)
-    head = np.array([len(numbers), len(keys), n_large, *numbers, *(each.shape[0] for each in keys)], np.int64)
-    parts = [head, joined_keys, large.astype(np.int64), joined[large].astype(np.int64), small]
+    head = np.array([len(numbers), keys.shape[0], n_large, *numbers], np.int64)
+    parts: list[NDArray[Any]] = [head, keys, large.astype(np.int64), joined[large].astype(np.int64), small]
     return b"".join([part.tobytes() for part in parts])
 
 
@@ -31,9 +30,7 @@ class Reader:
         self._data, self._at = data, 0
         n_numbers, n_keys, n_large = self._take(3, np.int64).tolist()
         self.numbers: list[int] = self._take(n_numbers, np.int64).tolist()
-        lengths = self._take(n_keys, np.int64)
-        joined = self._take(int(lengths.sum()), np.uint64)
-        self.keys: list[NDArray[np.uint64]] = np.split(joined, np.cumsum(lengths)[:-1]) if n_keys else []
+        self.keys: NDArray[np.uint64] = self._take(n_keys, np.uint64)
         large, values = self._take(n_large, np.int64), self._take(n_large, np.int64)
         self._counts = self._take(len(data) - self._at, np.uint8).astype(np.int32)
         self._counts[large] = values

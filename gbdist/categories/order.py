@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Rows ``start … stop−1`` of a rank, its run ``place``, which are neighbours in every permutation."""
+    """Rows ``start … stop−1`` of a rank, its run ``place``, which are neighbours in the permutations that are looked at."""
 
     rank: int
     place: int
@@ -28,53 +28,74 @@ class Visit:
     backwards: bool
 
 
+@dataclass(frozen=True)
+class Passes:
+    """Passes over all rows, one a permutation, and the runs of all ranks that stay together in them."""
+
+    runs: tuple[Run, ...]
+    visits: tuple[Visit, ...]
+
+    def runs_of(self, rank: int) -> list[Run]:
+        """A rank's runs, by their places."""
+        return [run for run in self.runs if run.rank == rank]
+
+
 class RowOrder:
-    """The runs of all ranks, and the permutations.
+    """The order of all rows, and the permutations.
 
     Parameters
     ----------
     rows_of_rank : how many rows each rank has, in the order of all rows
     permutations : how many there are; the last one is for the values of leaves
 
-    ``most_rows`` are those of the rank that has most.
+    ``n_rows`` are those of all ranks, ``most_rows`` those of the rank that has most.
     """
 
     def __init__(self, rows_of_rank: Sequence[int], permutations: int) -> None:
-        n_rows = sum(rows_of_rank)
-        self.most_rows = max(rows_of_rank)
-        self._begins = [_around(number // 2, n_rows) for number in range(permutations)]
-        cuts = sorted(set(self._begins))
-        self.runs: list[Run] = []
-        self._first_rows: list[int] = []
-        first_row = 0
-        for rank, count in enumerate(rows_of_rank):
-            edges = [0, *(cut - first_row for cut in cuts if first_row < cut < first_row + count), count]
-            for place, (start, stop) in enumerate(itertools.pairwise(edges)):
-                self.runs.append(Run(rank, place, start, stop))
-                self._first_rows.append(first_row + start)
-            first_row += count
-        self.visits = tuple(self._visit(number) for number in range(permutations))
+        self.n_rows, self.most_rows, self.permutations = sum(rows_of_rank), max(rows_of_rank), permutations
+        self._rows_of_rank = tuple(rows_of_rank)
+        self._passes: dict[tuple[int, ...], Passes] = {}
 
     @property
     def structures(self) -> int:
         """How many permutations there are to choose structures with; the first ones."""
-        return max(1, len(self.visits) - 1)
+        return max(1, self.permutations - 1)
 
     @property
     def averaging(self) -> int:
         """Number of the permutation for the values of leaves."""
-        return len(self.visits) - 1
+        return self.permutations - 1
 
-    def runs_of(self, rank: int) -> list[int]:
-        """Numbers of a rank's runs."""
-        return [number for number, run in enumerate(self.runs) if run.rank == rank]
+    def passes(self, permutations: Sequence[int]) -> Passes:
+        """Passes in the order of some permutations."""
+        key = tuple(permutations)
+        if key not in self._passes:
+            begins = [_around(number // 2, self.n_rows) for number in key]
+            runs, first_rows = self._runs(sorted(set(begins)))
+            backwards = [number % 2 == 1 for number in key]
+            visits = [_visit(*one, first_rows) for one in zip(begins, backwards, strict=True)]
+            self._passes[key] = Passes(tuple(runs), tuple(visits))
+        return self._passes[key]
 
-    def _visit(self, permutation: int) -> Visit:
-        begin = self._begins[permutation]
-        late = [number for number, first_row in enumerate(self._first_rows) if first_row < begin]
-        early = [number for number, first_row in enumerate(self._first_rows) if first_row >= begin]
-        runs, backwards = early + late, permutation % 2 == 1
-        return Visit(tuple(reversed(runs) if backwards else runs), backwards)
+    def _runs(self, cuts: Sequence[int]) -> tuple[list[Run], list[int]]:
+        """Rows of each rank, cut; and where runs begin among all rows."""
+        runs: list[Run] = []
+        first_rows: list[int] = []
+        first_row = 0
+        for rank, count in enumerate(self._rows_of_rank):
+            edges = [0, *(cut - first_row for cut in cuts if first_row < cut < first_row + count), count]
+            for place, (start, stop) in enumerate(itertools.pairwise(edges)):
+                runs.append(Run(rank, place, start, stop))
+                first_rows.append(first_row + start)
+            first_row += count
+        return runs, first_rows
+
+
+def _visit(begin: int, backwards: bool, first_rows: Sequence[int]) -> Visit:
+    late = [number for number, first_row in enumerate(first_rows) if first_row < begin]
+    early = [number for number, first_row in enumerate(first_rows) if first_row >= begin]
+    runs = early + late
+    return Visit(tuple(reversed(runs) if backwards else runs), backwards)
 
 
 def _around(number: int, n_rows: int) -> int:

@@ -6,11 +6,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.boosting.collective import Collective
 from gbdist.boosting.rows import Rows
-from gbdist.categories.coding import Coding, coding_of
+from gbdist.categories.coding import Coding, Column, coding_of, hash_keys, pair_keys
+from gbdist.categories.counting import agree_on_numbers
 from gbdist.categories.keys import projection_keys
 from gbdist.categories.rules import CategoryRules
 from gbdist.models.statistics import Projection
+
+#: Bits for places that there could be are looked up where they are no more than this for each row.
+_PLACES_A_ROW = 32
 
 
 class CategoricalRows:
@@ -20,25 +25,33 @@ class CategoricalRows:
     ----------
     rules : which columns there are
     sets : Rows in the host's memory, the training set first; their hashes are read once
-    n_ranks : how many ranks own the categories
+    most_rows : training rows of the rank that has most
+    collective : for numbers that all ranks agree on
     """
 
-    def __init__(self, rules: CategoryRules, sets: Sequence[Rows], n_ranks: int) -> None:
-        self.n_ranks = n_ranks
+    def __init__(self, rules: CategoryRules, sets: Sequence[Rows], most_rows: int, collective: Collective) -> None:
         self._bins = [rows.bins for rows in sets]
         edges = np.cumsum([0, *(rows.n_rows for rows in sets)])
         #: Rows of each set.
         self.slices = [slice(int(start), int(stop)) for start, stop in pairwise(edges)]
-        #: Hashes of each column that is used, uint32 [n_rows], by number among the categorical columns.
-        self.hashes = {
+        #: Hashes of each one-hot column, uint32 [n_rows], by number among the categorical columns.
+        self._hashes = {
             number: np.concatenate([hashes_of(rows, column.position) for rows in sets])
             for number, column in enumerate(rules.columns)
-            if column.values != ()
+            if column.values
         }
-        #: Of columns that were numbered: number of each row's category, uint32 [n_rows], and hash of each number, uint32 [n].
-        self.numbered: dict[int, tuple[NDArray[np.uint32], NDArray[np.uint32]]] = {}
         #: Numbers of the columns that become statistics, ascending.
         self.statistic_columns = rules.statistic_columns
+        #: How many places for categories may be looked up, of which there are more than categories.
+        self.most_places = _PLACES_A_ROW * most_rows
+        positions = [rules.columns[number].position for number in self.statistic_columns]
+        numbered = [_numbered(np.concatenate([hashes_of(rows, at) for rows in sets])) for at in positions]
+        agreed = agree_on_numbers([hash_keys(hashes) for _, hashes in numbered], collective) if numbered else []
+        #: The columns that become statistics, by number among the categorical ones.
+        self.columns = {
+            number: Column(*one, numbers, size)
+            for number, one, (numbers, size) in zip(self.statistic_columns, numbered, agreed, strict=True)
+        }
 
     @property
     def n_rows(self) -> int:
@@ -50,33 +63,43 @@ class CategoricalRows:
         return np.concatenate([bins[feature] > border for bins in self._bins])
 
     def equal(self, column: int, value: int) -> NDArray[np.bool_]:
-        """Outcome of ``hash == value`` of a column, bool [n_rows]."""
-        return np.asarray(self.hashes[column] == np.uint32(value))
+        """Outcome of ``hash == value`` of a one-hot column, bool [n_rows]."""
+        return np.asarray(self._hashes[column] == np.uint32(value))
 
-    def number(self, cat: int) -> Coding:
-        """Categories of a column among all rows, which are remembered."""
-        coding = self.categories(Projection((cat,)), slice(0, self.n_rows))
-        self.numbered[cat] = (coding.codes, self.hashes[cat][coding.firsts()])
-        return coding
+    def numbers(self, cat: int) -> NDArray[np.uint32]:
+        """Number of each row's category among those of all ranks, uint32 [n_rows]; a column that becomes statistics."""
+        column = self.columns[cat]
+        return np.take(column.numbers, column.codes)
+
+    def of_column(self, cat: int) -> Coding:
+        """Categories of a column among all rows."""
+        column = self.columns[cat]
+        return Coding(column.codes, column.hashes.shape[0], hash_keys(column.numbers))
 
     def categories(self, projection: Projection, rows: slice) -> Coding:
         """Categories of a projection among some rows, from its columns and splits."""
-        bases = np.zeros(rows.stop - rows.start, np.uint64)
+        keys = np.zeros(rows.stop - rows.start, np.uint64)
         for outcome in self._outcomes(projection):
-            bases = bases << np.uint64(1) | outcome[rows].astype(np.uint64)
-        coding = coding_of(bases, self.hashes[projection.cats[0]][rows], self.n_ranks)
-        for cat in projection.cats[1:]:
-            coding = coding_of(coding.keys[coding.codes], self.hashes[cat][rows], self.n_ranks)
-        return coding
+            keys = keys << np.uint64(1) | outcome[rows].astype(np.uint64)
+        for cat in projection.cats[:-1]:
+            keys = pair_keys(keys, self.numbers(cat)[rows])
+        return coding_of(keys, self.numbers(projection.cats[-1])[rows])
 
     def model_keys(self, projection: Projection, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Keys that some rows' categories have in a model, uint64."""
-        hashes = [self.hashes[cat][rows] for cat in projection.cats]
+        columns = [self.columns[cat] for cat in projection.cats]
+        hashes = [column.hashes[column.codes[rows]] for column in columns]
         return projection_keys(hashes, [outcome[rows] for outcome in self._outcomes(projection)])
 
     def _outcomes(self, projection: Projection) -> list[NDArray[np.bool_]]:
         floats = [self.tested(feature, border) for feature, border in projection.float_splits]
         return floats + [self.equal(cat, value) for cat, value in projection.one_hot_splits]
+
+
+def _numbered(hashes: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Number of each row's hash on this rank, uint32 [n_rows], and the hash of each number."""
+    coding = coding_of(np.zeros(hashes.shape[0], np.uint64), hashes)
+    return coding.codes, hashes[coding.firsts()]
 
 
 def hashes_of(rows: Rows, position: int) -> NDArray[np.uint32]:

@@ -1,7 +1,8 @@
 """Target statistics of a rank's rows: counts of a projection's categories, and the bins that they become."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,24 +10,63 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.categories.coding import Coding
-from gbdist.categories.counting import Answer, Counted, add_up, gathered, totals_by_owner
-from gbdist.categories.order import RowOrder
+from gbdist.categories.counting import Answer, Counted, Labels, add_up, gather_totals
+from gbdist.categories.order import Passes, RowOrder
 from gbdist.categories.rows import CategoricalRows
 from gbdist.categories.rules import CategoryRules
 from gbdist.categories.values import rule_of
-from gbdist.kernels.cpu_categories import count_classes, learn_bins, statistic_bins, take_bins
+from gbdist.kernels.cpu_categories import add_classes, count_classes, learn_bins, statistic_bins, take_bins
 from gbdist.models.statistics import Projection, StatisticFeature, StatisticTable
 
+Item = TypeVar("Item")
+
+#: Rows of a rank, times projections, whose tables are made together.
+_TABLE_ROWS = 1 << 20
 _NONE = np.empty(0, np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Counts of a projection: the categories of this rank's rows, and what all ranks counted of them."""
+    """Counts of a projection: the categories of this rank's rows, and what all ranks counted of them.
+
+    Parameters
+    ----------
+    projection : Projection
+    features : tuple of StatisticFeature
+        What is made of it.
+    coding : Coding
+    passes : Passes
+        In the permutations that were counted.
+    earlier : int32 [n_visits, n_own_runs, n_categories, n_columns]
+        Rows of the runs that a permutation visits before.
+    totals : int32 [n_categories, n_columns]
+    known : dict of str to int
+        How many categories all ranks have, by kind of statistic.
+    largest : int
+        Rows of the most frequent one.
+    dropped : bool [n_categories] or None
+        Categories that count as never met (see ``counting.Answer``).
+    """
 
     projection: Projection
+    features: tuple[StatisticFeature, ...]
     coding: Coding
-    answer: Answer
+    passes: Passes
+    earlier: NDArray[np.int32]
+    totals: NDArray[np.int32]
+    known: dict[str, int]
+    largest: int
+    dropped: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Which of a projection's features are counters, which are others (the first ones, if ``together``), and their rules."""
+
+    counters: list[int]
+    others: list[int]
+    together: bool
+    rules: tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
 class StatisticCounter:
@@ -54,7 +94,7 @@ class StatisticCounter:
         self.order, self._collective, self._crew = order, collective, crew
         #: Classes of training rows, and one for the rows of eval sets if counters count these.
         self._n_columns = n_classes + int(rules.counts_evals)
-        self._runs = [order.runs[number] for number in order.runs_of(collective.rank)]
+        self._plans: dict[tuple[tuple[str, int, float, int], ...], _Plan] = {}
 
     def features_of(self, projection: Projection) -> tuple[StatisticFeature, ...]:
         """Features that are made of a projection (CatBoost's GetTargetBorderCount: of each border of the target, and prior)."""
@@ -74,28 +114,60 @@ class StatisticCounter:
         return slice(0, self.rows.n_rows) if self._rules.counts_evals else self.rows.slices[0]
 
     def count(self, codings: Sequence[tuple[Projection, Coding]], permutations: Sequence[int]) -> list[Counts]:
-        """Count projections, all of them in two rounds; ``answer.earlier`` is in the order of ``permutations``.
+        """Count projections, all of them at once; ``earlier`` is in the order of ``permutations``.
 
         Codings are of ``counted_rows``, or of all rows.
         """
-        counted = self._crew.host.each(lambda one: self._counted(*one), codings)
-        visits = [self.order.visits[number] for number in permutations]
-        answers = add_up(counted, visits, self.order, self._collective)
-        return [Counts(*one, answer) for one, answer in zip(codings, answers, strict=True)]
+        if not codings:
+            return []
+        passes = self.order.passes(permutations)
+        counted = self._counted(codings, passes)
+        answer = add_up(counted, passes, self.order.n_rows, self._collective)
+        return [self._of_projection(*one, passes, counted, answer, number) for number, one in enumerate(codings)]
 
-    def _counted(self, projection: Projection, coding: Coding) -> Counted:
+    def _of_projection(
+        self, projection: Projection, coding: Coding, passes: Passes, counted: Counted, answer: Answer, number: int
+    ) -> Counts:
+        some = slice(int(counted.edges[number]), int(counted.edges[number + 1]))
+        n_trained, n_counted, largest = answer.facts[number].tolist()
+        features = self.features_of(projection)
+        return Counts(
+            projection=projection,
+            features=features,
+            coding=coding,
+            passes=passes,
+            earlier=answer.earlier[:, :, some],
+            totals=answer.totals[some],
+            known={each.kind: n_counted if each.kind == "Counter" else n_trained for each in features},
+            largest=largest,
+            dropped=None if answer.dropped is None else answer.dropped[some],
+        )
+
+    def _counted(
+        self, codings: Sequence[tuple[Projection, Coding]], passes: Passes, *, by_model_keys: bool = False
+    ) -> Counted:
         """Rows of each category in each of this rank's runs; eval rows that are counted are a class of their own in the first."""
-        limit = self._limit(projection)
-        # With a limit equally frequent categories are told apart by the keys that a model has.
-        keys = coding.keys if limit is None else self.rows.model_keys(projection, coding.firsts())
-        counts = np.zeros((len(self._runs), coding.n_categories, self._n_columns), np.int32)
-        for run, of_run in zip(self._runs, counts, strict=True):
-            rows = slice(run.start, run.stop)
-            count_classes(coding.codes[rows], self._classes[rows], of_run)
-        if self._rules.counts_evals:
-            rest = coding.codes[self._classes.shape[0] :]
-            count_classes(rest, np.full(rest.shape[0], self._n_classes, np.uint8), counts[0])
-        return Counted(keys, counts, coding.edges, limit, self._n_classes if self._rules.counts_evals else None)
+        limits = tuple(self._limit(projection) for projection, _ in codings)
+        edges = np.cumsum([0, *(coding.n_categories for _, coding in codings)])
+        runs = passes.runs_of(self._collective.rank)
+        counts = np.zeros((len(runs), int(edges[-1]), self._n_columns), np.int32)
+
+        def count(number: int) -> Labels:
+            projection, coding = codings[number]
+            of_projection = counts[:, edges[number] : edges[number + 1]]
+            for run, of_run in zip(runs, of_projection, strict=True):
+                rows = slice(run.start, run.stop)
+                count_classes(coding.codes[rows], self._classes[rows], of_run)
+            if self._rules.counts_evals:
+                rest = coding.codes[self._classes.shape[0] :]
+                count_classes(rest, np.full(rest.shape[0], self._n_classes, np.uint8), of_projection[0])
+            # With a limit equally frequent categories are told apart by the keys that a model has.
+            if by_model_keys or limits[number] is not None:
+                return Labels(self.rows.model_keys(projection, coding.firsts()))
+            return Labels(coding.labels, coding.places)
+
+        labels = self._crew.host.each(count, range(len(codings)))
+        return Counted(tuple(labels), edges, counts, limits, self._n_classes)
 
     def _limit(self, projection: Projection) -> int | None:
         """How many categories of a projection are told apart, None for all."""
@@ -106,43 +178,47 @@ class StatisticCounter:
         self,
         counts: Counts,
         number: int,
-        permutation: int,
         features: Sequence[StatisticFeature],
         out: NDArray[np.uint8],
     ) -> None:
         """Write bins of the training rows: each row's from the rows before it in a permutation, but for counters.
 
-        ``number`` is the place of ``permutation`` among those that were counted; ``out`` is uint8 [n_features, n_train], OUT.
+        ``number`` is the place of the permutation among those that were counted; ``out`` is uint8 [n_features, n_train], OUT.
         """
-        others = []
-        for i, feature in enumerate(features):
-            if feature.kind == "Counter":
-                self.applied_bins(counts, self.rows.slices[0], feature, out[i])
-            else:
-                others.append(i)
-        if not others:
+        plan = self._plan_of(features)
+        for i in plan.counters:
+            self.applied_bins(counts, self.rows.slices[0], features[i], out[i])
+        if not plan.others:
             return
-        together = len(others) == others[-1] + 1  # the first ones: their bins lie side by side
-        bins = out[: len(others)] if together else np.empty((len(others), out.shape[1]), np.uint8)
-        rules = self._rules_of([features[i] for i in others])
-        backwards = self.order.visits[permutation].backwards
-        dropped = _NONE if counts.answer.dropped is None else counts.answer.dropped
-        for place, run in enumerate(self._runs):
+        bins = out[: len(plan.others)] if plan.together else np.empty((len(plan.others), out.shape[1]), np.uint8)
+        backwards = counts.passes.visits[number].backwards
+        dropped = _NONE if counts.dropped is None else counts.dropped
+        for place, run in enumerate(counts.passes.runs_of(self._collective.rank)):
             some = slice(run.start, run.stop)
-            so_far = counts.answer.earlier[number, place].copy()
+            so_far = counts.earlier[number, place].copy()
             rows = (counts.coding.codes[some], self._classes[some], backwards)
-            learn_bins(rows, run.start, so_far, dropped, self._n_classes, rules, bins)
-        if not together:
-            out[others] = bins
+            learn_bins(rows, run.start, so_far, dropped, self._n_classes, plan.rules, bins)
+        if not plan.together:
+            out[plan.others] = bins
 
-    def _rules_of(self, features: Sequence[StatisticFeature]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """What ``learn_bins`` must know of features."""
-        wholes, numbers = [], []
-        for feature in features:
-            prior, shift, scale, n_borders = rule_of(feature)
-            wholes.append((*self._good(feature), n_borders))
-            numbers.append((prior, shift, scale))
-        return np.array(wholes, np.int64), np.array(numbers, np.float32)
+    def _plan_of(self, features: Sequence[StatisticFeature]) -> "_Plan":
+        """How bins of some features are written; those of most projections are made alike."""
+        key = tuple((one.kind, one.target_border, one.prior, one.border_count) for one in features)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._make_plan(features)
+        return plan
+
+    def _make_plan(self, features: Sequence[StatisticFeature]) -> "_Plan":
+        others = [i for i, feature in enumerate(features) if feature.kind != "Counter"]
+        rules = [rule_of(features[i]) for i in others]
+        wholes = [(*self._good(features[i]), rule[3]) for i, rule in zip(others, rules, strict=True)]
+        return _Plan(
+            counters=[i for i, feature in enumerate(features) if feature.kind == "Counter"],
+            others=others,
+            together=others == list(range(len(others))),
+            rules=(np.array(wholes, np.int64), np.array([rule[:3] for rule in rules], np.float32)),
+        )
 
     def _good(self, feature: StatisticFeature) -> tuple[int, int]:
         """The first class that a feature counts, and the one after the last."""
@@ -152,15 +228,16 @@ class StatisticCounter:
 
     def applied_bins(self, counts: Counts, rows: slice, feature: StatisticFeature, out: NDArray[np.uint8]) -> None:
         """Write bins of rows from the counts of all training rows, as the model has them; uint8 [n], OUT."""
-        totals = counts.answer.totals
-        bins = np.empty(totals.shape[0], np.uint8)
+        totals = counts.totals
+        n_categories, n_columns = totals.shape
+        good, bins = np.empty(n_categories, np.int32), np.empty(n_categories, np.uint8)
         if feature.kind == "Counter":
-            good = _add_columns(totals)
-            total = np.full_like(good, counts.answer.largest)
+            add_classes(totals, 0, n_columns, good)
+            total = np.full(n_categories, counts.largest, np.int32)
         else:
-            total = _add_columns(totals[:, : self._n_classes])
-            first, stop = self._good(feature)
-            good = _add_columns(totals[:, first:stop])
+            total = np.empty(n_categories, np.int32)
+            add_classes(totals, 0, self._n_classes, total)
+            add_classes(totals, *self._good(feature), good)
         statistic_bins(good, total, rule_of(feature), bins)
         take_bins(counts.coding.codes[rows], bins, out)
 
@@ -169,32 +246,25 @@ class StatisticCounter:
         counters = {feature.projection for feature in features if feature.kind == "Counter"}
         others = {feature.projection for feature in features if feature.kind != "Counter"}
         tables: list[StatisticTable] = []
-        for projection in sorted(counters | others):
-            table = self._gathered(projection)
-            if table is None:
+        passes = self.order.passes([0])
+        for projections in chunks(sorted(counters | others), max(1, _TABLE_ROWS // max(1, self.order.most_rows))):
+            codings = [(each, self.rows.categories(each, self.counted_rows)) for each in projections]
+            whole = gather_totals(self._counted(codings, passes, by_model_keys=True), self._collective)
+            if whole is None:
                 continue
-            counts = table.counts[0].astype(np.int64)
-            if projection in others:
-                trained = counts[:, : self._n_classes]
-                known = trained.any(axis=1)
-                tables.append(StatisticTable(projection, False, table.keys[known], trained[known]))
-            if projection in counters:
-                tables.append(StatisticTable(projection, True, table.keys, counts.sum(axis=1, keepdims=True)))
+            for number, projection in enumerate(projections):
+                some = slice(int(whole.edges[number]), int(whole.edges[number + 1]))
+                keys, counts = whole.labels[number].values, whole.counts[0, some].astype(np.int64)
+                if projection in others:
+                    trained = counts[:, : self._n_classes]
+                    known = trained.any(axis=1)
+                    tables.append(StatisticTable(projection, False, keys[known], trained[known]))
+                if projection in counters:
+                    tables.append(StatisticTable(projection, True, keys, counts.sum(axis=1, keepdims=True)))
         return tuple(tables)
 
-    def _gathered(self, projection: Projection) -> Counted | None:
-        """Counts of all categories by their keys in a model; None but on rank 0."""
-        coding = self.rows.categories(projection, self.counted_rows)
-        counted = self._counted(projection, coding)
-        keys = self.rows.model_keys(projection, coding.firsts())
-        counts = counted.counts.sum(axis=0, keepdims=True, dtype=np.int32)
-        whole = Counted(keys, counts, coding.edges, counted.limit)
-        return gathered(totals_by_owner(whole, self._collective), self._collective)
 
-
-def _add_columns(counts: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Sum of the columns of counts, int32 [n, k]; quicker than NumPy's for few of them."""
-    total = np.ascontiguousarray(counts[:, 0]).copy()
-    for column in range(1, counts.shape[1]):
-        total += counts[:, column]
-    return total
+def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Runs of at most ``size`` items."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -59,40 +59,65 @@ def number_categories(
     return int(count)
 
 
+@device_function
+def _ones(word: np.uint64) -> np.uint64:
+    """How many bits of a word are 1."""
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
 @kernel
-def number_dense_pairs(
+def number_places(
     bases: NDArray[np.uint64],
     others: NDArray[np.uint32],
-    hashes: NDArray[np.uint32],
-    numbers: NDArray[np.uint32],
+    numbers: tuple[NDArray[np.uint32], int],
+    words: NDArray[np.uint64],
     codes: NDArray[np.uint32],
-    keys: NDArray[np.uint64],
 ) -> int:
-    """Do what ``number_categories`` does, where there is memory for every pair that could be; return how many there are.
+    """Number the places base × size + number that any row has, from 0 in ascending order; return how many there are.
 
     Parameters
     ----------
     bases : uint64 [n], IN
-        Small numbers.
     others : uint32 [n], IN
-        Numbers of the hashes.
-    hashes : uint32 [n_hashes], IN
-    numbers : uint32 [(largest base + 1) × n_hashes], scratch
+        Places in ``numbers``.
+    numbers : (uint32 [n_others], size), IN
+        Numbers below the size.
+    words : uint64 [places / 64], IN and OUT
+        0 at first; then bit p of word w says whether any row has the place 64·w + p.
     codes : uint32 [n], OUT
-    keys : uint64 [at least the number of pairs], OUT
     """
-    numbers[:] = _FREE
-    width = np.uint64(hashes.shape[0])
-    count = np.uint32(0)
+    number_of, size = numbers[0], np.uint64(numbers[1])
+    one, low = np.uint64(1), np.uint64(63)
     for i in range(np.uint64(codes.shape[0])):
-        place = bases[i] * width + np.uint64(others[i])
-        number = numbers[place]
-        if number == _FREE:
-            number = numbers[place] = count
-            keys[count] = (bases[i] * SPREAD + np.uint64(hashes[others[i]])) * MIX
-            count += np.uint32(1)
-        codes[i] = number
+        place = bases[i] * size + np.uint64(number_of[others[i]])
+        words[place >> np.uint64(6)] |= one << (place & low)
+    before = np.empty(words.shape[0], np.uint32)
+    count = np.uint32(0)
+    for w in range(np.uint64(words.shape[0])):
+        before[w] = count
+        count += np.uint32(_ones(words[w]))
+    for i in range(np.uint64(codes.shape[0])):
+        place = bases[i] * size + np.uint64(number_of[others[i]])
+        word = place >> np.uint64(6)
+        below = words[word] & ((one << (place & low)) - one)
+        codes[i] = before[word] + np.uint32(_ones(below))
     return int(count)
+
+
+@kernel
+def keys_of_places(words: NDArray[np.uint64], keys: NDArray[np.uint64]) -> None:
+    """Write a key for each place that ``number_places`` marked, ascending: words uint64 [n] IN, keys uint64 [ones] OUT."""
+    i, one = np.uint64(0), np.uint64(1)
+    for w in range(np.uint64(words.shape[0])):
+        word = words[w]
+        while word != np.uint64(0):
+            bit = word & (~word + one)
+            keys[i] = (np.uint64(w) * np.uint64(64) + _ones(bit - one)) * SPREAD * MIX
+            word ^= bit
+            i += one
 
 
 @kernel
@@ -160,20 +185,147 @@ def add_counts(
 
 
 @kernel
-def describe_counts(counts: NDArray[np.int32], rows: NDArray[np.int32]) -> tuple[int, int]:
-    """How many categories have any row, and how many rows the largest one has.
-
-    ``counts`` is int32 [n_categories, n_classes], IN; ``rows`` int32 [n_categories], OUT: rows of each category.
-    """
-    known, largest = np.int64(0), np.int32(0)
-    for i in range(np.uint64(rows.shape[0])):
-        total = np.int32(0)
+def sum_counts(counts: NDArray[np.int32], codes: NDArray[np.uint32], so_far: NDArray[np.int32]) -> None:
+    """Add counts of some categories as ``add_counts`` does: counts int32 [n, n_classes] and codes IN, so_far IN and OUT."""
+    for i in range(np.uint64(codes.shape[0])):
         for c in range(counts.shape[1]):
-            total += counts[i, c]
-        rows[i] = total
-        known += total > 0
-        largest = max(largest, total)
-    return int(known), int(largest)
+            so_far[codes[i], c] += counts[i, c]
+
+
+@kernel
+def match_labels(
+    labels: NDArray[np.uint64],
+    edges: tuple[NDArray[np.int64], NDArray[np.int64]],
+    are_places: NDArray[np.bool_],
+    slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
+    codes: NDArray[np.uint32],
+    found: NDArray[np.int64],
+) -> None:
+    """Number the different categories of each group in several parts, those of one group after those of another.
+
+    Parameters
+    ----------
+    labels : uint64 [n], IN
+        Keys of categories, or bits of their places (see ``number_places``).
+    edges : two int64 [n_parts, n_groups + 1], IN
+        Labels, and ``codes``, ``edges[p, g] … edges[p, g + 1] − 1`` are those of a group in a part.
+    are_places : bool [n_groups], IN
+        Groups whose labels are places.
+    slots : (uint64, uint32), each [a power of two, at least 2 and above the labels of any group], scratch
+    codes : uint32 [number of categories in all parts], OUT
+    found : int64 [n_groups + 1], OUT
+        Numbers ``found[g] … found[g + 1] − 1`` are those of a group.
+    """
+    of_labels, of_codes = edges
+    found[0] = 0
+    for g in range(are_places.shape[0]):
+        if are_places[g]:
+            found[g + 1] = _match_places(labels, of_labels[:, g : g + 2], of_codes[:, g], slots, codes, found[g])
+        else:
+            found[g + 1] = _match_keys(labels, of_labels[:, g : g + 2], of_codes[:, g], slots, codes, found[g])
+
+
+@device_function
+def _match_keys(
+    labels: NDArray[np.uint64],
+    edges: NDArray[np.int64],
+    firsts: NDArray[np.int64],
+    slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
+    codes: NDArray[np.uint32],
+    start: int,
+) -> int:
+    slot_keys, slot_codes = slots
+    count = np.uint32(start)
+    n_keys = 0
+    for p in range(edges.shape[0]):
+        n_keys += edges[p, 1] - edges[p, 0]
+    shift, size = np.uint64(63), 2
+    while size < 2 * n_keys:
+        shift -= np.uint64(1)
+        size *= 2
+    mask = np.uint64(size - 1)
+    slot_codes[:size] = _FREE
+    for p in range(edges.shape[0]):
+        to = np.uint64(firsts[p])
+        for i in range(np.uint64(edges[p, 0]), np.uint64(edges[p, 1])):
+            key = labels[i]
+            slot = (key * MIX) >> shift
+            while slot_codes[slot] != _FREE and slot_keys[slot] != key:
+                slot = (slot + np.uint64(1)) & mask
+            if slot_codes[slot] == _FREE:
+                slot_keys[slot], slot_codes[slot] = key, count
+                count += np.uint32(1)
+            codes[to] = slot_codes[slot]
+            to += np.uint64(1)
+    return int(count)
+
+
+@device_function
+def _match_places(
+    labels: NDArray[np.uint64],
+    edges: NDArray[np.int64],
+    firsts: NDArray[np.int64],
+    slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
+    codes: NDArray[np.uint32],
+    start: int,
+) -> int:
+    union, before = slots
+    count, one = np.uint32(start), np.uint64(1)
+    n_words = np.uint64(edges[0, 1] - edges[0, 0])
+    for w in range(n_words):
+        word = np.uint64(0)
+        for p in range(edges.shape[0]):
+            word |= labels[np.uint64(edges[p, 0]) + w]
+        union[w], before[w] = word, count
+        count += np.uint32(_ones(word))
+    for p in range(edges.shape[0]):
+        to = np.uint64(firsts[p])
+        for w in range(n_words):
+            word, everyone = labels[np.uint64(edges[p, 0]) + w], union[w]
+            while word != np.uint64(0):
+                bit = word & (~word + one)
+                codes[to] = before[w] + np.uint32(_ones(everyone & (bit - one)))
+                word ^= bit
+                to += one
+    return int(count)
+
+
+@kernel
+def take_counts(counts: NDArray[np.int32], which: NDArray[np.int64], out: NDArray[np.int32]) -> None:
+    """Write the counts of some categories: counts int32 [n, k] and which int64 [m] IN, out int32 [m, k] OUT."""
+    for i in range(np.uint64(which.shape[0])):
+        for c in range(counts.shape[1]):
+            out[i, c] = counts[which[i], c]
+
+
+@kernel
+def put_counts(counts: NDArray[np.int32], which: NDArray[np.int64], out: NDArray[np.int32]) -> None:
+    """Write counts to some categories' places: counts int32 [m, k] and which int64 [m] IN, out int32 [n, k] OUT there."""
+    for i in range(np.uint64(which.shape[0])):
+        for c in range(counts.shape[1]):
+            out[which[i], c] = counts[i, c]
+
+
+@kernel
+def describe_counts(
+    counts: NDArray[np.int32], edges: NDArray[np.int64], n_trained: int, facts: NDArray[np.int64]
+) -> None:
+    """How many categories of each group have any row in the first ``n_trained`` classes, and in all; rows of the largest one.
+
+    ``counts`` is int32 [n_categories, n_classes], IN; categories ``edges[g] … edges[g + 1] − 1`` are those of a group, int64
+    [n_groups + 1], IN; ``facts`` int64 [n_groups, 3], OUT.
+    """
+    for g in range(facts.shape[0]):
+        trained, known, largest = np.int64(0), np.int64(0), np.int64(0)
+        for i in range(np.uint64(edges[g]), np.uint64(edges[g + 1])):
+            total, of_trained = np.int64(0), np.int64(0)
+            for c in range(counts.shape[1]):
+                total += counts[i, c]
+                of_trained += counts[i, c] if c < n_trained else 0
+            trained += of_trained > 0
+            known += total > 0
+            largest = max(largest, total)
+        facts[g, 0], facts[g, 1], facts[g, 2] = trained, known, largest
 
 
 @kernel
@@ -184,6 +336,16 @@ def narrow_counts(counts: NDArray[np.int32], largest: int, out: NDArray[np.uint8
         out[i] = np.uint8(min(counts[i], largest))
         many += counts[i] >= largest
     return int(many)
+
+
+@kernel
+def add_classes(counts: NDArray[np.int32], first: int, stop: int, out: NDArray[np.int32]) -> None:
+    """Write the rows of the classes ``first … stop−1``: counts int32 [n, n_classes] IN, out int32 [n] OUT."""
+    for i in range(np.uint64(out.shape[0])):
+        total = np.int32(0)
+        for c in range(first, stop):
+            total += counts[i, c]
+        out[i] = total
 
 
 @kernel

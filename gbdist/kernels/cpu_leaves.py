@@ -1,4 +1,4 @@
-"""CPU kernels over leaves: the Newton step where the second derivative is a full matrix, and powers of e."""
+"""CPU kernels over leaves: the Newton step where the second derivative is a full matrix, and what a step will bring."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +65,63 @@ def solve_leaves(
 
 
 @kernel
-def exponentials(values: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    """Write e^value of each value, float64 [n, k], out OUT; quicker than ``exp_array`` for the few that leaves are."""
-    for i in range(np.uint64(values.shape[0])):
-        for k in range(np.uint64(values.shape[1])):
-            out[i, k] = exp(values[i, k])
+def bound_gain(
+    step: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64], change: float
+) -> tuple[float, float]:
+    """First-order gain Σ g·s of a step, and a bound of what curvature takes of it: Σ ½·max(−h, 0)·s²·e^(c·|s|).
+
+    ``step``, ``first`` (g) and ``second`` (h) are float64 [n_leaves, K], IN; c is ``change``.
+    """
+    gain, most = 0.0, 0.0
+    for i in range(np.uint64(step.shape[0])):
+        for k in range(np.uint64(step.shape[1])):
+            s = step[i, k]
+            gain += first[i, k] * s
+            most += 0.5 * max(-second[i, k], 0.0) * s * s * exp(change * abs(s))
+    return gain, most
+
+
+@kernel
+def bound_next_steps(
+    step: NDArray[np.float64], second: NDArray[np.float64], rule: tuple[float, float, float], out: NDArray[np.float64]
+) -> None:
+    """Write bounds of the Newton steps after some: e^(2c·|s|)·(|s|·λ/H + ½c·s²) with H = max(λ − h, tiny).
+
+    Parameters
+    ----------
+    step, second : float64 [n_leaves, K], IN
+        s and h, the second derivative of minus the loss.
+    rule : (λ, c, longest)
+        Of steps above ``longest`` nothing is said.
+    out : float64 [n_leaves, K], OUT
+        Inf where nothing is said.
+    """
+    l2, change, longest = rule
+    for i in range(np.uint64(step.shape[0])):
+        for k in range(np.uint64(step.shape[1])):
+            length = abs(step[i, k])
+            curvature = max(l2 - second[i, k], 1e-300)
+            bound = exp(2.0 * change * length) * (length * (l2 / curvature) + 0.5 * change * length * length)
+            out[i, k] = bound if length <= longest else np.inf
+
+
+@kernel
+def find_settled(
+    step: NDArray[np.float64],
+    following: NDArray[np.float64],
+    point: NDArray[np.float64],
+    active: NDArray[np.bool_],
+    share: float,
+    settled: NDArray[np.bool_],
+) -> None:
+    """Mark active leaves whose step or the one after it is small: at most ``share`` × max(1, |value after the step|).
+
+    ``step``, ``following`` and ``point`` (where the step begins) are float64 [n_leaves, K], IN; ``active`` bool [n_leaves], IN;
+    ``settled`` bool [n_leaves], OUT.
+    """
+    for i in range(np.uint64(step.shape[0])):
+        small = active[i]
+        for k in range(np.uint64(step.shape[1])):
+            most = min(abs(step[i, k]), following[i, k])
+            small &= most <= share * max(1.0, abs(point[i, k] + step[i, k]))
+        settled[i] = small

@@ -174,3 +174,32 @@ def best_borders(
         plain[f] = scores[borders[f]]
         noisy[f] = plain[f] + _noise(sigma, feature_key, features[f])
         winners[families[f]] = max(winners[families[f]], noisy[f])
+
+
+@kernel
+def best_of_each(
+    noisy: NDArray[np.float64], borders: NDArray[np.int64], families: NDArray[np.int64], tops: NDArray[np.int64]
+) -> int:
+    """Write the place of the best feature of each family that has one, of equals the first; return how many there are.
+
+    Parameters
+    ----------
+    noisy : float64 [n_features], IN
+        Scores; one that is not finite does not compete.
+    borders : int64 [n_features], IN
+        −1 where a feature does not compete.
+    families : int64 [n_features], IN
+        Ascending.
+    tops : int64 [n_features], OUT
+        The rest is not written.
+    """
+    count, best, top = 0, -1, -np.inf
+    for f in range(noisy.shape[0]):
+        if borders[f] >= 0 and noisy[f] > top and noisy[f] < np.inf:
+            best, top = f, noisy[f]
+        if f + 1 == noisy.shape[0] or families[f + 1] != families[f]:
+            if best >= 0:
+                tops[count] = best
+                count += 1
+            best, top = -1, -np.inf
+    return count

@@ -1,5 +1,7 @@
 """The obvious NumPy twins of the kernels of target statistics: slow, same signatures, same bits (tests see to it)."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,16 +24,29 @@ def number_categories(
     return len(numbers)
 
 
-def number_dense_pairs(
+def number_places(
     bases: NDArray[np.uint64],
     others: NDArray[np.uint32],
-    hashes: NDArray[np.uint32],
-    numbers: NDArray[np.uint32],
+    numbers: tuple[NDArray[np.uint32], int],
+    words: NDArray[np.uint64],
     codes: NDArray[np.uint32],
-    keys: NDArray[np.uint64],
 ) -> int:
-    """Twin of ``cpu_categories.number_dense_pairs``, by way of ``number_categories``."""
-    return number_categories(bases, hashes[others], (keys, numbers), codes, keys)
+    """Twin of ``cpu_categories.number_places``."""
+    places = bases.astype(np.int64) * numbers[1] + numbers[0][others].astype(np.int64)
+    known, codes[:] = np.unique(places, return_inverse=True)
+    marked = np.zeros(64 * words.shape[0], np.bool_)
+    marked[known] = True
+    words[:] = np.packbits(marked, bitorder="little").view(np.uint64)
+    return int(known.shape[0])
+
+
+def keys_of_places(words: NDArray[np.uint64], keys: NDArray[np.uint64]) -> None:
+    """Twin of ``cpu_categories.keys_of_places``."""
+    keys[:] = _marked(words).astype(np.uint64) * SPREAD * MIX
+
+
+def _marked(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    return np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little"))
 
 
 def count_classes(codes: NDArray[np.uint32], classes: NDArray[np.uint8], counts: NDArray[np.int32]) -> None:
@@ -64,16 +79,61 @@ def add_counts(
     so_far[codes] += counts
 
 
-def describe_counts(counts: NDArray[np.int32], rows: NDArray[np.int32]) -> tuple[int, int]:
+def sum_counts(counts: NDArray[np.int32], codes: NDArray[np.uint32], so_far: NDArray[np.int32]) -> None:
+    """Twin of ``cpu_categories.sum_counts``, for codes that are all different."""
+    so_far[codes] += counts
+
+
+def match_labels(
+    labels: NDArray[np.uint64],
+    edges: tuple[NDArray[np.int64], NDArray[np.int64]],
+    are_places: NDArray[np.bool_],
+    slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
+    codes: NDArray[np.uint32],
+    found: NDArray[np.int64],
+) -> None:
+    """Twin of ``cpu_categories.match_labels``."""
+    found[0] = 0
+    for group, places in enumerate(are_places.tolist()):
+        parts = [labels[first:stop] for first, stop in edges[0][:, group : group + 2].tolist()]
+        keys = [_marked(part).tolist() if places else part.tolist() for part in parts]
+        distinct = dict.fromkeys(key for part in keys for key in part)
+        numbers = {key: found[group] + i for i, key in enumerate(sorted(distinct) if places else distinct)}
+        for (first, stop), part in zip(edges[1][:, group : group + 2].tolist(), keys, strict=True):
+            codes[first:stop] = [numbers[key] for key in part]
+        found[group + 1] = found[group] + len(numbers)
+
+
+def take_counts(counts: NDArray[np.int32], which: NDArray[np.int64], out: NDArray[np.int32]) -> None:
+    """Twin of ``cpu_categories.take_counts``."""
+    out[:] = counts[which]
+
+
+def put_counts(counts: NDArray[np.int32], which: NDArray[np.int64], out: NDArray[np.int32]) -> None:
+    """Twin of ``cpu_categories.put_counts``."""
+    out[which] = counts
+
+
+def describe_counts(
+    counts: NDArray[np.int32], edges: NDArray[np.int64], n_trained: int, facts: NDArray[np.int64]
+) -> None:
     """Twin of ``cpu_categories.describe_counts``."""
-    rows[:] = counts.sum(axis=1)
-    return int(np.count_nonzero(rows)), int(rows.max(initial=0))
+    for group, (first, stop) in enumerate(pairwise(edges.tolist())):
+        some = counts[first:stop]
+        rows = some.sum(axis=1)
+        trained = np.count_nonzero(some[:, :n_trained].sum(axis=1))
+        facts[group] = trained, np.count_nonzero(rows), rows.max(initial=0)
 
 
 def narrow_counts(counts: NDArray[np.int32], largest: int, out: NDArray[np.uint8]) -> int:
     """Twin of ``cpu_categories.narrow_counts``."""
     out[:] = np.minimum(counts, largest)
     return int(np.count_nonzero(counts >= largest))
+
+
+def add_classes(counts: NDArray[np.int32], first: int, stop: int, out: NDArray[np.int32]) -> None:
+    """Twin of ``cpu_categories.add_classes``."""
+    out[:] = counts[:, first:stop].sum(axis=1)
 
 
 def take_bins(codes: NDArray[np.uint32], bins: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:

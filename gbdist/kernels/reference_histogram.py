@@ -1,5 +1,7 @@
 """The obvious NumPy twins of the histogram, split and leaf kernels: slow, same signatures, same bits (tests see to it)."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -200,6 +202,19 @@ def best_borders(
             borders[f], noisy[f], plain[f] = border, reachable, score
 
 
+def best_of_each(
+    noisy: NDArray[np.float64], borders: NDArray[np.int64], families: NDArray[np.int64], tops: NDArray[np.int64]
+) -> int:
+    """Twin of ``cpu_split.best_of_each``."""
+    found = []
+    for family in np.unique(families):
+        members = np.flatnonzero((families == family) & (borders >= 0) & np.isfinite(noisy))
+        if members.shape[0]:
+            found.append(members[np.argmax(noisy[members])])
+    tops[: len(found)] = found
+    return len(found)
+
+
 def solve_leaves(
     second: NDArray[np.float64],
     first: NDArray[np.float64],
@@ -218,6 +233,33 @@ def solve_leaves(
         step[leaf] = np.linalg.solve(matrix + ridge * np.eye(size), first[leaf])
 
 
-def exponentials(values: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    """Twin of ``cpu_leaves.exponentials``."""
-    out[...] = exp_array(values)
+def bound_gain(
+    step: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64], change: float
+) -> tuple[float, float]:
+    """Twin of ``cpu_leaves.bound_gain``: equal to rounding, not in bits."""
+    most = 0.5 * np.maximum(-second, 0.0) * step * step * exp_array(change * np.abs(step))
+    return math.fsum((first * step).ravel().tolist()), math.fsum(most.ravel().tolist())
+
+
+def bound_next_steps(
+    step: NDArray[np.float64], second: NDArray[np.float64], rule: tuple[float, float, float], out: NDArray[np.float64]
+) -> None:
+    """Twin of ``cpu_leaves.bound_next_steps``."""
+    l2, change, longest = rule
+    length = np.abs(step)
+    curvature = np.maximum(l2 - second, 1e-300)
+    bound = exp_array(2.0 * change * length) * (length * (l2 / curvature) + 0.5 * change * length * length)
+    out[...] = np.where(length <= longest, bound, np.inf)
+
+
+def find_settled(
+    step: NDArray[np.float64],
+    following: NDArray[np.float64],
+    point: NDArray[np.float64],
+    active: NDArray[np.bool_],
+    share: float,
+    settled: NDArray[np.bool_],
+) -> None:
+    """Twin of ``cpu_leaves.find_settled``."""
+    small = np.minimum(np.abs(step), following) <= share * np.maximum(1.0, np.abs(point + step))
+    settled[:] = active & small.all(axis=1)

@@ -23,6 +23,13 @@ class Projection:
     cats: tuple[int, ...]
     float_splits: tuple[tuple[int, int], ...] = ()
     one_hot_splits: tuple[tuple[int, int], ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.cats, self.float_splits, self.one_hot_splits)))
+
+    def __hash__(self) -> int:  # asked for many times a tree
+        return self._hash
 
     @property
     def complexity(self) -> int:

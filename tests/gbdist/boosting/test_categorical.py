@@ -306,9 +306,7 @@ def test_rows_do_not_learn_their_own_target(complexity: int, monkeypatch: pytest
     assert learn > 0.67
     assert validation < 0.7
 
-    def applied(
-        counter: StatisticCounter, counts: Any, number: int, permutation: int, made: Sequence[Any], out: np.ndarray
-    ) -> None:
+    def applied(counter: StatisticCounter, counts: Any, number: int, made: Sequence[Any], out: np.ndarray) -> None:
         for feature, bins in zip(made, out, strict=True):
             counter.applied_bins(counts, counter.rows.slices[0], feature, bins)
 

@@ -85,7 +85,13 @@ def contenders_of(table: LevelTable, block: Block, how: Scoring) -> Contenders:
 
 def best_of(table: LevelTable, block: Block, how: Scoring) -> Candidate:
     found = contenders_of(table, block, how)
-    return found.best(np.ones(found.features.shape[0]))
+    return weighed(found, np.ones(found.features.shape[0]))
+
+
+def weighed(found: Contenders, weights: NDArray[np.float64]) -> Candidate:
+    best = best_weighed([found], lambda _: weights)
+    assert best is not None
+    return best
 
 
 @pytest.mark.parametrize("wide", [False, True])
@@ -129,7 +135,7 @@ def test_a_family_is_represented_by_its_best_feature(threads: int) -> None:
 def test_weights_decide_between_families_and_leave_the_score_as_it_is(threads: int) -> None:
     with Crew(threads) as crew:
         contenders = contenders_of(table_of(False, crew), block_of(APART), scoring())
-    usual, light, heavy = (contenders.best(np.array(each)) for each in ([1, 1, 1], [1, 0.01, 1], [0.1, 0.5, 0.1]))
+    usual, light, heavy = (weighed(contenders, np.array(each)) for each in ([1, 1, 1], [1, 0.01, 1], [0.1, 0.5, 0.1]))
     assert (usual.feature, light.feature, heavy.feature) == (104, 103, 104)
     assert light.border == contenders.borders[0]
     assert light.noisy_score == light.score == contenders.scores[0]
@@ -141,7 +147,7 @@ def test_equal_scores_go_to_the_lower_feature_and_border_whatever_comes_first(or
     features, borders = np.array([7, 5, 5, 6])[order], np.array([0, 2, 1, 0])[order]
     cells = np.ones((4, 1, 4), np.int64)
     tied = Contenders(np.ones(4), np.ones(4), features, borders, np.zeros(4, np.bool_), cells, False)
-    best = tied.best(np.ones(4))
+    best = weighed(tied, np.ones(4))
     assert (best.feature, best.border) == (5, 1)
 
 
@@ -166,7 +172,7 @@ def test_tables_and_threads_that_share_a_family_find_its_winner(sigma: float, fa
                 table = table_of(False, crew, amounts[part], sums[part])
                 found = best_of_families(replace(table, first=IN_BLOCK + part.start), block, scoring(sigma=sigma))
                 if found is not None:
-                    candidate = found.best(weights_of(found.features))
+                    candidate = weighed(found, weights_of(found.features))
                     best = candidate if candidate.beats(best) else best
         assert best is not None
         winners.add((best.feature, best.border, best.noisy_score, best.score))

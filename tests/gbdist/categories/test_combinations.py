@@ -27,14 +27,11 @@ def rows_of(table: CategoricalTable) -> CategoricalRows:
     columns = tuple(replace(one, values=()) if i == CONSTANT else one for i, one in enumerate(rules.columns))
     with Crew(1) as crew:
         params = params_of(replace(rules, columns=columns))
-        rows = begin([table.rows], table.n_bins, params, SingleRank(), crew).counter.rows
-    for cat in rows.statistic_columns:
-        rows.number(cat)
-    return rows
+        return begin([table.rows], table.n_bins, params, SingleRank(), crew).counter.rows
 
 
 ROWS = rows_of(TABLE)
-VALUES = np.unique(ROWS.hashes[ONE_HOT]).tolist()
+VALUES = np.unique(TABLE.hashes[ONE_HOT]).tolist()
 SPLITS = st.one_of(
     st.tuples(st.just("float"), st.integers(0, 1), st.integers(0, 38)),
     st.tuples(st.just("one-hot"), st.just(ONE_HOT), st.sampled_from(VALUES)),
@@ -108,7 +105,8 @@ def test_categories_are_those_of_columns_and_splits() -> None:
         projection = each.projection
         outcomes = [ROWS.tested(*split) for split in projection.float_splits]
         outcomes += [ROWS.equal(*split) for split in projection.one_hot_splits]
-        keys = projection_keys([ROWS.hashes[cat] for cat in projection.cats], outcomes)
+        hashes = [ROWS.columns[cat].hashes[ROWS.columns[cat].codes] for cat in projection.cats]
+        keys = projection_keys(hashes, outcomes)
         for some in (slice(0, ROWS.n_rows), slice(0, 50), slice(70, 70)):
             coding = combinations.coding(each, some)
             _, expected = np.unique(keys[some], return_inverse=True)
@@ -133,17 +131,35 @@ def test_a_level_has_no_more_than_the_first_combinations(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("n_borders", [1, 2, 4])
-def test_a_table_of_all_pairs_gives_the_same_categories_as_one_of_those_there_are(
-    n_borders: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So that ranks with more rows than others, which look pairs up in another way, know them by the same keys."""
+def test_places_and_keys_tell_the_same_categories_apart(n_borders: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked up in which way depends on how many places there could be, the same on all ranks."""
     combinations = Combinations(ROWS, n_borders + 1)
     for border in range(n_borders):
         combinations.split_float(0, 7 * border + 3)
+    combinations.use(Projection((1,)), None)
     for each in combinations.listed():
         found = []
-        for dense in (0, 1 << 20):
-            monkeypatch.setattr(module, "_DENSE", dense)
+        for most in (0, 1 << 20):
+            monkeypatch.setattr(ROWS, "most_places", most)
             coding = combinations.coding(each, slice(10, ROWS.n_rows))
-            found.append((coding.keys[coding.codes].tolist(), sorted(coding.keys.tolist()), coding.edges))
+            places = None if each.base.places is None else each.base.places * ROWS.columns[each.cat].size
+            assert coding.places == (places if most else None)
+            firsts = [coding.codes.tolist().index(code) for code in coding.codes.tolist()]
+            found.append((coding.n_categories, firsts))
         assert found[0] == found[1]
+
+
+def test_bases_of_more_places_than_can_be_counted_have_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for most in (1 << 62, 1):
+        monkeypatch.setattr(module, "_MOST_PLACES", most)
+        combinations = Combinations(ROWS, 3)
+        combinations.use(Projection((4,)), None)
+        second = next(each for each in combinations.listed() if each.cat == 5)
+        combinations.use(second.projection, second)
+        third = next(each for each in combinations.listed() if each.base.cats == (4, 5))
+        assert (third.base.places is None) == (most == 1)
+        coding = combinations.coding(third, slice(0, ROWS.n_rows))
+        codes = coding.codes.tolist()
+        found.append([codes.index(code) for code in codes])
+    assert found[0] == found[1]

@@ -1,4 +1,4 @@
-"""Counts are those of all ranks' rows, whichever rank has them, and cost two rounds for any number of projections."""
+"""Counts are those of all ranks' rows, whichever rank has them, and cost one or two rounds for any number of projections."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ import pytest
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.rows import Rows
+from gbdist.categories import counting as module
 from gbdist.categories.begin import CategoricalStart, begin
 from gbdist.categories.combinations import Combinations
 from gbdist.categories.statistics import Counts
@@ -16,6 +17,8 @@ from gbdist.categories.statistics import Counts
 from ..conftest import CategoricalTable, in_order, make_table, on_ranks, params_of
 
 BORDERS = (3, 11, 38)  # of the binned column that projections have a split of
+#: Ranks ask the owners of categories, or tell each other all.
+TOLD = pytest.mark.parametrize("few_rows", [0, 1 << 20])
 SPREADS = [(1, ()), (2, ()), (3, (0,)), (7, (2, 5))]
 
 
@@ -35,8 +38,6 @@ class Rounds:
 def counted(start: CategoricalStart, borders: Sequence[int], permutations: Sequence[int]) -> list[Counts]:
     """Counts of each statistic column with each border of the binned one."""
     rows = start.counter.rows
-    for cat in rows.statistic_columns:
-        rows.number(cat)
     codings = []
     for border in borders:
         combinations = Combinations(rows, 2)
@@ -60,8 +61,12 @@ def counted_on_ranks(
     return on_ranks(table.cut(n_ranks, empty), work)
 
 
+@TOLD
 @pytest.mark.parametrize(("n_ranks", "empty"), SPREADS)
-def test_totals_and_numbers_of_categories_are_those_of_all_rows(n_ranks: int, empty: tuple[int, ...]) -> None:
+def test_totals_and_numbers_of_categories_are_those_of_all_rows(
+    n_ranks: int, empty: tuple[int, ...], few_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FEW_ROWS", few_rows)
     table = make_table(500, sizes=(1, 8, 400), n_binned=1, skewed=[1])
     whole = in_order(table, params_of(table.rules()))
     ranks = counted_on_ranks(table, n_ranks, empty)
@@ -80,22 +85,26 @@ def test_totals_and_numbers_of_categories_are_those_of_all_rows(n_ranks: int, em
         known, frequencies = np.unique(np.array(pairs), axis=0, return_counts=True)
         start = 0
         for one in of_ranks:
-            assert one.answer.n_categories == len(known)
-            assert one.answer.largest == frequencies.max()
+            assert one.known["Borders"] == one.known["Counter"] == len(known)
+            assert one.largest == frequencies.max()
             codes = one.coding.codes.tolist()
             lacking += len(set(codes)) < len(known)
             of_code = dict(zip(codes, pairs[start : start + len(codes)], strict=True))
             assert len(set(of_code.values())) == len(of_code) == one.coding.n_categories
             for code, pair in of_code.items():
                 rows = [of_row for of_row, other in zip(classes, pairs, strict=True) if other == pair]
-                assert one.answer.totals[code].tolist() == [rows.count(0), rows.count(1)]
+                assert one.totals[code].tolist() == [rows.count(0), rows.count(1)]
             start += len(codes)
     assert (lacking > 0) == (n_ranks > 1)
 
 
+@TOLD
 @pytest.mark.parametrize(("n_ranks", "empty"), SPREADS)
-def test_what_is_counted_before_a_run_is_what_the_runs_before_it_have(n_ranks: int, empty: tuple[int, ...]) -> None:
+def test_what_is_counted_before_a_run_is_what_the_runs_before_it_have(
+    n_ranks: int, empty: tuple[int, ...], few_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Over the runs of all ranks, in the order of each permutation."""
+    monkeypatch.setattr(module, "_FEW_ROWS", few_rows)
     table = make_table(300, sizes=(30,), n_binned=1)
     params = params_of(table.rules())
     whole = in_order(table, params)
@@ -109,22 +118,52 @@ def test_what_is_counted_before_a_run_is_what_the_runs_before_it_have(n_ranks: i
     order = ranks[0][0]
     first_rows = np.cumsum([0, *(counts[0].coding.codes.shape[0] for _, counts in ranks)])
     pairs = list(zip(whole.hashes[0].tolist(), (whole.rows.bins[0] > 20).tolist(), strict=True))
-    for place, permutation in enumerate([3, 0]):
+    for place in range(2):
         so_far: dict[Any, list[int]] = {pair: [0, 0] for pair in pairs}
-        for number in order.visits[permutation].runs:
-            run = order.runs[number]
+        passes = order.passes([3, 0])
+        for number in passes.visits[place].runs:
+            run = passes.runs[number]
             (counts,) = ranks[run.rank][1]
-            own = order.runs_of(run.rank).index(number)
+            own = passes.runs_of(run.rank).index(run)
             first = int(first_rows[run.rank])
             for row, code in enumerate(counts.coding.codes.tolist()):
-                assert counts.answer.earlier[place, own, code].tolist() == so_far[pairs[first + row]]
+                assert counts.earlier[place, own, code].tolist() == so_far[pairs[first + row]]
             for row in range(first + run.start, first + run.stop):
                 so_far[pairs[row]][int(whole.rows.label[row])] += 1
 
 
 @pytest.mark.parametrize("n_borders", [1, 30])
-def test_any_number_of_projections_takes_two_rounds(n_borders: int) -> None:
+@pytest.mark.parametrize(
+    ("few_rows", "rounds"), [(0, ["all_to_all"] * 2), (400, ["all_gather"]), (399, ["all_to_all"] * 2)]
+)
+def test_any_number_of_projections_takes_as_many_rounds(
+    n_borders: int, few_rows: int, rounds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 rows that two other ranks hear of are 400."""
+    monkeypatch.setattr(module, "_FEW_ROWS", few_rows)
     table = make_table(200, n_binned=1)
     for counts, asked in counted_on_ranks(table, 3, (), range(1, 1 + n_borders)):
         assert len(counts) == 3 * n_borders
-        assert asked == ["all_to_all"] * 2
+        assert asked == rounds
+
+
+@pytest.mark.parametrize(("n_ranks", "empty"), SPREADS)
+def test_ranks_agree_on_numbers(n_ranks: int, empty: tuple[int, ...]) -> None:
+    table = make_table(300, sizes=(1, 8, 200), n_binned=1)
+    params = params_of(table.rules())
+
+    def work(rows: Rows, collective: Collective) -> list[tuple[list[int], list[int], int]]:
+        with Crew(1) as crew:
+            columns = begin([rows], table.n_bins, params, collective, crew).counter.rows.columns
+            return [(one.hashes.tolist(), one.numbers.tolist(), one.size) for one in columns.values()]
+
+    for of_column, hashes in zip(
+        zip(*on_ranks(table.cut(n_ranks, empty), work), strict=True), table.hashes, strict=True
+    ):
+        numbers: dict[int, int] = {}
+        for own, theirs, size in of_column:
+            assert size == len(np.unique(hashes))
+            for value, number in zip(own, theirs, strict=True):
+                assert numbers.setdefault(value, number) == number
+        assert sorted(numbers) == np.unique(hashes).tolist()
+        assert sorted(numbers.values()) == list(range(len(numbers)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gbdist.categories.order import RowOrder
+from gbdist.categories.order import Passes, RowOrder
 
 RANKS = st.lists(st.integers(0, 12), min_size=1, max_size=7).filter(any)
 PERMUTATIONS = st.integers(1, 12)
@@ -14,11 +14,16 @@ PERMUTATIONS = st.integers(1, 12)
 
 def visited(order: RowOrder, rows_of_rank: list[int], permutation: int) -> list[int]:
     """Numbers of all rows in the order in which a permutation visits them."""
+    return passed(order.passes([permutation]), 0, rows_of_rank)
+
+
+def passed(passes: Passes, number: int, rows_of_rank: list[int]) -> list[int]:
+    """The same of one of several passes, whose runs are shorter."""
     first_rows = [0, *accumulate(rows_of_rank)]
-    visit = order.visits[permutation]
+    visit = passes.visits[number]
     found = []
-    for number in visit.runs:
-        run = order.runs[number]
+    for place in visit.runs:
+        run = passes.runs[place]
         rows = [first_rows[run.rank] + row for row in range(run.start, run.stop)]
         found += rows[::-1] if visit.backwards else rows
     return found
@@ -30,10 +35,13 @@ def test_a_permutation_goes_around_once_whatever_the_ranks(rows_of_rank: list[in
     n_rows = sum(rows_of_rank)
     order, alone = RowOrder(rows_of_rank, permutations), RowOrder([n_rows], permutations)
     assert order.most_rows == max(rows_of_rank)
-    assert len(order.visits) == permutations
+    assert (order.n_rows, order.permutations) == (n_rows, permutations)
+    together = order.passes(range(permutations))
+    assert order.passes(list(range(permutations))) is together
     for permutation in range(permutations):
         rows = visited(order, rows_of_rank, permutation)
         assert rows == visited(alone, [n_rows], permutation)
+        assert rows == passed(together, permutation, rows_of_rank)
         assert sorted(rows) == list(range(n_rows))
         step = -1 if permutation % 2 else 1
         assert all((later - row) % n_rows == step % n_rows for row, later in pairwise(rows))
@@ -43,15 +51,18 @@ def test_a_permutation_goes_around_once_whatever_the_ranks(rows_of_rank: list[in
 @given(RANKS, PERMUTATIONS)
 def test_runs_of_a_rank_are_its_rows_in_their_order(rows_of_rank: list[int], permutations: int) -> None:
     order = RowOrder(rows_of_rank, permutations)
-    for rank, count in enumerate(rows_of_rank):
-        runs = [order.runs[number] for number in order.runs_of(rank)]
-        assert [run.rank for run in runs] == [rank] * len(runs)
-        assert [row for run in runs for row in range(run.start, run.stop)] == list(range(count))
-        assert len(runs) >= 1
-        assert all(run.start < run.stop for run in runs) or count == 0
-    assert len(order.runs) <= len(rows_of_rank) + (permutations + 1) // 2
-    for visit in order.visits:
-        assert sorted(visit.runs) == list(range(len(order.runs)))
+    for some in (range(permutations), [permutations - 1]):
+        passes = order.passes(some)
+        for rank, count in enumerate(rows_of_rank):
+            runs = passes.runs_of(rank)
+            assert [run.rank for run in runs] == [rank] * len(runs)
+            assert [run.place for run in runs] == list(range(len(runs)))
+            assert [row for run in runs for row in range(run.start, run.stop)] == list(range(count))
+            assert len(runs) >= 1
+            assert all(run.start < run.stop for run in runs) or count == 0
+        assert len(passes.runs) <= len(rows_of_rank) + (len(some) + 1) // 2
+        for visit in passes.visits:
+            assert sorted(visit.runs) == list(range(len(passes.runs)))
 
 
 def test_pairs_of_permutations_begin_far_from_each_other() -> None:

@@ -1,4 +1,7 @@
-"""While ranks train, malloc keeps what is freed; afterwards its thresholds are those of before."""
+"""While ranks train, malloc keeps what is freed and older objects are left alone; afterwards all is as before."""
+
+import gc
+import weakref
 
 import pytest
 
@@ -75,9 +78,10 @@ def test_another_malloc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: Other())
     with kept_memory():
-        assert memory._users == 0
+        assert gc.get_freeze_count() > 0
     with pytest.raises(KeyError), kept_memory():
         raise KeyError("in training")
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_system_without_such_a_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,4 +92,33 @@ def test_a_system_without_such_a_library_is_left_alone(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(memory.ctypes, "CDLL", load)
     with kept_memory():
-        assert memory._users == 0
+        assert gc.get_freeze_count() > 0
+
+
+def test_older_objects_are_left_alone_until_the_last_user_ends(libc: Libc) -> None:
+    class Node:
+        """Part of a cycle."""
+
+        def __init__(self) -> None:
+            self.me = self
+
+    older, newer = weakref.ref(Node()), None
+    with kept_memory():
+        with kept_memory():
+            newer = weakref.ref(Node())
+        gc.collect()
+        assert older() is not None
+        assert newer() is None
+    assert gc.get_freeze_count() == 0
+    gc.collect()
+    assert older() is None
+
+
+def test_what_somebody_else_has_frozen_stays_frozen(libc: Libc) -> None:
+    gc.freeze()
+    try:
+        with kept_memory():
+            pass
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

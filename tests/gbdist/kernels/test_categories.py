@@ -1,5 +1,6 @@
 """The fast kernels of target statistics equal their obvious twins, bit for bit."""
 
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -64,29 +65,96 @@ def test_a_full_table_of_numbers_is_searched_around_its_end() -> None:
     assert numbered(cpu_categories, bases[:3], late, 4) == numbered(reference_categories, bases[:3], late, 4)
 
 
-def dense_numbered(module: ModuleType, bases: np.ndarray, others: np.ndarray, hashes: np.ndarray, n_bases: int) -> Any:
-    """Codes of the rows, and keys of the codes, of a table of all pairs."""
-    n_rows, n_pairs = bases.shape[0], n_bases * hashes.shape[0]
-    numbers = np.full(n_pairs, 7, np.uint32)
-    codes, keys = np.full(n_rows, 99, np.uint32), np.full(min(n_rows, n_pairs), 99, np.uint64)
-    count = module.number_dense_pairs(bases, others, hashes, numbers, codes, keys)
-    assert keys[count:].tolist() == [99] * (keys.shape[0] - count)
-    return codes.tolist(), keys[:count].tolist()
+# ---- places: pairs of a base and a number, marked by a bit
+
+
+def placed(
+    module: ModuleType, bases: np.ndarray, others: np.ndarray, numbers: np.ndarray, size: int, n_bases: int
+) -> Any:
+    """Codes of the rows, bits of the places, and keys of the codes."""
+    codes, words = np.full(bases.shape[0], 99, np.uint32), np.zeros(-(-n_bases * size // 64), np.uint64)
+    count = module.number_places(bases, others, (numbers, size), words, codes)
+    keys = np.full(count + 1, 99, np.uint64)
+    module.keys_of_places(words, keys[:-1])
+    assert keys[-1] == 99
+    return codes.tolist(), words.tolist(), keys[:-1].tolist()
 
 
 @settings(max_examples=100, deadline=None)
-@given(seed=SEEDS, n_rows=SIZES, n_bases=st.sampled_from([1, 2, 32]), n_hashes=st.sampled_from([1, 5, 60]))
-def test_pairs_in_a_table_of_all_have_the_numbers_of_those_in_a_smaller_one(
-    seed: int, n_rows: int, n_bases: int, n_hashes: int
-) -> None:
+@given(seed=SEEDS, n_rows=SIZES, n_bases=st.sampled_from([1, 2, 32]), size=st.sampled_from([1, 5, 64, 101]))
+def test_places_are_numbered_in_their_order(seed: int, n_rows: int, n_bases: int, size: int) -> None:
     generator = np.random.default_rng(seed)
     bases = generator.integers(0, n_bases, n_rows).astype(np.uint64)
-    others = generator.integers(0, n_hashes, n_rows).astype(np.uint32)
-    hashes = generator.integers(0, 2**32, n_hashes).astype(np.uint32)
-    expected = numbered(reference_categories, bases, hashes[others], 2)
-    assert numbered(cpu_categories, bases, hashes[others], 256) == expected
-    for module in (cpu_categories, reference_categories):
-        assert dense_numbered(module, bases, others, hashes, n_bases) == expected
+    numbers = generator.permutation(size)[: generator.integers(1, size + 1)].astype(np.uint32)
+    others = generator.integers(0, numbers.shape[0], n_rows).astype(np.uint32)
+    places = [int(base) * size + int(numbers[other]) for base, other in zip(bases, others, strict=True)]
+    known = sorted(set(places))
+    codes, words, keys = placed(cpu_categories, bases, others, numbers, size, n_bases)
+    assert codes == [known.index(place) for place in places]
+    assert [64 * w + p for w, word in enumerate(words) for p in range(64) if word >> p & 1] == known
+    assert len(set(keys)) == len(keys) == len(known)
+    assert placed(reference_categories, bases, others, numbers, size, n_bases) == (codes, words, keys)
+
+
+@BOTH
+def test_the_key_of_a_place_does_not_depend_on_the_others(module: ModuleType) -> None:
+    every, some = np.array([2**64 - 1, 1 << 63, 5], np.uint64), np.array([1, 1 << 63, 4], np.uint64)
+    keys, fewer = np.empty(67, np.uint64), np.empty(3, np.uint64)
+    module.keys_of_places(every, keys)
+    module.keys_of_places(some, fewer)
+    assert fewer.tolist() == [keys[0], keys[64], keys[66]]
+
+
+Parts = list[list[list[int]]]  # keys or places, by part and group
+
+
+def matched(module: ModuleType, parts: Parts, are_places: list[bool]) -> tuple[list[list[list[int]]], list[int]]:
+    """Numbers, by part and group, and where those of groups begin."""
+    n_words = 4
+    labels, of_labels, of_codes = [], [], []
+    n_labels = n_codes = 0
+    for part in parts:
+        of_labels.append([n_labels])
+        of_codes.append([n_codes])
+        for keys, places in zip(part, are_places, strict=True):
+            words = [sum(1 << key % 64 for key in keys if key // 64 == w) for w in range(n_words)]
+            labels += words if places else keys
+            n_labels, n_codes = len(labels), n_codes + len(keys)
+            of_labels[-1].append(n_labels)
+            of_codes[-1].append(n_codes)
+    codes, found = np.full(n_codes, 99, np.uint32), np.full(len(are_places) + 1, 99, np.int64)
+    slots = np.full(256, 7, np.uint64), np.full(256, 7, np.uint32)
+    edges = np.array(of_labels), np.array(of_codes)
+    module.match_labels(np.array(labels, np.uint64), edges, np.array(are_places, np.bool_), slots, codes, found)
+    each = [[codes[a:b].tolist() for a, b in pairwise(edges_of_part)] for edges_of_part in of_codes]
+    return each, found.tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    are_places=st.lists(st.booleans(), min_size=1, max_size=4),
+    data=st.data(),
+    n_parts=st.integers(1, 4),
+    spread=st.sampled_from([1, 2**40 + 1]),
+)
+def test_labels_of_parts_are_matched(are_places: list[bool], data: st.DataObject, n_parts: int, spread: int) -> None:
+    keys = st.sets(st.integers(0, 255), max_size=20)
+    parts: Parts = []
+    for _ in range(n_parts):
+        part = [sorted(data.draw(keys)) if places else list(data.draw(keys)) for places in are_places]
+        parts.append(
+            [each if places else [key * spread for key in each] for each, places in zip(part, are_places, strict=True)]
+        )
+    codes, edges = matched(cpu_categories, parts, are_places)
+    assert (codes, edges) == matched(reference_categories, parts, are_places)
+    for group in range(len(are_places)):
+        pairs = {
+            pair
+            for part, of_part in zip(parts, codes, strict=True)
+            for pair in zip(part[group], of_part[group], strict=True)
+        }
+        assert len(pairs) == len({key for key, _ in pairs})
+        assert sorted(code for _, code in pairs) == list(range(edges[group], edges[group + 1]))
 
 
 @CLASSES
@@ -155,24 +223,56 @@ def test_counts_are_added_like_the_twin(n_classes: int, seed: int, n_named: int)
 
 
 @CLASSES
+@BOTH
+def test_some_counts_are_taken_put_and_summed(module: ModuleType, n_classes: int) -> None:
+    generator = np.random.default_rng(n_classes)
+    counts, which = generator.integers(0, 2**20, (9, n_classes)).astype(np.int32), np.array([7, 0, 3])
+    taken, put, total = np.empty((3, n_classes), np.int32), np.full((9, n_classes), -1, np.int32), counts.copy()
+    module.take_counts(counts, which, taken)
+    assert np.array_equal(taken, counts[which])
+    module.put_counts(taken, which, put)
+    assert np.array_equal(put[which], taken)
+    assert (np.delete(put, which, axis=0) == -1).all()
+    module.sum_counts(taken, which.astype(np.uint32), total)
+    assert np.array_equal(total[which], 2 * taken)
+    assert np.array_equal(np.delete(total, which, axis=0), np.delete(counts, which, axis=0))
+
+
+@BOTH
+def test_classes_are_added(module: ModuleType) -> None:
+    counts = np.arange(15, dtype=np.int32).reshape(5, 3)
+    for first, stop in ((0, 3), (1, 2), (2, 2)):
+        out = np.full(6, 77, np.int32)
+        module.add_classes(counts, first, stop, out[:-1])
+        assert out.tolist() == [*counts[:, first:stop].sum(axis=1), 77]
+
+
+@CLASSES
 @settings(max_examples=50, deadline=None)
-@given(seed=SEEDS, n_categories=st.sampled_from([0, 1, 50]))
-def test_counts_are_described_like_the_twin(n_classes: int, seed: int, n_categories: int) -> None:
+@given(seed=SEEDS, sizes=st.lists(st.sampled_from([0, 1, 50]), min_size=1, max_size=4))
+def test_counts_are_described_like_the_twin(n_classes: int, seed: int, sizes: list[int]) -> None:
     generator = np.random.default_rng(seed)
-    counts = generator.integers(0, 3, (n_categories, n_classes)).astype(np.int32)
-    counts[generator.random(n_categories) < 0.3] = 0
-    found = []
-    for module in (cpu_categories, reference_categories):
-        rows = np.full(n_categories, -1, np.int32)
-        found.append((module.describe_counts(counts, rows), rows.tolist()))
-    assert found[0] == found[1]
-    assert found[0][0] == (sum(row > 0 for row in found[0][1]), max(found[0][1], default=0))
+    counts = generator.integers(0, 3, (sum(sizes), n_classes)).astype(np.int32)
+    counts[generator.random(sum(sizes)) < 0.3] = 0
+    edges = np.cumsum([0, *sizes])
+    for n_trained in {n_classes, max(1, n_classes - 1)}:
+        found = []
+        for module in (cpu_categories, reference_categories):
+            facts = np.full((len(sizes), 3), -1, np.int64)
+            module.describe_counts(counts, edges, n_trained, facts)
+            found.append(facts.tolist())
+        assert found[0] == found[1]
+        for (first, stop), facts in zip(pairwise(edges), found[0], strict=True):
+            rows = counts[first:stop].sum(axis=1)
+            trained = int((counts[first:stop, :n_trained].sum(axis=1) > 0).sum())
+            assert facts == [trained, int((rows > 0).sum()), int(rows.max(initial=0))]
 
 
 def test_the_largest_category_may_have_as_many_rows_as_a_run() -> None:
-    counts = np.array([[2**30, 2**30 - 1], [0, 0]], np.int32)
+    counts, facts = np.array([[2**30, 2**30 - 1], [0, 0]], np.int32), np.empty((1, 3), np.int64)
     for module in (cpu_categories, reference_categories):
-        assert module.describe_counts(counts, np.empty(2, np.int32)) == (1, 2**31 - 1)
+        module.describe_counts(counts, np.array([0, 2]), 2, facts)
+        assert facts.tolist() == [[1, 1, 2**31 - 1]]
 
 
 @settings(max_examples=50, deadline=None)

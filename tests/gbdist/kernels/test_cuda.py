@@ -51,6 +51,7 @@ HOST_ONLY = {
     "add_all_rows_single",
     "add_picked_rows_single",
     "score_borders",
+    "best_of_each",
     "solve_leaves",
     "add_class_counts",
     "class_log_odds",

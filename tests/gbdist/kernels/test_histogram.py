@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from gbdist.kernels import cpu_histogram, cpu_leaves, cpu_rows, cpu_split, reference_histogram, reference_rows
 from gbdist.kernels.elementary import normal_quantile_array
@@ -243,10 +244,59 @@ def test_newton_step_of_an_empty_leaf_is_zero_even_without_regularizer() -> None
     assert np.array_equal(step, np.zeros((1, 3)))
 
 
-def test_exponentials_equal_the_twin() -> None:
-    values = np.random.default_rng(9).normal(scale=200.0, size=(7, 3))
-    values[0] = [np.inf, -np.inf, np.nan]
-    fast, slow = np.empty((7, 3)), np.empty((7, 3))
-    cpu_leaves.exponentials(values, fast)
-    reference_histogram.exponentials(values, slow)
-    assert fast.tobytes() == slow.tobytes()
+def steps_of_leaves(size: int) -> tuple[NDArray[np.float64], ...]:
+    """Steps of all lengths, none of them above 3, first and second derivatives, and values."""
+    rng = np.random.default_rng(size)
+    step = 3.0 * rng.uniform(-1.0, 1.0, (40, size)) * 2.0 ** rng.integers(-30, 1, (40, size))
+    step[0] = 0.0
+    return step, rng.normal(size=(40, size)), -rng.exponential(size=(40, size)), rng.normal(size=(40, size))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_bounds_of_steps_equal_the_twins(size: int) -> None:
+    step, first, second, _ = steps_of_leaves(size)
+    second[1] = 0.0
+    found, expected = (twin.bound_gain(step, first, second, 1.0) for twin in (cpu_leaves, reference_histogram))
+    assert found == pytest.approx(expected, rel=1e-12)
+    fast, slow = np.empty_like(step), np.empty_like(step)
+    for l2 in (0.0, 3.0):
+        cpu_leaves.bound_next_steps(step, second, (l2, 1.0, 0.125), fast)
+        reference_histogram.bound_next_steps(step, second, (l2, 1.0, 0.125), slow)
+        assert fast.tobytes() == slow.tobytes()
+        assert np.isinf(fast).any()
+        assert np.isfinite(fast).any()
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_settled_leaves_equal_the_twin(size: int) -> None:
+    step, following, _, point = steps_of_leaves(size)
+    active = np.arange(step.shape[0]) % 4 > 0
+    fast, slow = np.ones(step.shape[0], np.bool_), np.zeros(step.shape[0], np.bool_)
+    cpu_leaves.find_settled(step, np.abs(following), point, active, 2.0**-9, fast)
+    reference_histogram.find_settled(step, np.abs(following), point, active, 2.0**-9, slow)
+    assert fast.tolist() == slow.tolist()
+    assert 0 < fast.sum() < active.sum()
+    cpu_leaves.find_settled(step, np.zeros_like(step), point, active, 2.0**-9, fast)
+    assert fast.tolist() == active.tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    scores=st.lists(st.sampled_from([-np.inf, np.inf, -1.0, 0.0, 2.0, 3.5]), max_size=12),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_best_of_each_family_is_that_of_the_twin(scores: list[float], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    noisy, families = np.array(scores), np.sort(rng.integers(0, 5, len(scores)))
+    borders = rng.integers(-1, 3, len(scores))
+    found = []
+    for module in (cpu_split, reference_histogram):
+        tops = np.full(len(scores), -7)
+        count = module.best_of_each(noisy, borders, families, tops)
+        assert (tops[count:] == -7).all()
+        found.append(tops[:count].tolist())
+    assert found[0] == found[1]
+    for top in found[0]:
+        alike = (families == families[top]) & (borders >= 0) & (noisy < np.inf)
+        assert noisy[top] == noisy[alike].max()
+        assert top == np.flatnonzero(alike & (noisy == noisy[top]))[0]
