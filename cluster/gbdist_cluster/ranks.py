@@ -23,6 +23,7 @@ from gbdist_cluster.collective.comm import CommCollective
 from gbdist_cluster.collective.endpoint import endpoint_of
 from gbdist_cluster.errors import ClusterError, GangCancelled
 from gbdist_cluster.post import Outbox
+from gbdist_cluster.profiling import seldom_profiled
 from gbdist_cluster.shards import ShardHandle
 
 __all__ = ["RankContext", "RankOrder", "deliver", "run_rank", "task_ended"]
@@ -196,7 +197,7 @@ def run_rank(
         run.outbox.send("started", rank=order.rank)
         if len(order.addresses) > 1:
             run.wait_for_go()
-        with run.joined() as collective:
+        with run.joined() as collective, seldom_profiled(worker):
             context = RankContext(
                 rank=order.rank,
                 size=len(order.addresses),

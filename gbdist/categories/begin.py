@@ -13,7 +13,7 @@ from gbdist.boosting.rows import Rows
 from gbdist.categories.deal import deal
 from gbdist.categories.features import CategoricalFeatures
 from gbdist.categories.order import RowOrder
-from gbdist.categories.rows import CategoricalRows, hashes_of, one_hot_bins
+from gbdist.categories.rows import CategoricalRows, one_hot_bins
 from gbdist.categories.rules import CategoryRules
 from gbdist.categories.statistics import StatisticCounter
 from gbdist.categories.targets import target_classes
@@ -72,16 +72,13 @@ def begin(
     else:  # nobody looks at the order of rows, nor at classes
         dealt, rows_of_rank = sets[0], (sets[0].n_rows,) * collective.size
         classes, n_classes = np.zeros(dealt.n_rows, np.uint8), 1
-    sets = [dealt, *sets[1:]]
     one_hot = tuple(OneHotFeature(i, column.values) for i, column in enumerate(rules.columns) if column.values)
-    ready = tuple(_with_one_hot(rows, rules, one_hot) for rows in sets)
+    used = [column.position for column in rules.columns if column.values != ()]
+    hashes = {position: [_hashes_of(rows, position) for rows in (dealt, *sets[1:])] for position in used}
+    ready = tuple(_with_one_hot(rows, rules, one_hot) for rows in (dealt, *sets[1:]))
+    del dealt  # and with it its hashes, as soon as they are read
     order = RowOrder(rows_of_rank, permutations)
-    rows = CategoricalRows(
-        rules,
-        [replace(mine, bins=own.bins) for mine, own in zip(sets, ready, strict=True)],
-        order.most_rows,
-        collective,
-    )
+    rows = CategoricalRows(rules, [each.bins for each in ready], hashes, order.most_rows, collective)
     counter = StatisticCounter(rules, rows, classes, n_classes, order, collective, crew)
     widths = np.array([len(feature.values) for feature in one_hot], np.int64)
     return CategoricalStart(ready, np.concatenate([n_bins, widths]), one_hot, counter, rules, seed)
@@ -104,6 +101,14 @@ def _check_number_of_rows(counted: Sequence[Rows], rules: CategoryRules, collect
         )
 
 
+def _hashes_of(rows: Rows, position: int) -> NDArray[np.uint32]:
+    """Hashes of a categorical column, uint32 [n]; none on a rank without rows."""
+    for column in rows.unbinned:
+        if column.position == position:
+            return np.asarray(column.values, np.uint32)
+    return np.empty(0, np.uint32)
+
+
 def _with_one_hot(rows: Rows, rules: CategoryRules, one_hot: Sequence[OneHotFeature]) -> Rows:
     """Rows with the bins of one-hot columns below the others, and without hashes."""
     if not one_hot:
@@ -111,5 +116,5 @@ def _with_one_hot(rows: Rows, rules: CategoryRules, one_hot: Sequence[OneHotFeat
     bins = np.empty((rows.n_features + len(one_hot), rows.n_rows), rows.bins.dtype)
     bins[: rows.n_features] = rows.bins
     for row, feature in zip(bins[rows.n_features :], one_hot, strict=True):
-        row[...] = one_hot_bins(hashes_of(rows, rules.columns[feature.cat].position), feature.values)
+        row[...] = one_hot_bins(_hashes_of(rows, rules.columns[feature.cat].position), feature.values)
     return replace(rows, bins=bins, unbinned=())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.cpu_categories import MIX, SPREAD, keys_of_places, number_categories, number_places
+from gbdist.kernels.cpu_categories import MIX, SPREAD, first_rows, keys_of_places, number_categories, number_places
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Coding:
     def firsts(self) -> NDArray[np.int64]:
         """The first row of each category, int64 [n_categories]."""
         rows = np.empty(self.n_categories, np.int64)
-        rows[self.codes[::-1]] = np.arange(self.codes.shape[0])[::-1]
+        first_rows(self.codes, rows)
         return rows
 
 
@@ -58,12 +58,20 @@ class Column:
     size: int
 
 
-def coding_of(bases: NDArray[np.uint64], others: NDArray[np.uint32]) -> Coding:
-    """Number the pairs of a base and something else, uint64 [n] and uint32 [n]."""
+def coding_of(bases: NDArray[np.uint64], others: NDArray[np.uint32], expected: int | None = None) -> Coding:
+    """Number the pairs of a base and something else, uint64 [n] and uint32 [n].
+
+    More memory is taken than for ``expected`` categories (None: as many as rows) only if there are more.
+    """
     n_rows = bases.shape[0]
-    codes, keys = np.empty(n_rows, np.uint32), np.empty(n_rows, np.uint64)
-    count = number_categories(bases, others, slots_for(n_rows), codes, keys)
-    return Coding(codes, count, keys[:count].copy())
+    codes, expected = np.empty(n_rows, np.uint32), max(1, n_rows if expected is None else min(expected, n_rows))
+    while True:
+        slots = slots_for(expected)
+        keys = np.empty(slots[0].shape[0] // 2, np.uint64)
+        count = int(number_categories(bases, others, slots, codes, keys))
+        if count >= 0:
+            return Coding(codes, count, keys[:count].copy())
+        expected *= 4
 
 
 def slots_for(n_labels: int) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:

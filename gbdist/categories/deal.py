@@ -28,6 +28,7 @@ def deal(rows: Rows, seed: int, *, has_time: bool, collective: Collective) -> tu
     else:
         places = hash_numbers(key_of(seed, Purpose.ROW_ORDER), places)
     dealer = _Dealer(places, end, collective)
+    del places
     mine = int(dealer.n_rows)
     rows_of_rank = [int.from_bytes(one, "little") for one in collective.all_gather(mine.to_bytes(8, "little"))]
     dealt = replace(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -113,8 +113,7 @@ class CategoricalFeatures:
         self._single_block = self._single_blocks.get(permutation)
         if self._single_block is None and self._singles:
             self._candidates = []
-            made = self._crew.host.each(lambda counts: self._made(counts, permutation), self._singles)
-            self._single_block = self._block("statistics", made, stays=True)
+            self._single_block = self._block_of_singles(permutation)
             self._single_features = list(self._candidates)
             self._single_blocks.put(permutation, self._single_block)
         # Categories of each candidate that no tree has used yet, else 0.
@@ -125,6 +124,16 @@ class CategoricalFeatures:
         self._kept: list[tuple[Block, frozenset[Projection]]] = []
         self._blocks = 0
         self._structure_column: Any = None
+
+    def _block_of_singles(self, permutation: int) -> Block:
+        """Statistics of single columns in a permutation."""
+        edges = np.cumsum([0, *(len(counts.features) for counts in self._singles)]).tolist()
+        bins = np.empty((edges[-1], self._rows.n_rows), np.uint8)
+        slices = [bins[first:stop] for first, stop in pairwise(edges)]
+        made = self._crew.host.each(
+            lambda one: self._made(one[0], permutation, one[1]), list(zip(self._singles, slices, strict=True))
+        )
+        return self._block("statistics", made, bins, stays=True)
 
     def of_level(self) -> Iterator[Block]:
         """Binned columns, statistics of single columns, and combinations; new ones as many at a time as there is memory for."""
@@ -143,11 +152,12 @@ class CategoricalFeatures:
             some = list(of_base)
             made = [one for chunk in chunks(some, self._together) for one in self._make(chunk)]
             self._blocks += 1
-            block = self._block(f"combinations {self._blocks}", made, stays=True)
+            block = self._block(f"combinations {self._blocks}", made, _joined(made), stays=True)
             self._kept.append((block, frozenset(each.projection for each in some)))
             yield block
         for chunk in chunks(new[room:], self._together):
-            yield self._block("more combinations", self._make(chunk), stays=False)
+            made = self._make(chunk)
+            yield self._block("more combinations", made, _joined(made), stays=False)
 
     def _make(self, combinations: Sequence[Combination]) -> list[_Made]:
         """Bins of combinations in the permutation of the tree; those of columns alone may be known from earlier trees."""
@@ -166,14 +176,14 @@ class CategoricalFeatures:
         self._n_categories.update({made.projection: made.n_categories for made in every})
         return every
 
-    def _made(self, counts: Counts, place: int) -> _Made:
-        """Bins of a projection in a permutation, the ``place``-th of those that were counted."""
-        bins = np.empty((len(counts.features), self._rows.n_rows), np.uint8)
+    def _made(self, counts: Counts, place: int, out: NDArray[np.uint8] | None = None) -> _Made:
+        """Bins of a projection in a permutation, the ``place``-th of those that were counted; ``out`` is where to write them."""
+        bins = np.empty((len(counts.features), self._rows.n_rows), np.uint8) if out is None else out
         self._counter.learned_bins(counts, place, counts.features, bins)
         return _Made(counts.projection, counts.features, bins, counts.known)
 
-    def _block(self, name: str, made: Sequence[_Made], *, stays: bool) -> Block:
-        """Projections as candidates."""
+    def _block(self, name: str, made: Sequence[_Made], bins: NDArray[np.uint8], *, stays: bool) -> Block:
+        """Projections as candidates; ``bins`` are those of all of them."""
         first_of = [self._first_of(each) for each in made]
         firsts = np.array([first for first, each in zip(first_of, made, strict=True) for _ in each.features], np.int64)
         edges = [0]
@@ -182,7 +192,7 @@ class CategoricalFeatures:
         return Block(
             name=name,
             numbers=firsts + np.array([place for each in made for place in range(len(each.features))], np.int64),
-            rows=replace(self._rows, bins=self._crew.load_bins(np.concatenate([each.bins for each in made]))),
+            rows=replace(self._rows, bins=self._crew.load_bins(bins)),
             stays=stays,
             n_bins=np.array([one.border_count + 1 for each in made for one in each.features], np.int64),
             equals=np.zeros(firsts.shape[0], np.uint8),
@@ -322,6 +332,10 @@ class CategoricalFeatures:
         needed = [each for each, number in self.statistics.items() if number in used]
         positions = tuple(column.position for column in self._rules.columns)
         return CategoricalPart(positions, self._one_hot, tuple(self.statistics), self._counter.tables(needed))
+
+
+def _joined(made: Sequence[_Made]) -> NDArray[np.uint8]:
+    return np.concatenate([each.bins for each in made])
 
 
 def _family_ends(features: Sequence[StatisticFeature]) -> list[int]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
-from gbdist.boosting.rows import Rows
+from gbdist.boosting.rows import Bins
 from gbdist.categories.coding import Coding, Column, coding_of, hash_keys, pair_keys
 from gbdist.categories.counting import agree_on_numbers
 from gbdist.categories.keys import projection_keys
@@ -17,6 +17,9 @@ from gbdist.models.statistics import Projection
 #: Bits for places that there could be are looked up where they are no more than this for each row.
 _PLACES_A_ROW = 32
 
+#: Categories of a column that memory is taken for at first.
+_EXPECTED = 1 << 12
+
 
 class CategoricalRows:
     """All rows of one rank, those of the training set first, then those of each eval set.
@@ -24,19 +27,27 @@ class CategoricalRows:
     Parameters
     ----------
     rules : which columns there are
-    sets : Rows in the host's memory, the training set first; their hashes are read once
+    bins : of each set in the host's memory, the training set first
+    hashes : of each column by its position, uint32 [n] of each set; they are taken out, so that nobody else need keep them
     most_rows : training rows of the rank that has most
     collective : for numbers that all ranks agree on
     """
 
-    def __init__(self, rules: CategoryRules, sets: Sequence[Rows], most_rows: int, collective: Collective) -> None:
-        self._bins = [rows.bins for rows in sets]
-        edges = np.cumsum([0, *(rows.n_rows for rows in sets)])
+    def __init__(
+        self,
+        rules: CategoryRules,
+        bins: Sequence[Bins],
+        hashes: dict[int, list[NDArray[np.uint32]]],
+        most_rows: int,
+        collective: Collective,
+    ) -> None:
+        self._bins = list(bins)
+        edges = np.cumsum([0, *(of_set.shape[1] for of_set in bins)])
         #: Rows of each set.
         self.slices = [slice(int(start), int(stop)) for start, stop in pairwise(edges)]
         #: Hashes of each one-hot column, uint32 [n_rows], by number among the categorical columns.
         self._hashes = {
-            number: np.concatenate([hashes_of(rows, column.position) for rows in sets])
+            number: np.concatenate(hashes.pop(column.position))
             for number, column in enumerate(rules.columns)
             if column.values
         }
@@ -45,7 +56,7 @@ class CategoricalRows:
         #: How many places for categories may be looked up, of which there are more than categories.
         self.most_places = _PLACES_A_ROW * most_rows
         positions = [rules.columns[number].position for number in self.statistic_columns]
-        numbered = [_numbered(np.concatenate([hashes_of(rows, at) for rows in sets])) for at in positions]
+        numbered = [_numbered(hashes.pop(position)) for position in positions]
         agreed = agree_on_numbers([hash_keys(hashes) for _, hashes in numbered], collective) if numbered else []
         #: The columns that become statistics, by number among the categorical ones.
         self.columns = {
@@ -96,18 +107,11 @@ class CategoricalRows:
         return floats + [self.equal(cat, value) for cat, value in projection.one_hot_splits]
 
 
-def _numbered(hashes: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+def _numbered(of_sets: list[NDArray[np.uint32]]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Number of each row's hash on this rank, uint32 [n_rows], and the hash of each number."""
-    coding = coding_of(np.zeros(hashes.shape[0], np.uint64), hashes)
+    hashes = of_sets[0] if len(of_sets) == 1 else np.concatenate(of_sets)
+    coding = coding_of(np.zeros(hashes.shape[0], np.uint64), hashes, _EXPECTED)
     return coding.codes, hashes[coding.firsts()]
-
-
-def hashes_of(rows: Rows, position: int) -> NDArray[np.uint32]:
-    """Hashes of a categorical column, uint32 [n]; none on a rank without rows."""
-    for column in rows.unbinned:
-        if column.position == position:
-            return np.asarray(column.values, np.uint32)
-    return np.empty(0, np.uint32)
 
 
 def one_hot_bins(hashes: NDArray[np.uint32], values: Sequence[int]) -> NDArray[np.int64]:

@@ -23,8 +23,10 @@ def number_categories(
     slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
     codes: NDArray[np.uint32],
     keys: NDArray[np.uint64],
-) -> int:
+) -> np.int64:
     """Number the distinct pairs of base and hash from 0 in the order in which they come; return how many there are.
+
+    Returns −1, with nothing of use written, where they fill more than half of the slots.
 
     A pair is told by (base × a + hash) × b modulo 2⁶⁴ with odd a and b, which is one to one for each base.
 
@@ -32,10 +34,10 @@ def number_categories(
     ----------
     bases : uint64 [n], IN
     hashes : uint32 [n], IN
-    slots : (keys uint64, numbers uint32), each [a power of two, at least 2 and above n], scratch
+    slots : (keys uint64, numbers uint32), each [a power of two, at least 2], scratch
     codes : uint32 [n], OUT
         Number of each row's pair.
-    keys : uint64 [n], OUT
+    keys : uint64 [n or more than half of the slots], OUT
         Key of each number; the rest is not written.
     """
     slot_keys, slot_codes = slots
@@ -45,18 +47,28 @@ def number_categories(
     while size > 1:
         shift -= np.uint64(1)
         size >>= 1
-    count = np.uint32(0)
+    count, most = np.uint32(0), np.uint32(slot_codes.shape[0] // 2)
     for i in range(np.uint64(codes.shape[0])):
         key = (bases[i] * SPREAD + np.uint64(hashes[i])) * MIX
         slot = key >> shift
         while slot_codes[slot] != _FREE and slot_keys[slot] != key:
             slot = (slot + np.uint64(1)) & mask
         if slot_codes[slot] == _FREE:
+            if count == most:
+                return np.int64(-1)
             slot_keys[slot], slot_codes[slot] = key, count
             keys[count] = key
             count += np.uint32(1)
         codes[i] = slot_codes[slot]
-    return int(count)
+    return np.int64(count)
+
+
+@kernel
+def first_rows(codes: NDArray[np.uint32], out: NDArray[np.int64]) -> None:
+    """Write the first row of each category: codes uint32 [n] IN, out int64 [n_categories] OUT."""
+    for k in range(np.uint64(codes.shape[0])):
+        row = np.uint64(codes.shape[0]) - k - np.uint64(1)
+        out[codes[row]] = row
 
 
 @device_function

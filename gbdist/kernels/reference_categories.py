@@ -20,8 +20,15 @@ def number_categories(
     numbers: dict[int, int] = {}
     for i, pair in enumerate(pairs.tolist()):
         codes[i] = numbers.setdefault(pair, len(numbers))
+    if len(numbers) > slots[0].shape[0] // 2:
+        return -1
     keys[: len(numbers)] = np.array(list(numbers), np.uint64)
     return len(numbers)
+
+
+def first_rows(codes: NDArray[np.uint32], out: NDArray[np.int64]) -> None:
+    """Twin of ``cpu_categories.first_rows``."""
+    out[codes[::-1]] = np.arange(codes.shape[0])[::-1]
 
 
 def number_places(

@@ -1,15 +1,17 @@
 """What a run makes of categorical columns before its first tree, and what it refuses."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gbdist.boosting.collective import SingleRank
+from gbdist.boosting.collective import Collective, SingleRank
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.categories import begin as module
-from gbdist.categories.begin import CategoricalStart, begin
+from gbdist.categories.begin import CategoricalStart, begin, categorical_features
+from gbdist.categories.features import CategoricalFeatures
 from gbdist.categories.rows import one_hot_bins
 from gbdist.errors import DataError
 from gbdist.models.statistics import OneHotFeature
@@ -96,3 +98,30 @@ def test_rows_are_counted_over_all_ranks_and_those_of_eval_sets_if_counters_coun
 
     with pytest.raises(DataError, match="found 20 rows"):
         on_ranks(other.cut(3), work)
+
+
+@pytest.mark.parametrize("n_ranks", [1, 2])
+def test_rows_and_their_statistics_take_three_times_the_memory_of_codes(n_ranks: int) -> None:
+    """With the rows in their new order, and whatever is freed again."""
+    sizes = (5, 12, 40, 150, 600, 1_000, 2_000, 4_000)
+    table = make_table(100_000, sizes=sizes, n_binned=2)
+    params, parts = params_of(table.rules()), table.cut(n_ranks)
+    few = make_table(300, sizes=sizes, n_binned=2)
+
+    def work(rows: Rows, collective: Collective) -> CategoricalFeatures:
+        with Crew(1) as crew:
+            start = begin([rows], table.n_bins, params, collective, crew)
+            features = categorical_features(start, start.sets[0], crew)
+            features.begin_tree(0)
+        return features
+
+    on_ranks(few.cut(n_ranks), work)  # kernels are loaded
+    tracemalloc.start(1)
+    try:
+        made = on_ranks(parts, work)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    codes = sum(column.codes.nbytes for features in made for column in features._counter.rows.columns.values())
+    assert codes == 100_000 * 8 * 4
+    assert peak < 3 * codes

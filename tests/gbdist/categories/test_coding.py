@@ -33,6 +33,18 @@ def test_pairs_have_numbers_and_keys(seed: int, n_rows: int, n_hashes: int) -> N
     assert pair_keys(bases, hashes).tolist() == coding.labels[coding.codes].tolist()
 
 
+@pytest.mark.parametrize("expected", [0, 1, 3, 100, 10_000])
+def test_more_categories_than_expected_take_more_memory(expected: int) -> None:
+    hashes = np.arange(2_000, dtype=np.uint32) % np.uint32(700)
+    usual, found = (
+        coding_of(np.zeros(2_000, np.uint64), hashes),
+        coding_of(np.zeros(2_000, np.uint64), hashes, expected),
+    )
+    assert found.n_categories == 700
+    assert found.codes.tolist() == usual.codes.tolist()
+    assert found.labels.tolist() == usual.labels.tolist()
+
+
 @settings(max_examples=100, deadline=None)
 @given(seed=SEEDS, n_rows=SIZES, n_bases=st.sampled_from([1, 2, 16]), size=st.sampled_from([1, 5, 60]))
 def test_ranks_that_number_a_column_otherwise_mark_the_same_places(

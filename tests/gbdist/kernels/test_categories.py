@@ -16,6 +16,7 @@ from gbdist.models.statistics import Projection, StatisticFeature
 
 BOTH = pytest.mark.parametrize("module", [cpu_categories, reference_categories])
 CLASSES = pytest.mark.parametrize("n_classes", [1, 2, 5])
+LARGE = 1 << 13
 SEEDS, SIZES = st.integers(0, 2**32 - 1), st.integers(0, 70)
 
 
@@ -35,8 +36,8 @@ def test_categories_are_numbered_like_the_twin(seed: int, n_rows: int, n_bases: 
     generator = np.random.default_rng(seed)
     bases = generator.integers(0, 2**64, n_bases, dtype=np.uint64)[generator.integers(0, n_bases, n_rows)]
     hashes = generator.integers(0, n_hashes, n_rows).astype(np.uint32)
-    expected = numbered(reference_categories, bases, hashes, 2)
-    for size in (128, 1024):  # 70 rows fill the smaller one to more than a half
+    expected = numbered(reference_categories, bases, hashes, LARGE)
+    for size in (256, LARGE):
         assert numbered(cpu_categories, bases, hashes, size) == expected
 
 
@@ -47,22 +48,39 @@ def test_rows_have_one_number_if_base_and_hash_are_the_same(module: ModuleType) 
         generator.integers(0, 30, 2_000).astype(np.uint64),
         generator.integers(0, 30, 2_000).astype(np.uint32),
     )
-    codes, keys = numbered(module, bases, hashes, 4096)
+    codes, keys = numbered(module, bases, hashes, LARGE)
     pairs = list(zip(bases.tolist(), hashes.tolist(), strict=True))
     of_pair = dict.fromkeys(pairs)
     assert codes == [list(of_pair).index(pair) for pair in pairs]  # in the order in which they come
     assert len(set(keys)) == len(keys) == len(of_pair)
     # The key does not depend on what else there is.
-    assert numbered(module, bases[-1:], hashes[-1:], 2)[1] == [keys[codes[-1]]]
+    assert numbered(module, bases[-1:], hashes[-1:], 4)[1] == [keys[codes[-1]]]
 
 
-def test_a_full_table_of_numbers_is_searched_around_its_end() -> None:
-    """Three rows in four slots, whose search begins at the last slot."""
+def test_a_table_of_numbers_is_searched_around_its_end() -> None:
+    """Two rows in four slots, whose search begins at the last slot."""
     bases = np.zeros(4000, np.uint64)
     hashes = np.arange(4000, dtype=np.uint32)
-    keys = np.array(numbered(reference_categories, bases, hashes, 2)[1], np.uint64)
-    late = hashes[keys >> np.uint64(62) == 3][:3]
-    assert numbered(cpu_categories, bases[:3], late, 4) == numbered(reference_categories, bases[:3], late, 4)
+    keys = np.array(numbered(reference_categories, bases, hashes, LARGE)[1], np.uint64)
+    late = hashes[keys >> np.uint64(62) == 3][:2]
+    assert numbered(cpu_categories, bases[:2], late, 4) == numbered(reference_categories, bases[:2], late, 4)
+
+
+@BOTH
+@pytest.mark.parametrize("n_categories", [4, 5])
+def test_a_table_that_is_more_than_half_full_is_too_small(module: ModuleType, n_categories: int) -> None:
+    hashes = np.arange(20, dtype=np.uint32) % np.uint32(n_categories)
+    slots = np.empty(8, np.uint64), np.empty(8, np.uint32)
+    codes, keys = np.empty(20, np.uint32), np.empty(20, np.uint64)
+    count = module.number_categories(np.zeros(20, np.uint64), hashes, slots, codes, keys)
+    assert count == (4 if n_categories == 4 else -1)
+
+
+@BOTH
+def test_the_first_row_of_each_category_is_found(module: ModuleType) -> None:
+    rows = np.full(4, -1)
+    module.first_rows(np.array([1, 0, 1, 3, 2, 0, 3], np.uint32), rows)
+    assert rows.tolist() == [1, 0, 4, 3]
 
 
 # ---- places: pairs of a base and a number, marked by a bit
