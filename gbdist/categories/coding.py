@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.cpu_categories import MIX, SPREAD, first_rows, keys_of_places, number_categories, number_places
+from gbdist.kernels.cpu_coding import MIX, SPREAD, first_rows, keys_of_places, number_categories, number_places
 
 
 @dataclass(frozen=True, eq=False)

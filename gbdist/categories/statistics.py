@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.categories.coding import Coding
-from gbdist.categories.counting import Answer, Counted, Labels, add_up, gather_totals
+from gbdist.categories.counting import Answer, add_up, gather_totals
+from gbdist.categories.named import Counted, Labels
 from gbdist.categories.order import Passes, RowOrder
 from gbdist.categories.rows import CategoricalRows
 from gbdist.categories.rules import CategoryRules
