@@ -29,7 +29,7 @@ from gbdist_cluster.collective.threads import run_threads
 RULES = (StatisticRule("Borders", (0.0, 0.5, 1.0)), StatisticRule("Counter", (0.0,)))
 
 
-class Scales:
+class Weighing:
     """A collective that weighs what is sent to other ranks."""
 
     def __init__(self, collective: Collective) -> None:
@@ -100,12 +100,12 @@ def run_pass(parts: Sequence[Rows], n_bins: np.ndarray) -> list[tuple[Any, int, 
     params = params_of(parts)
 
     def work(collective: Collective) -> tuple[Any, int, int]:
-        scales = Scales(collective)
+        weighing = Weighing(collective)
         with Crew(1) as crew:
-            start = begin([parts[collective.rank]], n_bins, params, scales, crew)  # type: ignore[arg-type]
+            start = begin([parts[collective.rank]], n_bins, params, weighing, crew)  # type: ignore[arg-type]
             features = categorical_features(start, start.sets[0], crew)
             features.begin_tree(0)
-        return features, scales.sent, features.permutations
+        return features, weighing.sent, features.permutations
 
     return run_threads(len(parts), work)
 

@@ -16,7 +16,8 @@ SLOWER = 10
 """How many times longer the profiler waits between two looks."""
 
 _lock = threading.Lock()
-_users: dict[Any, int] = {}
+_users: dict[Any, tuple[int, Any]] = {}
+"""By timer: how many ask for it, and what it waited before."""
 
 
 @contextmanager
@@ -27,14 +28,15 @@ def seldom_profiled(worker: Any) -> Iterator[None]:
         yield
         return
     with _lock:
-        _users[timer] = _users.get(timer, 0) + 1
-        if _users[timer] == 1:
-            timer.callback_time *= SLOWER
+        count, usual = _users.get(timer, (0, timer.callback_time))
+        _users[timer] = (count + 1, usual)
+        timer.callback_time = usual * SLOWER
     try:
         yield
     finally:
         with _lock:
-            _users[timer] -= 1
-            if _users[timer] == 0:
-                del _users[timer]
-                timer.callback_time /= SLOWER
+            count, usual = _users.pop(timer)
+            if count > 1:
+                _users[timer] = (count - 1, usual)
+            else:
+                timer.callback_time = usual

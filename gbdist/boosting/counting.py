@@ -1,6 +1,7 @@
 """Counts a rank's rows into the tables of a level, on its CPU: pick the rows, gather their cells, add them feature by feature."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,12 @@ class RowPicker:
         self._latest: tuple[int, bytes] = (-1, b"")
         self._picked: _Picked = []
         self._gathered: tuple[int, list[_Cells]] = (-1, [])
+
+    @cached_property
+    def most_are_drawn(self) -> bool:
+        """Whether counting all rows is quicker than picking the drawn ones; cells of the others are 0."""
+        drawn = self.cells.drawn
+        return drawn is None or 2 * np.count_nonzero(drawn.view(np.bool_)) > drawn.shape[0]
 
     def pick(self, leaf_of_row: NDArray[np.uint16], level: int, counted: NDArray[np.int64]) -> _Picked:
         """Rows of the leaves ``counted`` and their slots, one list a slice of rows, each ascending; valid until the next call."""
@@ -90,17 +97,12 @@ class RowCounter:
         histogram = self._crew.scratch.array(f"histogram {level % 2} at {place}", shape, np.int64)
         histogram.fill(0)
         bins = self._rows.bins[start:stop]
-        if level == 0 and not self._wide and self._most_are_drawn():
+        if level == 0 and not self._wide and self._picker.most_are_drawn:
             self._count_root(bins, histogram)
         else:
             self._count_picked(bins, self._picker.pick(leaf_of_row, level, counted), histogram)
         table = histogram.reshape(*shape[:2], counted.shape[0], self._width)
         return lambda: table
-
-    def _most_are_drawn(self) -> bool:
-        """Whether counting all rows is quicker than picking the drawn ones; cells of the others are 0."""
-        drawn = self._cells.drawn
-        return drawn is None or 2 * np.count_nonzero(drawn.view(np.bool_)) > drawn.shape[0]
 
     def _count_root(self, bins: kernels.Bins, histogram: NDArray[np.int64]) -> None:
         values = self._cells.values

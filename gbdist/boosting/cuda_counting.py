@@ -21,7 +21,7 @@ _ALL = np.empty(0, np.uint8)
 
 
 class CardPicker:
-    """As ``counting.RowPicker``; rows lie in blocks, which all blocks of features may have cut alike."""
+    """Lists the rows to count in each block of rows, once for all features whose rows are cut alike; for one tree."""
 
     def __init__(self, cells: "Cells", crew: "CardCrew") -> None:
         self.cells, self.crew = cells, crew

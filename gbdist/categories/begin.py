@@ -31,7 +31,8 @@ class CategoricalStart:
     Parameters
     ----------
     sets : tuple of Rows
-        The training rows, dealt; then those of the eval sets. One-hot columns are the last rows of their bins.
+        The training rows, dealt if there are statistics; then those of the eval sets. One-hot columns are the last rows of
+        their bins.
     n_bins : int64 [n_binned + n_one_hot]
     one_hot : tuple of OneHotFeature
     counter : StatisticCounter
@@ -66,11 +67,11 @@ def begin(
     has_statistics = bool(rules.statistic_columns)
     permutations = 1 if rules.has_time or not has_statistics else rules.permutations
     if has_statistics:
-        _check_number_of_rows(sets if rules.counts_evals else sets[:1], rules, collective)
+        n_named = _number_of_rows(sets, rules, collective)
         dealt, rows_of_rank = deal(sets[0], seed, has_time=rules.has_time, collective=collective)
         classes, n_classes = target_classes(dealt, params.objective.dimension, rules, seed, collective)
     else:  # nobody looks at the order of rows, nor at classes
-        dealt, rows_of_rank = sets[0], (sets[0].n_rows,) * collective.size
+        dealt, rows_of_rank, n_named = sets[0], (sets[0].n_rows,) * collective.size, 0
         classes, n_classes = np.zeros(dealt.n_rows, np.uint8), 1
     one_hot = tuple(OneHotFeature(i, column.values) for i, column in enumerate(rules.columns) if column.values)
     used = [column.position for column in rules.columns if column.values != ()]
@@ -79,7 +80,7 @@ def begin(
     del dealt  # and with it its hashes, as soon as they are read
     order = RowOrder(rows_of_rank, permutations)
     rows = CategoricalRows(rules, [each.bins for each in ready], hashes, order.most_rows, collective)
-    counter = StatisticCounter(rules, rows, classes, n_classes, order, collective, crew)
+    counter = StatisticCounter(rules, rows, classes, n_classes, order, n_named, collective, crew)
     widths = np.array([len(feature.values) for feature in one_hot], np.int64)
     return CategoricalStart(ready, np.concatenate([n_bins, widths]), one_hot, counter, rules, seed)
 
@@ -89,9 +90,11 @@ def categorical_features(start: CategoricalStart, rows: Rows, crew: Crew) -> Cat
     return CategoricalFeatures(start.rules, start.seed, rows, start.n_bins, start.one_hot, start.counter, crew)
 
 
-def _check_number_of_rows(counted: Sequence[Rows], rules: CategoryRules, collective: Collective) -> None:
-    mine = sum(rows.n_rows for rows in counted)
-    n_rows = int(collective.all_reduce(np.array([mine], np.int64))[0])
+def _number_of_rows(sets: Sequence[Rows], rules: CategoryRules, collective: Collective) -> int:
+    """Rows of all sets of all ranks; an error where too many of them would be counted."""
+    mine = [rows.n_rows for rows in sets]
+    summed = collective.all_reduce(np.array([mine[0], sum(mine)], np.int64))
+    n_rows = int(summed[int(rules.counts_evals)])
     if n_rows > _MOST_ROWS:
         raise DataError(
             f"column {rules.columns[rules.statistic_columns[0]].name!r}",
@@ -99,6 +102,7 @@ def _check_number_of_rows(counted: Sequence[Rows], rules: CategoryRules, collect
             f"at most {_MOST_ROWS}, as the rows of a category are counted in 32 bits",
             "Use fewer rows, or leave columns of more than one_hot_max_size values out of cat_features.",
         )
+    return int(summed[1])
 
 
 def _hashes_of(rows: Rows, position: int) -> NDArray[np.uint32]:

@@ -1,4 +1,4 @@
-"""Categories as small numbers: those that one rank meets, in its own numbering, and the labels by which ranks know them."""
+"""Categories as small numbers: those that one rank meets, in its own numbering, and the names by which ranks know them."""
 
 from dataclasses import dataclass
 
@@ -18,17 +18,17 @@ class Coding:
         Number of each row's category.
     n_categories : int
         How many there are among these rows.
-    labels : uint64 [n_categories], or [places / 64]
+    names : uint64 [n_categories], or [places / 64, rounded up]
         Key of each category, the same on all ranks; or bits of the places that categories have, in the order of which they are
         numbered.
-    places : int or None
-        How many places there could be, on all ranks; None where labels are keys.
+    are_places : bool
+        Whether names are places.
     """
 
     codes: NDArray[np.uint32]
     n_categories: int
-    labels: NDArray[np.uint64]
-    places: int | None = None
+    names: NDArray[np.uint64]
+    are_places: bool = False
 
     def firsts(self) -> NDArray[np.int64]:
         """The first row of each category, int64 [n_categories]."""
@@ -74,18 +74,18 @@ def coding_of(bases: NDArray[np.uint64], others: NDArray[np.uint32], expected: i
         expected *= 4
 
 
-def slots_for(n_labels: int) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """Memory in which kernels look up so many labels."""
-    size = 2 << max(n_labels, 1).bit_length()
+def slots_for(n_names: int) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """Memory in which kernels look up so many names."""
+    size = 2 << max(n_names, 1).bit_length()
     return np.empty(size, np.uint64), np.empty(size, np.uint32)
 
 
 def coding_of_places(bases: NDArray[np.uint64], n_bases: int, column: Column, rows: slice) -> Coding:
-    """The same for bases below ``n_bases``, of some rows, and a column: quicker, but takes a bit for every pair that could be."""
+    """Number the pairs of a base below ``n_bases``, of some rows, and a column: quicker, with a bit for each possible pair."""
     places = n_bases * column.size
     codes, words = np.empty(bases.shape[0], np.uint32), np.zeros(-(-places // 64), np.uint64)
     count = number_places(bases, column.codes[rows], (column.numbers, column.size), words, codes)
-    return Coding(codes, count, words, places)
+    return Coding(codes, count, words, are_places=True)
 
 
 def hash_keys(numbers: NDArray[np.uint32]) -> NDArray[np.uint64]:
@@ -93,10 +93,10 @@ def hash_keys(numbers: NDArray[np.uint32]) -> NDArray[np.uint64]:
     return pair_keys(np.zeros(1, np.uint64), numbers)
 
 
-def keys_of(labels: NDArray[np.uint64], n_categories: int) -> NDArray[np.uint64]:
+def keys_of(names: NDArray[np.uint64], n_categories: int) -> NDArray[np.uint64]:
     """Keys of the categories that have places, uint64 [n_categories], from the bits of these."""
     keys = np.empty(n_categories, np.uint64)
-    keys_of_places(labels, keys)
+    keys_of_places(names, keys)
     return keys
 
 

@@ -51,6 +51,7 @@ class Combinations:
 
     def __init__(self, rows: CategoricalRows, max_complexity: int) -> None:
         self._rows, self._max_complexity = rows, max_complexity
+        self._makes_any = max_complexity > 1 and bool(rows.statistic_columns)
         self._used: dict[Projection, Base] = {}
         self._float_splits: list[tuple[int, int]] = []
         self._one_hot_splits: list[tuple[int, int]] = []
@@ -61,37 +62,45 @@ class Combinations:
 
     def split_float(self, feature: int, border: int) -> None:
         """Note a split of a binned column."""
-        self._float_splits.append((feature, border))
-        self._add_outcome(self._rows.tested(feature, border))
+        if self._makes_any:
+            self._float_splits.append((feature, border))
+            self._add_outcome(self._rows.tested(feature, border))
 
     def split_one_hot(self, column: int, value: int) -> None:
         """Note a split of a one-hot column, by its number among the categorical ones and the hash."""
-        self._one_hot_splits.append((column, value))
-        self._add_outcome(self._rows.equal(column, value))
+        if self._makes_any:
+            self._one_hot_splits.append((column, value))
+            self._add_outcome(self._rows.equal(column, value))
 
     def use(self, projection: Projection, combination: Combination | None) -> None:
         """Note that a statistic of a projection was chosen: a combination, or a single column."""
         if projection in self._used or self._max_complexity <= projection.complexity:
             return
         splits = (projection.float_splits, projection.one_hot_splits)
-        cat = projection.cats[0] if combination is None else combination.cat
-        numbers, places = self._rows.numbers(cat), self._rows.columns[cat].size
         if combination is None:
-            base = Base(projection.cats, *splits, numbers.astype(np.uint64), places)
-        elif combination.base.places is not None and combination.base.places * places <= _MOST_PLACES:
-            keys = combination.base.keys * np.uint64(places) + numbers
-            base = Base(projection.cats, *splits, keys, combination.base.places * places)
+            cat = projection.cats[0]
+            base = Base(
+                projection.cats, *splits, self._rows.numbers(cat).astype(np.uint64), self._rows.columns[cat].size
+            )
         else:
-            base = Base(projection.cats, *splits, pair_keys(combination.base.keys, numbers), None)
+            base = Base(projection.cats, *splits, *self._joined_keys(combination, slice(0, self._rows.n_rows)))
         self._used[projection] = base
 
+    def _joined_keys(self, combination: Combination, rows: slice) -> tuple[NDArray[np.uint64], int | None]:
+        """Keys of some rows' categories, uint64, and below what number they are: places as long as these can be counted to."""
+        base, column = combination.base, self._rows.columns[combination.cat]
+        numbers = np.take(column.numbers, column.codes[rows])
+        places = None if base.places is None else base.places * column.size
+        if places is None or places > _MOST_PLACES:
+            return pair_keys(base.keys[rows], numbers), None
+        return base.keys[rows] * np.uint64(column.size) + numbers, places
+
     def _add_outcome(self, outcome: NDArray[np.bool_]) -> None:
-        if self._max_complexity < 2:
-            return  # there will be no combinations
         place = len(self._float_splits) + len(self._one_hot_splits) - 1
         keys = outcome.astype(np.uint64) << np.uint64(place)
         if self._of_splits is not None:
             keys |= self._of_splits.keys
+            self._of_base.pop(self._of_splits, None)
         splits = (tuple(sorted(self._float_splits)), tuple(sorted(self._one_hot_splits)))
         self._of_splits = Base((), *splits, keys, 2 << place)
 
@@ -120,7 +129,7 @@ class Combinations:
     def coding(self, combination: Combination, rows: slice) -> Coding:
         """Categories of some rows."""
         base, column = combination.base, self._rows.columns[combination.cat]
-        keys = base.keys[rows]
         if base.places is not None and base.places * column.size <= self._rows.most_places:
-            return coding_of_places(keys, base.places, column, rows)
-        return coding_of(keys, np.take(column.numbers, column.codes[rows]))
+            return coding_of_places(base.keys[rows], base.places, column, rows)
+        keys, _ = self._joined_keys(combination, rows)
+        return coding_of(keys, np.zeros(keys.shape[0], np.uint32))

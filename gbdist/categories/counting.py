@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective, SingleRank
 from gbdist.categories.message import Reader, write
-from gbdist.categories.named import Counted, Labels, Union, are_limited, message_of, read_message
+from gbdist.categories.named import Counted, Names, Union, are_limited, message_of, read_message
 from gbdist.categories.order import Passes
 from gbdist.kernels.cpu_categories import add_counts, describe_counts, put_counts, sum_counts
 
-#: Rows that the others may have at most, times their number, for all ranks to hear of all categories.
+#: Rows of all ranks, times how many others each has, up to which all hear of all categories.
 _FEW_ROWS = 1 << 18
 
 
@@ -90,10 +90,10 @@ def _ask_owners(counted: Counted, passes: Passes, collective: Collective) -> Ans
 def gather_totals(counted: Counted, collective: Collective) -> Counted | None:
     """Counts of all ranks in one run, keys of a projection ascending; on rank 0, to which owners send their shares, else None.
 
-    Labels must be keys.
+    Names must be keys.
     """
     totals = counted.counts.sum(axis=0, keepdims=True, dtype=np.int32)
-    whole = Counted(counted.labels, counted.edges, totals, counted.limits, counted.n_trained)
+    whole = Counted(counted.names, counted.edges, totals, counted.limits, counted.n_trained)
     told = _told(whole, _by_owner(whole, collective.size), [1] * collective.size, collective)
     share = Union(told).summed(collective)
     arrived = collective.all_to_all([message_of(share), *([b""] * (collective.size - 1))])
@@ -110,7 +110,7 @@ def agree_on_numbers(
     Each owner numbers its own, after those of the owners before it.
     """
     edges, limits = np.cumsum([0, *(each.shape[0] for each in keys)]), (None,) * len(keys)
-    named = Counted(tuple(map(Labels, keys)), edges, np.empty((0, int(edges[-1]), 1), np.int32), limits, 1)
+    named = Counted(tuple(map(Names, keys)), edges, np.empty((0, int(edges[-1]), 1), np.int32), limits, 1)
     owned = _by_owner(named, collective.size)
     union = Union(_told(named, owned, [0] * collective.size, collective))
     sizes = np.frombuffer(b"".join(collective.all_gather(np.diff(union.edges).tobytes())), np.int64)
@@ -128,7 +128,7 @@ def agree_on_numbers(
 
 def _by_owner(counted: Counted, n_owners: int) -> list[NDArray[np.int64]]:
     """Which categories each rank owns, ascending, by their keys."""
-    keys = np.concatenate([np.empty(0, np.uint64), *(labels.values for labels in counted.labels)])
+    keys = np.concatenate([np.empty(0, np.uint64), *(names.values for names in counted.names)])
     owner = (keys >> np.uint64(32)) % np.uint64(n_owners)
     return [np.flatnonzero(owner == np.uint64(rank)) for rank in range(n_owners)]
 

@@ -26,10 +26,11 @@ _CHUNK_BYTES = 1 << 27
 _KEPT_BYTES = 1 << 28
 #: Bytes of bins of combinations of columns alone that a rank keeps for later trees.
 _CACHE_BYTES = 1 << 29
-#: Bytes of bins of single columns that a rank keeps for other permutations than that of the tree.
+#: Bytes of bins of single columns that a rank keeps for later trees; those of the tree's permutation it has in any case.
 _SINGLE_BYTES = 1 << 24
-#: Bytes of a combination for each row beside its bins: codes, and counts where every row is a category of its own.
-_COMBINATION_ROW = 4 + 32
+#: Bytes of a combination for each row beside its bins where every row is a category of its own: codes and names; and for each
+#: column of counts, those of the rank, those before, and totals.
+_COMBINATION_ROW, _COMBINATION_COUNTS = 4 + 12, 3 * 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,8 @@ class CategoricalFeatures:
         #: Combinations that did not compete, because a level had too many.
         self.left_out = 0
         singles = [(Projection((cat,)), counter.rows.of_column(cat)) for cat in counter.rows.statistic_columns]
-        self._singles = counter.count(singles, range(self.permutations)) if singles else []
+        #: Of each column, in all permutations; one after the other, because every row may be a category of its own.
+        self._singles = [counts for one in singles for counts in counter.count([one], range(self.permutations))]
         self._permutation = -1
         self._single_block: Block | None = None
         self._single_features: list[StatisticFeature] = []
@@ -84,7 +86,8 @@ class CategoricalFeatures:
         per_row = max(1, counter.order.most_rows * max(1, len(counter.features_of(Projection((0, 1))))))
         self._most_kept = _KEPT_BYTES // per_row
         self._cache: Latest[tuple[Projection, int], _Made] = Latest(_CACHE_BYTES // per_row)
-        self._together = max(1, _CHUNK_BYTES // max(1, counter.order.most_rows * _COMBINATION_ROW + per_row))
+        beside = counter.order.most_rows * (_COMBINATION_ROW + _COMBINATION_COUNTS * counter.n_columns)
+        self._together = max(1, _CHUNK_BYTES // max(1, beside + per_row))
         # The statistics that a tree uses, by number; combinations of them that are not counted yet; and counts.
         self._chosen: dict[int, StatisticFeature] = {}
         self._uncounted: dict[Projection, Combination] = {}
@@ -219,8 +222,8 @@ class CategoricalFeatures:
         penalised = np.array([0, *self._penalised], np.float64)[np.maximum(statistics + 1, 0)]
         if not penalised.any():
             return np.ones(features.shape[0])
-        of_singles = [max(counts.known.values()) for counts in self._singles]
-        most = max(of_singles + [max(self._n_categories[each].values()) for each in self._listed])
+        known = [counts.known for counts in self._singles] + [self._n_categories[each] for each in self._listed]
+        most = max(count for of_kind in known for count in of_kind.values())
         weights: NDArray[np.float64] = exp_array(-self._rules.model_size_reg * log_array(1.0 + penalised / most))
         return weights
 
@@ -269,7 +272,7 @@ class CategoricalFeatures:
         codings = self._crew.host.each(
             lambda each: (each.projection, self._combinations.coding(each, every)), list(self._uncounted.values())
         )
-        for counts in self._counter.count(codings, range(self.permutations)) if codings else ():
+        for counts in self._counter.count(codings, range(self.permutations)):
             self._counts[counts.projection] = counts
         self._uncounted.clear()
 

@@ -1,4 +1,4 @@
-"""Categories as ranks name them to each other: labels, counts, and the union of what several ranks named."""
+"""Categories as ranks name them to each other: names, counts, and the union of what several ranks named."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,23 +12,23 @@ from gbdist.categories.coding import keys_of, slots_for
 from gbdist.categories.limit import beyond_limits
 from gbdist.categories.message import Reader, write
 from gbdist.kernels.cpu_categories import put_counts, sum_counts, take_counts
-from gbdist.kernels.cpu_coding import match_labels
+from gbdist.kernels.cpu_coding import match_names
 
 
 @dataclass(frozen=True, eq=False)
-class Labels:
-    """By what ranks know the categories of a projection: keys, uint64 [n], or bits of ``places``, uint64 [places / 64]."""
+class Names:
+    """How ranks know the categories of a projection: keys, uint64 [n], or bits of places, uint64 [places / 64, rounded up]."""
 
     values: NDArray[np.uint64]
-    places: int | None = None
+    are_places: bool = False
 
     def length(self, n_categories: int) -> int:
         """How many there are for so many categories of another rank."""
-        return n_categories if self.places is None else self.values.shape[0]
+        return self.values.shape[0] if self.are_places else n_categories
 
     def keys(self, n_categories: int) -> NDArray[np.uint64]:
         """Keys of all categories."""
-        return self.values if self.places is None else keys_of(self.values, n_categories)
+        return keys_of(self.values, n_categories) if self.are_places else self.values
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,58 +37,58 @@ class Counted:
 
     Parameters
     ----------
-    labels : tuple of Labels
+    names : tuple of Names
         Of each projection's categories; of places all ranks have the same number.
     edges : int64 [n_projections + 1]
         Categories ``edges[i] … edges[i + 1] − 1`` are those of projection i.
     counts : int32 [n_own_runs, n_categories, n_classes]
     limits : tuple of (int or None)
         How many categories of each projection are told apart: the most frequent ones, of equals those of lower keys. None: all;
-        labels are keys otherwise.
+        names are keys otherwise.
     n_trained : int
         How many of the classes, the first ones, are those of training rows.
     """
 
-    labels: tuple[Labels, ...]
+    names: tuple[Names, ...]
     edges: NDArray[np.int64]
     counts: NDArray[np.int32]
     limits: tuple[int | None, ...]
     n_trained: int
 
     def with_keys(self) -> "Counted":
-        """The same with keys for labels."""
+        """The same with keys for names."""
         sizes = np.diff(self.edges).tolist()
-        keys = tuple(Labels(one.keys(size)) for one, size in zip(self.labels, sizes, strict=True))
+        keys = tuple(Names(one.keys(size)) for one, size in zip(self.names, sizes, strict=True))
         return Counted(keys, self.edges, self.counts, self.limits, self.n_trained)
 
     def some(self, which: NDArray[np.int64]) -> "Counted":
-        """Some of the categories, by ascending numbers; labels must be keys."""
+        """Some of the categories, by ascending numbers; names must be keys."""
         edges = np.searchsorted(which, self.edges)
-        labels = tuple(
-            Labels(one.values[which[start:stop] - first])
-            for one, first, (start, stop) in zip(self.labels, self.edges, pairwise(edges.tolist()), strict=False)
+        names = tuple(
+            Names(one.values[which[start:stop] - first])
+            for one, first, (start, stop) in zip(self.names, self.edges, pairwise(edges.tolist()), strict=False)
         )
         counts = np.empty((self.counts.shape[0], which.shape[0], self.counts.shape[2]), np.int32)
         for of_run, out in zip(self.counts, counts, strict=True):
             take_counts(of_run, which, out)
-        return Counted(labels, edges, counts, self.limits, self.n_trained)
+        return Counted(names, edges, counts, self.limits, self.n_trained)
 
 
 def message_of(counted: Counted) -> bytes:
     """What a rank tells others of its categories."""
-    labels = np.concatenate([np.empty(0, np.uint64), *(one.values for one in counted.labels)])
-    return write(counted.edges.tolist(), labels, [counted.counts])
+    names = np.concatenate([np.empty(0, np.uint64), *(one.values for one in counted.names)])
+    return write(counted.edges.tolist(), names, [counted.counts])
 
 
 def read_message(data: bytes, n_runs: int, like: Counted) -> Counted:
     """What another rank, of so many runs, told of the same projections as ``like``."""
     reader = Reader(data)
     edges = np.array(reader.numbers, np.int64)
-    lengths = [one.length(size) for one, size in zip(like.labels, np.diff(edges).tolist(), strict=True)]
+    lengths = [one.length(size) for one, size in zip(like.names, np.diff(edges).tolist(), strict=True)]
     values = np.split(reader.keys, np.cumsum(lengths)[:-1])
-    labels = tuple(Labels(each, one.places) for each, one in zip(values, like.labels, strict=False))
+    names = tuple(Names(each, one.are_places) for each, one in zip(values, like.names, strict=False))
     counts = reader.counts((n_runs, int(edges[-1]), like.counts.shape[2]))
-    return Counted(labels, edges, counts, like.limits, like.n_trained)
+    return Counted(names, edges, counts, like.limits, like.n_trained)
 
 
 def are_limited(counted: Counted) -> bool:
@@ -103,32 +103,32 @@ class Union:
     """
 
     def __init__(self, parts: Sequence[Counted]) -> None:
-        self.parts, n_projections = parts, len(parts[0].labels)
+        self.parts, n_projections = parts, len(parts[0].names)
         if len(parts) == 1:
             self.codes = [np.arange(parts[0].edges[-1], dtype=np.uint32)]
             self.edges = parts[0].edges
             return
-        labels = [one.values for part in parts for one in part.labels]
-        lengths = np.array([len(each) for each in labels]).reshape(len(parts), n_projections)
+        names = [one.values for part in parts for one in part.names]
+        lengths = np.array([len(each) for each in names]).reshape(len(parts), n_projections)
         sizes = np.array([part.edges[-1] for part in parts])
         starts = np.cumsum([0, *sizes.tolist()])
         edges = np.zeros((2, len(parts), n_projections + 1), np.int64)
         edges[0, :, 1:] = np.cumsum(lengths, axis=1)
         edges[0] += np.cumsum([0, *lengths.sum(axis=1)[:-1].tolist()])[:, None]
         edges[1] = np.stack([part.edges for part in parts]) + starts[:-1, None]
-        are_places = np.array([one.places is not None for one in parts[0].labels], np.bool_)
+        are_places = np.array([one.are_places for one in parts[0].names], np.bool_)
         codes, self.edges = np.empty(int(starts[-1]), np.uint32), np.zeros(n_projections + 1, np.int64)
         slots = slots_for(int(lengths.sum(axis=0).max(initial=0)))
-        joined = np.concatenate([np.empty(0, np.uint64), *labels])
-        match_labels(joined, (edges[0], edges[1]), are_places, slots, codes, self.edges)
+        joined = np.concatenate([np.empty(0, np.uint64), *names])
+        match_names(joined, (edges[0], edges[1]), are_places, slots, codes, self.edges)
         self.codes = [codes[start:stop] for start, stop in pairwise(starts)]
 
     def keys(self, number: int) -> NDArray[np.uint64]:
-        """Keys of a projection's categories, uint64 [n]; labels must be keys."""
+        """Keys of a projection's categories, uint64 [n]; names must be keys."""
         first, stop = self.edges[number : number + 2].tolist()
         keys = np.empty(stop - first, np.uint64)
         for part, codes in zip(self.parts, self.codes, strict=True):
-            keys[codes[part.edges[number] : part.edges[number + 1]] - np.uint32(first)] = part.labels[number].values
+            keys[codes[part.edges[number] : part.edges[number + 1]] - np.uint32(first)] = part.names[number].values
         return keys
 
     def empty_counts(self) -> NDArray[np.int32]:
@@ -163,15 +163,15 @@ class Union:
         for part, codes in zip(self.parts, self.codes, strict=True):
             put_counts(part.counts[0], codes.astype(np.int64), counts)
         whole = self._as_one(counts)
-        labels = []
-        for one, (start, stop) in zip(whole.labels, pairwise(self.edges.tolist()), strict=True):
+        names = []
+        for one, (start, stop) in zip(whole.names, pairwise(self.edges.tolist()), strict=True):
             order = np.argsort(one.values)
-            labels.append(Labels(one.values[order]))
+            names.append(Names(one.values[order]))
             counts[start:stop] = counts[start:stop][order]
-        return replace(whole, labels=tuple(labels), counts=counts[None])
+        return replace(whole, names=tuple(names), counts=counts[None])
 
     def _as_one(self, counts: NDArray[np.int32]) -> Counted:
         """Them in one part and one run."""
         first = self.parts[0]
-        labels = tuple(Labels(self.keys(number)) for number in range(len(first.labels)))
-        return Counted(labels, self.edges, counts[None], first.limits, first.n_trained)
+        names = tuple(Names(self.keys(number)) for number in range(len(first.names)))
+        return Counted(names, self.edges, counts[None], first.limits, first.n_trained)

@@ -61,11 +61,6 @@ class RowOrder:
         """How many permutations there are to choose structures with; the first ones."""
         return max(1, self.permutations - 1)
 
-    @property
-    def averaging(self) -> int:
-        """Number of the permutation for the values of leaves."""
-        return self.permutations - 1
-
     def passes(self, permutations: Sequence[int]) -> Passes:
         """Passes in the order of some permutations."""
         key = tuple(permutations)

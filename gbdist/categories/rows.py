@@ -14,7 +14,7 @@ from gbdist.categories.keys import projection_keys
 from gbdist.categories.rules import CategoryRules
 from gbdist.models.statistics import Projection
 
-#: Bits for places that there could be are looked up where they are no more than this for each row.
+#: Places are marked with bits up to so many for each training row of the rank that has most.
 _PLACES_A_ROW = 32
 
 #: Categories of a column that memory is taken for at first.
@@ -53,7 +53,7 @@ class CategoricalRows:
         }
         #: Numbers of the columns that become statistics, ascending.
         self.statistic_columns = rules.statistic_columns
-        #: How many places for categories may be looked up, of which there are more than categories.
+        #: How many places may be marked; the same on all ranks.
         self.most_places = _PLACES_A_ROW * most_rows
         positions = [rules.columns[number].position for number in self.statistic_columns]
         numbered = [_numbered(hashes.pop(position)) for position in positions]

@@ -11,7 +11,7 @@ from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.categories.coding import Coding
 from gbdist.categories.counting import Answer, add_up, gather_totals
-from gbdist.categories.named import Counted, Labels
+from gbdist.categories.named import Counted, Names
 from gbdist.categories.order import Passes, RowOrder
 from gbdist.categories.rows import CategoricalRows
 from gbdist.categories.rules import CategoryRules
@@ -79,6 +79,7 @@ class StatisticCounter:
     classes : uint8 [n_train], of the training rows
     n_classes : how many there are, 1 at least
     order : of the training rows of all ranks
+    n_named : rows of all sets of all ranks, whose categories may be counted together
     """
 
     def __init__(
@@ -88,13 +89,14 @@ class StatisticCounter:
         classes: NDArray[np.uint8],
         n_classes: int,
         order: RowOrder,
+        n_named: int,
         collective: Collective,
         crew: Crew,
     ) -> None:
         self._rules, self.rows, self._classes, self._n_classes = rules, rows, classes, n_classes
-        self.order, self._collective, self._crew = order, collective, crew
+        self.order, self._n_named, self._collective, self._crew = order, n_named, collective, crew
         #: Classes of training rows, and one for the rows of eval sets if counters count these.
-        self._n_columns = n_classes + int(rules.counts_evals)
+        self.n_columns = n_classes + int(rules.counts_evals)
         self._plans: dict[tuple[tuple[str, int, float, int], ...], _Plan] = {}
 
     def features_of(self, projection: Projection) -> tuple[StatisticFeature, ...]:
@@ -123,7 +125,7 @@ class StatisticCounter:
             return []
         passes = self.order.passes(permutations)
         counted = self._counted(codings, passes)
-        answer = add_up(counted, passes, self.order.n_rows, self._collective)
+        answer = add_up(counted, passes, self._n_named, self._collective)
         return [self._of_projection(*one, passes, counted, answer, number) for number, one in enumerate(codings)]
 
     def _of_projection(
@@ -151,9 +153,9 @@ class StatisticCounter:
         limits = tuple(self._limit(projection) for projection, _ in codings)
         edges = np.cumsum([0, *(coding.n_categories for _, coding in codings)])
         runs = passes.runs_of(self._collective.rank)
-        counts = np.zeros((len(runs), int(edges[-1]), self._n_columns), np.int32)
+        counts = np.zeros((len(runs), int(edges[-1]), self.n_columns), np.int32)
 
-        def count(number: int) -> Labels:
+        def count(number: int) -> Names:
             projection, coding = codings[number]
             of_projection = counts[:, edges[number] : edges[number + 1]]
             for run, of_run in zip(runs, of_projection, strict=True):
@@ -164,11 +166,11 @@ class StatisticCounter:
                 count_classes(rest, np.full(rest.shape[0], self._n_classes, np.uint8), of_projection[0])
             # With a limit equally frequent categories are told apart by the keys that a model has.
             if by_model_keys or limits[number] is not None:
-                return Labels(self.rows.model_keys(projection, coding.firsts()))
-            return Labels(coding.labels, coding.places)
+                return Names(self.rows.model_keys(projection, coding.firsts()))
+            return Names(coding.names, coding.are_places)
 
-        labels = self._crew.host.each(count, range(len(codings)))
-        return Counted(tuple(labels), edges, counts, limits, self._n_classes)
+        names = self._crew.host.each(count, range(len(codings)))
+        return Counted(tuple(names), edges, counts, limits, self._n_classes)
 
     def _limit(self, projection: Projection) -> int | None:
         """How many categories of a projection are told apart, None for all."""
@@ -255,7 +257,7 @@ class StatisticCounter:
                 continue
             for number, projection in enumerate(projections):
                 some = slice(int(whole.edges[number]), int(whole.edges[number + 1]))
-                keys, counts = whole.labels[number].values, whole.counts[0, some].astype(np.int64)
+                keys, counts = whole.names[number].values, whole.counts[0, some].astype(np.int64)
                 if projection in others:
                     trained = counts[:, : self._n_classes]
                     known = trained.any(axis=1)

@@ -38,7 +38,7 @@ def target_classes(
 
 
 def _check_number(n_classes: int, rules: CategoryRules) -> None:
-    if rules.statistic_columns and n_classes > _MOST_CLASSES:
+    if n_classes > _MOST_CLASSES:
         name = rules.columns[rules.statistic_columns[0]].name
         raise DataError(
             "y",

@@ -1,12 +1,12 @@
-"""Freed memory stays with the process while it trains.
+"""While a rank trains, freed memory stays with its process, and Python's collector leaves older objects alone.
 
 Dask starts its workers so that malloc hands every block above 128 KiB back to the system at once, to keep a worker's memory low.
 Each array that replaces it is then paid for page by page, which takes longer than filling it: a tree with categorical columns
 took twice as long. While a rank trains, blocks up to 32 MiB (glibc's most) are kept and used again; afterwards all is as before,
 and what is free goes back.
 
-Nor does Python's collector look meanwhile at what was there before: a worker has some 100,000 objects, and passing over them
-again and again took a twentieth of the time of a small run.
+A worker has some 100,000 objects before it trains, and the collector's passing over them again and again took a twentieth of the
+time of a small run. What is garbage among them stays until the run ends.
 """
 
 import ctypes

@@ -13,25 +13,25 @@ MIX = np.uint64(0xBF58476D1CE4E5B9)
 @kernel
 def number_categories(
     bases: NDArray[np.uint64],
-    hashes: NDArray[np.uint32],
+    others: NDArray[np.uint32],
     slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
     codes: NDArray[np.uint32],
     keys: NDArray[np.uint64],
 ) -> np.int64:
-    """Number the distinct pairs of base and hash from 0 in the order in which they come; return how many there are.
+    """Number the distinct pairs of base and other from 0 in the order in which they come; return how many there are.
 
     Returns −1, with nothing of use written, where they fill more than half of the slots.
 
-    A pair is told by (base × a + hash) × b modulo 2⁶⁴ with odd a and b, which is one to one for each base.
+    A pair is told by (base × a + other) × b modulo 2⁶⁴ with odd a and b, which is one to one for each base.
 
     Parameters
     ----------
     bases : uint64 [n], IN
-    hashes : uint32 [n], IN
+    others : uint32 [n], IN
     slots : (keys uint64, numbers uint32), each [a power of two, at least 2], scratch
     codes : uint32 [n], OUT
         Number of each row's pair.
-    keys : uint64 [n or more than half of the slots], OUT
+    keys : uint64 [n, or half of the slots], OUT
         Key of each number; the rest is not written.
     """
     slot_keys, slot_codes = slots
@@ -41,14 +41,14 @@ def number_categories(
     while size > 1:
         shift -= np.uint64(1)
         size >>= 1
-    count, most = np.uint32(0), np.uint32(slot_codes.shape[0] // 2)
+    count, most = np.uint32(0), slot_codes.shape[0] // 2
     for i in range(np.uint64(codes.shape[0])):
-        key = (bases[i] * SPREAD + np.uint64(hashes[i])) * MIX
+        key = (bases[i] * SPREAD + np.uint64(others[i])) * MIX
         slot = key >> shift
         while slot_codes[slot] != _FREE and slot_keys[slot] != key:
             slot = (slot + np.uint64(1)) & mask
         if slot_codes[slot] == _FREE:
-            if count == most:
+            if np.int64(count) == most:
                 return np.int64(-1)
             slot_keys[slot], slot_codes[slot] = key, count
             keys[count] = key
@@ -88,10 +88,10 @@ def number_places(
     ----------
     bases : uint64 [n], IN
     others : uint32 [n], IN
-        Places in ``numbers``.
+        Indices into ``numbers``.
     numbers : (uint32 [n_others], size), IN
         Numbers below the size.
-    words : uint64 [places / 64], IN and OUT
+    words : uint64 [places / 64, rounded up], IN and OUT
         0 at first; then bit p of word w says whether any row has the place 64·w + p.
     codes : uint32 [n], OUT
     """
@@ -127,8 +127,8 @@ def keys_of_places(words: NDArray[np.uint64], keys: NDArray[np.uint64]) -> None:
 
 
 @kernel
-def match_labels(
-    labels: NDArray[np.uint64],
+def match_names(
+    names: NDArray[np.uint64],
     edges: tuple[NDArray[np.int64], NDArray[np.int64]],
     are_places: NDArray[np.bool_],
     slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
@@ -139,29 +139,29 @@ def match_labels(
 
     Parameters
     ----------
-    labels : uint64 [n], IN
+    names : uint64 [n], IN
         Keys of categories, or bits of their places (see ``number_places``).
     edges : two int64 [n_parts, n_groups + 1], IN
-        Labels, and ``codes``, ``edges[p, g] … edges[p, g + 1] − 1`` are those of a group in a part.
+        Names, and ``codes``, ``edges[p, g] … edges[p, g + 1] − 1`` are those of a group in a part.
     are_places : bool [n_groups], IN
-        Groups whose labels are places.
-    slots : (uint64, uint32), each [a power of two, at least 2 and above the labels of any group], scratch
+        Groups whose names are places.
+    slots : (uint64, uint32), each [a power of two, at least 2 and above the names of any group], scratch
     codes : uint32 [number of categories in all parts], OUT
     found : int64 [n_groups + 1], OUT
         Numbers ``found[g] … found[g + 1] − 1`` are those of a group.
     """
-    of_labels, of_codes = edges
+    of_names, of_codes = edges
     found[0] = 0
     for g in range(are_places.shape[0]):
         if are_places[g]:
-            found[g + 1] = _match_places(labels, of_labels[:, g : g + 2], of_codes[:, g], slots, codes, found[g])
+            found[g + 1] = _match_places(names, of_names[:, g : g + 2], of_codes[:, g], slots, codes, found[g])
         else:
-            found[g + 1] = _match_keys(labels, of_labels[:, g : g + 2], of_codes[:, g], slots, codes, found[g])
+            found[g + 1] = _match_keys(names, of_names[:, g : g + 2], of_codes[:, g], slots, codes, found[g])
 
 
 @device_function
 def _match_keys(
-    labels: NDArray[np.uint64],
+    names: NDArray[np.uint64],
     edges: NDArray[np.int64],
     firsts: NDArray[np.int64],
     slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
@@ -182,7 +182,7 @@ def _match_keys(
     for p in range(edges.shape[0]):
         to = np.uint64(firsts[p])
         for i in range(np.uint64(edges[p, 0]), np.uint64(edges[p, 1])):
-            key = labels[i]
+            key = names[i]
             slot = (key * MIX) >> shift
             while slot_codes[slot] != _FREE and slot_keys[slot] != key:
                 slot = (slot + np.uint64(1)) & mask
@@ -196,7 +196,7 @@ def _match_keys(
 
 @device_function
 def _match_places(
-    labels: NDArray[np.uint64],
+    names: NDArray[np.uint64],
     edges: NDArray[np.int64],
     firsts: NDArray[np.int64],
     slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
@@ -209,13 +209,13 @@ def _match_places(
     for w in range(n_words):
         word = np.uint64(0)
         for p in range(edges.shape[0]):
-            word |= labels[np.uint64(edges[p, 0]) + w]
+            word |= names[np.uint64(edges[p, 0]) + w]
         union[w], before[w] = word, count
         count += np.uint32(_ones(word))
     for p in range(edges.shape[0]):
         to = np.uint64(firsts[p])
         for w in range(n_words):
-            word, everyone = labels[np.uint64(edges[p, 0]) + w], union[w]
+            word, everyone = names[np.uint64(edges[p, 0]) + w], union[w]
             while word != np.uint64(0):
                 bit = word & (~word + one)
                 codes[to] = before[w] + np.uint32(_ones(everyone & (bit - one)))

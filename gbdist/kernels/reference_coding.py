@@ -8,13 +8,13 @@ from gbdist.kernels.cpu_coding import MIX, SPREAD
 
 def number_categories(
     bases: NDArray[np.uint64],
-    hashes: NDArray[np.uint32],
+    others: NDArray[np.uint32],
     slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
     codes: NDArray[np.uint32],
     keys: NDArray[np.uint64],
 ) -> int:
-    """Twin of ``cpu_categories.number_categories``."""
-    pairs = (bases * SPREAD + hashes.astype(np.uint64)) * MIX
+    """Twin of ``cpu_coding.number_categories``."""
+    pairs = (bases * SPREAD + others.astype(np.uint64)) * MIX
     numbers: dict[int, int] = {}
     for i, pair in enumerate(pairs.tolist()):
         codes[i] = numbers.setdefault(pair, len(numbers))
@@ -25,7 +25,7 @@ def number_categories(
 
 
 def first_rows(codes: NDArray[np.uint32], out: NDArray[np.int64]) -> None:
-    """Twin of ``cpu_categories.first_rows``."""
+    """Twin of ``cpu_coding.first_rows``."""
     out[codes[::-1]] = np.arange(codes.shape[0])[::-1]
 
 
@@ -36,7 +36,7 @@ def number_places(
     words: NDArray[np.uint64],
     codes: NDArray[np.uint32],
 ) -> int:
-    """Twin of ``cpu_categories.number_places``."""
+    """Twin of ``cpu_coding.number_places``."""
     places = bases.astype(np.int64) * numbers[1] + numbers[0][others].astype(np.int64)
     known, codes[:] = np.unique(places, return_inverse=True)
     marked = np.zeros(64 * words.shape[0], np.bool_)
@@ -46,7 +46,7 @@ def number_places(
 
 
 def keys_of_places(words: NDArray[np.uint64], keys: NDArray[np.uint64]) -> None:
-    """Twin of ``cpu_categories.keys_of_places``."""
+    """Twin of ``cpu_coding.keys_of_places``."""
     keys[:] = _marked(words).astype(np.uint64) * SPREAD * MIX
 
 
@@ -54,18 +54,18 @@ def _marked(words: NDArray[np.uint64]) -> NDArray[np.int64]:
     return np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little"))
 
 
-def match_labels(
-    labels: NDArray[np.uint64],
+def match_names(
+    names: NDArray[np.uint64],
     edges: tuple[NDArray[np.int64], NDArray[np.int64]],
     are_places: NDArray[np.bool_],
     slots: tuple[NDArray[np.uint64], NDArray[np.uint32]],
     codes: NDArray[np.uint32],
     found: NDArray[np.int64],
 ) -> None:
-    """Twin of ``cpu_categories.match_labels``."""
+    """Twin of ``cpu_coding.match_names``."""
     found[0] = 0
     for group, places in enumerate(are_places.tolist()):
-        parts = [labels[first:stop] for first, stop in edges[0][:, group : group + 2].tolist()]
+        parts = [names[first:stop] for first, stop in edges[0][:, group : group + 2].tolist()]
         keys = [_marked(part).tolist() if places else part.tolist() for part in parts]
         distinct = dict.fromkeys(key for part in keys for key in part)
         numbers = {key: found[group] + i for i, key in enumerate(sorted(distinct) if places else distinct)}

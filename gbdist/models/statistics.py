@@ -90,7 +90,7 @@ class StatisticTable:
     counter : bool
         Whether it is for "Counter", which counts rows, else classes.
     keys : uint64 [n_categories], ascending
-        ``categories.hashing.projection_keys`` of each.
+        ``categories.keys.projection_keys`` of each.
     counts : int64 [n_categories, n_classes], or [n_categories, 1] for a counter
     """
 

@@ -337,16 +337,25 @@ def test_the_best_model_has_tables_of_what_its_trees_use_alone() -> None:
 # ---- odd tables
 
 
+BORDERS, BUCKETS, COUNTER = ((StatisticRule(kind, (0.5,)),) for kind in ("Borders", "Buckets", "Counter"))
+
+
 @pytest.mark.parametrize("n_ranks", [1, 3])
-def test_a_target_of_one_class_has_no_borders(n_ranks: int) -> None:
-    table = make_table(200, (3, 20), n_binned=0)
+@pytest.mark.parametrize(
+    ("simple", "combined"),
+    [(SIMPLE, SIMPLE), (BORDERS, BORDERS), (BUCKETS, BUCKETS), (COUNTER, BORDERS), (BORDERS, COUNTER)],
+)
+def test_a_target_of_one_class_has_no_borders(
+    simple: tuple[StatisticRule, ...], combined: tuple[StatisticRule, ...], n_ranks: int
+) -> None:
+    """Then there are projections of which nothing is made."""
+    table = make_table(200, (3, 20), n_binned=1)
     table.rows.label[:] = 1.0
-    for rules in (SIMPLE, (StatisticRule("Borders", (0.0,)),), (StatisticRule("Buckets", (0.5,)),)):
-        params = params_of(table.rules(one_hot=[0], simple=rules, combined=rules, max_complexity=3))
-        ranks = boosted_on_ranks([table], params, n_ranks)
-        assert_same(ranks, boosted([table], params))
-        assert {each.kind for each in ranks[0].categories.statistics} <= {"Buckets", "Counter"}
-        assert np.isfinite(ranks[0].predictions).all()
+    params = params_of(table.rules(one_hot=[0], simple=simple, combined=combined, max_complexity=3))
+    ranks = boosted_on_ranks([table], params, n_ranks)
+    assert_same(ranks, boosted([table], params))
+    assert {each.kind for each in ranks[0].categories.statistics} <= {"Buckets", "Counter"}
+    assert np.isfinite(ranks[0].predictions).all()
 
 
 @pytest.mark.parametrize("rules", [{}, {"one_hot": [0]}, {"max_complexity": 3}], ids=str)

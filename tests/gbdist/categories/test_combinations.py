@@ -142,11 +142,25 @@ def test_places_and_keys_tell_the_same_categories_apart(n_borders: int, monkeypa
         for most in (0, 1 << 20):
             monkeypatch.setattr(ROWS, "most_places", most)
             coding = combinations.coding(each, slice(10, ROWS.n_rows))
-            places = None if each.base.places is None else each.base.places * ROWS.columns[each.cat].size
-            assert coding.places == (places if most else None)
+            assert coding.are_places == (most > 0)
             firsts = [coding.codes.tolist().index(code) for code in coding.codes.tolist()]
             found.append((coding.n_categories, firsts))
         assert found[0] == found[1]
+
+
+def test_splits_are_not_looked_at_where_there_will_be_no_combinations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CategoricalRows, "tested", lambda *_: pytest.fail("looked at"))
+    combinations = Combinations(ROWS, 1)
+    combinations.split_float(0, 5)
+    assert combinations.listed() == []
+
+
+def test_only_the_latest_splits_are_kept() -> None:
+    combinations = Combinations(ROWS, 4)
+    for border in (3, 9, 20):
+        combinations.split_float(0, border)
+        latest = combinations.listed()
+    assert {id(base) for base in combinations._of_base} == {id(latest[0].base)}
 
 
 def test_bases_of_more_places_than_can_be_counted_have_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,9 @@ import pytest
 
 from gbdist.boosting.collective import SingleRank
 from gbdist.categories.coding import keys_of
-from gbdist.categories.named import Counted, Labels, Union, message_of, read_message
+from gbdist.categories.named import Counted, Names, Union, message_of, read_message
 
 #: Two projections: one of 130 places, of which a rank has some; one of keys.
-PLACES = 130
 PARTS = [([0, 64, 129], [7, 5]), ([], [5]), ([64, 65], [])]
 
 
@@ -23,8 +22,8 @@ def counted(
     """Each category has ``first`` and then one more row in the only run and class."""
     edges = np.cumsum([0, len(places), len(keys)])
     counts = np.arange(first, first + int(edges[-1]), dtype=np.int32).reshape(1, -1, 1)
-    labels = (Labels(words_of(places), PLACES), Labels(np.array(keys, np.uint64)))
-    return Counted(labels, edges, counts, limits, 1)
+    names = (Names(words_of(places), are_places=True), Names(np.array(keys, np.uint64)))
+    return Counted(names, edges, counts, limits, 1)
 
 
 def parts() -> list[Counted]:
@@ -36,8 +35,8 @@ def test_a_message_says_what_was_counted() -> None:
     for part in parts():
         found = read_message(message_of(part), 1, like)
         assert found.edges.tolist() == part.edges.tolist()
-        assert [one.values.tolist() for one in found.labels] == [one.values.tolist() for one in part.labels]
-        assert [one.places for one in found.labels] == [PLACES, None]
+        assert [one.values.tolist() for one in found.names] == [one.values.tolist() for one in part.names]
+        assert [one.are_places for one in found.names] == [True, False]
         assert np.array_equal(found.counts, part.counts)
 
 
@@ -58,8 +57,8 @@ def test_one_part_is_numbered_as_it_is() -> None:
 
 def test_categories_with_places_have_keys_too() -> None:
     keyed = [part.with_keys() for part in parts()]
-    assert [one.places for one in keyed[0].labels] == [None, None]
-    assert keyed[0].labels[0].values.tolist() == keys_of(words_of([0, 64, 129]), 3).tolist()
+    assert not any(one.are_places for one in keyed[0].names)
+    assert keyed[0].names[0].values.tolist() == keys_of(words_of([0, 64, 129]), 3).tolist()
     assert Union(keyed).edges.tolist() == [0, 4, 6]
 
 
@@ -67,8 +66,8 @@ def test_some_categories_keep_their_keys_and_counts() -> None:
     whole = parts()[0].with_keys()
     some = whole.some(np.array([1, 2, 4]))
     assert some.edges.tolist() == [0, 2, 3]
-    assert some.labels[0].values.tolist() == whole.labels[0].values[1:].tolist()
-    assert some.labels[1].values.tolist() == [5]
+    assert some.names[0].values.tolist() == whole.names[0].values[1:].tolist()
+    assert some.names[1].values.tolist() == [5]
     assert some.counts[0, :, 0].tolist() == [1, 2, 4]
     assert whole.some(np.array([], np.int64)).edges.tolist() == [0, 0, 0]
 
@@ -81,7 +80,7 @@ def test_totals_are_those_of_all_parts_and_the_most_frequent_ones_are_kept(limit
     whole = Union(named).summed(SingleRank())
     place_of = dict(zip(keys_of(words_of([0, 64, 65, 129]), 4).tolist(), (0, 64, 65, 129), strict=True))
     keys_64, keys_65 = (key for key, place in place_of.items() if place in (64, 65))
-    names = [place_of[key] for key in whole.labels[0].values.tolist()] + whole.labels[1].values.tolist()
+    names = [place_of[key] for key in whole.names[0].values.tolist()] + whole.names[1].values.tolist()
     totals = dict(zip(names, whole.counts[0, :, 0].tolist(), strict=True))
     if limit is None:
         assert totals == {0: 0, 64: 201, 65: 201, 129: 2, 7: 3, 5: 104}
@@ -92,5 +91,5 @@ def test_totals_are_those_of_all_parts_and_the_most_frequent_ones_are_kept(limit
 def test_shares_of_owners_are_sorted_by_key() -> None:
     shares = [counted([], [9, 2], 1), counted([], [4], 7)]
     whole = Union([share.with_keys() for share in shares]).sorted()
-    assert whole.labels[1].values.tolist() == [2, 4, 9]
+    assert whole.names[1].values.tolist() == [2, 4, 9]
     assert whole.counts[0, :, 0].tolist() == [2, 7, 1]

@@ -125,21 +125,21 @@ Parts = list[list[list[int]]]  # keys or places, by part and group
 def matched(module: ModuleType, parts: Parts, are_places: list[bool]) -> tuple[list[list[list[int]]], list[int]]:
     """Numbers, by part and group, and where those of groups begin."""
     n_words = 4
-    labels, of_labels, of_codes = [], [], []
-    n_labels = n_codes = 0
+    names, of_names, of_codes = [], [], []
+    n_names = n_codes = 0
     for part in parts:
-        of_labels.append([n_labels])
+        of_names.append([n_names])
         of_codes.append([n_codes])
         for keys, places in zip(part, are_places, strict=True):
             words = [sum(1 << key % 64 for key in keys if key // 64 == w) for w in range(n_words)]
-            labels += words if places else keys
-            n_labels, n_codes = len(labels), n_codes + len(keys)
-            of_labels[-1].append(n_labels)
+            names += words if places else keys
+            n_names, n_codes = len(names), n_codes + len(keys)
+            of_names[-1].append(n_names)
             of_codes[-1].append(n_codes)
     codes, found = np.full(n_codes, 99, np.uint32), np.full(len(are_places) + 1, 99, np.int64)
     slots = np.full(256, 7, np.uint64), np.full(256, 7, np.uint32)
-    edges = np.array(of_labels), np.array(of_codes)
-    module.match_labels(np.array(labels, np.uint64), edges, np.array(are_places, np.bool_), slots, codes, found)
+    edges = np.array(of_names), np.array(of_codes)
+    module.match_names(np.array(names, np.uint64), edges, np.array(are_places, np.bool_), slots, codes, found)
     each = [[codes[a:b].tolist() for a, b in pairwise(edges_of_part)] for edges_of_part in of_codes]
     return each, found.tolist()
 
