@@ -37,7 +37,7 @@ CatOption = Annotated[
     typer.Option(
         "--cat",
         metavar="COL[,COL]",
-        help="Categorical columns; may be repeated.  [default: those of texts and categories, by their types]",
+        help="All categorical columns; may be repeated.  [default: those of texts and categories, by their types]",
     ),
 ]
 ParamOption = Annotated[

@@ -154,7 +154,12 @@ def _text(value: object, place: str) -> str:
         return value if type(value) is str else str.__str__(value)  # of an enumeration the text, and not its name
     if isinstance(value, int | np.integer | np.bool_):
         return str(int(value))
-    raise other_value(value, place, "strings or integers", "Convert the column first: to integers, or to text.")
+    raise other_value(
+        value,
+        place,
+        "strings or integers",
+        'Convert the column first: to integers (pandas: "Int64" where some are missing), or to text.',
+    )
 
 
 def _require_unicode(texts: list[str], place: str) -> None:

@@ -114,6 +114,8 @@ class Expected:
                 problem += f"Feature name given more than once: {repeated}\n"
             else:
                 problem += "Feature names must be in the same order as they were in fit.\n"
+        if missing:
+            return problem, "Give X all columns of the model, model.feature_names_in_, in that order."
         return problem, "Select the model's columns in the model's order, as in X[list(model.feature_names_in_)]."
 
     def _warn(self, labels: tuple[Hashable, ...] | None) -> None:

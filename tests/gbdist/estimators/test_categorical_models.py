@@ -197,10 +197,15 @@ def test_lists_of_texts_and_numbers() -> None:
 
 # ---- it says what it cannot do
 
+NO_CATEGORY = (
+    "expected strings or integers. "
+    'Convert the column first: to integers (pandas: "Int64" where some are missing), or to text.'
+)
+
 
 def test_rows_that_catboost_would_not_take(client: Client, classifier: DaskCatBoostClassifier) -> None:
     for column, words in (
-        ([1.5] * 1_200, "1.5, expected strings or integers. Convert the column first: to integers, or to text."),
+        ([1.5] * 1_200, f"1.5, {NO_CATEGORY}"),
         ([None] * 1_200, "missing value(s), expected a category in every row: CatBoost takes none without. "),
     ):
         rows = X.assign(shop=column)
@@ -212,7 +217,7 @@ def test_rows_that_catboost_would_not_take(client: Client, classifier: DaskCatBo
 
 
 def test_measured_numbers_are_no_categories(client: Client) -> None:
-    words = "found {}, expected strings or integers. Convert the column first: to integers, or to text."
+    words = "found {}, " + NO_CATEGORY
     model = DaskCatBoostClassifier(cat_features=["size"], client=client)
     for rows, first in ((X, X["size"]), (lazy(X), X["size"])):
         with pytest.raises(DataError) as refused:

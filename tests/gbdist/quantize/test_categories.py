@@ -162,7 +162,10 @@ def test_no_rows(dtype: str) -> None:
     assert categories.distinct() == ()
 
 
-OTHERS = "expected strings or integers. Convert the column first: to integers, or to text."
+OTHERS = (
+    "expected strings or integers. "
+    'Convert the column first: to integers (pandas: "Int64" where some are missing), or to text.'
+)
 
 
 @pytest.mark.parametrize(

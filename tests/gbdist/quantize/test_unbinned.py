@@ -40,7 +40,12 @@ REFUSALS: list[tuple[str, list[Any], str]] = [
         "1 missing value(s), expected a category in every row: CatBoost takes none without. "
         'Fill them first, or set cat_nan="missing".',
     ),
-    ("cat", [1.5, 2.0], "1.5, expected strings or integers. Convert the column first: to integers, or to text."),
+    (
+        "cat",
+        [1.5, 2.0],
+        "1.5, expected strings or integers. "
+        'Convert the column first: to integers (pandas: "Int64" where some are missing), or to text.',
+    ),
     (
         "text",
         ["a", float("nan")],

@@ -261,7 +261,7 @@ BAD_COLUMNS = {
         ["a", "b", "d"],
         "The feature names should match those that were passed during fit.\n"
         "Feature names seen at fit time, yet now missing:\n- c\n\n"
-        "Select the model's columns in the model's order, as in X[list(model.feature_names_in_)].",
+        "Give X all columns of the model, model.feature_names_in_, in that order.",
     ),
     "extra": (
         ["a", "b", "c", "d", "e"],
