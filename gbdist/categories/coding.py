@@ -9,6 +9,22 @@ from gbdist.kernels.cpu_coding import MIX, SPREAD, first_rows, keys_of_places, n
 
 
 @dataclass(frozen=True, eq=False)
+class Names:
+    """How ranks know the categories of a projection: keys, uint64 [n], or bits of places, uint64 [places / 64, rounded up]."""
+
+    values: NDArray[np.uint64]
+    are_places: bool = False
+
+    def length(self, n_categories: int) -> int:
+        """How many there are for so many categories of another rank."""
+        return self.values.shape[0] if self.are_places else n_categories
+
+    def keys(self, n_categories: int) -> NDArray[np.uint64]:
+        """Keys of all categories."""
+        return keys_of(self.values, n_categories) if self.are_places else self.values
+
+
+@dataclass(frozen=True, eq=False)
 class Coding:
     """Categories of rows.
 
@@ -18,17 +34,13 @@ class Coding:
         Number of each row's category.
     n_categories : int
         How many there are among these rows.
-    names : uint64 [n_categories], or [places / 64, rounded up]
-        Key of each category, the same on all ranks; or bits of the places that categories have, in the order of which they are
-        numbered.
-    are_places : bool
-        Whether names are places.
+    names : Names
+        The same on all ranks. Categories that have places are numbered in their order.
     """
 
     codes: NDArray[np.uint32]
     n_categories: int
-    names: NDArray[np.uint64]
-    are_places: bool = False
+    names: Names
 
     def firsts(self) -> NDArray[np.int64]:
         """The first row of each category, int64 [n_categories]."""
@@ -57,6 +69,10 @@ class Column:
     numbers: NDArray[np.uint32]
     size: int
 
+    def numbers_of(self, rows: slice) -> NDArray[np.uint32]:
+        """Number of some rows' categories among those of all ranks, uint32 [n]."""
+        return np.take(self.numbers, self.codes[rows])
+
 
 def coding_of(bases: NDArray[np.uint64], others: NDArray[np.uint32], expected: int | None = None) -> Coding:
     """Number the pairs of a base and something else, uint64 [n] and uint32 [n].
@@ -70,7 +86,7 @@ def coding_of(bases: NDArray[np.uint64], others: NDArray[np.uint32], expected: i
         keys = np.empty(slots[0].shape[0] // 2, np.uint64)
         count = int(number_categories(bases, others, slots, codes, keys))
         if count >= 0:
-            return Coding(codes, count, keys[:count].copy())
+            return Coding(codes, count, Names(keys[:count].copy()))
         expected *= 4
 
 
@@ -85,7 +101,7 @@ def coding_of_places(bases: NDArray[np.uint64], n_bases: int, column: Column, ro
     places = n_bases * column.size
     codes, words = np.empty(bases.shape[0], np.uint32), np.zeros(-(-places // 64), np.uint64)
     count = number_places(bases, column.codes[rows], (column.numbers, column.size), words, codes)
-    return Coding(codes, count, words, are_places=True)
+    return Coding(codes, count, Names(words, are_places=True))
 
 
 def hash_keys(numbers: NDArray[np.uint32]) -> NDArray[np.uint64]:

@@ -76,20 +76,19 @@ class Combinations:
         """Note that a statistic of a projection was chosen: a combination, or a single column."""
         if projection in self._used or self._max_complexity <= projection.complexity:
             return
-        splits = (projection.float_splits, projection.one_hot_splits)
+        every = slice(0, self._rows.n_rows)
+        keys: tuple[NDArray[np.uint64], int | None]
         if combination is None:
-            cat = projection.cats[0]
-            base = Base(
-                projection.cats, *splits, self._rows.numbers(cat).astype(np.uint64), self._rows.columns[cat].size
-            )
+            column = self._rows.columns[projection.cats[0]]
+            keys = column.numbers_of(every).astype(np.uint64), column.size
         else:
-            base = Base(projection.cats, *splits, *self._joined_keys(combination, slice(0, self._rows.n_rows)))
-        self._used[projection] = base
+            keys = self._joined_keys(combination, every)
+        self._used[projection] = Base(projection.cats, projection.float_splits, projection.one_hot_splits, *keys)
 
     def _joined_keys(self, combination: Combination, rows: slice) -> tuple[NDArray[np.uint64], int | None]:
         """Keys of some rows' categories, uint64, and below what number they are: places as long as these can be counted to."""
         base, column = combination.base, self._rows.columns[combination.cat]
-        numbers = np.take(column.numbers, column.codes[rows])
+        numbers = column.numbers_of(rows)
         places = None if base.places is None else base.places * column.size
         if places is None or places > _MOST_PLACES:
             return pair_keys(base.keys[rows], numbers), None

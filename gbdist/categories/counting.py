@@ -7,15 +7,16 @@ not depend on who adds them up.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective, SingleRank
+from gbdist.categories.coding import Names
 from gbdist.categories.message import Reader, write
-from gbdist.categories.named import Counted, Names, Union, are_limited, message_of, read_message
+from gbdist.categories.named import Counted, Union, are_limited, message_of, read_message
 from gbdist.categories.order import Passes
 from gbdist.kernels.cpu_categories import add_counts, describe_counts, put_counts, sum_counts
 
@@ -56,8 +57,10 @@ def _tell_all(counted: Counted, passes: Passes, collective: Collective) -> Answe
     parts = [counted]
     if collective.size > 1:
         told = collective.all_gather(message_of(counted))
-        parts = [read_message(data, len(passes.runs_of(rank)), counted) for rank, data in enumerate(told)]
-        parts[collective.rank] = counted
+        parts = [
+            counted if rank == collective.rank else read_message(data, len(passes.runs_of(rank)), counted)
+            for rank, data in enumerate(told)
+        ]
     return _Sums(parts, passes, [collective.rank], SingleRank()).answer(collective.rank)
 
 
@@ -93,7 +96,7 @@ def gather_totals(counted: Counted, collective: Collective) -> Counted | None:
     Names must be keys.
     """
     totals = counted.counts.sum(axis=0, keepdims=True, dtype=np.int32)
-    whole = Counted(counted.names, counted.edges, totals, counted.limits, counted.n_trained)
+    whole = replace(counted, counts=totals)
     told = _told(whole, _by_owner(whole, collective.size), [1] * collective.size, collective)
     share = Union(told).summed(collective)
     arrived = collective.all_to_all([message_of(share), *([b""] * (collective.size - 1))])
@@ -128,8 +131,7 @@ def agree_on_numbers(
 
 def _by_owner(counted: Counted, n_owners: int) -> list[NDArray[np.int64]]:
     """Which categories each rank owns, ascending, by their keys."""
-    keys = np.concatenate([np.empty(0, np.uint64), *(names.values for names in counted.names)])
-    owner = (keys >> np.uint64(32)) % np.uint64(n_owners)
+    owner = (counted.joined_names() >> np.uint64(32)) % np.uint64(n_owners)
     return [np.flatnonzero(owner == np.uint64(rank)) for rank in range(n_owners)]
 
 

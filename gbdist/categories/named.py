@@ -8,27 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
-from gbdist.categories.coding import keys_of, slots_for
+from gbdist.categories.coding import Names, slots_for
 from gbdist.categories.limit import beyond_limits
 from gbdist.categories.message import Reader, write
 from gbdist.kernels.cpu_categories import put_counts, sum_counts, take_counts
 from gbdist.kernels.cpu_coding import match_names
-
-
-@dataclass(frozen=True, eq=False)
-class Names:
-    """How ranks know the categories of a projection: keys, uint64 [n], or bits of places, uint64 [places / 64, rounded up]."""
-
-    values: NDArray[np.uint64]
-    are_places: bool = False
-
-    def length(self, n_categories: int) -> int:
-        """How many there are for so many categories of another rank."""
-        return self.values.shape[0] if self.are_places else n_categories
-
-    def keys(self, n_categories: int) -> NDArray[np.uint64]:
-        """Keys of all categories."""
-        return keys_of(self.values, n_categories) if self.are_places else self.values
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +39,15 @@ class Counted:
     limits: tuple[int | None, ...]
     n_trained: int
 
+    def joined_names(self) -> NDArray[np.uint64]:
+        """Values of all names, uint64, those of one projection after those of another."""
+        return np.concatenate([one.values for one in self.names])
+
     def with_keys(self) -> "Counted":
         """The same with keys for names."""
         sizes = np.diff(self.edges).tolist()
         keys = tuple(Names(one.keys(size)) for one, size in zip(self.names, sizes, strict=True))
-        return Counted(keys, self.edges, self.counts, self.limits, self.n_trained)
+        return replace(self, names=keys)
 
     def some(self, which: NDArray[np.int64]) -> "Counted":
         """Some of the categories, by ascending numbers; names must be keys."""
@@ -71,13 +59,12 @@ class Counted:
         counts = np.empty((self.counts.shape[0], which.shape[0], self.counts.shape[2]), np.int32)
         for of_run, out in zip(self.counts, counts, strict=True):
             take_counts(of_run, which, out)
-        return Counted(names, edges, counts, self.limits, self.n_trained)
+        return replace(self, names=names, edges=edges, counts=counts)
 
 
 def message_of(counted: Counted) -> bytes:
     """What a rank tells others of its categories."""
-    names = np.concatenate([np.empty(0, np.uint64), *(one.values for one in counted.names)])
-    return write(counted.edges.tolist(), names, [counted.counts])
+    return write(counted.edges.tolist(), counted.joined_names(), [counted.counts])
 
 
 def read_message(data: bytes, n_runs: int, like: Counted) -> Counted:
@@ -88,7 +75,7 @@ def read_message(data: bytes, n_runs: int, like: Counted) -> Counted:
     values = np.split(reader.keys, np.cumsum(lengths)[:-1])
     names = tuple(Names(each, one.are_places) for each, one in zip(values, like.names, strict=False))
     counts = reader.counts((n_runs, int(edges[-1]), like.counts.shape[2]))
-    return Counted(names, edges, counts, like.limits, like.n_trained)
+    return replace(like, names=names, edges=edges, counts=counts)
 
 
 def are_limited(counted: Counted) -> bool:
@@ -108,8 +95,7 @@ class Union:
             self.codes = [np.arange(parts[0].edges[-1], dtype=np.uint32)]
             self.edges = parts[0].edges
             return
-        names = [one.values for part in parts for one in part.names]
-        lengths = np.array([len(each) for each in names]).reshape(len(parts), n_projections)
+        lengths = np.array([one.values.shape[0] for part in parts for one in part.names]).reshape(-1, n_projections)
         sizes = np.array([part.edges[-1] for part in parts])
         starts = np.cumsum([0, *sizes.tolist()])
         edges = np.zeros((2, len(parts), n_projections + 1), np.int64)
@@ -119,7 +105,7 @@ class Union:
         are_places = np.array([one.are_places for one in parts[0].names], np.bool_)
         codes, self.edges = np.empty(int(starts[-1]), np.uint32), np.zeros(n_projections + 1, np.int64)
         slots = slots_for(int(lengths.sum(axis=0).max(initial=0)))
-        joined = np.concatenate([np.empty(0, np.uint64), *names])
+        joined = np.concatenate([part.joined_names() for part in parts])
         match_names(joined, (edges[0], edges[1]), are_places, slots, codes, self.edges)
         self.codes = [codes[start:stop] for start, stop in pairwise(starts)]
 
@@ -172,6 +158,5 @@ class Union:
 
     def _as_one(self, counts: NDArray[np.int32]) -> Counted:
         """Them in one part and one run."""
-        first = self.parts[0]
-        names = tuple(Names(self.keys(number)) for number in range(len(first.names)))
-        return Counted(names, self.edges, counts[None], first.limits, first.n_trained)
+        names = tuple(Names(self.keys(number)) for number in range(len(self.parts[0].names)))
+        return replace(self.parts[0], names=names, edges=self.edges, counts=counts[None])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.rows import Bins
-from gbdist.categories.coding import Coding, Column, coding_of, hash_keys, pair_keys
+from gbdist.categories.coding import Coding, Column, Names, coding_of, hash_keys, pair_keys
 from gbdist.categories.counting import agree_on_numbers
 from gbdist.categories.keys import projection_keys
 from gbdist.categories.rules import CategoryRules
@@ -77,15 +77,10 @@ class CategoricalRows:
         """Outcome of ``hash == value`` of a one-hot column, bool [n_rows]."""
         return np.asarray(self._hashes[column] == np.uint32(value))
 
-    def numbers(self, cat: int) -> NDArray[np.uint32]:
-        """Number of each row's category among those of all ranks, uint32 [n_rows]; a column that becomes statistics."""
-        column = self.columns[cat]
-        return np.take(column.numbers, column.codes)
-
     def of_column(self, cat: int) -> Coding:
         """Categories of a column among all rows."""
         column = self.columns[cat]
-        return Coding(column.codes, column.hashes.shape[0], hash_keys(column.numbers))
+        return Coding(column.codes, column.hashes.shape[0], Names(hash_keys(column.numbers)))
 
     def categories(self, projection: Projection, rows: slice) -> Coding:
         """Categories of a projection among some rows, from its columns and splits."""
@@ -93,8 +88,8 @@ class CategoricalRows:
         for outcome in self._outcomes(projection):
             keys = keys << np.uint64(1) | outcome[rows].astype(np.uint64)
         for cat in projection.cats[:-1]:
-            keys = pair_keys(keys, self.numbers(cat)[rows])
-        return coding_of(keys, self.numbers(projection.cats[-1])[rows])
+            keys = pair_keys(keys, self.columns[cat].numbers_of(rows))
+        return coding_of(keys, self.columns[projection.cats[-1]].numbers_of(rows))
 
     def model_keys(self, projection: Projection, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Keys that some rows' categories have in a model, uint64."""

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.categories.coding import Coding
+from gbdist.categories.coding import Coding, Names
 from gbdist.categories.counting import Answer, add_up, gather_totals
-from gbdist.categories.named import Counted, Names
+from gbdist.categories.named import Counted
 from gbdist.categories.order import Passes, RowOrder
 from gbdist.categories.rows import CategoricalRows
 from gbdist.categories.rules import CategoryRules
@@ -167,7 +167,7 @@ class StatisticCounter:
             # With a limit equally frequent categories are told apart by the keys that a model has.
             if by_model_keys or limits[number] is not None:
                 return Names(self.rows.model_keys(projection, coding.firsts()))
-            return Names(coding.names, coding.are_places)
+            return coding.names
 
         names = self._crew.host.each(count, range(len(codings)))
         return Counted(tuple(names), edges, counts, limits, self._n_classes)

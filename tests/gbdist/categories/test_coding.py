@@ -15,7 +15,7 @@ def check(coding: Coding, pairs: list[tuple[int, int]]) -> None:
     numbers = dict(zip(pairs, coding.codes.tolist(), strict=True))
     assert [numbers[pair] for pair in pairs] == coding.codes.tolist()
     assert sorted(numbers.values()) == list(range(coding.n_categories))
-    assert (coding.codes.dtype, coding.names.dtype) == (np.uint32, np.uint64)
+    assert (coding.codes.dtype, coding.names.values.dtype) == (np.uint32, np.uint64)
     assert sorted(coding.firsts().tolist()) == [pairs.index(pair) for pair in dict.fromkeys(pairs)]
     assert coding.codes[coding.firsts()].tolist() == list(range(coding.n_categories))
 
@@ -28,9 +28,9 @@ def test_pairs_have_numbers_and_keys(seed: int, n_rows: int, n_hashes: int) -> N
     hashes = generator.integers(0, n_hashes, n_rows).astype(np.uint32)
     coding = coding_of(bases, hashes)
     check(coding, list(zip(bases.tolist(), hashes.tolist(), strict=True)))
-    assert not coding.are_places
-    assert len(set(coding.names.tolist())) == coding.n_categories
-    assert pair_keys(bases, hashes).tolist() == coding.names[coding.codes].tolist()
+    assert not coding.names.are_places
+    assert len(set(coding.names.values.tolist())) == coding.n_categories
+    assert pair_keys(bases, hashes).tolist() == coding.names.values[coding.codes].tolist()
 
 
 @pytest.mark.parametrize("expected", [0, 1, 3, 100, 10_000])
@@ -42,7 +42,7 @@ def test_more_categories_than_expected_take_more_memory(expected: int) -> None:
     )
     assert found.n_categories == 700
     assert found.codes.tolist() == usual.codes.tolist()
-    assert found.names.tolist() == usual.names.tolist()
+    assert found.names.values.tolist() == usual.names.values.tolist()
 
 
 @settings(max_examples=100, deadline=None)
@@ -60,10 +60,10 @@ def test_ranks_that_number_a_column_otherwise_mark_the_same_places(
         coding = coding_of_places(bases[5:], n_bases, column, slice(5, n_rows)) if n_rows > 5 else None
         if coding is not None:
             check(coding, list(zip(bases[5:].tolist(), values[5:].tolist(), strict=True)))
-            keys = keys_of(coding.names, coding.n_categories)
+            keys = keys_of(coding.names.values, coding.n_categories)
             assert len(set(keys.tolist())) == coding.n_categories
-            assert coding.are_places
-            found.append((coding.codes.tolist(), coding.names.tolist(), keys.tolist()))
+            assert coding.names.are_places
+            found.append((coding.codes.tolist(), coding.names.values.tolist(), keys.tolist()))
     assert not found or found[0] == found[1]
 
 

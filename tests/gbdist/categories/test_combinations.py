@@ -142,7 +142,7 @@ def test_places_and_keys_tell_the_same_categories_apart(n_borders: int, monkeypa
         for most in (0, 1 << 20):
             monkeypatch.setattr(ROWS, "most_places", most)
             coding = combinations.coding(each, slice(10, ROWS.n_rows))
-            assert coding.are_places == (most > 0)
+            assert coding.names.are_places == (most > 0)
             firsts = [coding.codes.tolist().index(code) for code in coding.codes.tolist()]
             found.append((coding.n_categories, firsts))
         assert found[0] == found[1]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gbdist.boosting.collective import SingleRank
-from gbdist.categories.coding import keys_of
-from gbdist.categories.named import Counted, Names, Union, message_of, read_message
+from gbdist.categories.coding import Names, keys_of
+from gbdist.categories.named import Counted, Union, message_of, read_message
 
 #: Two projections: one of 130 places, of which a rank has some; one of keys.
 PARTS = [([0, 64, 129], [7, 5]), ([], [5]), ([64, 65], [])]
