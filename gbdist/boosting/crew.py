@@ -5,7 +5,7 @@ rows or features. The trainer asks a crew for its kernels, its memory, and how t
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType, TracebackType
 from typing import Any, Self, TypeVar
@@ -44,12 +44,16 @@ class Crew:
         """The crew for what lies in the host's memory."""
         return self
 
+    def with_room(self, n_bytes: int) -> "Crew":
+        """Set so many bytes aside for work beside the rows: who does it is this crew, or the host's where there is no room."""
+        return self
+
     def load_rows(self, rows: Rows, *, trained: bool) -> Rows:
         """A rank's rows where the kernels can read them; ``trained``: trees are grown on them, not only scored."""
         return rows
 
     def load(self, array: NDArray[Any]) -> NDArray[Any]:
-        """An array where the kernels can read and write it."""
+        """An array of the host's where the kernels can read and write it; one that is there already is the answer itself."""
         return array
 
     def load_bins(self, bins: NDArray[np.uint8]) -> Any:
@@ -57,7 +61,7 @@ class Crew:
         return bins
 
     def fetch(self, array: NDArray[Any]) -> NDArray[Any]:
-        """An array of the kernels in the host's memory."""
+        """An array of the kernels in the host's memory; one that is there already is the answer itself."""
         return array
 
     def take(self, cells: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -67,6 +71,26 @@ class Crew:
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """A new array with whatever values it has."""
         return np.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """A new array of zeros."""
+        return np.zeros(shape, dtype)
+
+    def slots(self, size: int) -> tuple[Any, Any]:
+        """Memory in which ``number_categories`` looks up keys."""
+        return np.empty(size, np.uint64), np.empty(size, np.uint32)
+
+    def clear(self, array: NDArray[Any]) -> None:
+        """Set all values of an array, OUT, to 0."""
+        array.fill(0)
+
+    def copied(self, array: NDArray[Any]) -> NDArray[Any]:
+        """A copy of a contiguous array in memory of its own."""
+        return array.copy()
+
+    def joined(self, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Arrays that are alike but for their first dimension, one after the other."""
+        return np.concatenate(arrays)
 
     def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Do ``work`` for every item, results in the items' order; the first error is raised."""

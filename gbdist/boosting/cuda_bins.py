@@ -8,7 +8,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
-from gbdist.boosting.rows import Bins
+from gbdist.kernels.cuda_compile import is_on_card
 
 if TYPE_CHECKING:
     from gbdist.boosting.cuda_crew import CardCrew
@@ -32,17 +32,22 @@ class Block:
 class CardBins:
     """All bins of a rank; ``shape`` and ``dtype`` as of the array that they come from."""
 
-    def __init__(self, bins: Bins, room: int, crew: "CardCrew") -> None:
+    def __init__(self, bins: Any, room: int, crew: "CardCrew") -> None:
         self.shape, self.dtype = bins.shape, bins.dtype
         self._crew = crew
-        self._buffers = (_Buffer("bins 0", crew), _Buffer("bins 1", crew))
+        self._buffers: tuple[_Buffer, ...] = ()
         n_features, n_rows = bins.shape
+        self.blocks: list[Block]
+        if is_on_card(bins):  # made there, by work that set its room aside
+            self.blocks, self.card_bytes = [Block(0, n_rows, bins, True)], 0
+            return
+        self._buffers = (_Buffer("bins 0", crew), _Buffer("bins 1", crew))
         row_bytes = max(1, n_features * bins.dtype.itemsize)
         held = n_rows
         if row_bytes * n_rows > room:
             held = min(n_rows, int(max(room, 0) * (1.0 - _BUFFERS)) // row_bytes)
         most = max(1, min(_BLOCK_BYTES, int(max(room, 0) * _BUFFERS) // 2) // row_bytes)
-        self.blocks: list[Block] = []
+        self.blocks = []
         if held or not n_rows:
             self.blocks.append(Block(0, held, crew.load(bins[:, :held]), True))
         for start in range(held, n_rows, most):

@@ -6,7 +6,9 @@ many of the bins as there is room for; the other bins wait in the host's memory 
 
 import contextlib
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
@@ -21,13 +23,16 @@ from gbdist.boosting.params import Card
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
 from gbdist.kernels import cuda as kernels
-from gbdist.kernels.cuda_compile import SIMULATED, brought, work_on
+from gbdist.kernels.cuda_compile import SIMULATED, brought, is_on_card, work_on
+from gbdist.kernels.cuda_histogram import clear_table
 
 #: Bytes that are kept for each row beside its bins: with one raw value, and for each more.
 TRAINED_ROW, TRAINED_MORE = 104, 40
 SCORED_ROW, SCORED_MORE = 18, 8
 #: Share of the free memory that is not ours to plan with: compiled kernels, tables of a level, fragments.
 _SPARE = 0.1
+#: Share of what is left that work beside the rows may set aside: more would have bins streamed at every level.
+_BESIDE = 0.5
 
 
 class CardScratch:
@@ -88,20 +93,29 @@ class CardCrew(Crew):
         weight = None if rows.weight is None else self.load(rows.weight)
         return replace(rows, bins=bins, label=self.load(rows.label), weight=weight, baseline=None)
 
-    def load(self, array: NDArray[Any]) -> Any:
+    def with_room(self, n_bytes: int) -> Crew:
+        """This crew if so many bytes are at most ``_BESIDE`` of what is left, else the host's."""
+        if n_bytes > self._left * _BESIDE:
+            return self._host
+        self._left -= n_bytes
+        return self
+
+    def load(self, array: Any) -> Any:
         """Bring an array to the card."""
+        if is_on_card(array):
+            return array
         values = np.ascontiguousarray(array)
         there = cuda.device_array(values.shape, values.dtype)
         there.copy_to_device(values, stream=self.work)
         return there
 
-    def load_bins(self, bins: NDArray[np.uint8]) -> Any:
-        """Bring bins to the card, as far as there is room."""
+    def load_bins(self, bins: Any) -> Any:
+        """Bring bins to the card, as far as there is room; those that are there already stay."""
         return CardBins(bins, self._left, self)
 
     def fetch(self, array: Any) -> NDArray[Any]:
         """Bring an array to the host."""
-        return brought(array)
+        return brought(array) if is_on_card(array) else array
 
     def take(self, cells: Any, features: NDArray[np.int64]) -> NDArray[np.int64]:
         """Bring some features' cells in the first dimension to the host."""
@@ -110,6 +124,34 @@ class CardCrew(Crew):
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """A new array on the card."""
         return cuda.device_array(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """A new array of zeros on the card."""
+        array = self.empty(shape, dtype)
+        self.clear(array)
+        return array
+
+    def slots(self, size: int) -> tuple[Any, Any]:
+        """See ``Crew.slots``; the card's kernels read keys from the rows."""
+        return self.empty((1,), np.uint64), self.empty((size,), np.uint32)
+
+    def clear(self, array: Any) -> None:
+        """Set all values of an array on the card to 0."""
+        if array.size:
+            clear_table(array)
+
+    def copied(self, array: Any) -> Any:
+        """A copy of an array on the card."""
+        return self.joined([array])
+
+    def joined(self, arrays: Sequence[Any]) -> Any:
+        """Arrays on the card one after the other."""
+        edges = np.cumsum([0, *(array.shape[0] for array in arrays)]).tolist()
+        whole = self.empty((edges[-1], *arrays[0].shape[1:]), arrays[0].dtype)
+        for array, (start, stop) in zip(arrays, pairwise(edges), strict=True):
+            if array.size:
+                whole[start:stop].copy_to_device(array, stream=self.work)
+        return whole
 
     def pinned(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Host memory that the card copies to and from by itself; valid until its name is asked for again."""
@@ -133,7 +175,7 @@ class CardCrew(Crew):
         super().__exit__(kind, error, trace)
         if error is not None and "OUT_OF_MEMORY" in str(error):
             expected = "room for a level's tables beside the rows"
-            fix = "Lower depth or border_count, use more workers with GPUs, or task_type='CPU'."
+            fix = "Lower depth, border_count or max_ctr_complexity, use more workers with GPUs, or task_type='CPU'."
             raise DataError("the GPU's memory", "none left", expected, fix) from error
         if error is None:
             _free_what_waits()

@@ -55,7 +55,7 @@ class DataSet:
 
     def copied(self) -> "DataSet":
         """The same rows with predictions of their own."""
-        return replace(self, predictions=self.crew.load(self.crew.fetch(self.predictions).copy()))
+        return replace(self, predictions=self.crew.copied(self.predictions))
 
     def add_leaves(self, leaf_of_row: NDArray[np.uint16], values: NDArray[np.float64]) -> None:
         """Move predictions on by one tree: values float64 [n_leaves, dimension], learning rate included."""

@@ -13,6 +13,7 @@ from gbdist.boosting.rows import Rows
 from gbdist.categories.deal import deal
 from gbdist.categories.features import CategoricalFeatures
 from gbdist.categories.order import RowOrder
+from gbdist.categories.room import counting_bytes
 from gbdist.categories.rows import CategoricalRows, one_hot_bins
 from gbdist.categories.rules import CategoryRules
 from gbdist.categories.statistics import StatisticCounter
@@ -79,8 +80,12 @@ def begin(
     ready = tuple(_with_one_hot(rows, rules, one_hot) for rows in (dealt, *sets[1:]))
     del dealt  # and with it its hashes, as soon as they are read
     order = RowOrder(rows_of_rank, permutations)
-    rows = CategoricalRows(rules, [each.bins for each in ready], hashes, order.most_rows, collective)
-    counter = StatisticCounter(rules, rows, classes, n_classes, order, n_named, collective, crew)
+    passes = order.passes(range(permutations))
+    n_rows = [each.n_rows for each in ready]
+    room = counting_bytes(rules, params, passes, len(passes.runs_of(collective.rank)), n_rows, n_classes)
+    counting = crew.with_room(room) if has_statistics else crew.host
+    rows = CategoricalRows(rules, [each.bins for each in ready], hashes, order.most_rows, collective, counting)
+    counter = StatisticCounter(rules, rows, classes, n_classes, order, n_named, collective)
     widths = np.array([len(feature.values) for feature in one_hot], np.int64)
     return CategoricalStart(ready, np.concatenate([n_bins, widths]), one_hot, counter, rules, seed)
 

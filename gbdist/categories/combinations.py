@@ -5,11 +5,12 @@ each projection of a statistic that the tree uses already, are joined with every
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.categories.coding import Coding, coding_of, coding_of_places, pair_keys
+from gbdist.categories.coding import Coding, coding_of, coding_of_places
 from gbdist.categories.rows import CategoricalRows
 from gbdist.models.statistics import Projection
 
@@ -26,14 +27,14 @@ _Splits = tuple[tuple[int, int], ...]
 class Base:
     """What columns are joined with: a projection that the tree uses, or its splits (no ``cats``).
 
-    ``keys`` are uint64 [n_rows] of all sets' rows, and the same on all ranks for rows that are alike; they are below ``places``,
-    None where that would be too much to count to.
+    ``keys`` are uint64 [n_rows] of all sets' rows, where the crew works, and the same on all ranks for rows that are alike; they
+    are below ``places``, None where that would be too much to count to.
     """
 
     cats: tuple[int, ...]
     float_splits: _Splits
     one_hot_splits: _Splits
-    keys: NDArray[np.uint64]
+    keys: Any
     places: int | None
 
 
@@ -50,7 +51,7 @@ class Combinations:
     """What one tree has chosen so far, and the combinations that it gives."""
 
     def __init__(self, rows: CategoricalRows, max_complexity: int) -> None:
-        self._rows, self._max_complexity = rows, max_complexity
+        self._rows, self._max_complexity, self._crew = rows, max_complexity, rows.crew
         self._makes_any = max_complexity > 1 and bool(rows.statistic_columns)
         self._used: dict[Projection, Base] = {}
         self._float_splits: list[tuple[int, int]] = []
@@ -76,30 +77,34 @@ class Combinations:
         """Note that a statistic of a projection was chosen: a combination, or a single column."""
         if projection in self._used or self._max_complexity <= projection.complexity:
             return
-        every = slice(0, self._rows.n_rows)
-        keys: tuple[NDArray[np.uint64], int | None]
-        if combination is None:
-            column = self._rows.columns[projection.cats[0]]
-            keys = column.numbers_of(every).astype(np.uint64), column.size
-        else:
-            keys = self._joined_keys(combination, every)
+        base, cat = (
+            (self._nothing(), projection.cats[0]) if combination is None else (combination.base, combination.cat)
+        )
+        keys = self._joined_keys(base, cat, slice(0, self._rows.n_rows))
         self._used[projection] = Base(projection.cats, projection.float_splits, projection.one_hot_splits, *keys)
 
-    def _joined_keys(self, combination: Combination, rows: slice) -> tuple[NDArray[np.uint64], int | None]:
+    def _nothing(self) -> Base:
+        """The base of which a column alone is made."""
+        return Base((), (), (), self._crew.zeros((self._rows.n_rows,), np.uint64), 1)
+
+    def _joined_keys(self, base: Base, cat: int, rows: slice) -> tuple[Any, int | None]:
         """Keys of some rows' categories, uint64, and below what number they are: places as long as these can be counted to."""
-        base, column = combination.base, self._rows.columns[combination.cat]
-        numbers = column.numbers_of(rows)
+        column, kernels = self._rows.columns[cat], self._crew.kernels
+        bases, codes = base.keys[rows], column.codes[rows]
+        keys = self._crew.empty(bases.shape, np.uint64)
         places = None if base.places is None else base.places * column.size
         if places is None or places > _MOST_PLACES:
-            return pair_keys(base.keys[rows], numbers), None
-        return base.keys[rows] * np.uint64(column.size) + numbers, places
+            kernels.join_keys(bases, codes, column.numbers, keys)
+            return keys, None
+        kernels.join_places(bases, codes, (column.numbers, column.size), keys)
+        return keys, places
 
     def _add_outcome(self, outcome: NDArray[np.bool_]) -> None:
         place = len(self._float_splits) + len(self._one_hot_splits) - 1
-        keys = outcome.astype(np.uint64) << np.uint64(place)
-        if self._of_splits is not None:
-            keys |= self._of_splits.keys
-            self._of_base.pop(self._of_splits, None)
+        before = self._nothing() if self._of_splits is None else self._of_splits
+        keys = self._crew.empty(outcome.shape, np.uint64)
+        self._crew.kernels.join_outcomes(before.keys, self._crew.load(outcome), place, keys)
+        self._of_base.pop(before, None)
         splits = (tuple(sorted(self._float_splits)), tuple(sorted(self._one_hot_splits)))
         self._of_splits = Base((), *splits, keys, 2 << place)
 
@@ -129,6 +134,5 @@ class Combinations:
         """Categories of some rows."""
         base, column = combination.base, self._rows.columns[combination.cat]
         if base.places is not None and base.places * column.size <= self._rows.most_places:
-            return coding_of_places(base.keys[rows], base.places, column, rows)
-        keys, _ = self._joined_keys(combination, rows)
-        return coding_of(keys, np.zeros(keys.shape[0], np.uint32))
+            return coding_of_places(base.keys[rows], base.places, column, rows, self._crew)
+        return coding_of(self._joined_keys(base, combination.cat, rows)[0], self._crew)

@@ -9,24 +9,28 @@ not depend on who adds them up.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective, SingleRank
+from gbdist.boosting.crew import Crew
 from gbdist.categories.coding import Names
 from gbdist.categories.message import Reader, write
 from gbdist.categories.named import Counted, Union, are_limited, message_of, read_message
 from gbdist.categories.order import Passes
-from gbdist.kernels.cpu_categories import add_counts, describe_counts, put_counts, sum_counts
+from gbdist.kernels.cpu_categories import put_counts, sum_counts
 
 #: Rows of all ranks, times how many others each has, up to which all hear of all categories.
 _FEW_ROWS = 1 << 18
+#: Adds up what ranks told each other.
+_HOST = Crew(1)
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What all ranks counted, for the categories of one rank.
+    """What all ranks counted, for the categories of one rank; arrays of categories lie where the crew counted.
 
     Parameters
     ----------
@@ -40,17 +44,28 @@ class Answer:
         Categories beyond the limits: they count as never met, before and in all. None without limits.
     """
 
-    earlier: NDArray[np.int32]
-    totals: NDArray[np.int32]
+    earlier: Any
+    totals: Any
     facts: NDArray[np.int64]
-    dropped: NDArray[np.bool_] | None = None
+    dropped: Any = None
+
+    def loaded(self, crew: Crew) -> "Answer":
+        """The same where a crew works."""
+        dropped = None if self.dropped is None else crew.load(self.dropped)
+        return replace(self, earlier=crew.load(self.earlier), totals=crew.load(self.totals), dropped=dropped)
 
 
-def add_up(counted: Counted, passes: Passes, n_rows: int, collective: Collective) -> Answer:
-    """Add up counts over the ranks, which have so many rows together; the same projections on every rank."""
-    if n_rows * (collective.size - 1) <= _FEW_ROWS:
-        return _tell_all(counted, passes, collective)
-    return _ask_owners(counted, passes, collective)
+def add_up(counted: Counted, passes: Passes, n_rows: int, collective: Collective, crew: Crew) -> Answer:
+    """Add up counts over the ranks, which have so many rows together; the same projections on every rank.
+
+    The crew counted them, and is to have the answer. What one rank counted stays where it is, unless categories are limited.
+    """
+    if collective.size == 1 and not are_limited(counted):
+        return _Sums([counted], passes, [0], SingleRank(), crew).answer(0)
+    here = counted.fetched(crew)
+    tells_all = n_rows * (collective.size - 1) <= _FEW_ROWS
+    answer = _tell_all(here, passes, collective) if tells_all else _ask_owners(here, passes, collective)
+    return answer.loaded(crew)
 
 
 def _tell_all(counted: Counted, passes: Passes, collective: Collective) -> Answer:
@@ -61,7 +76,7 @@ def _tell_all(counted: Counted, passes: Passes, collective: Collective) -> Answe
             counted if rank == collective.rank else read_message(data, len(passes.runs_of(rank)), counted)
             for rank, data in enumerate(told)
         ]
-    return _Sums(parts, passes, [collective.rank], SingleRank()).answer(collective.rank)
+    return _Sums(parts, passes, [collective.rank], SingleRank(), _HOST).answer(collective.rank)
 
 
 def _ask_owners(counted: Counted, passes: Passes, collective: Collective) -> Answer:
@@ -69,7 +84,7 @@ def _ask_owners(counted: Counted, passes: Passes, collective: Collective) -> Ans
     owned = _by_owner(keyed, collective.size)
     ranks = range(collective.size)
     parts = _told(keyed, owned, [len(passes.runs_of(rank)) for rank in ranks], collective)
-    sums = _Sums(parts, passes, ranks, collective)
+    sums = _Sums(parts, passes, ranks, collective, _HOST)
     replies = collective.all_to_all([_reply(sums.answer(rank)) for rank in ranks])
     n_runs, n_categories, n_classes = counted.counts.shape
     earlier = np.empty((len(passes.visits), n_runs, n_categories, n_classes), np.int32)
@@ -157,26 +172,28 @@ def _within(facts: NDArray[np.int64], counted: Counted) -> NDArray[np.int64]:
 class _Sums:
     """What the ranks counted, added up in the order of each permutation, for the categories that some of them name.
 
-    ``collective`` are those who own other categories, which may be nobody.
+    ``collective`` are those who own other categories, which may be nobody. Counts lie where the crew works: in the host's memory
+    if there are several parts, or limits.
     """
 
     def __init__(
-        self, parts: Sequence[Counted], passes: Passes, answered: Sequence[int], collective: Collective
+        self, parts: Sequence[Counted], passes: Passes, answered: Sequence[int], collective: Collective, crew: Crew
     ) -> None:
         self._union = Union(parts)
         n_visits = len(passes.visits)
-        self._earlier = {rank: np.empty((n_visits, *parts[rank].counts.shape), np.int32) for rank in answered}
-        self._totals = self._union.empty_counts()
+        self._earlier = {rank: crew.empty((n_visits, *parts[rank].counts.shape), np.int32) for rank in answered}
+        self._totals = crew.empty((int(self._union.edges[-1]), parts[0].counts.shape[2]), np.int32)
+        codes_of = [crew.load(codes) for codes in self._union.codes]
         for number, visit in enumerate(passes.visits):
-            self._totals.fill(0)  # all visits end with the same counts
+            crew.clear(self._totals)  # all visits end with the same counts
             for run in (passes.runs[i] for i in visit.runs):
-                counts, codes = parts[run.rank].counts[run.place], self._union.codes[run.rank]
+                counts, codes = parts[run.rank].counts[run.place], codes_of[run.rank]
                 if run.rank in self._earlier:
-                    add_counts(counts, codes, self._earlier[run.rank][number, run.place], self._totals)
+                    crew.kernels.add_counts(counts, codes, self._earlier[run.rank][number, run.place], self._totals)
                 else:
                     sum_counts(counts, codes, self._totals)
         self._facts = np.empty((len(parts[0].limits), 3), np.int64)
-        describe_counts(self._totals, self._union.edges, parts[0].n_trained, self._facts)
+        crew.kernels.describe_counts(self._totals, self._union.edges, parts[0].n_trained, self._facts)
         self._dropped = self._union.dropped(self._totals, collective)
         if self._dropped is not None:
             self._totals[self._dropped] = 0

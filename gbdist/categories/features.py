@@ -14,20 +14,13 @@ from gbdist.boosting.features import Block, move_rows
 from gbdist.boosting.rows import Rows
 from gbdist.categories.cache import Latest
 from gbdist.categories.combinations import Combination, Combinations
+from gbdist.categories.room import CACHE_BYTES, CHUNK_BYTES, KEPT_BYTES, SINGLE_BYTES
 from gbdist.categories.rules import CategoryRules
 from gbdist.categories.statistics import Counts, StatisticCounter, chunks
 from gbdist.kernels.elementary import exp_array, log_array
 from gbdist.models.statistics import CategoricalPart, OneHotFeature, Projection, StatisticFeature
 from gbdist.models.tree import ObliviousTree, TreeSplit
 
-#: Bytes of codes, counts and bins of the combinations that are counted together on a rank.
-_CHUNK_BYTES = 1 << 27
-#: Bytes of bins of combinations that a rank keeps for a tree; those of more combinations are made anew at every level.
-_KEPT_BYTES = 1 << 28
-#: Bytes of bins of combinations of columns alone that a rank keeps for later trees.
-_CACHE_BYTES = 1 << 29
-#: Bytes of bins of single columns that a rank keeps for later trees; those of the tree's permutation it has in any case.
-_SINGLE_BYTES = 1 << 24
 #: Bytes of a combination for each row beside its bins where every row is a category of its own: codes and names; and for each
 #: column of counts, those of the rank, those before, and totals.
 _COMBINATION_ROW, _COMBINATION_COUNTS = 4 + 12, 3 * 4
@@ -35,11 +28,14 @@ _COMBINATION_ROW, _COMBINATION_COUNTS = 4 + 12, 3 * 4
 
 @dataclass(frozen=True, eq=False)
 class _Made:
-    """Features of a projection, bins uint8 [n_features, n_train] in some permutation, and categories by kind of statistic."""
+    """Features of a projection, bins uint8 [n_features, n_train] in some permutation, and categories by kind of statistic.
+
+    Bins lie where categories are counted.
+    """
 
     projection: Projection
     features: tuple[StatisticFeature, ...]
-    bins: NDArray[np.uint8]
+    bins: Any
     n_categories: dict[str, int]
 
 
@@ -65,6 +61,8 @@ class CategoricalFeatures:
         crew: Crew,
     ) -> None:
         self._rules, self._seed, self._rows, self._crew = rules, seed, rows, crew
+        #: Counts categories and makes bins of them: the crew, or the host's where the crew has no room.
+        self._counting = counter.crew
         self._one_hot, self._counter = one_hot, counter
         self._static = Block.of_columns(rows, n_bins, len(one_hot))
         self._n_static = int(n_bins.shape[0])
@@ -81,13 +79,13 @@ class CategoricalFeatures:
         self._single_features: list[StatisticFeature] = []
         n_single = sum(len(counts.features) for counts in self._singles)
         self._single_blocks: Latest[int, Block] = Latest(
-            max(1, _SINGLE_BYTES // max(1, counter.order.most_rows * n_single))
+            max(1, SINGLE_BYTES // max(1, counter.order.most_rows * n_single))
         )
         per_row = max(1, counter.order.most_rows * max(1, len(counter.features_of(Projection((0, 1))))))
-        self._most_kept = _KEPT_BYTES // per_row
-        self._cache: Latest[tuple[Projection, int], _Made] = Latest(_CACHE_BYTES // per_row)
+        self._most_kept = KEPT_BYTES // per_row
+        self._cache: Latest[tuple[Projection, int], _Made] = Latest(CACHE_BYTES // per_row)
         beside = counter.order.most_rows * (_COMBINATION_ROW + _COMBINATION_COUNTS * counter.n_columns)
-        self._together = max(1, _CHUNK_BYTES // max(1, beside + per_row))
+        self._together = max(1, CHUNK_BYTES // max(1, beside + per_row))
         # The statistics that a tree uses, by number; combinations of them that are not counted yet; and counts.
         self._chosen: dict[int, StatisticFeature] = {}
         self._uncounted: dict[Projection, Combination] = {}
@@ -131,9 +129,9 @@ class CategoricalFeatures:
     def _block_of_singles(self, permutation: int) -> Block:
         """Statistics of single columns in a permutation."""
         edges = np.cumsum([0, *(len(counts.features) for counts in self._singles)]).tolist()
-        bins = np.empty((edges[-1], self._rows.n_rows), np.uint8)
+        bins = self._counting.empty((edges[-1], self._rows.n_rows), np.uint8)
         slices = [bins[first:stop] for first, stop in pairwise(edges)]
-        made = self._crew.host.each(
+        made = self._counting.each(
             lambda one: self._made(one[0], permutation, one[1]), list(zip(self._singles, slices, strict=True))
         )
         return self._block("statistics", made, bins, stays=True)
@@ -155,12 +153,12 @@ class CategoricalFeatures:
             some = list(of_base)
             made = [one for chunk in chunks(some, self._together) for one in self._make(chunk)]
             self._blocks += 1
-            block = self._block(f"combinations {self._blocks}", made, _joined(made), stays=True)
+            block = self._block(f"combinations {self._blocks}", made, self._joined(made), stays=True)
             self._kept.append((block, frozenset(each.projection for each in some)))
             yield block
         for chunk in chunks(new[room:], self._together):
             made = self._make(chunk)
-            yield self._block("more combinations", made, _joined(made), stays=False)
+            yield self._block("more combinations", made, self._joined(made), stays=False)
 
     def _make(self, combinations: Sequence[Combination]) -> list[_Made]:
         """Bins of combinations in the permutation of the tree; those of columns alone may be known from earlier trees."""
@@ -168,8 +166,8 @@ class CategoricalFeatures:
         found = {each.projection: self._cache.get((each.projection, permutation)) for each in combinations}
         missing = [each for each in combinations if found[each.projection] is None]
         rows = self._counter.counted_rows
-        codings = self._crew.host.each(lambda each: (each.projection, self._combinations.coding(each, rows)), missing)
-        for made in self._crew.host.each(
+        codings = self._counting.each(lambda each: (each.projection, self._combinations.coding(each, rows)), missing)
+        for made in self._counting.each(
             lambda counts: self._made(counts, 0), self._counter.count(codings, [permutation])
         ):
             found[made.projection] = made
@@ -179,13 +177,16 @@ class CategoricalFeatures:
         self._n_categories.update({made.projection: made.n_categories for made in every})
         return every
 
-    def _made(self, counts: Counts, place: int, out: NDArray[np.uint8] | None = None) -> _Made:
+    def _made(self, counts: Counts, place: int, out: Any = None) -> _Made:
         """Bins of a projection in a permutation, the ``place``-th of those that were counted; ``out`` is where to write them."""
-        bins = np.empty((len(counts.features), self._rows.n_rows), np.uint8) if out is None else out
+        bins = self._counting.empty((len(counts.features), self._rows.n_rows), np.uint8) if out is None else out
         self._counter.learned_bins(counts, place, counts.features, bins)
         return _Made(counts.projection, counts.features, bins, counts.known)
 
-    def _block(self, name: str, made: Sequence[_Made], bins: NDArray[np.uint8], *, stays: bool) -> Block:
+    def _joined(self, made: Sequence[_Made]) -> Any:
+        return self._counting.joined([each.bins for each in made])
+
+    def _block(self, name: str, made: Sequence[_Made], bins: Any, *, stays: bool) -> Block:
         """Projections as candidates; ``bins`` are those of all of them."""
         first_of = [self._first_of(each) for each in made]
         firsts = np.array([first for first, each in zip(first_of, made, strict=True) for _ in each.features], np.int64)
@@ -269,7 +270,7 @@ class CategoricalFeatures:
     def _count_chosen(self) -> None:
         """Count the combinations that the tree uses, in all permutations and for the rows of eval sets."""
         every = slice(0, self._counter.rows.n_rows)
-        codings = self._crew.host.each(
+        codings = self._counting.each(
             lambda each: (each.projection, self._combinations.coding(each, every)), list(self._uncounted.values())
         )
         for counts in self._counter.count(codings, range(self.permutations)):
@@ -278,7 +279,7 @@ class CategoricalFeatures:
 
     def _learned_column(self, number: int, permutation: int) -> Any:
         statistic = self._chosen[number]
-        out = np.empty((1, self._rows.n_rows), np.uint8)
+        out = self._counting.empty((1, self._rows.n_rows), np.uint8)
         counts = self._counts[statistic.projection]
         self._counter.learned_bins(counts, permutation, [statistic], out)
         return self._crew.load(out)[0]
@@ -319,7 +320,7 @@ class CategoricalFeatures:
         self._count_chosen()
         statistic = self._chosen[feature]
         counts = self._counts[statistic.projection]
-        out = np.empty(rows.n_rows, np.uint8)
+        out = self._counting.empty((rows.n_rows,), np.uint8)
         self._counter.applied_bins(counts, self._counter.rows.slices[1 + number], statistic, out)
         return self._crew.load(out)
 
@@ -335,10 +336,6 @@ class CategoricalFeatures:
         needed = [each for each, number in self.statistics.items() if number in used]
         positions = tuple(column.position for column in self._rules.columns)
         return CategoricalPart(positions, self._one_hot, tuple(self.statistics), self._counter.tables(needed))
-
-
-def _joined(made: Sequence[_Made]) -> NDArray[np.uint8]:
-    return np.concatenate([each.bins for each in made])
 
 
 def _family_ends(features: Sequence[StatisticFeature]) -> list[int]:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.crew import Crew
 from gbdist.categories.coding import Names, slots_for
 from gbdist.categories.limit import beyond_limits
 from gbdist.categories.message import Reader, write
@@ -22,7 +24,8 @@ class Counted:
     Parameters
     ----------
     names : tuple of Names
-        Of each projection's categories; of places all ranks have the same number.
+        Of each projection's categories; of places all ranks have the same number. They and the counts lie where the crew
+        counted until they are ``fetched``; all else wants them in the host's memory.
     edges : int64 [n_projections + 1]
         Categories ``edges[i] … edges[i + 1] − 1`` are those of projection i.
     counts : int32 [n_own_runs, n_categories, n_classes]
@@ -35,9 +38,14 @@ class Counted:
 
     names: tuple[Names, ...]
     edges: NDArray[np.int64]
-    counts: NDArray[np.int32]
+    counts: Any
     limits: tuple[int | None, ...]
     n_trained: int
+
+    def fetched(self, crew: Crew) -> "Counted":
+        """The same in the host's memory."""
+        names = tuple(replace(one, values=crew.fetch(one.values)) for one in self.names)
+        return replace(self, names=names, counts=crew.fetch(self.counts))
 
     def joined_names(self) -> NDArray[np.uint64]:
         """Values of all names, uint64, those of one projection after those of another."""
@@ -104,7 +112,8 @@ class Union:
         edges[1] = np.stack([part.edges for part in parts]) + starts[:-1, None]
         are_places = np.array([one.are_places for one in parts[0].names], np.bool_)
         codes, self.edges = np.empty(int(starts[-1]), np.uint32), np.zeros(n_projections + 1, np.int64)
-        slots = slots_for(int(lengths.sum(axis=0).max(initial=0)))
+        size = slots_for(int(lengths.sum(axis=0).max(initial=0)))
+        slots = np.empty(size, np.uint64), np.empty(size, np.uint32)
         joined = np.concatenate([part.joined_names() for part in parts])
         match_names(joined, (edges[0], edges[1]), are_places, slots, codes, self.edges)
         self.codes = [codes[start:stop] for start, stop in pairwise(starts)]

@@ -1,17 +1,21 @@
 """The categorical side of a rank's rows: hashes of columns, and outcomes of splits, of training and eval sets at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.crew import Crew
 from gbdist.boosting.rows import Bins
-from gbdist.categories.coding import Coding, Column, Names, coding_of, hash_keys, pair_keys
+from gbdist.categories.coding import Coding, Column, Names, coding_of, hash_keys
 from gbdist.categories.counting import agree_on_numbers
 from gbdist.categories.keys import projection_keys
 from gbdist.categories.rules import CategoryRules
+from gbdist.kernels.cpu_coding import join_keys
 from gbdist.models.statistics import Projection
 
 #: Places are marked with bits up to so many for each training row of the rank that has most.
@@ -31,6 +35,7 @@ class CategoricalRows:
     hashes : of each column by its position, uint32 [n] of each set; they are taken out, so that nobody else need keep them
     most_rows : training rows of the rank that has most
     collective : for numbers that all ranks agree on
+    crew : counts categories
     """
 
     def __init__(
@@ -40,8 +45,9 @@ class CategoricalRows:
         hashes: dict[int, list[NDArray[np.uint32]]],
         most_rows: int,
         collective: Collective,
+        crew: Crew,
     ) -> None:
-        self._bins = list(bins)
+        self._bins, self.crew = list(bins), crew
         edges = np.cumsum([0, *(of_set.shape[1] for of_set in bins)])
         #: Rows of each set.
         self.slices = [slice(int(start), int(stop)) for start, stop in pairwise(edges)]
@@ -56,12 +62,17 @@ class CategoricalRows:
         #: How many places may be marked; the same on all ranks.
         self.most_places = _PLACES_A_ROW * most_rows
         positions = [rules.columns[number].position for number in self.statistic_columns]
-        numbered = [_numbered(hashes.pop(position)) for position in positions]
+        numbered = [_numbered(hashes.pop(position), crew) for position in positions]
         agreed = agree_on_numbers([hash_keys(hashes) for _, hashes in numbered], collective) if numbered else []
-        #: The columns that become statistics, by number among the categorical ones.
+        #: The columns that become statistics, by number among the categorical ones: where the crew works, and in the host's
+        #: memory.
         self.columns = {
-            number: Column(*one, numbers, size)
+            number: Column(*one, crew.load(numbers), size)
             for number, one, (numbers, size) in zip(self.statistic_columns, numbered, agreed, strict=True)
+        }
+        self._on_host = {
+            number: replace(column, codes=crew.fetch(column.codes), numbers=crew.fetch(column.numbers))
+            for number, column in self.columns.items()
         }
 
     @property
@@ -80,20 +91,21 @@ class CategoricalRows:
     def of_column(self, cat: int) -> Coding:
         """Categories of a column among all rows."""
         column = self.columns[cat]
-        return Coding(column.codes, column.hashes.shape[0], Names(hash_keys(column.numbers)))
+        return Coding(column.codes, column.hashes.shape[0], Names(hash_keys(self._on_host[cat].numbers)))
 
     def categories(self, projection: Projection, rows: slice) -> Coding:
-        """Categories of a projection among some rows, from its columns and splits."""
+        """Categories of a projection among some rows, from its columns and splits; in the host's memory."""
         keys = np.zeros(rows.stop - rows.start, np.uint64)
         for outcome in self._outcomes(projection):
             keys = keys << np.uint64(1) | outcome[rows].astype(np.uint64)
-        for cat in projection.cats[:-1]:
-            keys = pair_keys(keys, self.columns[cat].numbers_of(rows))
-        return coding_of(keys, self.columns[projection.cats[-1]].numbers_of(rows))
+        for cat in projection.cats:
+            column = self._on_host[cat]
+            join_keys(keys, column.codes[rows], column.numbers, keys)
+        return coding_of(keys, self.crew.host)
 
     def model_keys(self, projection: Projection, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Keys that some rows' categories have in a model, uint64."""
-        columns = [self.columns[cat] for cat in projection.cats]
+        columns = [self._on_host[cat] for cat in projection.cats]
         hashes = [column.hashes[column.codes[rows]] for column in columns]
         return projection_keys(hashes, [outcome[rows] for outcome in self._outcomes(projection)])
 
@@ -102,11 +114,11 @@ class CategoricalRows:
         return floats + [self.equal(cat, value) for cat, value in projection.one_hot_splits]
 
 
-def _numbered(of_sets: list[NDArray[np.uint32]]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Number of each row's hash on this rank, uint32 [n_rows], and the hash of each number."""
+def _numbered(of_sets: list[NDArray[np.uint32]], crew: Crew) -> tuple[Any, NDArray[np.uint32]]:
+    """Number of each row's hash on this rank, uint32 [n_rows] where the crew works, and the hash of each number."""
     hashes = of_sets[0] if len(of_sets) == 1 else np.concatenate(of_sets)
-    coding = coding_of(np.zeros(hashes.shape[0], np.uint64), hashes, _EXPECTED)
-    return coding.codes, hashes[coding.firsts()]
+    coding = coding_of(crew.zeros(hashes.shape, np.uint64), crew, crew.load(hashes), _EXPECTED)
+    return coding.codes, hashes[coding.firsts(crew)]
 
 
 def one_hot_bins(hashes: NDArray[np.uint32], values: Sequence[int]) -> NDArray[np.int64]:

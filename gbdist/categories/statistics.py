@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from gbdist.categories.order import Passes, RowOrder
 from gbdist.categories.rows import CategoricalRows
 from gbdist.categories.rules import CategoryRules
 from gbdist.categories.values import rule_of
-from gbdist.kernels.cpu_categories import add_classes, count_classes, learn_bins, statistic_bins, take_bins
 from gbdist.models.statistics import Projection, StatisticFeature, StatisticTable
 
 Item = TypeVar("Item")
@@ -28,7 +27,7 @@ _NONE = np.empty(0, np.bool_)
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Counts of a projection: the categories of this rank's rows, and what all ranks counted of them.
+    """Counts of a projection: the categories of this rank's rows, and what all ranks counted of them; where the crew counts.
 
     Parameters
     ----------
@@ -38,8 +37,10 @@ class Counts:
     coding : Coding
     passes : Passes
         In the permutations that were counted.
-    earlier : int32 [n_visits, n_own_runs, n_categories, n_columns]
-        Rows of the runs that a permutation visits before.
+    earlier : int32 [n_visits, n_own_runs, n_counted, n_columns]
+        Rows of the runs that a permutation visits before, of the categories of all projections that were counted together.
+    some : slice
+        The categories of this projection among them.
     totals : int32 [n_categories, n_columns]
     known : dict of str to int
         How many categories all ranks have, by kind of statistic.
@@ -53,20 +54,19 @@ class Counts:
     features: tuple[StatisticFeature, ...]
     coding: Coding
     passes: Passes
-    earlier: NDArray[np.int32]
-    totals: NDArray[np.int32]
+    earlier: Any
+    some: slice
+    totals: Any
     known: dict[str, int]
     largest: int
-    dropped: NDArray[np.bool_] | None
+    dropped: Any
 
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """Which of a projection's features are counters, which are others (the first ones, if ``together``), and their rules."""
+    """Which of a projection's features are counters, and what ``learn_bins`` must know of the others."""
 
     counters: list[int]
-    others: list[int]
-    together: bool
     rules: tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
@@ -80,6 +80,9 @@ class StatisticCounter:
     n_classes : how many there are, 1 at least
     order : of the training rows of all ranks
     n_named : rows of all sets of all ranks, whose categories may be counted together
+    collective : the ranks
+
+    The crew that counts is that of ``rows``.
     """
 
     def __init__(
@@ -91,10 +94,10 @@ class StatisticCounter:
         order: RowOrder,
         n_named: int,
         collective: Collective,
-        crew: Crew,
     ) -> None:
-        self._rules, self.rows, self._classes, self._n_classes = rules, rows, classes, n_classes
-        self.order, self._n_named, self._collective, self._crew = order, n_named, collective, crew
+        self._rules, self.rows, self._n_classes = rules, rows, n_classes
+        self.order, self._n_named, self._collective, self.crew = order, n_named, collective, rows.crew
+        self._classes = {crew: crew.load(classes) for crew in (self.crew.host, self.crew)}
         #: Classes of training rows, and one for the rows of eval sets if counters count these.
         self.n_columns = n_classes + int(rules.counts_evals)
         self._plans: dict[tuple[tuple[str, int, float, int], ...], _Plan] = {}
@@ -124,8 +127,8 @@ class StatisticCounter:
         if not codings:
             return []
         passes = self.order.passes(permutations)
-        counted = self._counted(codings, passes)
-        answer = add_up(counted, passes, self._n_named, self._collective)
+        counted = self._counted(codings, passes, self.crew)
+        answer = add_up(counted, passes, self._n_named, self._collective, self.crew)
         return [self._of_projection(*one, passes, counted, answer, number) for number, one in enumerate(codings)]
 
     def _of_projection(
@@ -139,7 +142,8 @@ class StatisticCounter:
             features=features,
             coding=coding,
             passes=passes,
-            earlier=answer.earlier[:, :, some],
+            earlier=answer.earlier,
+            some=some,
             totals=answer.totals[some],
             known={each.kind: n_counted if each.kind == "Counter" else n_trained for each in features},
             largest=largest,
@@ -147,29 +151,34 @@ class StatisticCounter:
         )
 
     def _counted(
-        self, codings: Sequence[tuple[Projection, Coding]], passes: Passes, *, by_model_keys: bool = False
+        self, codings: Sequence[tuple[Projection, Coding]], passes: Passes, crew: Crew, *, by_model_keys: bool = False
     ) -> Counted:
-        """Rows of each category in each of this rank's runs; eval rows that are counted are a class of their own in the first."""
+        """Rows of each category in each of this rank's runs, counted by a crew, where the codings are.
+
+        Rows of eval sets that are counted are a class of their own in the first run.
+        """
         limits = tuple(self._limit(projection) for projection, _ in codings)
         edges = np.cumsum([0, *(coding.n_categories for _, coding in codings)])
         runs = passes.runs_of(self._collective.rank)
-        counts = np.zeros((len(runs), int(edges[-1]), self.n_columns), np.int32)
+        counts = crew.zeros((len(runs), int(edges[-1]), self.n_columns), np.int32)
+        classes, count_classes = self._classes[crew], crew.kernels.count_classes
 
         def count(number: int) -> Names:
             projection, coding = codings[number]
-            of_projection = counts[:, edges[number] : edges[number + 1]]
-            for run, of_run in zip(runs, of_projection, strict=True):
+            some = slice(int(edges[number]), int(edges[number + 1]))
+            for run in runs:
                 rows = slice(run.start, run.stop)
-                count_classes(coding.codes[rows], self._classes[rows], of_run)
+                count_classes(coding.codes[rows], classes[rows], counts[run.place, some])
             if self._rules.counts_evals:
-                rest = coding.codes[self._classes.shape[0] :]
-                count_classes(rest, np.full(rest.shape[0], self._n_classes, np.uint8), of_projection[0])
+                rest = coding.codes[classes.shape[0] :]
+                of_rest = crew.load(np.full(rest.shape[0], self._n_classes, np.uint8))
+                count_classes(rest, of_rest, counts[0, some])
             # With a limit equally frequent categories are told apart by the keys that a model has.
             if by_model_keys or limits[number] is not None:
-                return Names(self.rows.model_keys(projection, coding.firsts()))
+                return Names(self.rows.model_keys(projection, coding.firsts(crew)))
             return coding.names
 
-        names = self._crew.host.each(count, range(len(codings)))
+        names = crew.each(count, range(len(codings)))
         return Counted(tuple(names), edges, counts, limits, self._n_classes)
 
     def _limit(self, projection: Projection) -> int | None:
@@ -182,27 +191,23 @@ class StatisticCounter:
         counts: Counts,
         number: int,
         features: Sequence[StatisticFeature],
-        out: NDArray[np.uint8],
+        out: Any,
     ) -> None:
         """Write bins of the training rows: each row's from the rows before it in a permutation, but for counters.
 
         ``number`` is the place of the permutation among those that were counted; ``out`` is uint8 [n_features, n_train], OUT.
         """
-        plan = self._plan_of(features)
+        plan, classes = self._plan_of(features), self._classes[self.crew]
         for i in plan.counters:
             self.applied_bins(counts, self.rows.slices[0], features[i], out[i])
-        if not plan.others:
+        if len(plan.counters) == len(features):
             return
-        bins = out[: len(plan.others)] if plan.together else np.empty((len(plan.others), out.shape[1]), np.uint8)
         backwards = counts.passes.visits[number].backwards
         dropped = _NONE if counts.dropped is None else counts.dropped
-        for place, run in enumerate(counts.passes.runs_of(self._collective.rank)):
-            some = slice(run.start, run.stop)
-            so_far = counts.earlier[number, place].copy()
-            rows = (counts.coding.codes[some], self._classes[some], backwards)
-            learn_bins(rows, run.start, so_far, dropped, self._n_classes, plan.rules, bins)
-        if not plan.together:
-            out[plan.others] = bins
+        for run in counts.passes.runs_of(self._collective.rank):
+            some, before = slice(run.start, run.stop), counts.earlier[number, run.place, counts.some]
+            rows = (counts.coding.codes[some], classes[some], backwards)
+            self.crew.kernels.learn_bins(rows, run.start, before, dropped, self._n_classes, plan.rules, out)
 
     def _plan_of(self, features: Sequence[StatisticFeature]) -> "_Plan":
         """How bins of some features are written; those of most projections are made alike."""
@@ -215,11 +220,9 @@ class StatisticCounter:
     def _make_plan(self, features: Sequence[StatisticFeature]) -> "_Plan":
         others = [i for i, feature in enumerate(features) if feature.kind != "Counter"]
         rules = [rule_of(features[i]) for i in others]
-        wholes = [(*self._good(features[i]), rule[3]) for i, rule in zip(others, rules, strict=True)]
+        wholes = [(*self._good(features[i]), rule[3], i) for i, rule in zip(others, rules, strict=True)]
         return _Plan(
             counters=[i for i, feature in enumerate(features) if feature.kind == "Counter"],
-            others=others,
-            together=others == list(range(len(others))),
             rules=(np.array(wholes, np.int64), np.array([rule[:3] for rule in rules], np.float32)),
         )
 
@@ -229,20 +232,20 @@ class StatisticCounter:
             return feature.target_border, feature.target_border + 1
         return feature.target_border + 1, self._n_classes
 
-    def applied_bins(self, counts: Counts, rows: slice, feature: StatisticFeature, out: NDArray[np.uint8]) -> None:
+    def applied_bins(self, counts: Counts, rows: slice, feature: StatisticFeature, out: Any) -> None:
         """Write bins of rows from the counts of all training rows, as the model has them; uint8 [n], OUT."""
-        totals = counts.totals
+        totals, crew, kernels = counts.totals, self.crew, self.crew.kernels
         n_categories, n_columns = totals.shape
-        good, bins = np.empty(n_categories, np.int32), np.empty(n_categories, np.uint8)
+        good, bins = crew.empty((n_categories,), np.int32), crew.empty((n_categories,), np.uint8)
         if feature.kind == "Counter":
-            add_classes(totals, 0, n_columns, good)
-            total = np.full(n_categories, counts.largest, np.int32)
+            kernels.add_classes(totals, 0, n_columns, good)
+            total = crew.load(np.full(n_categories, counts.largest, np.int32))
         else:
-            total = np.empty(n_categories, np.int32)
-            add_classes(totals, 0, self._n_classes, total)
-            add_classes(totals, *self._good(feature), good)
-        statistic_bins(good, total, rule_of(feature), bins)
-        take_bins(counts.coding.codes[rows], bins, out)
+            total = crew.empty((n_categories,), np.int32)
+            kernels.add_classes(totals, 0, self._n_classes, total)
+            kernels.add_classes(totals, *self._good(feature), good)
+        kernels.statistic_bins(good, total, rule_of(feature), bins)
+        kernels.take_bins(counts.coding.codes[rows], bins, out)
 
     def tables(self, features: Sequence[StatisticFeature]) -> tuple[StatisticTable, ...]:
         """Tables that a model needs for some features; on rank 0, to which each owner sends its share."""
@@ -252,7 +255,8 @@ class StatisticCounter:
         passes = self.order.passes([0])
         for projections in chunks(sorted(counters | others), max(1, _TABLE_ROWS // max(1, self.order.most_rows))):
             codings = [(each, self.rows.categories(each, self.counted_rows)) for each in projections]
-            whole = gather_totals(self._counted(codings, passes, by_model_keys=True), self._collective)
+            counted = self._counted(codings, passes, self.crew.host, by_model_keys=True)
+            whole = gather_totals(counted, self._collective)
             if whole is None:
                 continue
             for number, projection in enumerate(projections):

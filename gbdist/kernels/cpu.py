@@ -1,5 +1,22 @@
 """All kernels of the trainer, for rows in the host's memory; ``cuda`` has the same names for rows on a card."""
 
+from gbdist.kernels.cpu_categories import (
+    add_classes,
+    add_counts,
+    count_classes,
+    describe_counts,
+    learn_bins,
+    statistic_bins,
+    take_bins,
+)
+from gbdist.kernels.cpu_coding import (
+    first_rows,
+    join_keys,
+    join_outcomes,
+    join_places,
+    number_categories,
+    number_places,
+)
 from gbdist.kernels.cpu_histogram import pack_cells, pack_wide_cells, pick_rows, split_parents
 from gbdist.kernels.cpu_losses import (
     add_logistic_leaf_sums,
@@ -33,6 +50,8 @@ from gbdist.kernels.cpu_split import best_borders
 __all__ = [
     "absolute_sums",
     "add_brier_sums",
+    "add_classes",
+    "add_counts",
     "add_leaf_values",
     "add_logistic_leaf_sums",
     "add_logistic_sums",
@@ -44,13 +63,22 @@ __all__ = [
     "best_borders",
     "bucket_norms",
     "clear_leaves",
+    "count_classes",
+    "describe_counts",
     "draw_bayesian",
     "draw_bernoulli",
     "draw_mvs",
     "drop_level",
+    "first_rows",
     "gradient_norms",
+    "join_keys",
+    "join_outcomes",
+    "join_places",
+    "learn_bins",
     "logistic_derivatives",
     "mark_drawn",
+    "number_categories",
+    "number_places",
     "pack_cells",
     "pack_wide_cells",
     "pick_rows",
@@ -59,6 +87,8 @@ __all__ = [
     "split_equal_leaves",
     "split_leaves",
     "split_parents",
+    "statistic_bins",
+    "take_bins",
     "take_rows",
     "weigh_draws",
     "weight_sum",

@@ -198,23 +198,23 @@ def learn_bins(
     features: tuple[NDArray[np.int64], NDArray[np.float32]],
     out: NDArray[np.uint8],
 ) -> None:
-    """Write the bins of statistics of neighbouring rows, each row's from what was counted before it, and count the rows.
+    """Write the bins of statistics of neighbouring rows, each row's from what was counted before it.
 
     Parameters
     ----------
     rows : (codes uint32 [n], classes uint8 [n], whether the last row comes first), IN
     first_row : where in ``out`` they begin
-    counts : int32 [n_categories, n_columns], IN and OUT
-        Rows counted so far; the first ``n_classes`` columns are classes.
+    counts : int32 [n_categories, n_columns], IN
+        Rows counted before these; the first ``n_classes`` columns are classes.
     dropped : bool [n_categories] or [0], IN
         Categories that count as never met; none of them if empty.
-    features : (wholes int64 [n_features, 3], numbers float32 [n_features, 3]), IN
-        First class that counts as good, the one after the last, number of borders; prior, shift, scale.
-    out : uint8 [n_features, first_row + n or more], OUT
+    features : (wholes int64 [n_features, 4], numbers float32 [n_features, 3]), IN
+        First class that counts as good, the one after the last, number of borders, row of ``out``; prior, shift, scale.
+    out : uint8 [n_features or more, first_row + n or more], OUT
     """
     codes, classes, backwards = rows
     wholes, numbers = features
-    n_rows = codes.shape[0]
+    n_rows, counts = codes.shape[0], counts.copy()
     earlier = np.empty((counts.shape[1], _BLOCK), np.int32)
     total, good = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
     n_blocks = (n_rows + _BLOCK - 1) // _BLOCK
@@ -228,8 +228,8 @@ def learn_bins(
                 if dropped[codes[start + i]]:
                     earlier[:, i] = 0
         _add_classes(earlier, 0, n_classes, total[:size])
-        for f in range(out.shape[0]):
+        for f in range(wholes.shape[0]):
             if f == 0 or wholes[f, 0] != wholes[f - 1, 0] or wholes[f, 1] != wholes[f - 1, 1]:
                 _add_classes(earlier, wholes[f, 0], wholes[f, 1], good[:size])
             rule = (numbers[f, 0], numbers[f, 1], numbers[f, 2], wholes[f, 2])
-            statistic_bins(good[:size], total[:size], rule, out[f, first_row + start : first_row + stop])
+            statistic_bins(good[:size], total[:size], rule, out[wholes[f, 3], first_row + start : first_row + stop])

@@ -114,6 +114,43 @@ def number_places(
 
 
 @kernel
+def join_places(
+    bases: NDArray[np.uint64],
+    others: NDArray[np.uint32],
+    numbers: tuple[NDArray[np.uint32], int],
+    out: NDArray[np.uint64],
+) -> None:
+    """Write the places of ``number_places``, which has the same arguments: out uint64 [n], OUT."""
+    number_of, size = numbers[0], np.uint64(numbers[1])
+    for i in range(np.uint64(out.shape[0])):
+        out[i] = bases[i] * size + np.uint64(number_of[others[i]])
+
+
+@kernel
+def join_keys(
+    bases: NDArray[np.uint64], others: NDArray[np.uint32], numbers: NDArray[np.uint32], out: NDArray[np.uint64]
+) -> None:
+    """Write the keys that ``number_categories`` has for pairs of a base and a number.
+
+    Parameters
+    ----------
+    bases : uint64 [n], IN
+    others : uint32 [n], IN
+        Indices into ``numbers``, uint32 [n_others], IN.
+    out : uint64 [n], OUT
+    """
+    for i in range(np.uint64(out.shape[0])):
+        out[i] = (bases[i] * SPREAD + np.uint64(numbers[others[i]])) * MIX
+
+
+@kernel
+def join_outcomes(bases: NDArray[np.uint64], outcomes: NDArray[np.bool_], place: int, out: NDArray[np.uint64]) -> None:
+    """Write bases, uint64 [n] IN, with the bit ``place`` set where outcomes, bool [n] IN, are true: out uint64 [n], OUT."""
+    for i in range(np.uint64(out.shape[0])):
+        out[i] = bases[i] | (np.uint64(outcomes[i]) << np.uint64(place))
+
+
+@kernel
 def keys_of_places(words: NDArray[np.uint64], keys: NDArray[np.uint64]) -> None:
     """Write a key for each place that ``number_places`` marked, ascending: words uint64 [n] IN, keys uint64 [ones] OUT."""
     i, one = np.uint64(0), np.uint64(1)

@@ -115,7 +115,7 @@ def weights_or(weight: Any, label: Any) -> tuple[Any, bool]:
 
 
 def room(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
-    """A small device array with whatever values it has, which is this thread's until it asks for that name again.
+    """A device array with whatever values it has, which is this thread's until it asks for that name again.
 
     Kernels that still use what it held come earlier in the stream. An array of its own would be allocated, which takes longer
     than the kernel, and freed, which waits for the whole card.
@@ -123,6 +123,7 @@ def room(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
     key, size = (name, np.dtype(dtype)), math.prod(shape)
     memory = _of_thread.memory.get(key)
     if memory is None or memory.shape[0] < size:
+        _of_thread.memory.pop(key, None)  # given back before more is taken
         memory = _of_thread.memory[key] = cuda.device_array(max(size, 1), dtype)
     return memory[:size].reshape(shape)
 
@@ -133,6 +134,11 @@ def given(name: str, values: Any, dtype: DTypeLike) -> Any:
     there = room(name, array.shape, array.dtype)
     there.copy_to_device(array, stream=_of_thread.stream)
     return there
+
+
+def is_on_card(array: Any) -> bool:
+    """Whether it is a device array."""
+    return hasattr(array, "copy_to_host")
 
 
 def brought(there: Any) -> NDArray[Any]:

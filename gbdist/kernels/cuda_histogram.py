@@ -304,7 +304,7 @@ def _clear_table(table: Any) -> None:
 
 
 def clear_table(table: Any) -> None:
-    """Set all cells (int64, any shape, OUT) to 0."""
+    """Set all cells (of any type and shape, OUT) to 0."""
     flat = table.reshape(table.size)
     launch(_clear_table, blocks_for(flat.shape[0]), flat)
 

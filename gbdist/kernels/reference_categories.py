@@ -103,13 +103,14 @@ def learn_bins(
 ) -> None:
     """Twin of ``cpu_categories.learn_bins``."""
     earlier = np.empty((counts.shape[1], rows[0].shape[0]), np.int32)
-    count_earlier(*rows, counts, earlier)
+    count_earlier(*rows, counts.copy(), earlier)
     if dropped.shape[0]:
         earlier[:, dropped[rows[0]]] = 0
     total = earlier[:n_classes].sum(axis=0)
-    for (first, stop, n_borders), numbers, bins in zip(features[0].tolist(), features[1], out, strict=True):
+    some = slice(first_row, first_row + total.shape[0])
+    for (first, stop, n_borders, place), numbers in zip(features[0].tolist(), features[1], strict=True):
         rule = (numbers[0], numbers[1], numbers[2], n_borders)
-        statistic_bins(earlier[first:stop].sum(axis=0), total, rule, bins[first_row : first_row + total.shape[0]])
+        statistic_bins(earlier[first:stop].sum(axis=0), total, rule, out[place, some])
 
 
 def border_values(n_borders: int) -> NDArray[np.float32]:

@@ -45,6 +45,28 @@ def number_places(
     return int(known.shape[0])
 
 
+def join_places(
+    bases: NDArray[np.uint64],
+    others: NDArray[np.uint32],
+    numbers: tuple[NDArray[np.uint32], int],
+    out: NDArray[np.uint64],
+) -> None:
+    """Twin of ``cpu_coding.join_places``."""
+    out[:] = bases * np.uint64(numbers[1]) + numbers[0][others]
+
+
+def join_keys(
+    bases: NDArray[np.uint64], others: NDArray[np.uint32], numbers: NDArray[np.uint32], out: NDArray[np.uint64]
+) -> None:
+    """Twin of ``cpu_coding.join_keys``."""
+    out[:] = (bases * SPREAD + numbers[others]) * MIX
+
+
+def join_outcomes(bases: NDArray[np.uint64], outcomes: NDArray[np.bool_], place: int, out: NDArray[np.uint64]) -> None:
+    """Twin of ``cpu_coding.join_outcomes``."""
+    out[:] = bases | outcomes.astype(np.uint64) << np.uint64(place)
+
+
 def keys_of_places(words: NDArray[np.uint64], keys: NDArray[np.uint64]) -> None:
     """Twin of ``cpu_coding.keys_of_places``."""
     keys[:] = _marked(words).astype(np.uint64) * SPREAD * MIX

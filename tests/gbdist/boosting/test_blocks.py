@@ -62,8 +62,8 @@ def test_ways_to_add_up_several_blocks_give_the_same_trees(
     assert (heard.rounds, heard.dealt) == ([], [])
     for module in (grow, histogram):
         monkeypatch.setattr(module, "ALL_REDUCE_BYTES", (0, 10_000 if wide else 5_000, 1 << 40)[whole])
-    monkeypatch.setattr(features, "_KEPT_BYTES", (0, 3_000, 1 << 28)[kept])
-    monkeypatch.setattr(features, "_CHUNK_BYTES", 0)
+    monkeypatch.setattr(features, "KEPT_BYTES", (0, 3_000, 1 << 28)[kept])
+    monkeypatch.setattr(features, "CHUNK_BYTES", 0)
     for n_ranks in (2, 3):
         ranks = on_ranks(table.cut(n_ranks), lambda rows, each: boost(rows, [], table.n_bins, params, each))
         assert [result.trees for result in ranks] == [alone.trees] * n_ranks

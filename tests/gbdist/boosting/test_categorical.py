@@ -195,7 +195,7 @@ def test_partitions_do_not_change_a_run() -> None:
 @pytest.mark.parametrize("kept", [0, 20_000])
 def test_ranks_that_keep_more_combinations_do_not_change_a_run(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many are kept depends on the rows of the largest rank: here some on seven ranks, and fewer on one."""
-    monkeypatch.setattr(features, "_KEPT_BYTES", kept)
+    monkeypatch.setattr(features, "KEPT_BYTES", kept)
     tables, params = prepared("binary, MVS, combinations")
     assert_same(boosted_on_ranks(tables, params, 7), boosted(tables, params))
 

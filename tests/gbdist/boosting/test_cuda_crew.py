@@ -97,7 +97,7 @@ def test_a_card_that_runs_out_of_memory_says_so(small, monkeypatch: pytest.Monke
         small("RMSE").boost(params_of("RMSE", card=CARD))
     assert str(refusal.value) == (
         "the GPU's memory: found none left, expected room for a level's tables beside the rows. "
-        "Lower depth or border_count, use more workers with GPUs, or task_type='CPU'."
+        "Lower depth, border_count or max_ctr_complexity, use more workers with GPUs, or task_type='CPU'."
     )
 
 

@@ -5,9 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gbdist.categories.coding import Coding, Column, coding_of, coding_of_places, hash_keys, keys_of, pair_keys
+from gbdist.boosting.crew import Crew
+from gbdist.categories.coding import Coding, Column, coding_of, coding_of_places, hash_keys, keys_of
+from gbdist.kernels.cpu_coding import join_keys
 
+CREW = Crew(1)
 SEEDS, SIZES = st.integers(0, 2**32 - 1), st.integers(0, 80)
+
+
+def pair_keys(bases: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Keys of pairs, row by row."""
+    keys = np.empty(bases.shape, np.uint64)
+    join_keys(bases, np.arange(bases.shape[0], dtype=np.uint32), numbers, keys)
+    return keys
 
 
 def check(coding: Coding, pairs: list[tuple[int, int]]) -> None:
@@ -16,8 +26,8 @@ def check(coding: Coding, pairs: list[tuple[int, int]]) -> None:
     assert [numbers[pair] for pair in pairs] == coding.codes.tolist()
     assert sorted(numbers.values()) == list(range(coding.n_categories))
     assert (coding.codes.dtype, coding.names.values.dtype) == (np.uint32, np.uint64)
-    assert sorted(coding.firsts().tolist()) == [pairs.index(pair) for pair in dict.fromkeys(pairs)]
-    assert coding.codes[coding.firsts()].tolist() == list(range(coding.n_categories))
+    assert sorted(coding.firsts(CREW).tolist()) == [pairs.index(pair) for pair in dict.fromkeys(pairs)]
+    assert coding.codes[coding.firsts(CREW)].tolist() == list(range(coding.n_categories))
 
 
 @settings(max_examples=100, deadline=None)
@@ -26,7 +36,7 @@ def test_pairs_have_numbers_and_keys(seed: int, n_rows: int, n_hashes: int) -> N
     generator = np.random.default_rng(seed)
     bases = generator.integers(0, 2**64, 4, dtype=np.uint64)[generator.integers(0, 4, n_rows)]
     hashes = generator.integers(0, n_hashes, n_rows).astype(np.uint32)
-    coding = coding_of(bases, hashes)
+    coding = coding_of(bases, CREW, hashes)
     check(coding, list(zip(bases.tolist(), hashes.tolist(), strict=True)))
     assert not coding.names.are_places
     assert len(set(coding.names.values.tolist())) == coding.n_categories
@@ -37,8 +47,8 @@ def test_pairs_have_numbers_and_keys(seed: int, n_rows: int, n_hashes: int) -> N
 def test_more_categories_than_expected_take_more_memory(expected: int) -> None:
     hashes = np.arange(2_000, dtype=np.uint32) % np.uint32(700)
     usual, found = (
-        coding_of(np.zeros(2_000, np.uint64), hashes),
-        coding_of(np.zeros(2_000, np.uint64), hashes, expected),
+        coding_of(np.zeros(2_000, np.uint64), CREW, hashes),
+        coding_of(np.zeros(2_000, np.uint64), CREW, hashes, expected),
     )
     assert found.n_categories == 700
     assert found.codes.tolist() == usual.codes.tolist()
@@ -57,7 +67,7 @@ def test_ranks_that_number_a_column_otherwise_mark_the_same_places(
     for numbers in (np.arange(size), generator.permutation(size)):
         codes = np.argsort(numbers)[values].astype(np.uint32)
         column = Column(codes, np.zeros(size, np.uint32), numbers.astype(np.uint32), size)
-        coding = coding_of_places(bases[5:], n_bases, column, slice(5, n_rows)) if n_rows > 5 else None
+        coding = coding_of_places(bases[5:], n_bases, column, slice(5, n_rows), CREW) if n_rows > 5 else None
         if coding is not None:
             check(coding, list(zip(bases[5:].tolist(), values[5:].tolist(), strict=True)))
             keys = keys_of(coding.names.values, coding.n_categories)

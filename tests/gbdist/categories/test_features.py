@@ -25,12 +25,12 @@ def boosted(table: CategoricalTable, rules: Any, **more: Any) -> BoostResult:
 @pytest.mark.parametrize(
     "limits",
     [
-        {"_KEPT_BYTES": 0},
-        {"_KEPT_BYTES": 40_000},
-        {"_KEPT_BYTES": 0, "_CHUNK_BYTES": 0},
-        {"_CHUNK_BYTES": 0},
-        {"_CACHE_BYTES": 0},
-        {"_KEPT_BYTES": 20_000, "_CACHE_BYTES": 20_000, "_CHUNK_BYTES": 100_000},
+        {"KEPT_BYTES": 0},
+        {"KEPT_BYTES": 40_000},
+        {"KEPT_BYTES": 0, "CHUNK_BYTES": 0},
+        {"CHUNK_BYTES": 0},
+        {"CACHE_BYTES": 0},
+        {"KEPT_BYTES": 20_000, "CACHE_BYTES": 20_000, "CHUNK_BYTES": 100_000},
     ],
     ids=str,
 )
@@ -67,7 +67,7 @@ def test_combinations_beyond_the_most_do_not_compete(most: int, kept: int, monke
     alone = boosted(table, rules)
     assert max(map(len, listed)) == most
     assert any(not set(before) <= set(after) for before, after in pairwise(listed) if after)
-    monkeypatch.setattr(module, "_KEPT_BYTES", kept)
+    monkeypatch.setattr(module, "KEPT_BYTES", kept)
     assert boosted(table, rules).trees == alone.trees
 
 
@@ -110,8 +110,8 @@ def test_blocks_that_stay_are_the_same_ones() -> None:
 
 
 def test_blocks_for_which_there_is_no_memory_do_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_KEPT_BYTES", 0)
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 0)
+    monkeypatch.setattr(module, "KEPT_BYTES", 0)
+    monkeypatch.setattr(module, "CHUNK_BYTES", 0)
     table = make_table(300, sizes=(20, 60), n_binned=1)
 
     def work(begun: Begun) -> None:

@@ -221,7 +221,11 @@ def features_of(n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     both = [each for pair in zip(borders, buckets[1:], strict=True) for each in pair]  # that begin with the same class
     ranges = [each for each in (*both, buckets[0], *borders) for _ in range(2)]
     generator = np.random.default_rng(seed)
-    wholes = np.array([(*each, generator.choice([1, 15, 40, 255])) for each in ranges], np.int64)
+    places = generator.permutation(len(ranges))
+    wholes = np.array(
+        [(*each, generator.choice([1, 15, 40, 255]), place) for each, place in zip(ranges, places, strict=True)],
+        np.int64,
+    )
     priors = generator.choice([0.0, 0.5, 1.0, -0.5, 2.5], len(ranges))
     rules = [
         rule_of(StatisticFeature(Projection((0,)), "Borders", 0, float(prior), int(n_borders)))
@@ -231,12 +235,15 @@ def features_of(n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def learned(module: ModuleType, runs: list[Any], counts: np.ndarray, *rest: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Bins of runs of (first row, codes, classes, backwards) in one array, counts carried on; and the counts."""
+    """Bins of runs of (first row, codes, classes, backwards) in one array, each counted before the next; and the counts."""
     dropped, n_classes, features = rest
     n_rows = sum(codes.shape[0] for _, codes, _, _ in runs)
     counts, out = counts.copy(), np.full((features[0].shape[0], n_rows + 3), 77, np.uint8)
     for first_row, *rows in runs:
+        before = counts.copy()
         module.learn_bins(tuple(rows), first_row, counts, dropped, n_classes, features, out)
+        assert np.array_equal(counts, before)
+        module.count_classes(rows[0], rows[1], counts)
     assert (out[:, n_rows:] == 77).all()
     return out[:, :n_rows], counts
 
@@ -294,7 +301,7 @@ def test_rows_of_several_blocks_learn_bins_like_the_twin(n_rows: int, backwards:
 def test_bins_are_learned_of_rows_that_are_visited_before(module: ModuleType) -> None:
     """Two runs of one category, the later rows first; another category counts as never met."""
     feature = StatisticFeature(Projection((0,)), "Borders", 0, 0.5, 255)
-    features = np.array([(1, 2, 255)], np.int64), np.array([rule_of(feature)[:3]], np.float32)
+    features = np.array([(1, 2, 255, 0)], np.int64), np.array([rule_of(feature)[:3]], np.float32)
     runs = [
         (3, np.array([0, 1], np.uint32), np.array([1, 1], np.uint8), True),
         (0, np.array([0, 1, 0], np.uint32), np.array([0, 1, 1], np.uint8), True),

@@ -108,6 +108,28 @@ def test_places_are_numbered_in_their_order(seed: int, n_rows: int, n_bases: int
     assert [64 * w + p for w, word in enumerate(words) for p in range(64) if word >> p & 1] == known
     assert len(set(keys)) == len(keys) == len(known)
     assert placed(reference_coding, bases, others, numbers, size, n_bases) == (codes, words, keys)
+    for module in (cpu_coding, reference_coding):
+        joined = np.full(n_rows + 1, 99, np.uint64)
+        module.join_places(bases, others, (numbers, size), joined[:-1])
+        assert joined.tolist() == [*places, 99]
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=SEEDS, n_rows=SIZES, place=st.integers(0, 63))
+def test_bases_are_joined_with_numbers_and_with_outcomes(seed: int, n_rows: int, place: int) -> None:
+    """The keys are those by which pairs are numbered."""
+    generator = np.random.default_rng(seed)
+    bases, numbers = generator.integers(0, 2**64, n_rows, dtype=np.uint64), np.arange(9, dtype=np.uint32) * 2**28
+    others, outcomes = generator.integers(0, 9, n_rows).astype(np.uint32), generator.random(n_rows) < 0.5
+    codes, keys = numbered(cpu_coding, bases, numbers[others], LARGE)
+    below = bases & np.uint64((1 << place) - 1)
+    for module in (cpu_coding, reference_coding):
+        joined = np.full(n_rows + 1, 99, np.uint64)
+        module.join_keys(bases, others, numbers, joined[:-1])
+        assert joined.tolist() == [*(keys[code] for code in codes), 99]
+        module.join_outcomes(below, outcomes, place, joined[:-1])
+        expected = [base + (out << place) for base, out in zip(below.tolist(), outcomes.tolist(), strict=True)]
+        assert joined.tolist() == [*expected, 99]
 
 
 @BOTH

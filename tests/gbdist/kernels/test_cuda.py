@@ -3,8 +3,6 @@
 import importlib
 import inspect
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,18 +14,14 @@ from numba import cuda
 from gbdist.kernels import (
     cuda_binning,
     cuda_histogram,
-    cuda_losses,
-    cuda_metrics,
     cuda_rows,
     cuda_split,
-    reference_binning,
     reference_histogram,
-    reference_losses,
-    reference_metrics,
-    reference_rows,
 )
 from gbdist.kernels.cuda_compile import SHARED_BYTES
 from gbdist.kernels.hashing import stream_key
+
+from .cuda_twins import MODULES, Card, equal
 
 # The simulator computes with NumPy's scalars, which warn where a card's integers and floats simply go over.
 pytestmark = [
@@ -38,14 +32,8 @@ pytestmark = [
 N, N_CLASSES, N_LEAVES = 101, 3, 7
 KEYS = (stream_key(1, 2), stream_key(1, 3))
 FIRST_ROW = 2**33
-MODULES = {
-    reference_rows: cuda_rows,
-    reference_histogram: cuda_histogram,
-    reference_losses: cuda_losses,
-    reference_metrics: cuda_metrics,
-    reference_binning: cuda_binning,
-}
-#: CPU kernels of these modules that no card needs: they see what is on the host anyway, or metrics fetch their rows
+#: CPU kernels of these modules that no card needs: they see what is on the host anyway, as messages between ranks are and what is
+#: matched of them, or metrics fetch their rows
 HOST_ONLY = {
     "weighted_label_sum",
     "add_all_rows_single",
@@ -55,41 +43,14 @@ HOST_ONLY = {
     "solve_leaves",
     "add_class_counts",
     "class_log_odds",
+    "count_earlier",
+    "keys_of_places",
+    "match_names",
+    "narrow_counts",
+    "put_counts",
+    "sum_counts",
+    "take_counts",
 }
-
-
-@dataclass
-class Card:
-    """An array that a kernel wants on the device."""
-
-    values: np.ndarray
-
-
-def outcome(kernel: Callable[..., Any], arguments: tuple[Any, ...], on_card: bool) -> list[Any]:
-    """What the kernel returns, and what it leaves in all its arrays."""
-    given = []
-    for one in arguments:
-        if isinstance(one, Card):
-            given.append(cuda.to_device(one.values) if on_card else one.values.copy())
-        else:
-            given.append(one.copy() if isinstance(one, np.ndarray) else one)
-    result = kernel(*given)
-    left = [one.copy_to_host() if hasattr(one, "copy_to_host") else one for one in given]
-    return [result, *(one for one in left if isinstance(one, np.ndarray))]
-
-
-def equal(name: str, *arguments: Any) -> list[Any]:
-    """Run the kernel and its twin on copies of the arguments; all arrays end up the same, which are returned."""
-    twin, kernel = next((m, k) for m, k in MODULES.items() if hasattr(m, name) and hasattr(k, name))
-    expected = outcome(getattr(twin, name), arguments, on_card=False)
-    found = outcome(getattr(kernel, name), arguments, on_card=True)
-    for one, other in zip(found, expected, strict=True):
-        if isinstance(one, np.ndarray):
-            assert one.dtype == other.dtype
-            assert one.tobytes() == other.tobytes(), name
-        else:
-            assert one == other
-    return found
 
 
 def random() -> np.random.Generator:
@@ -366,7 +327,7 @@ def cuda_names(module: ModuleType) -> set[str]:
     } - DEVICE_FUNCTIONS
 
 
-@pytest.mark.parametrize("stage", ["rows", "histogram", "losses", "split", "binning"])
+@pytest.mark.parametrize("stage", ["rows", "histogram", "losses", "split", "binning", "categories", "coding"])
 def test_every_cpu_kernel_has_its_cuda_twin(stage: str) -> None:
     cpu = importlib.import_module(f"gbdist.kernels.cpu_{stage}")
     wanted = {
@@ -379,6 +340,6 @@ def test_every_cpu_kernel_has_its_cuda_twin(stage: str) -> None:
 
 
 @pytest.mark.parametrize("module", [*MODULES.values(), cuda_split], ids=lambda module: module.__name__)
-def test_every_cuda_kernel_is_named_here(module: ModuleType) -> None:
-    text = Path(__file__).read_text(encoding="utf-8")
+def test_every_cuda_kernel_is_tested(module: ModuleType) -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_cuda*.py"))
     assert [name for name in cuda_names(module) if not re.search(rf"\b{name}\b", text)] == []

@@ -1,0 +1,76 @@
+"""Runs a CUDA kernel and its NumPy twin on the same arguments."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import cuda
+
+from gbdist.kernels import (
+    cuda_binning,
+    cuda_categories,
+    cuda_coding,
+    cuda_histogram,
+    cuda_losses,
+    cuda_metrics,
+    cuda_rows,
+    reference_binning,
+    reference_categories,
+    reference_coding,
+    reference_histogram,
+    reference_losses,
+    reference_metrics,
+    reference_rows,
+)
+
+MODULES = {
+    reference_rows: cuda_rows,
+    reference_histogram: cuda_histogram,
+    reference_losses: cuda_losses,
+    reference_metrics: cuda_metrics,
+    reference_binning: cuda_binning,
+    reference_categories: cuda_categories,
+    reference_coding: cuda_coding,
+}
+
+
+@dataclass
+class Card:
+    """An array that a kernel wants on the device."""
+
+    values: np.ndarray
+
+
+def outcome(kernel: Callable[..., Any], arguments: tuple[Any, ...], on_card: bool) -> list[Any]:
+    """What the kernel returns, and what it leaves in all its arrays."""
+
+    def copied(one: Any) -> Any:
+        if isinstance(one, tuple):
+            return tuple(map(copied, one))
+        if isinstance(one, Card):
+            return cuda.to_device(one.values) if on_card and one.values.size else one.values.copy()
+        return one.copy() if isinstance(one, np.ndarray) else one
+
+    def left(one: Any) -> list[np.ndarray]:
+        if isinstance(one, tuple):
+            return [array for each in one for array in left(each)]
+        array = one.copy_to_host() if hasattr(one, "copy_to_host") else one
+        return [array] if isinstance(array, np.ndarray) else []
+
+    given = copied(arguments)
+    return [kernel(*given), *left(given)]
+
+
+def equal(name: str, *arguments: Any) -> list[Any]:
+    """Run the kernel and its twin on copies of the arguments; all arrays end up the same, which are returned."""
+    twin, kernel = next((m, k) for m, k in MODULES.items() if hasattr(m, name) and hasattr(k, name))
+    expected = outcome(getattr(twin, name), arguments, on_card=False)
+    found = outcome(getattr(kernel, name), arguments, on_card=True)
+    for one, other in zip(found, expected, strict=True):
+        if isinstance(one, np.ndarray):
+            assert one.dtype == other.dtype
+            assert one.tobytes() == other.tobytes(), name
+        else:
+            assert one == other
+    return found
