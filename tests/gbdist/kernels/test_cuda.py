@@ -21,7 +21,7 @@ from gbdist.kernels import (
 from gbdist.kernels.cuda_compile import SHARED_BYTES
 from gbdist.kernels.hashing import stream_key
 
-from .cuda_twins import MODULES, Card, equal
+from .conftest import MODULES, Card, equal
 
 # The simulator computes with NumPy's scalars, which warn where a card's integers and floats simply go over.
 pytestmark = [

@@ -10,7 +10,7 @@ from gbdist.kernels import cuda_coding, reference_coding
 from gbdist.kernels.cuda_compile import SHARED_BYTES
 from gbdist.kernels.cuda_sums import exclusive_sums, sort_rows
 
-from .cuda_twins import Card, equal, outcome
+from .conftest import Card, equal, outcome
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:(overflow|divide by zero|invalid value) encountered:RuntimeWarning"),
