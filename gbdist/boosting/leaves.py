@@ -8,16 +8,17 @@ are left out of the passes that follow (docs/decisions/0011).
 """
 
 import math
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
+from gbdist.boosting.exact_leaves import ExactWalk
 from gbdist.boosting.fixed_point import sum_scale
+from gbdist.boosting.leaf_rows import LeafRows, LeafSums, Leaves, Steps, Sums, WalkStart
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
@@ -34,58 +35,13 @@ _PROVEN_SHARE = 0.05
 _FLOAT32_EPSILON = 2.0**-23
 _ALL = np.empty(0, np.uint8)
 
-_Sums = NDArray[np.int64]
-_Result = TypeVar("_Result")
-#: What stops for sums: it yields this rank's, and is sent those of all ranks.
-_Steps = Generator[_Sums, _Sums, _Result]
-
-
-@dataclass(frozen=True)
-class LeafSums:
-    """Global sums of the leaves at one point of the walk, in float64: loss over all, the others by leaf.
-
-    What was not asked for is 0, the loss None.
-    """
-
-    loss: float | None
-    weight: NDArray[np.float64]
-    first: NDArray[np.float64]
-    second: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Leaves:
-    """Leaf values before the learning rate, float64 [n_leaves, dimension], and weights, float64 [n_leaves]."""
-
-    values: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class LeafRows:
-    """Some of a rank's rows, as the objective reads them; predictions float64 [dimension, n]."""
-
-    label: NDArray[np.float32]
-    weight: NDArray[np.float32] | None
-    predictions: NDArray[np.float64]
-    leaf_of_row: NDArray[np.uint16]
-
-
-@dataclass(frozen=True)
-class WalkStart:
-    """Predictions that a walk starts from, float64 [dimension, n], IN, none of them above the bound; leaves uint16 [n], IN."""
-
-    predictions: NDArray[np.float64]
-    leaf_of_row: NDArray[np.uint16]
-    prediction_bound: float
-
 
 class LeafEstimator:
     """Estimates the leaves of one tree after the other."""
 
     def __init__(self, params: BoostParams, population: Population, collective: Collective, crew: Crew) -> None:
         self.params, self._population = params, population
-        self._collective, self._crew = collective, crew
+        self._collective, self.crew = collective, crew
         self._l2 = params.l2_leaf_reg * population.total_weight / max(population.n_rows, 1)
 
     @property
@@ -104,12 +60,13 @@ class LeafEstimator:
                     start.predictions[:, piece],
                     start.leaf_of_row[piece],
                 )
-                for piece in self._crew.row_slices(rows.n_rows)
+                for piece in self.crew.row_slices(rows.n_rows)
             ]
-            walks.append(_Walk(self, pieces, n_leaves, start.prediction_bound, number).run())
+            kind = ExactWalk if self.params.leaf_estimation_method == "Exact" else _Walk
+            walks.append(kind(self, pieces, n_leaves, start.prediction_bound, number).run())
         return self._together(walks)
 
-    def _together(self, walks: Sequence["_Steps[Leaves]"]) -> list[Leaves]:
+    def _together(self, walks: Sequence["Steps[Leaves]"]) -> list[Leaves]:
         """Take the walks to their ends; what they ask for at the same time is added up in one round."""
         leaves: dict[int, Leaves] = {}
         asked = {number: next(walk) for number, walk in enumerate(walks)}
@@ -128,7 +85,7 @@ class LeafEstimator:
     def keep_leaves(self, pieces: Sequence[LeafRows], active: NDArray[np.bool_], place: str) -> list[LeafRows]:
         """Copy the rows of the active leaves (bool [n_leaves]) together, to memory that ``place`` names."""
         slot_of_leaf = np.where(active, np.arange(active.shape[0]), -1).astype(np.int32)
-        scratch, kernels = self._crew.scratch, self._crew.kernels
+        scratch, kernels = self.crew.scratch, self.crew.kernels
 
         def keep(numbered: tuple[int, LeafRows]) -> LeafRows:
             number, piece = numbered
@@ -149,7 +106,7 @@ class LeafEstimator:
                 kernels.take_rows(piece.weight, rows, weight)
             return LeafRows(label, weight, predictions, leaves[:count])
 
-        return self._crew.each(keep, list(enumerate(pieces)))
+        return self.crew.each(keep, list(enumerate(pieces)))
 
     def scales(self, prediction_bound: float) -> LeafScales:
         """Scales of everything at a point where no |prediction| is above the bound."""
@@ -168,14 +125,14 @@ class LeafEstimator:
         objective = self.params.objective
         shape = (shift.shape[0], sum_columns(objective))
 
-        def add(piece: LeafRows) -> _Sums:
+        def add(piece: LeafRows) -> Sums:
             sums = np.zeros(shape, np.int64)
             objective.add_leaf_sums(
-                piece.label, piece.weight, piece.predictions, piece.leaf_of_row, shift, scales, sums, self._crew.kernels
+                piece.label, piece.weight, piece.predictions, piece.leaf_of_row, shift, scales, sums, self.crew.kernels
             )
             return sums
 
-        first, *others = self._crew.each(add, pieces)
+        first, *others = self.crew.each(add, pieces)
         for sums in others:
             first += sums
         return first
@@ -262,7 +219,7 @@ class _Walk:
         self._active = np.ones(n_leaves, np.bool_)
         self._sums, self._weights = _NOTHING, _NOTHING.weight
 
-    def run(self) -> "_Steps[Leaves]":
+    def run(self) -> "Steps[Leaves]":
         """Walk until the tries are used up or all leaves have settled."""
         # Where improvement cannot be proven the loss is needed; with the other sums it costs no pass of its own.
         unproven = self._backtracks and not math.isfinite(self._estimator.params.objective.curvature_change)
@@ -279,14 +236,14 @@ class _Walk:
                 break
         return Leaves(self._point, self._weights)
 
-    def _go(self, step: NDArray[np.float64]) -> "_Steps[bool]":
+    def _go(self, step: NDArray[np.float64]) -> "Steps[bool]":
         self._tried += 1
         self._point = self._point + step
         if self._tried < self._tries:
             self._sums = yield from self._sums_at(self._point)
         return True
 
-    def _go_if_better(self, step: NDArray[np.float64]) -> "_Steps[bool]":
+    def _go_if_better(self, step: NDArray[np.float64]) -> "Steps[bool]":
         """Take the step, or the largest of its halves that improves the loss; False if none did before the tries ended."""
         if self._estimator.improves(step, self._sums):
             return (yield from self._go(step))
@@ -323,7 +280,7 @@ class _Walk:
 
     def _sums_at(
         self, point: NDArray[np.float64], *, with_loss: bool = False, loss_alone: bool = False
-    ) -> "_Steps[LeafSums]":
+    ) -> "Steps[LeafSums]":
         """Sums at a point: weights are asked for once, derivatives as long as there is a try to come."""
         scales = self._estimator.scales(self._bound + float(np.abs(point).max(initial=0.0)))
         ahead = self._tried < self._tries and not loss_alone

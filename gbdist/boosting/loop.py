@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +13,28 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.exact_leaves import quantile_rule, start_of_labels
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
 from gbdist.boosting.grow import GrowthRules, grow
 from gbdist.boosting.histogram import check_table_size
-from gbdist.boosting.leaves import LeafEstimator, WalkStart
+from gbdist.boosting.leaf_rows import WalkStart
+from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.noise import noise_left
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population, survey_population, with_weights
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Sampler
-from gbdist.boosting.scores import LARGEST_PREDICTION, DataSet, score_all, set_names
+from gbdist.boosting.scores import DataSet, score_all, set_names
 from gbdist.boosting.stopping import Detector
 from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import ObliviousTree, TreeSplit
+from gbdist.objectives.base import LARGEST_PREDICTION
+
+#: Bounds of predictions that are exponents may be above what was measured by this.
+_LOOSE = 1.0
 
 History = dict[str, dict[str, list[float]]]
 
@@ -119,7 +125,7 @@ class _Run:
         check_table_size(widths, params.objective.dimension, params.depth)
         populations = [survey_population(rows, collective) for rows in (train, *evals)]
         self.population = populations[0]
-        self.bias = start_value(params, self.population)
+        self.bias = start_value(params, train, self.population, collective, crew.host)
         sets = [
             with_weights(rows, population.weighted)
             for rows, population in zip((train, *evals), populations, strict=True)
@@ -127,7 +133,7 @@ class _Run:
         start = begin(sets, n_bins, params, collective, crew) if params.categories is not None else None
         sets = sets if start is None else list(start.sets)
         self.sets = [
-            DataSet.at_start(name, rows, population, self.bias, crew)
+            DataSet.at_start(name, rows, population, self.bias, params.objective.largest_prediction, crew)
             for name, rows, population in zip(set_names(len(evals)), sets, populations, strict=True)
         ]
         trained = self.sets[0].rows
@@ -162,6 +168,7 @@ class _Run:
         for number, data in enumerate(self.sets[1:]):
             data.add_tree(grown, self.features, number)
         self.features.end_tree()
+        self._tighten_bounds()
         last = len(self.trees) == self.params.iterations
         self._metrics, self._facts = self._finish_tree(grown, score=last or tree % self.params.metric_period == 0)
         self._record()
@@ -177,12 +184,25 @@ class _Run:
             with np.errstate(over="ignore", invalid="ignore"):
                 values = found.values * self.params.learning_rate
                 largest = learner.bound + float(np.abs(values).max(initial=0.0))
-            if not largest < LARGEST_PREDICTION:
-                tree, expected = len(self.trees), f"steps that keep raw predictions below {LARGEST_PREDICTION}"
+            limit = self.params.objective.largest_prediction
+            if not largest < limit:
+                tree, expected = len(self.trees), f"steps that keep raw predictions below {limit}"
                 fix = f"Tree {tree} leaves that range. Lower learning_rate, or raise l2_leaf_reg."
                 raise ParameterError("learning_rate", self.params.learning_rate, expected, fix)
             learner.add_leaves(leaf_of_row, values)
         return ObliviousTree(splits, values, estimated[-1].weights)
+
+    def _tighten_bounds(self) -> None:
+        """Look how large predictions are, where bounds are exponents and have grown: a round every few trees."""
+        if self.params.objective.largest_prediction >= LARGEST_PREDICTION:
+            return
+        loose = [data for data in (*self.learners, *self.sets[1:]) if data.bound > data.measured + _LOOSE]
+        if not loose:
+            return
+        mine = np.array([data.largest() for data in loose])
+        told = [np.frombuffer(answer) for answer in self.collective.all_gather(mine.tobytes())]
+        for data, largest in zip(loose, np.max(told, axis=0).tolist(), strict=True):
+            data.bound = data.measured = largest
 
     def _finish_tree(self, last: ObliviousTree | None, score: bool) -> tuple[MetricTable, GradientFacts]:
         """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients."""
@@ -293,9 +313,16 @@ def crew_for(params: BoostParams, train: Rows, collective: Collective) -> Crew:
     return CardCrew(params.threads, params.card, params.objective.dimension, shares_tables=collective.size > 1)
 
 
-def start_value(params: BoostParams, population: Population) -> NDArray[np.float64]:
-    """Raw value that all rows start at, float64 [dimension]."""
+def start_value(
+    params: BoostParams, train: Rows, population: Population, collective: Collective, host: Crew
+) -> NDArray[np.float64]:
+    """Raw value that all rows start at, float64 [dimension]: of a mean, or of a quantile, which costs a few rounds."""
     bias = np.zeros(params.objective.dimension)
     if params.boost_from_average:
-        bias[:] = params.objective.start_value(population.label_mean)
+        if quantile_rule(params.objective) is None:
+            bias[:] = params.objective.start_value(population.label_mean)
+        else:
+            exact = replace(params, leaf_estimation_method="Exact")
+            rows = with_weights(train, population.weighted)
+            bias[:] = start_of_labels(LeafEstimator(exact, population, collective, host), rows)
     return bias

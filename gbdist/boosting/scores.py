@@ -19,15 +19,14 @@ from gbdist.models.tree import ObliviousTree
 
 #: CatBoost's name of the training set
 LEARN = "learn"
-#: raw predictions stay below this, so that their squares and the sums of those are ordinary numbers
-LARGEST_PREDICTION = 1e100
 
 
 @dataclass
 class DataSet:
     """Rows of one data set with their raw predictions, which move on with every tree.
 
-    ``predictions`` is float64 [dimension, n], IN and OUT; ``bound`` is the largest |prediction| any rank may have.
+    ``predictions`` is float64 [dimension, n], IN and OUT; ``bound`` is the largest |prediction| any rank may have, ``measured``
+    what it was when it was last known to be one.
     """
 
     name: str
@@ -35,23 +34,28 @@ class DataSet:
     population: Population
     predictions: NDArray[np.float64]
     bound: float
+    measured: float
     crew: Crew
 
     @classmethod
     def at_start(
-        cls, name: str, rows: Rows, population: Population, bias: NDArray[np.float64], crew: Crew
+        cls, name: str, rows: Rows, population: Population, bias: NDArray[np.float64], largest: float, crew: Crew
     ) -> "DataSet":
-        """Start all rows at the bias, plus their baseline, and bring them to where the crew works."""
+        """Start all rows at the bias, plus their baseline, and bring them to where the crew works.
+
+        Raises DataError where that is not below ``largest``.
+        """
         predictions = np.repeat(bias[:, None], rows.n_rows, axis=1)
         if rows.baseline is not None:
             predictions += rows.baseline
         bound = float(np.abs(bias).max(initial=0.0)) + population.baseline_bound
-        if not bound < LARGEST_PREDICTION:
-            found, expected = f"a value of {population.baseline_bound}", f"values below {LARGEST_PREDICTION}"
+        if not bound < largest:
+            found, expected = f"a value of {population.baseline_bound}", f"values below {largest}"
             raise DataError(
                 f"baseline of {name!r}", found, expected, "Leave these rows out, or correct their baseline."
             )
-        return cls(name, crew.load_rows(rows, trained=name == LEARN), population, crew.load(predictions), bound, crew)
+        there = crew.load_rows(rows, trained=name == LEARN)
+        return cls(name, there, population, crew.load(predictions), bound, bound, crew)
 
     def copied(self) -> "DataSet":
         """The same rows with predictions of their own."""
@@ -67,6 +71,18 @@ class DataSet:
 
         crew.each(add, crew.row_slices(self.rows.n_rows))
         self.bound += float(np.abs(values).max(initial=0.0))
+
+    def largest(self) -> float:
+        """The largest |prediction| of this rank's rows."""
+        crew, predictions = self.crew, self.predictions
+
+        def look(piece: slice) -> float:
+            return max(
+                float(crew.kernels.largest_absolute(row[piece]))
+                for row in (predictions[k] for k in range(predictions.shape[0]))
+            )
+
+        return max(crew.each(look, crew.row_slices(self.rows.n_rows)))
 
     def add_tree(self, tree: ObliviousTree, features: TreeFeatures, number: int) -> None:
         """Move predictions on by a tree that was grown on other rows; ``number`` is that of this eval set."""

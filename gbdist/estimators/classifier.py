@@ -16,7 +16,8 @@ from gbdist.estimators.preparation.inputs import is_lazy
 class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed
     """Trains a CatBoost classifier on a Dask cluster; what comes out is a plain ``catboost.CatBoostClassifier``.
 
-    Losses: ``Logloss`` (default for two classes), ``CrossEntropy``, ``MultiClass`` (default for more), ``MultiClassOneVsAll``.
+    Losses: ``Logloss`` (default for two classes), ``CrossEntropy``, ``MultiClass`` (default for more), ``MultiClassOneVsAll``,
+    and for two classes ``Focal:focal_alpha=…;focal_gamma=…``.
 
     Parameters
     ----------

@@ -5,14 +5,22 @@ from typing import Any
 from sklearn.base import RegressorMixin
 
 from gbdist.estimators.base import DaskCatBoost
+from gbdist.estimators.parameters.table import names_of
+from gbdist.estimators.prediction.questions import Labels, Values
 from gbdist.estimators.prediction.scoring import number_moments
 from gbdist.estimators.preparation.inputs import is_lazy
+from gbdist.objectives import name_of
+
+#: Losses of which CatBoost's own ``predict`` gives e to the raw value (core.py, _get_default_prediction_type).
+_OF_EXPONENTS = ("Poisson", "Tweedie")
 
 
 class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed
     """Trains a CatBoost regressor on a Dask cluster; what comes out is a plain ``catboost.CatBoostRegressor``.
 
-    Loss: ``RMSE``.
+    Losses: ``RMSE`` (default), ``MAE``, ``Quantile:alpha=…``, ``MAPE``, ``Huber:delta=…``, ``Expectile:alpha=…``, ``LogCosh``,
+    ``Lq:q=…``, ``LogLinQuantile:alpha=…``; of labels that are not negative ``Poisson`` and ``Tweedie:variance_power=…``, whose
+    ``predict`` is e to the raw value by default, as CatBoost's.
 
     Parameters
     ----------
@@ -45,6 +53,13 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
         if is_lazy(X):
             return self._lazy_moments(X, y, sample_weight, number_moments).r2
         return float(super().score(X, y, sample_weight))
+
+    def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels:
+        if prediction_type is None:
+            given = self.given_parameters()
+            losses = [name_of(str(given[name])) for name in names_of("loss_function") if name in given]
+            prediction_type = "Exponent" if set(losses) & set(_OF_EXPONENTS) else None
+        return super()._question(prediction_type, start, end)
 
     def _new_model(self) -> Any:
         from catboost import CatBoostRegressor

@@ -14,6 +14,8 @@ from gbdist.estimators.parameters.canonical import class_order
 from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds, resolve_rounds
 from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
+from gbdist.objectives import name_of
+from gbdist.objectives.pointwise import FAMILIES
 from gbdist.quantize.exact import to_float
 from gbdist.quantize.merge_surveys import DataSurvey
 from gbdist.quantize.survey import LabelFacts
@@ -70,7 +72,7 @@ def set_up(
         low, high = 0.0, float(len(classes) - 1)
         sums = _weight_sums(train.label, classes)
     else:
-        _check_range(surveys, names, probabilities=classifier)
+        _check_range(surveys, names, str(checked.get("loss_function", "RMSE")))
         classes, sums = None, None
         tables = [numbers_of_codes(survey, name or "y") for survey, name in zip(surveys, names, strict=True)]
         low, high = train.label.minimum, train.label.maximum
@@ -112,13 +114,18 @@ def _weight_sums(label: LabelFacts, classes: Sequence[Any]) -> tuple[float, ...]
     return tuple(to_float(sum_of[value]) for value in classes)
 
 
-def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], *, probabilities: bool) -> None:
-    """DataError unless all labels are probabilities, or at least finite in float32, in which they are trained on."""
-    lowest, highest = (0.0, 1.0) if probabilities else (-_FLOAT_MAX, _FLOAT_MAX)
-    if probabilities:
+def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str) -> None:
+    """DataError unless all labels are in the range of the loss, and finite in float32, in which they are trained on."""
+    name = name_of(loss)
+    family = FAMILIES.get(name)
+    lowest, highest = -_FLOAT_MAX, _FLOAT_MAX
+    expected, fix = "numbers that float32 can hold", "Divide y by a constant."
+    if name == "CrossEntropy":
+        lowest, highest = 0.0, 1.0
         expected, fix = "probabilities from 0 to 1 for CrossEntropy", "Check y, or use another loss_function."
-    else:
-        expected, fix = "numbers that float32 can hold", "Divide y by a constant."
+    elif family is not None and family.lowest_label > lowest:
+        lowest = family.lowest_label
+        expected, fix = f"labels of at least {lowest:g} for {name}", "Check y, or use another loss_function."
     for survey, name in zip(surveys, names, strict=True):
         label = survey.label
         if label is not None and not lowest <= label.minimum <= label.maximum <= highest:

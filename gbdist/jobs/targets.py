@@ -37,7 +37,7 @@ def choose_task(task: str, params: dict[str, Any], table: Any, target: str, clie
         raise ParameterError("loss_function", loss, f"a loss for {task}", "Use --task regression for it.")
     if task == "multiclass" or (task == "auto" and loss in ("MultiClass", "MultiClassOneVsAll")):
         return "multiclass"
-    if task == "binary" or (task == "auto" and loss in ("Logloss", "CrossEntropy")):
+    if task == "binary" or (task == "auto" and loss in ("Logloss", "CrossEntropy", "Focal")):
         return "binary"
     return _task_of_target(table, target, client)
 

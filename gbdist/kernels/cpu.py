@@ -27,6 +27,8 @@ from gbdist.kernels.cpu_losses import (
     softmax_derivatives,
 )
 from gbdist.kernels.cpu_metrics import add_brier_sums, add_logistic_sums, add_residual_sums, add_softmax_sums
+from gbdist.kernels.cpu_pointwise import add_pointwise_leaf_sums, add_pointwise_sums, pointwise_derivatives
+from gbdist.kernels.cpu_quantiles import add_key_digits, residual_keys
 from gbdist.kernels.cpu_rows import (
     absolute_sums,
     add_leaf_values,
@@ -38,6 +40,7 @@ from gbdist.kernels.cpu_rows import (
     draw_mvs,
     drop_level,
     gradient_norms,
+    largest_absolute,
     mark_drawn,
     split_equal_leaves,
     split_leaves,
@@ -52,9 +55,12 @@ __all__ = [
     "add_brier_sums",
     "add_classes",
     "add_counts",
+    "add_key_digits",
     "add_leaf_values",
     "add_logistic_leaf_sums",
     "add_logistic_sums",
+    "add_pointwise_leaf_sums",
+    "add_pointwise_sums",
     "add_residual_leaf_sums",
     "add_residual_sums",
     "add_softmax_leaf_sums",
@@ -74,6 +80,7 @@ __all__ = [
     "join_keys",
     "join_outcomes",
     "join_places",
+    "largest_absolute",
     "learn_bins",
     "logistic_derivatives",
     "mark_drawn",
@@ -82,7 +89,9 @@ __all__ = [
     "pack_cells",
     "pack_wide_cells",
     "pick_rows",
+    "pointwise_derivatives",
     "residual_derivatives",
+    "residual_keys",
     "softmax_derivatives",
     "split_equal_leaves",
     "split_leaves",

@@ -51,6 +51,16 @@ def weighted_label_sum(label: NDArray[np.float32], weight: NDArray[np.float32], 
 
 
 @kernel
+def largest_absolute(values: NDArray[np.float64]) -> float:
+    """The largest |value| of values, float64 [n]; 0 without any."""
+    largest = 0.0
+    for i in range(np.uint64(values.shape[0])):
+        value = abs(values[i])
+        largest = value if value > largest else largest
+    return largest
+
+
+@kernel
 def gradient_norms(derivatives: NDArray[np.float64], ridge: float, out: NDArray[np.float64]) -> None:
     """Write √(Σ_dimension d² + ridge) of each row; derivatives float64 [dimension, n] IN, out float64 [n] OUT."""
     out[:] = ridge

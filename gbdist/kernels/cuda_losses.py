@@ -104,7 +104,7 @@ def softmax_derivatives(label: Any, weight: Any, predictions: Any, out: Any) -> 
 
 
 @device_function
-def _add(mine: Any, in_block: Any, sums: Any, leaf: Any, column: Any, value: Any) -> None:
+def add_to_leaf(mine: Any, in_block: Any, sums: Any, leaf: Any, column: Any, value: Any) -> None:
     """Add an int64 to a leaf's column, in the block's table if there is one."""
     if value != 0:
         if in_block:
@@ -114,7 +114,7 @@ def _add(mine: Any, in_block: Any, sums: Any, leaf: Any, column: Any, value: Any
 
 
 @device_function
-def _add_block(mine: Any, in_block: Any, sums: Any) -> None:
+def add_block(mine: Any, in_block: Any, sums: Any) -> None:
     """Add the block's table to the sums of all."""
     card.syncthreads()
     if in_block:
@@ -139,11 +139,11 @@ def _add_residual_leaf_sums(
         w = weight_of(weight, weighted, i)
         d = np.float64(label[i]) - (prediction[i] + shift[leaf, 0])
         loss += rint(0.5 * d * d * w * scales[0])
-        _add(mine, in_block, sums, leaf, 1, rint(w * scales[1]))
+        add_to_leaf(mine, in_block, sums, leaf, 1, rint(w * scales[1]))
         if scales[2] != 0.0:
-            _add(mine, in_block, sums, leaf, 2, rint(d * w * scales[2]))
-            _add(mine, in_block, sums, leaf, 3, rint(-1.0 * w * scales[3]))
-    _add_block(mine, in_block, sums)
+            add_to_leaf(mine, in_block, sums, leaf, 2, rint(d * w * scales[2]))
+            add_to_leaf(mine, in_block, sums, leaf, 3, rint(-1.0 * w * scales[3]))
+    add_block(mine, in_block, sums)
     add_over_block(loss, sums, (0, 0))
 
 
@@ -158,7 +158,7 @@ def add_residual_leaf_sums(
 ) -> None:
     """See ``reference_losses.add_residual_leaf_sums``."""
     rows = (label, *weights_or(weight, label), prediction, leaf_of_row, given("shift", shift, np.float64))
-    _launch_sums(_add_residual_leaf_sums, rows, (_four(scales),), sums)
+    launch_sums(_add_residual_leaf_sums, rows, (four_scales(scales),), sums)
 
 
 @kernel
@@ -180,11 +180,11 @@ def _add_logistic_leaf_sums(
             loss += rint((softplus_of_decay(a, e) - times(y, a)) * w * scales[0])
         if scales[2] != 0.0:
             p = sigmoid_of_decay(a, e)
-            _add(mine, in_block, sums, leaf, 2 + column, rint((y - p) * w * scales[2]))
-            _add(mine, in_block, sums, leaf, second, rint(-p * (1.0 - p) * w * scales[3]))
+            add_to_leaf(mine, in_block, sums, leaf, 2 + column, rint((y - p) * w * scales[2]))
+            add_to_leaf(mine, in_block, sums, leaf, second, rint(-p * (1.0 - p) * w * scales[3]))
         if column == 0:
-            _add(mine, in_block, sums, leaf, 1, rint(w * scales[1]))
-    _add_block(mine, in_block, sums)
+            add_to_leaf(mine, in_block, sums, leaf, 1, rint(w * scales[1]))
+    add_block(mine, in_block, sums)
     add_over_block(loss, sums, (0, 0))
 
 
@@ -200,7 +200,7 @@ def add_logistic_leaf_sums(
 ) -> None:
     """See ``reference_losses.add_logistic_leaf_sums``."""
     rows = (label, *weights_or(weight, label), prediction, leaf_of_row, given("shift", shift, np.float64))
-    _launch_sums(_add_logistic_leaf_sums, rows, (positive, _four(scales)), sums)
+    launch_sums(_add_logistic_leaf_sums, rows, (positive, four_scales(scales)), sums)
 
 
 @kernel
@@ -219,18 +219,18 @@ def _add_softmax_leaf_sums(
         if scales[0] != 0.0:
             own = predictions[np.int64(label[i]), i] + shift[leaf, np.int64(label[i])]
             loss += rint(((log(total) + top) - own) * w * scales[0])
-        _add(mine, in_block, sums, leaf, 1, rint(w * scales[1]))
+        add_to_leaf(mine, in_block, sums, leaf, 1, rint(w * scales[1]))
         if scales[2] != 0.0:
             column = 2 + n_classes
             for k in range(n_classes):
                 p = exp((predictions[k, i] + shift[leaf, k]) - top) / total
-                _add(mine, in_block, sums, leaf, 2 + k, rint((target_of(label[i], k) - p) * w * scales[2]))
+                add_to_leaf(mine, in_block, sums, leaf, 2 + k, rint((target_of(label[i], k) - p) * w * scales[2]))
                 for m in range(k, n_classes):
                     q = exp((predictions[m, i] + shift[leaf, m]) - top) / total
                     same = 1.0 if k == m else 0.0
-                    _add(mine, in_block, sums, leaf, column, rint(p * (q - same) * w * scales[3]))
+                    add_to_leaf(mine, in_block, sums, leaf, column, rint(p * (q - same) * w * scales[3]))
                     column += 1
-    _add_block(mine, in_block, sums)
+    add_block(mine, in_block, sums)
     add_over_block(loss, sums, (0, 0))
 
 
@@ -245,10 +245,11 @@ def add_softmax_leaf_sums(
 ) -> None:
     """See ``reference_losses.add_softmax_leaf_sums``."""
     rows = (label, *weights_or(weight, label), predictions, leaf_of_row, given("shift", shift, np.float64))
-    _launch_sums(_add_softmax_leaf_sums, rows, (_four(scales),), sums)
+    launch_sums(_add_softmax_leaf_sums, rows, (four_scales(scales),), sums)
 
 
-def _launch_sums(kernel_of_loss: Any, rows: tuple[Any, ...], rest: tuple[Any, ...], sums: NDArray[np.int64]) -> None:
+def launch_sums(kernel_of_loss: Any, rows: tuple[Any, ...], rest: tuple[Any, ...], sums: NDArray[np.int64]) -> None:
+    """Start a kernel that adds rows to the sums of leaves, in tables of the blocks where these fit."""
     shared = 8 * sums.size
     in_block = int(shared <= SHARED_BYTES - 8 * THREADS)  # less what ``add_over_block`` takes
     blocks = blocks_for(rows[0].shape[0], _SUMMING_BLOCKS)
@@ -256,6 +257,7 @@ def _launch_sums(kernel_of_loss: Any, rows: tuple[Any, ...], rest: tuple[Any, ..
         launch(kernel_of_loss, blocks, *rows, *rest, in_block, there, shared=shared if in_block else 0)
 
 
-def _four(scales: NDArray[np.float64]) -> tuple[float, float, float, float]:
+def four_scales(scales: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Scales as kernels take them."""
     loss, weight, first, second = scales.tolist()
     return loss, weight, first, second

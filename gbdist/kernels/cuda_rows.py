@@ -68,6 +68,24 @@ def weight_sum(values: Any, scale: float) -> int:
 
 
 @kernel
+def _largest_absolute(values: Any, largest: Any) -> None:
+    mine = np.int64(0)
+    for i in range(card.grid(1), values.shape[0], card.gridsize(1)):
+        mine = max(mine, np.float64(abs(values[i])).view(np.int64))  # which are in the order of the numbers
+    if mine > largest[0]:  # an old value does no harm: it only grows
+        card.atomic.max(largest, 0, mine)
+
+
+def largest_absolute(values: Any) -> float:
+    """See ``cpu_rows.largest_absolute``."""
+    largest = np.zeros(1, np.int64)
+    if values.shape[0]:
+        with on_device(largest) as there:
+            launch(_largest_absolute, blocks_for(values.shape[0]), values, there)
+    return float(largest.view(np.float64)[0])
+
+
+@kernel
 def _gradient_norms(derivatives: Any, ridge: Any, out: Any) -> None:
     for i in range(card.grid(1), out.shape[0], card.gridsize(1)):
         total = ridge

@@ -230,14 +230,15 @@ def _quietly(function: Callable[..., Any]) -> Callable[..., Any]:
     return quiet
 
 
-_scalar = functions(_ternary, product, math.sqrt, device_function)
+#: For the scalars of CPU kernels.
+SCALAR = functions(_ternary, product, math.sqrt, device_function)
 _array = functions(np.where, np.multiply, np.sqrt, _quietly)
 
-exp, exp_array = _scalar.exp, _array.exp
-log, log_array = _scalar.log, _array.log
-decay, decay_array = _scalar.decay, _array.decay
-sigmoid_of_decay, sigmoid_of_decay_array = _scalar.sigmoid_of_decay, _array.sigmoid_of_decay
-softplus_of_decay, softplus_of_decay_array = _scalar.softplus_of_decay, _array.softplus_of_decay
-sigmoid, sigmoid_array = _scalar.sigmoid, _array.sigmoid
-log1p_exp, log1p_exp_array = _scalar.log1p_exp, _array.log1p_exp
-normal_quantile, normal_quantile_array = _scalar.normal_quantile, _array.normal_quantile
+exp, exp_array = SCALAR.exp, _array.exp
+log, log_array = SCALAR.log, _array.log
+decay, decay_array = SCALAR.decay, _array.decay
+sigmoid_of_decay, sigmoid_of_decay_array = SCALAR.sigmoid_of_decay, _array.sigmoid_of_decay
+softplus_of_decay, softplus_of_decay_array = SCALAR.softplus_of_decay, _array.softplus_of_decay
+sigmoid, sigmoid_array = SCALAR.sigmoid, _array.sigmoid
+log1p_exp, log1p_exp_array = SCALAR.log1p_exp, _array.log1p_exp
+normal_quantile, normal_quantile_array = SCALAR.normal_quantile, _array.normal_quantile

@@ -35,6 +35,11 @@ def weighted_label_sum(label: NDArray[np.float32], weight: NDArray[np.float32], 
     return int(_fixed(values * weight if weight.shape[0] else values, scale).sum())
 
 
+def largest_absolute(values: NDArray[np.float64]) -> float:
+    """Twin of ``cpu_rows.largest_absolute``."""
+    return float(np.abs(values).max(initial=0.0))
+
+
 def gradient_norms(derivatives: NDArray[np.float64], ridge: float, out: NDArray[np.float64]) -> None:
     """Twin of ``cpu_rows.gradient_norms``."""
     total = np.full(out.shape[0], ridge)

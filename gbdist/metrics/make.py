@@ -2,21 +2,25 @@
 
 from dataclasses import dataclass, replace
 
+from gbdist.description import Description, parse_description
 from gbdist.metrics.auc import AUC, AUCMu
 from gbdist.metrics.base import Metric
 from gbdist.metrics.counts import ClassCounts
-from gbdist.metrics.description import Description, parse_description
 from gbdist.metrics.losses import BrierScore, LogLoss, MultiClass, MultiClassOneVsAll, Residual
+from gbdist.metrics.pointwise import MeanLoss
+from gbdist.objectives.pointwise import FAMILIES, Pointwise, rule_of
 
 _COUNTS = ("Accuracy", "F1", "MCC", "Precision", "Recall", "TotalF1", "ZeroOneLoss")
 _BINARY = ("AUC", "BrierScore", "CrossEntropy", "Logloss", *_COUNTS)
 _OF_ONE_CLASS = ("F1", "Precision", "Recall")
 _USE_WEIGHTS_FIRST = (*_OF_ONE_CLASS, "AUC")
+_OF_NUMBERS = ("MAE", "R2", "RMSE", *(name for name in FAMILIES if name not in ("MAE", "Focal")))
 _SMALLEST_FIRST_BITS, _LARGEST_FIRST_BITS = 8, 14
 #: metrics that CatBoost allows beside each loss, as far as they are here
 METRICS_OF_LOSS: dict[str, tuple[str, ...]] = {
-    "RMSE": ("MAE", "R2", "RMSE"),
-    "Logloss": _BINARY,
+    **{name: _OF_NUMBERS for name in ("RMSE", *FAMILIES) if name != "Focal"},
+    "Focal": (*_BINARY, "Focal"),
+    "Logloss": (*_BINARY, "Focal"),
     "CrossEntropy": _BINARY,
     "MultiClass": ("AUC", "MultiClass", *_COUNTS),
     "MultiClassOneVsAll": ("AUC", "MultiClassOneVsAll", *_COUNTS),
@@ -61,7 +65,7 @@ def make_metrics(
         For a metric or option that is not here, or that CatBoost does not allow beside the loss.
     """
     given = parse_description(description)
-    allowed = METRICS_OF_LOSS[objective_name]
+    allowed = METRICS_OF_LOSS[objective_name.partition(":")[0]]
     if given.metric not in allowed:
         expected = f"one of {', '.join(sorted(allowed))} with loss_function={objective_name!r}"
         raise given.refused(expected, "Choose one of these, or compute it from the predictions.")
@@ -84,6 +88,8 @@ def _make(given: Description, n_classes: int, objective_name: str) -> tuple[Metr
         return _auc(request)
     if given.metric in _COUNTS:
         return _class_counts(request)
+    if given.metric in FAMILIES and given.metric != "MAE":
+        return (_mean_of_rule(request),)
     if given.options:
         key = given.options[0][0]
         raise given.refused("no options but use_weights and hints", f"Leave {key!r} out.")
@@ -104,6 +110,18 @@ def _mean_loss(request: _Request) -> Metric:
         case "BrierScore":
             return BrierScore(name, use_weights, skip_train)
     return Residual(name, use_weights, skip_train, kind=request.given.metric)
+
+
+def _mean_of_rule(request: _Request) -> Metric:
+    given = request.given
+    described = f"{given.metric}:{';'.join(f'{key}={value}' for key, value in given.options)}".rstrip(":")
+    loss = Pointwise(described, rule_of(described, given.parameter))
+    name = request.name()
+    if given.metric == "Quantile":  # the only one that is told with its defaults
+        flag = [] if given.use_weights is None else [f"use_weights={str(given.use_weights).lower()}"]
+        delta = [f"delta={loss.rule[2]:g}"] if "delta" in dict(given.options) else []
+        name = f"Quantile:{';'.join([*flag, f'alpha={loss.rule[1]:.3g}', *delta])}"
+    return MeanLoss(name, request.use_weights, request.skip_train, loss)
 
 
 def _class_counts(request: _Request) -> tuple[Metric, ...]:

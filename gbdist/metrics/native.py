@@ -16,9 +16,9 @@ from catboost.core import is_groupwise_metric, is_maximizable_metric
 from catboost.utils import eval_metric
 from numpy.typing import NDArray
 
+from gbdist.description import parse_description
 from gbdist.errors import ModelError
 from gbdist.metrics.base import Metric, Scored
-from gbdist.metrics.description import parse_description
 from gbdist.metrics.make import METRICS_OF_LOSS, make_metrics
 from gbdist.metrics.sums import Rounds
 from gbdist.quantize.exact import exact_sums, to_float

@@ -1,11 +1,13 @@
 """Losses: one class each, by family, behind the contract of ``base``."""
 
-from gbdist.errors import ParameterError
+from gbdist.description import parse_description
 from gbdist.objectives.base import Bounds, LeafScales, Objective
 from gbdist.objectives.classification import CrossEntropy, Logloss, MultiClass, MultiClassOneVsAll
+from gbdist.objectives.pointwise import FAMILIES, Pointwise, rule_of
 from gbdist.objectives.regression import RMSE
 
 __all__ = [
+    "LOSSES",
     "RMSE",
     "Bounds",
     "CrossEntropy",
@@ -14,21 +16,33 @@ __all__ = [
     "MultiClass",
     "MultiClassOneVsAll",
     "Objective",
+    "Pointwise",
     "make_objective",
+    "name_of",
 ]
 
-LOSSES = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "RMSE")
+LOSSES = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "RMSE", *FAMILIES)
 
 
-def make_objective(name: str, n_classes: int) -> Objective:
+def name_of(description: str) -> str:
+    """The name of a loss without its options."""
+    return description.partition(":")[0]
+
+
+def make_objective(description: str, n_classes: int) -> Objective:
     """Objective of CatBoost's ``loss_function``; ``n_classes`` matters to the multi-class ones alone.
 
     Raises
     ------
     ParameterError
-        For any other name, and for options (``"Logloss:border=0.3"``), which no loss here has.
+        For any other name, and for an option that the loss has not, or whose value is out of its range.
     """
-    match name:
+    given = parse_description(description, "loss_function")
+    if given.metric in FAMILIES:
+        return Pointwise(description, rule_of(description))
+    if given.metric in LOSSES:
+        given.numbers({})
+    match given.metric:
         case "RMSE":
             return RMSE()
         case "Logloss":
@@ -39,11 +53,5 @@ def make_objective(name: str, n_classes: int) -> Objective:
             return MultiClass(n_classes)
         case "MultiClassOneVsAll":
             return MultiClassOneVsAll(n_classes)
-    raise ParameterError("loss_function", name, f"one of {', '.join(LOSSES)}", _fix(name))
-
-
-def _fix(name: str) -> str:
-    loss, colon, _ = name.partition(":")
-    if colon and loss in LOSSES:
-        return f"Use {loss!r} without options."
-    return "Use one of these, or train this loss with catboost on one machine."
+    fix = "Use one of these, or train this loss with catboost on one machine."
+    raise given.refused(f"one of {', '.join(LOSSES)}", fix)

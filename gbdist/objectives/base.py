@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from gbdist.errors import ParameterError
 from gbdist.kernels import cpu
 
+#: raw predictions stay below this, so that their squares and the sums of those are ordinary numbers
+LARGEST_PREDICTION = 1e100
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -62,6 +65,11 @@ class Objective(Protocol):
     @property
     def curvature_change(self) -> float:
         """Largest |third derivative| of any row as a multiple of its |second|; inf where there is no bound, or none is known."""
+        ...
+
+    @property
+    def largest_prediction(self) -> float:
+        """Raw predictions must stay below this; where it is not ``LARGEST_PREDICTION``, bounds grow with e^prediction."""
         ...
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from gbdist.kernels import cpu
 from gbdist.kernels.elementary import log_array
-from gbdist.objectives.base import Bounds, LeafScales, kernel_scales, kernel_weight, no_start_value, widened
+from gbdist.objectives.base import (
+    LARGEST_PREDICTION,
+    Bounds,
+    LeafScales,
+    kernel_scales,
+    kernel_weight,
+    no_start_value,
+    widened,
+)
 
 _LN2 = 0.6931471805599454  # rounded up
 
@@ -23,6 +31,7 @@ class Logloss:
     dimension: ClassVar[int] = 1
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = 1.0  # |1 − 2p|
+    largest_prediction: ClassVar[float] = LARGEST_PREDICTION
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """See ``Objective.bounds``."""
@@ -77,6 +86,7 @@ class MultiClass:
     name: ClassVar[str] = "MultiClass"
     second_order: ClassVar[str] = "full"
     curvature_change: ClassVar[float] = math.inf
+    largest_prediction: ClassVar[float] = LARGEST_PREDICTION
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """See ``Objective.bounds``; the label's bound does not matter."""
@@ -126,6 +136,7 @@ class MultiClassOneVsAll:
     name: ClassVar[str] = "MultiClassOneVsAll"
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = 1.0  # |1 − 2p|
+    largest_prediction: ClassVar[float] = LARGEST_PREDICTION
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """See ``Objective.bounds``; the label's bound does not matter."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels import cpu
-from gbdist.objectives.base import Bounds, LeafScales, kernel_scales, kernel_weight, widened
+from gbdist.objectives.base import LARGEST_PREDICTION, Bounds, LeafScales, kernel_scales, kernel_weight, widened
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class RMSE:
     dimension: ClassVar[int] = 1
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = 0.0
+    largest_prediction: ClassVar[float] = LARGEST_PREDICTION
 
     def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
         """See ``Objective.bounds``."""

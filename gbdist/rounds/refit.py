@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.leaves import LeafEstimator, WalkStart
+from gbdist.boosting.leaf_rows import WalkStart
+from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.params import BoostParams
 from gbdist.kernels.cpu_rows import add_leaf_values
 from gbdist.rounds.merge import Merging

@@ -57,6 +57,48 @@ def test_trees_are_those_of_catboost(loss: str, classes: int, more: dict[str, An
     assert ours.predict(x, prediction_type="RawFormulaVal") == pytest.approx(raw, abs=tolerance)
 
 
+@pytest.mark.parametrize(
+    ("loss", "tolerance"),
+    [
+        # CatBoost takes residuals in float32, of which a quantile is one.
+        ("MAE", 1e-5),
+        ("Quantile:alpha=0.8", 1e-5),
+        ("Quantile:alpha=0.3;delta=0.001", 1e-5),
+        ("LogCosh", 1e-5),
+        ("Poisson", 1e-3),
+        ("Tweedie:variance_power=1.4", 1e-5),
+        ("Huber:delta=0.7", 1e-5),
+        ("Expectile:alpha=0.3", 1e-5),
+        ("Lq:q=1.6", 1e-5),
+        ("Lq:q=3", 1e-5),
+        ("LogLinQuantile:alpha=0.6", 1e-5),
+    ],
+)
+def test_trees_of_every_loss_of_numbers_are_those_of_catboost(
+    loss: str, tolerance: float, tmp_path: pathlib.Path
+) -> None:
+    x, target = make_rows(0)
+    if loss.startswith(("Poisson", "Tweedie", "LogLin")):
+        target = np.floor(np.exp(target / 3))
+    params = {**CERTAIN, "loss_function": loss, "iterations": 12}
+    ours = DaskCatBoostRegressor(**params).fit(x, target)
+    theirs = catboost.CatBoostRegressor(**params, verbose=False, allow_writing_files=False).fit(x, target)
+    assert splits_of(ours.model_, tmp_path / "ours.json") == splits_of(theirs, tmp_path / "theirs.json")
+    raw = theirs.predict(x, prediction_type="RawFormulaVal")
+    assert ours.model_.predict(x, prediction_type="RawFormulaVal") == pytest.approx(raw, abs=tolerance)
+    assert ours.predict(x) == pytest.approx(theirs.predict(x), rel=1e-3)
+    assert ours.predict(x).tobytes() == np.asarray(ours.model_.predict(x)).tobytes()
+
+
+def test_trees_of_focal_loss_are_those_of_catboost(tmp_path: pathlib.Path) -> None:
+    x, target = make_rows(2)
+    params = {**CERTAIN, "loss_function": "Focal:focal_alpha=0.3;focal_gamma=2", "iterations": 12}
+    ours = DaskCatBoostClassifier(**params).fit(x, target)
+    theirs = catboost.CatBoostClassifier(**params, verbose=False, allow_writing_files=False).fit(x, target)
+    assert splits_of(ours.model_, tmp_path / "ours.json") == splits_of(theirs, tmp_path / "theirs.json")
+    assert ours.predict_proba(x) == pytest.approx(theirs.predict_proba(x), abs=1e-6)
+
+
 def test_weights_shape_the_trees_as_in_catboost(tmp_path: pathlib.Path) -> None:
     x, target = make_rows(0)
     weight = (1.0 + np.arange(3_000) % 3).astype(np.float32)

@@ -32,7 +32,7 @@ class Case:
 
     @property
     def classifier(self) -> bool:
-        return self.loss != "RMSE"
+        return not self.loss.startswith(("RMSE", "Quantile", "Poisson"))
 
     def estimator(self, client: Client | None = None) -> Any:
         kind = DaskCatBoostClassifier if self.classifier else DaskCatBoostRegressor
@@ -54,6 +54,11 @@ def binary() -> pd.DataFrame:
     return table.assign(y=(table["y"] > 0.2).astype(np.int64))
 
 
+def counts() -> pd.DataFrame:
+    table = plain()
+    return table.assign(y=np.floor(np.exp(table["y"])))
+
+
 def several() -> pd.DataFrame:
     table = plain()
     return table.assign(y=np.digitize(table["y"], [-0.7, 0.0, 0.8]))
@@ -71,9 +76,11 @@ CASES = {
     "MultiClass-Bernoulli": Case("MultiClass", several, {"bootstrap_type": "Bernoulli", "subsample": 0.7, "rsm": 0.6}),
     "MultiClass-MVS": Case("MultiClass", several, {"bootstrap_type": "MVS"}),
     "RMSE-MVS": Case("RMSE", plain, {"bootstrap_type": "MVS", "border_count": 300}),
+    "Quantile-MVS": Case("Quantile:alpha=0.8", plain, {}),
+    "Poisson-noise": Case("Poisson", counts, {"bootstrap_type": "No"}),
     "RMSE-Bernoulli": Case("RMSE", plain, {"bootstrap_type": "Bernoulli", "nan_mode": "Max"}),
 }
-ON_CLUSTERS = ["Logloss-MVS", "Logloss-rare", "MultiClass-Bernoulli", "RMSE-MVS"]
+ON_CLUSTERS = ["Logloss-MVS", "Logloss-rare", "MultiClass-Bernoulli", "RMSE-MVS", "Quantile-MVS"]
 
 
 @pytest.fixture(scope="module")

@@ -122,6 +122,23 @@ def in_order(table: CategoricalTable, params: BoostParams) -> CategoricalTable:
     return replace(table, rows=rows)
 
 
+#: A description of each loss that has options of its own.
+DESCRIPTIONS = {
+    "Quantile": "Quantile:alpha=0.7",
+    "LogLinQuantile": "LogLinQuantile:alpha=0.3",
+    "Lq": "Lq:q=2.5",
+    "Expectile": "Expectile:alpha=0.3",
+    "Huber": "Huber:delta=1.5",
+    "Tweedie": "Tweedie:variance_power=1.3",
+    "Focal": "Focal:focal_alpha=0.3;focal_gamma=2",
+}
+
+
+def described(loss: str) -> str:
+    """A description of a loss or metric, with options if it needs any."""
+    return DESCRIPTIONS.get(loss, loss)
+
+
 def params_of(rules: CategoryRules | None, classes: int = 2, loss: str = "", **more: Any) -> BoostParams:
     """Parameters of a classifier, or of a regressor for 0 ``classes``."""
     loss = loss or {0: "RMSE", 2: "Logloss"}.get(classes, "MultiClass")

@@ -12,12 +12,12 @@ from gbdist.estimators.parameters.class_weights import class_weights
 from gbdist.estimators.parameters.statistics import with_target_borders
 from gbdist.metrics import make_metrics
 from gbdist.metrics.base import Metric
-from gbdist.objectives import make_objective
+from gbdist.objectives import make_objective, name_of
 from gbdist.objectives.base import Objective
 from gbdist.quantize.unbinned import UnbinnedFacts
 
 #: Losses of one dimension whose labels are the two classes, or probabilities.
-_BINARY = ("Logloss", "CrossEntropy")
+_BINARY = ("Logloss", "CrossEntropy", "Focal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _loss(checked: Mapping[str, object], facts: DataFacts) -> str:
     given = checked.get("loss_function")
     if given is None:
         return "RMSE" if classes is None else "MultiClass" if len(classes) > 2 else "Logloss"
-    if given == "Logloss" and classes is not None and len(classes) > 2:
+    if name_of(str(given)) in ("Logloss", "Focal") and classes is not None and len(classes) > 2:
         fix = "Use MultiClass or MultiClassOneVsAll, or leave it out."
         raise ParameterError("loss_function", given, f"a loss for {len(classes)} classes", fix)
     return str(given)
@@ -170,7 +170,7 @@ def use_best_model(checked: Mapping[str, object], facts: DataFacts) -> bool:
 
 def _n_classes(loss: str, facts: DataFacts) -> int:
     """Number of classes that objectives and metrics are made for: 2 for labels that are probabilities, 1 for numbers."""
-    if loss in _BINARY:
+    if name_of(loss) in _BINARY:
         return 2
     return len(facts.class_names or (0,))
 

@@ -41,8 +41,20 @@ class Refused:
 
 Rule = Used | OnlyAt | Refused
 
-CLASSIFIER_LOSSES: Final = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll")
-REGRESSOR_LOSSES: Final = ("RMSE",)
+CLASSIFIER_LOSSES: Final = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "Focal")
+REGRESSOR_LOSSES: Final = (
+    "RMSE",
+    "MAE",
+    "Quantile",
+    "MAPE",
+    "LogLinQuantile",
+    "Poisson",
+    "Lq",
+    "Expectile",
+    "Huber",
+    "LogCosh",
+    "Tweedie",
+)
 
 #: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.
 ALIASES: Final[dict[str, str]] = {
@@ -95,7 +107,7 @@ TABLE: Final[dict[str, Rule]] = {
     "rsm": Used("float", low=0, high=1, above_low=True),
     "random_seed": Used("int", low=0, high=2**63 - 1, note="draws are other ones than CatBoost's"),
     "score_function": Used("choice", choices=("Cosine", "L2")),
-    "leaf_estimation_method": Used("choice", choices=("Newton", "Gradient")),
+    "leaf_estimation_method": Used("choice", choices=("Newton", "Gradient", "Exact")),
     "leaf_estimation_iterations": Used("int", low=1),
     "leaf_estimation_backtracking": Used("choice", choices=("AnyImprovement", "No")),
     "boost_from_average": Used("bool"),

@@ -10,6 +10,7 @@ from catboost.metrics import BuiltinMetric
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
+from gbdist.objectives import make_objective, name_of
 
 _EXPECTED = {
     "bool": "True or False",
@@ -127,7 +128,8 @@ def _choice(name: str, value: object, rule: Used) -> str:
 
 
 def _loss(name: str, value: object, losses: tuple[str, ...]) -> str:
-    if isinstance(value, str) and value in losses:
+    if isinstance(value, str) and name_of(value) in losses:
+        make_objective(value, 2)  # which checks the options
         return value
     known = " or ".join(map(repr, losses))
     other = 'Set aggregate="models" for CatBoost\'s other losses. Objects as losses are not trained yet.'

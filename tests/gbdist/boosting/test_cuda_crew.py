@@ -66,6 +66,17 @@ def test_a_card_grows_the_cpus_trees(small, loss, bootstrap, weighted, steps, me
     assert_same(table.boost(replace(params, card=CARD), (table,)), table.boost(params, (table,)))
 
 
+@pytest.mark.parametrize(
+    ("loss", "method"), [("Quantile:alpha=0.7", "Exact"), ("LogCosh", "Exact"), ("Poisson", "Newton")]
+)
+def test_a_card_grows_the_cpus_trees_of_losses_of_numbers(small, loss: str, method: str) -> None:
+    table = small("RMSE", weighted=True)
+    table.rows.label[:] = np.abs(table.rows.label)
+    more = {"leaf_estimation_method": method, "boost_from_average": method == "Exact" and loss != "LogCosh"}
+    params = replace(params_of("RMSE", **more), objective=make_objective(loss, 1), metrics=make_metrics(loss, 1, loss))
+    assert_same(table.boost(replace(params, card=CARD), (table,)), table.boost(params, (table,)))
+
+
 def test_bins_that_do_not_fit_are_streamed(small) -> None:
     table, n_rows = small("RMSE"), 101
     params = params_of("RMSE", bootstrap=Bootstrap("Bernoulli", 0.7))

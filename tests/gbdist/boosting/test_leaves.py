@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gbdist.boosting import leaves
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.leaves import LeafEstimator, LeafSums, Leaves, WalkStart
+from gbdist.boosting.leaf_rows import LeafSums, Leaves, WalkStart
+from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population, survey_population
 from gbdist.metrics import make_metrics

@@ -125,6 +125,33 @@ def test_labels_of_cross_entropy_are_probabilities_in_every_data_set(low, high):
         )
 
 
+@pytest.mark.parametrize("loss", ["Poisson", "Tweedie:variance_power=1.5"])
+def test_labels_of_counts_are_not_negative(loss):
+    bad = np.linspace(-0.5, 1.0, 300)
+    with pytest.raises(DataError) as caught:
+        DaskCatBoostRegressor(loss_function=loss, iterations=2).fit(VALUES, bad)
+    assert str(caught.value) == (
+        f"y: found labels from -0.5 to 1, expected labels of at least 0 for {loss.partition(':')[0]}. "
+        "Check y, or use another loss_function."
+    )
+
+
+@pytest.mark.parametrize("aggregate", ["histograms", "models"])
+def test_what_is_predicted_of_counts_is_e_to_the_raw_value(aggregate):
+    counts = np.random.default_rng(1).poisson(3.0, 300)
+    model = DaskCatBoostRegressor(objective="Poisson", iterations=3, aggregate=aggregate).fit(VALUES, counts)
+    raw = model.predict(VALUES, prediction_type="RawFormulaVal")
+    assert np.asarray(model.predict(VALUES)) == pytest.approx(np.exp(np.asarray(raw)), rel=1e-9)
+
+
+def test_focal_loss_is_for_two_classes():
+    labels = np.arange(300) % 3
+    loss = "Focal:focal_alpha=0.3;focal_gamma=2"
+    with pytest.raises(ParameterError, match="expected a loss for 3 classes"):
+        DaskCatBoostClassifier(loss_function=loss, iterations=2).fit(VALUES, labels)
+    assert DaskCatBoostClassifier(loss_function=loss, iterations=2).fit(VALUES, labels > 0).classes_.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("name", ["thread_count", "n_jobs"])
 def test_threads_of_predict_in_memory_by_any_name(name, monkeypatch):
     model = DaskCatBoostRegressor(iterations=2, **{name: 1}).fit(VALUES, FRAME["number"])

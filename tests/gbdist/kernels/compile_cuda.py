@@ -35,6 +35,7 @@ FOUR = types.UniTuple(f8, 4)
 I1, I2, I3, I4 = i8[::1], i8[:, ::1], i8[:, :, ::1], i8[:, :, :, ::1]
 F1, F2, F3 = f8[::1], f8[:, ::1], f8[:, :, ::1]
 N1, N2 = i4[::1], i4[:, ::1]
+RULE = types.Tuple((i8, f8, f8))
 PAIRS = (u8[::1], u4[::1], u4[::1])
 LABEL = (f4[::1], f4[::1], boolean)
 
@@ -42,6 +43,7 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
     "rows": {
         "_absolute_sums": (F1, f8, f8, I1),
         "_weight_sum": (f4[::1], f8, I1),
+        "_largest_absolute": (F1, I1),
         "_gradient_norms": (F2, f8, F1),
         "_bucket_norms": (F1, i8, f8, I2),
         "_draw_bernoulli": (u8, u8, f8, f4[::1]),
@@ -77,6 +79,15 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
         "_add_residual_leaf_sums": (*LABEL, F1, u2[::1], F2, FOUR, i8, I2),
         "_add_logistic_leaf_sums": (*LABEL, F1, u2[::1], F2, i8, FOUR, i8, I2),
         "_add_softmax_leaf_sums": (*LABEL, F2, u2[::1], F2, FOUR, i8, I2),
+    },
+    "quantiles": {
+        "_residual_keys": (f4[::1], F1, u8[::1]),
+        "_add_key_digits": (u8[::1], u2[::1], f4[::1], boolean, f4[::1], boolean, u8[::1], u8, f8, I2),
+    },
+    "pointwise": {
+        "_pointwise_derivatives": (*LABEL, F1, RULE, F1),
+        "_add_pointwise_leaf_sums": (*LABEL, F1, u2[::1], F2, RULE, FOUR, i8, I2),
+        "_add_pointwise_sums": (*LABEL, F1, RULE, pair(f8), I1),
     },
     "metrics": {
         "_add_residual_sums": (*LABEL, F1, f8, i8, I2),

@@ -14,6 +14,8 @@ from gbdist.kernels import (
     cuda_histogram,
     cuda_losses,
     cuda_metrics,
+    cuda_pointwise,
+    cuda_quantiles,
     cuda_rows,
     reference_binning,
     reference_categories,
@@ -21,6 +23,8 @@ from gbdist.kernels import (
     reference_histogram,
     reference_losses,
     reference_metrics,
+    reference_pointwise,
+    reference_quantiles,
     reference_rows,
 )
 
@@ -32,6 +36,8 @@ MODULES = {
     reference_binning: cuda_binning,
     reference_categories: cuda_categories,
     reference_coding: cuda_coding,
+    reference_pointwise: cuda_pointwise,
+    reference_quantiles: cuda_quantiles,
 }
 
 

@@ -316,7 +316,7 @@ def test_bins() -> None:
 
 
 #: called by kernels only
-DEVICE_FUNCTIONS = {"target_of", "weight_of", "softmax_parts"}
+DEVICE_FUNCTIONS = {"target_of", "weight_of", "softmax_parts", "add_to_leaf", "add_block", "launch_sums", "four_scales"}
 
 
 def cuda_names(module: ModuleType) -> set[str]:
@@ -327,7 +327,9 @@ def cuda_names(module: ModuleType) -> set[str]:
     } - DEVICE_FUNCTIONS
 
 
-@pytest.mark.parametrize("stage", ["rows", "histogram", "losses", "split", "binning", "categories", "coding"])
+@pytest.mark.parametrize(
+    "stage", ["rows", "histogram", "losses", "split", "binning", "categories", "coding", "pointwise", "quantiles"]
+)
 def test_every_cpu_kernel_has_its_cuda_twin(stage: str) -> None:
     cpu = importlib.import_module(f"gbdist.kernels.cpu_{stage}")
     wanted = {

@@ -22,4 +22,4 @@ def test_no_product_is_fused_and_every_addition_is_native() -> None:
     *problems, count = (done.stdout or "0").splitlines()
     assert done.returncode == 0, done.stderr
     assert problems == []
-    assert int(count) == 66
+    assert int(count) == 72

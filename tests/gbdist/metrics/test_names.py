@@ -44,6 +44,14 @@ CUSTOM = [
     ("MultiClassOneVsAll", "Recall:use_weights=true"),
     ("RMSE", "MAE"),
     ("RMSE", "R2:use_weights=false"),
+    ("RMSE", "Quantile"),
+    ("MAE", "Quantile:alpha=0.30"),
+    ("RMSE", "Quantile:delta=0.001;alpha=0.3"),
+    ("Poisson", "Tweedie:variance_power=1.20"),
+    ("RMSE", "Huber:delta=1.5"),
+    ("RMSE", "LogLinQuantile"),
+    ("MAPE", "LogCosh:use_weights=true"),
+    ("Logloss", "Focal:focal_alpha=0.3;focal_gamma=2"),
 ]
 
 
@@ -85,8 +93,8 @@ def test_unknown_metric_is_refused() -> None:
     with pytest.raises(ParameterError) as caught:
         make_metrics("Kappa", 2, "RMSE")
     assert str(caught.value) == (
-        "metric='Kappa' cannot be used: expected one of MAE, R2, RMSE with loss_function='RMSE'. "
-        "Choose one of these, or compute it from the predictions."
+        "metric='Kappa' cannot be used: expected one of Expectile, Huber, LogCosh, LogLinQuantile, Lq, MAE, MAPE, Poisson, "
+        "Quantile, R2, RMSE, Tweedie with loss_function='RMSE'. Choose one of these, or compute it from the predictions."
     )
 
 
@@ -105,6 +113,10 @@ def test_unknown_metric_is_refused() -> None:
         ("Logloss", "TotalF1:average=Mean", "Correct the average."),
         ("Logloss", "Accuracy:type=PerClass", "Leave the type out: PerClass is for several labels a row."),
         ("RMSE", "MAE:alpha=0.3", "Leave 'alpha' out."),
+        ("RMSE", "Quantile:beta=0.3", "Leave 'beta' out."),
+        ("RMSE", "Quantile:alpha=1.3", "Correct alpha."),
+        ("RMSE", "Huber", "Write it as in 'Huber:delta=1'."),
+        ("RMSE", "Focal:focal_alpha=0.3;focal_gamma=2", "Choose one of these, or compute it from the predictions."),
         ("RMSE", "AUC", "Choose one of these, or compute it from the predictions."),
         ("Logloss", "RMSE", "Choose one of these, or compute it from the predictions."),
         ("MultiClass", "MultiClassOneVsAll", "Choose one of these, or compute it from the predictions."),

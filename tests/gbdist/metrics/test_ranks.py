@@ -8,19 +8,28 @@ import pytest
 
 from gbdist.metrics import METRICS_OF_LOSS, evaluate, evaluate_many, make_metrics
 
-KIND = {"Logloss": "binary", "CrossEntropy": "soft", "RMSE": "regression"}
+from ..conftest import described
+
+KIND = {
+    "Logloss": "binary",
+    "Focal": "binary",
+    "CrossEntropy": "soft",
+    "MultiClass": "multi",
+    "MultiClassOneVsAll": "multi",
+}
 
 
 def all_metrics(loss: str, without_auc: bool = False, use_weights: bool = True):
-    suffix = f":use_weights={str(use_weights).lower()}"
-    names = [name for name in METRICS_OF_LOSS[loss] if not (without_auc and name == "AUC")]
-    return tuple(metric for name in names for metric in make_metrics(name + suffix, 3, loss))
+    names = [described(name) for name in METRICS_OF_LOSS[loss] if not (without_auc and name == "AUC")]
+    flag = f"use_weights={str(use_weights).lower()}"
+    texts = [f"{name};{flag}" if ":" in name else f"{name}:{flag}" for name in names]
+    return tuple(metric for text in texts for metric in make_metrics(text, 3, loss))
 
 
 @pytest.mark.parametrize("cuts", [(700,), (1, 900), (0, 0, 5, 1_501), (3, 200, 201, 600, 1_000, 1_400)])
 @pytest.mark.parametrize("loss", METRICS_OF_LOSS)
 def test_ranks_agree_with_one_rank(loss, cuts, make_scored, cut, ranks) -> None:
-    scored = make_scored(KIND.get(loss, "multi"), weighted=True)
+    scored = make_scored(KIND.get(loss, "regression"), weighted=True)
     metrics = all_metrics(loss)
     expected = evaluate(metrics, scored, lambda vector: vector)
     found = ranks(cut(scored, cuts)).evaluate(metrics)
@@ -30,7 +39,7 @@ def test_ranks_agree_with_one_rank(loss, cuts, make_scored, cut, ranks) -> None:
 
 @pytest.mark.parametrize("loss", METRICS_OF_LOSS)
 def test_additive_metrics_cost_one_round(loss, make_scored, cut, ranks) -> None:
-    gang = ranks(cut(make_scored(KIND.get(loss, "multi"), weighted=True), (500,)))
+    gang = ranks(cut(make_scored(KIND.get(loss, "regression"), weighted=True), (500,)))
     for use_weights in (True, False):
         gang.evaluate(all_metrics(loss, without_auc=True, use_weights=use_weights))
         assert gang.rounds == 1

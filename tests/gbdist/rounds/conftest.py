@@ -66,7 +66,7 @@ class Table:
 
 def boost_params(loss: str, classes: int, native: dict[str, object]) -> BoostParams | None:
     """How leaves are refitted: with the learning rate of the tables' runs."""
-    if loss not in LOSSES:
+    if loss not in LOSSES or loss == "MAE":  # whose leaves are exact
         return None
     steps = 10 if loss == "Logloss" else 1
     return BoostParams(make_objective(loss, classes), (), learning_rate=0.2, leaf_estimation_iterations=steps)

@@ -32,7 +32,7 @@ WEIGHTS = (
     "expected weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}. "
     "For weights from the data use auto_class_weights='Balanced'."
 )
-LOSSES = "'Logloss' or 'CrossEntropy' or 'MultiClass' or 'MultiClassOneVsAll'"
+LOSSES = "'Logloss' or 'CrossEntropy' or 'MultiClass' or 'MultiClassOneVsAll' or 'Focal'"
 
 #: (what the user writes, the error after "NAME=VALUE cannot be used: "); the last name written is the one refused
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -53,7 +53,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"n_jobs": 0}, f"expected a number of threads, or -1 for all that Dask gave the worker. {LEAVE_OUT}"),
     ({"verbose": -1}, f"expected True, False, or every how many trees to tell. {LEAVE_OUT}"),
     ({"loss_function": "RMSE"}, f"expected {LOSSES}. {OTHER_LOSS}"),
-    ({"objective": "Logloss:border=0.3"}, f"expected {LOSSES}. {OTHER_LOSS}"),
+    ({"objective": "Logloss:border=0.3"}, "expected no options. Leave 'border' out."),
+    (
+        {"loss_function": "Focal:focal_alpha=0.3"},
+        "expected focal_gamma, above 0. Write it as in 'Focal:focal_gamma=1'.",
+    ),
     ({"eval_metric": 3}, "expected the name of a metric. Objects as metrics are not computed yet."),
     ({"custom_loss": 3}, "expected the name of a metric or a list of names. Objects as metrics are not computed yet."),
     ({"class_weights": [1, -1]}, WEIGHTS),
@@ -305,8 +309,13 @@ def test_every_parameter_that_can_be_refused_is_refused_above() -> None:
     ("given", "text"),
     [
         (
-            {"loss_function": "MAE"},
-            f"loss_function='MAE' cannot be used: expected 'RMSE'. {OTHER_LOSS}",
+            {"loss_function": "RMSPE"},
+            "loss_function='RMSPE' cannot be used: expected 'RMSE' or 'MAE' or 'Quantile' or 'MAPE' or 'LogLinQuantile' or "
+            f"'Poisson' or 'Lq' or 'Expectile' or 'Huber' or 'LogCosh' or 'Tweedie'. {OTHER_LOSS}",
+        ),
+        (
+            {"loss_function": "Quantile:alpha=2"},
+            "loss_function='Quantile:alpha=2' cannot be used: expected alpha to be from 0 to 1. Correct alpha.",
         ),
         (
             {"class_weights": [1, 2]},
