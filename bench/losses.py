@@ -25,8 +25,8 @@ from gbdist_cluster.launch.local import start_local
 SETTINGS = {"iterations": 300, "depth": 6, "learning_rate": 0.1}
 ALLOWED = 0.01
 OF_NUMBERS = (
-    "RMSE", "MAE", "Quantile:alpha=0.1", "Quantile:alpha=0.9", "MAPE", "Huber:delta=10.0", "Expectile:alpha=0.3", "LogCosh",
-    "Lq:q=1.5", "Lq:q=3", "LogLinQuantile:alpha=0.5", "Poisson", "Tweedie:variance_power=1.5",
+    "RMSE", "MAE", "Quantile:alpha=0.1", "Quantile:alpha=0.9", "MultiQuantile:alpha=0.1,0.5,0.9", "MAPE", "Huber:delta=10.0",
+    "Expectile:alpha=0.3", "LogCosh", "Lq:q=1.5", "Lq:q=3", "LogLinQuantile:alpha=0.5", "Poisson", "Tweedie:variance_power=1.5",
 )  # fmt: skip
 OF_CLASSES = ("Focal:focal_alpha=0.3;focal_gamma=2",)
 

@@ -56,21 +56,33 @@ class Description:
         for key in given.keys() - known.keys():
             words = f"no option but {' and '.join(known)}" if known else "no options"
             raise self.refused(words, f"Leave {key!r} out.")
-        return {key: self._number(key, given.get(key), option) for key, option in known.items()}
+        return {key: self._number(key, given.get(key), known) for key in known}
 
-    def _number(self, key: str, text: str | None, option: Option) -> float:
+    def _number(self, key: str, text: str | None, known: Mapping[str, Option]) -> float:
+        option = known[key]
         if text is None:
             if option.default is None:
-                example = f"{self.metric}:{key}={(option.low + min(option.high, option.low + 2.0)) / 2:g}"
-                raise self.refused(f"{key}, {option.words}", f"Write it as in {example!r}.")
+                raise self.refused(f"{key}, {option.words}", f"Write it as in {self._example(known)!r}.")
             return option.default
         try:
-            value = float(text)
+            value = float("nan" if "_" in text else text)
         except ValueError:
             value = float("nan")
         if not option.holds(value):
-            raise self.refused(f"{key} to be {option.words}", f"Correct {key}.")
+            fix = "Write ';' between options." if "," in text else f"Correct {key}."
+            raise self.refused(f"{key} to be {option.words}", fix)
         return value
+
+    def _example(self, known: Mapping[str, Option]) -> str:
+        """A description with all options that must be given."""
+        needed = {key: option for key, option in known.items() if option.default is None}
+        middles = {key: (each.low + min(each.high, each.low + 2.0)) / 2 for key, each in needed.items()}
+        return f"{self.metric}:{';'.join(f'{key}={middle:g}' for key, middle in middles.items())}"
+
+
+def name_of(description: str) -> str:
+    """The name without the options."""
+    return description.partition(":")[0]
 
 
 def parse_description(text: str, parameter: str = "metric") -> Description:

@@ -21,7 +21,7 @@ from gbdist.boosting.rows import Rows
 from gbdist.kernels import pointwise as kinds
 from gbdist.kernels.cpu_quantiles import DIGIT_BITS, N_DIGITS
 from gbdist.objectives.base import LeafScales, kernel_weight
-from gbdist.objectives.pointwise import Pointwise
+from gbdist.objectives.pointwise import MultiQuantile, Pointwise
 
 if TYPE_CHECKING:
     from gbdist.boosting.leaves import LeafEstimator
@@ -42,16 +42,19 @@ class QuantileRule:
     relative: bool
 
 
-def quantile_rule(objective: Any) -> QuantileRule | None:
-    """The quantile that is optimal for a loss, or near what is; None for losses without exact leaves."""
+def quantile_rules(objective: Any) -> tuple[QuantileRule, ...]:
+    """The quantile that is optimal for each raw value of a loss, or near what is; none for losses without exact leaves."""
+    if isinstance(objective, MultiQuantile):
+        return tuple(QuantileRule(p, q, False) for _, p, q in objective.rules)
     if not isinstance(objective, Pointwise):
-        return None
+        return ()
     kind, p, q = objective.rule
-    return {
+    of_kind = {
         kinds.QUANTILE: QuantileRule(p, q, False),
         kinds.MAPE: QuantileRule(0.5, 0.0, True),
         kinds.LOG_COSH: QuantileRule(0.5, 0.0, False),
-    }.get(kind)
+    }
+    return (of_kind[kind],) if kind in of_kind else ()
 
 
 class QuantileSearch:
@@ -126,36 +129,43 @@ class ExactWalk:
         estimator: "LeafEstimator",
         pieces: Sequence[LeafRows],
         n_leaves: int,
-        prediction_bound: float,
+        bounds_of_start: tuple[float, float],
         number: int,
     ) -> None:
         self._estimator, self._pieces, self._n_leaves = estimator, pieces, n_leaves
-        self._bound, self._number = prediction_bound, number
+        self._bounds, self._number = bounds_of_start, number
 
     def run(self) -> Steps[Leaves]:
         """Find the quantiles, and for LogCosh the optimum near them."""
         estimator = self._estimator
-        rule = quantile_rule(estimator.params.objective)
-        if rule is None:
-            raise ValueError(f"{estimator.params.objective.name} has no exact leaves")
-        unit = estimator.scales(self._bound).weight
+        objective = estimator.params.objective
+        rules = quantile_rules(objective)
+        if not rules:
+            raise ValueError(f"{objective.name} has no exact leaves")
+        unmoved = np.zeros((self._n_leaves, len(rules)))
+        unit = estimator.scales(self._bounds, unmoved).weight
         asked = LeafScales(derivative=0.0, second_derivative=0.0, loss=0.0, weight=unit)
-        unmoved = np.zeros((self._n_leaves, 1))
         total = yield estimator.own_sums(self._pieces, unmoved, asked)
         weights = estimator.read(total, asked).weight
-        search = QuantileSearch(rule, self._n_leaves, unit)
-        keys = [self._keys(number, piece) for number, piece in enumerate(self._pieces)]
-        while search.shift >= 0:
-            search.hear((yield search.own_sums(self._pieces, keys, estimator.crew)))
-        values = search.values()
-        if estimator.params.objective.rule[0] == kinds.LOG_COSH:  # type: ignore[attr-defined]
-            values = yield from self._root_near(values, weights > 0.0)
-        return Leaves(values.reshape(-1, 1), weights)
+        searches = [QuantileSearch(rule, self._n_leaves, unit) for rule in rules]
+        keys = [[self._keys(number, piece, k) for number, piece in enumerate(self._pieces)] for k in range(len(rules))]
+        while searches[0].shift >= 0:
+            own = [
+                search.own_sums(self._pieces, each, estimator.crew) for search, each in zip(searches, keys, strict=True)
+            ]
+            for search, summed in zip(searches, (yield np.stack(own)), strict=True):
+                search.hear(summed)
+        values = np.stack([search.values() for search in searches], axis=1)
+        if isinstance(objective, Pointwise) and objective.rule[0] == kinds.LOG_COSH:
+            found = yield from self._root_near(values[:, 0], weights > 0.0)
+            values = found.reshape(-1, 1)
+        return Leaves(values, weights)
 
-    def _keys(self, number: int, piece: LeafRows) -> Any:
-        crew, name = self._estimator.crew, f"keys of slice {number} of walk {self._number}"
+    def _keys(self, number: int, piece: LeafRows, dimension: int) -> Any:
+        """Keys of the residuals of some rows in one dimension."""
+        crew, name = self._estimator.crew, f"keys {dimension} of slice {number} of walk {self._number}"
         keys = crew.scratch.array(name, (piece.label.shape[0],), np.uint64)
-        crew.kernels.residual_keys(piece.label, piece.predictions[0], keys)
+        crew.kernels.residual_keys(piece.label, piece.predictions[dimension], keys)
         return keys
 
     def _root_near(self, values: NDArray[np.float64], weighted: NDArray[np.bool_]) -> Steps[NDArray[np.float64]]:
@@ -163,8 +173,7 @@ class ExactWalk:
         low, high = np.full_like(values, -math.inf), np.full_like(values, math.inf)
         reach = np.ones_like(values)
         for _ in range(_MOST_STEPS):
-            bound = self._bound + float(np.abs(values).max(initial=0.0))
-            scales = self._estimator.scales(bound)
+            scales = self._estimator.scales(self._bounds, values.reshape(-1, 1))
             asked = LeafScales(scales.derivative, scales.second_derivative, loss=0.0, weight=0.0)
             sums = self._estimator.read(
                 (yield self._estimator.own_sums(self._pieces, values.reshape(-1, 1), asked)), asked
@@ -185,11 +194,12 @@ class ExactWalk:
         return values
 
 
-def start_of_labels(estimator: "LeafEstimator", rows: Rows) -> float:
+def start_of_labels(estimator: "LeafEstimator", rows: Rows) -> NDArray[np.float64]:
     """Where ``boost_from_average`` starts: the exact value of one leaf of all rows, from 0, as CatBoost's float32.
 
-    A few rounds. ``rows`` lie where the estimator's crew works.
+    float64 [dimension]. A few rounds. ``rows`` lie where the estimator's crew works.
     """
-    start = WalkStart(np.zeros((1, rows.n_rows)), np.zeros(rows.n_rows, np.uint16), 0.0)
+    dimension = estimator.params.objective.dimension
+    start = WalkStart(np.zeros((dimension, rows.n_rows)), np.zeros(rows.n_rows, np.uint16), 0.0)
     (leaves,) = estimator.estimate(rows, [start], 1)
-    return float(np.float32(leaves.values[0, 0]))
+    return np.asarray(leaves.values[0].astype(np.float32), np.float64)

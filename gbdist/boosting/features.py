@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.crew import Crew
+from gbdist.boosting.penalties import Costs, Penalties
 from gbdist.boosting.rows import Rows
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import ObliviousTree, TreeSplit
@@ -54,13 +55,14 @@ class Block:
         return np.repeat(np.arange(len(self.families) - 1), np.diff(self.families))
 
     @classmethod
-    def of_columns(cls, rows: Rows, n_bins: NDArray[np.int64], n_one_hot: int = 0) -> "Block":
-        """A run's binned columns, the last ``n_one_hot`` of which are categorical ones: one family."""
+    def of_columns(cls, rows: Rows, n_bins: NDArray[np.int64], n_one_hot: int = 0, *, apart: bool = False) -> "Block":
+        """A run's binned columns, the last ``n_one_hot`` of which are categorical ones: one family, or one each if ``apart``."""
         count = n_bins.shape[0]
         equals = np.zeros(count, np.uint8)
         equals[count - n_one_hot :] = 1
         numbers = np.arange(count)
-        return cls("columns", numbers, rows, True, n_bins, equals, numbers.astype(np.uint64), (0, count))
+        families = tuple(range(count + 1)) if apart else (0, count)
+        return cls("columns", numbers, rows, True, n_bins, equals, numbers.astype(np.uint64), families)
 
 
 class TreeFeatures(Protocol):
@@ -74,8 +76,13 @@ class TreeFeatures(Protocol):
         """Blocks of the next level; those that do not stay are valid until the next one is asked for."""
         ...
 
-    def weights(self, features: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Factors of the scores of some features, alike within a family; once all blocks of the level were asked for."""
+    def weighed(
+        self, features: NDArray[np.int64], scores: NDArray[np.float64], before: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores of some features after penalties, and what they compete with, once all blocks of the level were asked for.
+
+        A family's stay in their order. ``before`` is the score of the split before, 0 at first.
+        """
         ...
 
     def choose(self, feature: int, border: int) -> TreeSplit:
@@ -128,8 +135,9 @@ class BinnedFeatures:
 
     left_out = 0
 
-    def __init__(self, rows: Rows, n_bins: NDArray[np.int64]) -> None:
-        self._block = Block.of_columns(rows, n_bins)
+    def __init__(self, rows: Rows, n_bins: NDArray[np.int64], penalties: Penalties | None = None) -> None:
+        self._costs = Costs(penalties)
+        self._block = Block.of_columns(rows, n_bins, apart=self._costs.change)
 
     def begin_tree(self, tree: int) -> None:
         """Nothing belongs to a tree."""
@@ -138,12 +146,19 @@ class BinnedFeatures:
         """The one block."""
         return iter([self._block])
 
-    def weights(self, features: NDArray[np.int64]) -> NDArray[np.float64]:
-        """All features are alike."""
-        return np.ones(features.shape[0])
+    def weighed(
+        self, features: NDArray[np.int64], scores: NDArray[np.float64], before: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See ``TreeFeatures``."""
+        if not self._costs.change:
+            return scores, scores
+        columns = [[feature] for feature in features.tolist()]
+        scores = scores - self._costs.first_uses(columns)
+        return scores, self._costs.gains(scores, before, columns)
 
     def choose(self, feature: int, border: int) -> TreeSplit:
         """See ``TreeFeatures``."""
+        self._costs.note([feature])
         return TreeSplit(feature, border)
 
     def column(self, feature: int) -> Any:

@@ -81,6 +81,7 @@ class _Tables:
         self._collective = collective
         self._picker = crew.picker(cells, crew)
         self._sources: dict[Block, HistogramSource] = {}
+        self._score_before = 0.0
         features.begin_tree(rules.tree)
 
     def best(self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]) -> Candidate | None:
@@ -93,7 +94,12 @@ class _Tables:
             contenders += [] if found is None else [found]
             complete &= table.complete
         # Weights are known once the level's last block is.
-        return agree(best_weighed(contenders, self._features.weights), complete, self._collective)
+        mine = best_weighed(
+            contenders, lambda features, scores: self._features.weighed(features, scores, self._score_before)
+        )
+        best = agree(mine, complete, self._collective)
+        self._score_before = 0.0 if best is None else best.score
+        return best
 
     def _tables(
         self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]

@@ -1,5 +1,6 @@
 """What walks to the values of leaves start from, ask for and end with."""
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -46,8 +47,12 @@ class LeafRows:
 
 @dataclass(frozen=True)
 class WalkStart:
-    """Predictions that a walk starts from, float64 [dimension, n], IN, none of them above the bound; leaves uint16 [n], IN."""
+    """Predictions that a walk starts from, float64 [dimension, n], IN; leaves uint16 [n], IN.
+
+    No |prediction| is above the bound, and no prediction above ``top``.
+    """
 
     predictions: NDArray[np.float64]
     leaf_of_row: NDArray[np.uint16]
     prediction_bound: float
+    top: float = math.inf

@@ -1,4 +1,4 @@
-"""Values of a tree's leaves: Newton or gradient steps on global sums, with CatBoost's backtracking.
+"""Values of a tree's leaves: Newton or gradient steps on global sums, with CatBoost's backtracking (or ``exact_leaves``).
 
 The walk is that of CatBoost's gradient_walker.h: a step that does not improve the loss is halved, and each try counts as an
 iteration. Where derivatives prove that a step improves the loss, the loss is not computed. Every try costs one pass over the
@@ -63,7 +63,7 @@ class LeafEstimator:
                 for piece in self.crew.row_slices(rows.n_rows)
             ]
             kind = ExactWalk if self.params.leaf_estimation_method == "Exact" else _Walk
-            walks.append(kind(self, pieces, n_leaves, start.prediction_bound, number).run())
+            walks.append(kind(self, pieces, n_leaves, (start.prediction_bound, start.top), number).run())
         return self._together(walks)
 
     def _together(self, walks: Sequence["Steps[Leaves]"]) -> list[Leaves]:
@@ -108,10 +108,11 @@ class LeafEstimator:
 
         return self.crew.each(keep, list(enumerate(pieces)))
 
-    def scales(self, prediction_bound: float) -> LeafScales:
-        """Scales of everything at a point where no |prediction| is above the bound."""
+    def scales(self, bounds_of_start: tuple[float, float], point: NDArray[np.float64]) -> LeafScales:
+        """Scales of everything at a point, float64 [n_leaves, dimension], from bounds of |predictions| and predictions at 0."""
         population = self._population
-        bounds = self.params.objective.bounds(population.label_bound, prediction_bound)
+        size, top = bounds_of_start[0] + float(np.abs(point).max()), bounds_of_start[1] + float(point.max())
+        bounds = self.params.objective.bounds(population.label_bound, size, top)
         n_rows, weight = population.n_rows, population.weight_bound
         return LeafScales(
             derivative=sum_scale(bounds.derivative * weight, n_rows),
@@ -208,11 +209,11 @@ class _Walk:
         estimator: LeafEstimator,
         pieces: Sequence[LeafRows],
         n_leaves: int,
-        prediction_bound: float,
+        bounds_of_start: tuple[float, float],
         number: int,
     ) -> None:
         params = estimator.params
-        self._estimator, self._pieces, self._bound, self._number = estimator, pieces, prediction_bound, number
+        self._estimator, self._pieces, self._bounds, self._number = estimator, pieces, bounds_of_start, number
         self._tries, self._tried, self._turn = params.leaf_estimation_iterations, 0, 0
         self._backtracks = self._tries > 1 and params.leaf_estimation_backtracking == "AnyImprovement"
         self._point = np.zeros((n_leaves, params.objective.dimension))
@@ -239,6 +240,8 @@ class _Walk:
     def _go(self, step: NDArray[np.float64]) -> "Steps[bool]":
         self._tried += 1
         self._point = self._point + step
+        if self._is_beyond(self._point):
+            return False  # whoever takes such a step sees it
         if self._tried < self._tries:
             self._sums = yield from self._sums_at(self._point)
         return True
@@ -253,12 +256,20 @@ class _Walk:
         while self._tried < self._tries:
             self._tried += 1
             trial = self._point + step
+            if self._is_beyond(trial):
+                step = step / 2.0
+                continue
             sums = yield from self._sums_at(trial, with_loss=True)
             if sums.loss is not None and self._sums.loss is not None and sums.loss < self._sums.loss:
                 self._point, self._sums = trial, sums
                 return True
             step = step / 2.0
         return False
+
+    def _is_beyond(self, point: NDArray[np.float64]) -> bool:
+        """Whether e^prediction may be no number at a point of an exponential loss."""
+        objective = self._estimator.params.objective
+        return objective.is_exponential and self._bounds[1] + float(point.max()) > objective.largest_prediction
 
     def _settle(self, step: NDArray[np.float64]) -> None:
         """Let leaves that will hardly move after this step take it, and leave them out, where that saves half of the rows."""
@@ -282,7 +293,7 @@ class _Walk:
         self, point: NDArray[np.float64], *, with_loss: bool = False, loss_alone: bool = False
     ) -> "Steps[LeafSums]":
         """Sums at a point: weights are asked for once, derivatives as long as there is a try to come."""
-        scales = self._estimator.scales(self._bound + float(np.abs(point).max(initial=0.0)))
+        scales = self._estimator.scales(self._bounds, point)
         ahead = self._tried < self._tries and not loss_alone
         asked = LeafScales(
             derivative=scales.derivative if ahead else 0.0,

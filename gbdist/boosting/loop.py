@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
-from gbdist.boosting.exact_leaves import quantile_rule, start_of_labels
+from gbdist.boosting.exact_leaves import quantile_rules, start_of_labels
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
 from gbdist.boosting.grow import GrowthRules, grow
@@ -31,7 +31,6 @@ from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import ObliviousTree, TreeSplit
-from gbdist.objectives.base import LARGEST_PREDICTION
 
 #: Bounds of predictions that are exponents may be above what was measured by this.
 _LOOSE = 1.0
@@ -121,6 +120,7 @@ class _Run:
         crew: Crew,
     ) -> None:
         self.params, self.collective, self.crew = params, collective, crew
+        n_bins = without_ignored(n_bins, params)
         widths = n_bins if params.categories is None else np.append(n_bins, params.categories.most_bins)
         check_table_size(widths, params.objective.dimension, params.depth)
         populations = [survey_population(rows, collective) for rows in (train, *evals)]
@@ -138,7 +138,9 @@ class _Run:
         ]
         trained = self.sets[0].rows
         self.features: TreeFeatures = (
-            BinnedFeatures(trained, n_bins) if start is None else categorical_features(start, trained, crew)
+            BinnedFeatures(trained, n_bins, params.penalties)
+            if start is None
+            else categorical_features(start, trained, crew)
         )
         # Each permutation has predictions of its own, so that a structure finds no signal that only its permutation lacks.
         self.learners = [self.sets[0].copied() for _ in range(self.features.permutations - 1)] + self.sets[:1]
@@ -151,6 +153,7 @@ class _Run:
         self._derivatives = crew.empty((params.objective.dimension, trained.n_rows), np.float64)
         self._overfitted = False
         self._n_columns = n_bins.shape[0] + (len(params.categories.columns) if params.categories is not None else 0)
+        self._tighten_bounds()
         self._metrics, self._facts = self._finish_tree(None, score=False)
 
     def add_tree(self) -> None:
@@ -176,14 +179,15 @@ class _Run:
     def _estimate(self, splits: tuple[TreeSplit, ...], leaves: Sequence[NDArray[np.uint16]]) -> ObliviousTree:
         """Estimate the leaves in each permutation, and move its predictions on; the tree has the values of the last one."""
         starts = [
-            WalkStart(learner.predictions, leaf_of_row, learner.bound)
+            WalkStart(learner.predictions, leaf_of_row, learner.bound, learner.top)
             for learner, leaf_of_row in zip(self.learners, leaves, strict=True)
         ]
         estimated = self.leaves.estimate(self.sets[0].rows, starts, 1 << len(splits))
         for learner, leaf_of_row, found in zip(self.learners, leaves, estimated, strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
                 values = found.values * self.params.learning_rate
-                largest = learner.bound + float(np.abs(values).max(initial=0.0))
+                reached = learner.top + float(values.max()), learner.bound + float(np.abs(values).max())
+                largest = reached[0] if self.params.objective.is_exponential else reached[1]
             limit = self.params.objective.largest_prediction
             if not largest < limit:
                 tree, expected = len(self.trees), f"steps that keep raw predictions below {limit}"
@@ -194,15 +198,17 @@ class _Run:
 
     def _tighten_bounds(self) -> None:
         """Look how large predictions are, where bounds are exponents and have grown: a round every few trees."""
-        if self.params.objective.largest_prediction >= LARGEST_PREDICTION:
+        if not self.params.objective.is_exponential:
             return
-        loose = [data for data in (*self.learners, *self.sets[1:]) if data.bound > data.measured + _LOOSE]
+        loose = [data for data in (*self.learners, *self.sets[1:]) if data.top > data.measured + _LOOSE]
         if not loose:
             return
-        mine = np.array([data.largest() for data in loose])
-        told = [np.frombuffer(answer) for answer in self.collective.all_gather(mine.tobytes())]
-        for data, largest in zip(loose, np.max(told, axis=0).tolist(), strict=True):
-            data.bound = data.measured = largest
+        mine = np.array([data.range_of_predictions() for data in loose])
+        told = [np.frombuffer(answer).reshape(mine.shape) for answer in self.collective.all_gather(mine.tobytes())]
+        smallest, largest = np.min(told, axis=0)[:, 0].tolist(), np.max(told, axis=0)[:, 1].tolist()
+        for data, low, high in zip(loose, smallest, largest, strict=True):
+            if low <= high:  # else nobody has rows
+                data.bound, data.top, data.measured = max(abs(low), abs(high)), high, high
 
     def _finish_tree(self, last: ObliviousTree | None, score: bool) -> tuple[MetricTable, GradientFacts]:
         """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients."""
@@ -232,7 +238,10 @@ class _Run:
             )
 
         self.crew.each(work, self.crew.row_slices(rows.n_rows))
-        return objective.bounds(self.population.label_bound, learner.bound).derivative * self.population.weight_bound
+        return (
+            objective.bounds(self.population.label_bound, learner.bound, learner.top).derivative
+            * self.population.weight_bound
+        )
 
     def _mean_gradient_norm(self, bound: float) -> float:
         """Mean norm of the gradients before the first tree; costs a round, once."""
@@ -304,6 +313,13 @@ class _Run:
         )
 
 
+def without_ignored(n_bins: NDArray[np.int64], params: BoostParams) -> NDArray[np.int64]:
+    """Bins of each binned column, int64 [n]: one of those that are ignored, so that they have nothing to split."""
+    categorical = {column.position for column in params.categories.columns} if params.categories is not None else set()
+    binned = [position for position in range(n_bins.shape[0] + len(categorical)) if position not in categorical]
+    return np.where([position in params.ignored for position in binned], 1, n_bins)
+
+
 def crew_for(params: BoostParams, train: Rows, collective: Collective) -> Crew:
     """Who works for a rank: its card if it has one and any rows, else its CPU."""
     if params.card is None or not train.n_rows:
@@ -319,10 +335,10 @@ def start_value(
     """Raw value that all rows start at, float64 [dimension]: of a mean, or of a quantile, which costs a few rounds."""
     bias = np.zeros(params.objective.dimension)
     if params.boost_from_average:
-        if quantile_rule(params.objective) is None:
-            bias[:] = params.objective.start_value(population.label_mean)
-        else:
+        if quantile_rules(params.objective):
             exact = replace(params, leaf_estimation_method="Exact")
             rows = with_weights(train, population.weighted)
             bias[:] = start_of_labels(LeafEstimator(exact, population, collective, host), rows)
+        else:
+            bias[:] = params.objective.start_value(population.label_mean)
     return bias

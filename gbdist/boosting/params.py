@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gbdist.boosting.penalties import Penalties
 from gbdist.categories.rules import CategoryRules
 from gbdist.metrics.base import Metric
 from gbdist.objectives.base import Objective
@@ -48,7 +49,7 @@ class BoostParams:
 
     ``listeners_may_stop`` costs one more round a tree; ``overlap`` says in how many spans features are added up between ranks.
     Both are the same on all ranks; ``threads`` and ``card`` (None: the CPU) may differ. ``categories`` is None without
-    categorical columns.
+    categorical columns, ``penalties`` where columns cost nothing; columns whose positions are ``ignored`` are never used.
     """
 
     objective: Objective
@@ -75,3 +76,5 @@ class BoostParams:
     threads: int = 1
     card: Card | None = None
     categories: CategoryRules | None = None
+    penalties: Penalties | None = None
+    ignored: frozenset[int] = frozenset()

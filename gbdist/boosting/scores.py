@@ -1,5 +1,6 @@
 """Metrics of all data sets after each tree, in the same round as the facts that the next tree needs."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,8 +26,8 @@ LEARN = "learn"
 class DataSet:
     """Rows of one data set with their raw predictions, which move on with every tree.
 
-    ``predictions`` is float64 [dimension, n], IN and OUT; ``bound`` is the largest |prediction| any rank may have, ``measured``
-    what it was when it was last known to be one.
+    ``predictions`` is float64 [dimension, n], IN and OUT; ``bound`` is above all |predictions| of all ranks, ``top`` above all
+    predictions; ``measured`` was ``top`` when it was the largest prediction itself.
     """
 
     name: str
@@ -34,6 +35,7 @@ class DataSet:
     population: Population
     predictions: NDArray[np.float64]
     bound: float
+    top: float
     measured: float
     crew: Crew
 
@@ -55,7 +57,7 @@ class DataSet:
                 f"baseline of {name!r}", found, expected, "Leave these rows out, or correct their baseline."
             )
         there = crew.load_rows(rows, trained=name == LEARN)
-        return cls(name, there, population, crew.load(predictions), bound, bound, crew)
+        return cls(name, there, population, crew.load(predictions), bound, bound, -math.inf, crew)
 
     def copied(self) -> "DataSet":
         """The same rows with predictions of their own."""
@@ -71,18 +73,14 @@ class DataSet:
 
         crew.each(add, crew.row_slices(self.rows.n_rows))
         self.bound += float(np.abs(values).max(initial=0.0))
+        self.top += float(values.max())
 
-    def largest(self) -> float:
-        """The largest |prediction| of this rank's rows."""
-        crew, predictions = self.crew, self.predictions
-
-        def look(piece: slice) -> float:
-            return max(
-                float(crew.kernels.largest_absolute(row[piece]))
-                for row in (predictions[k] for k in range(predictions.shape[0]))
-            )
-
-        return max(crew.each(look, crew.row_slices(self.rows.n_rows)))
+    def range_of_predictions(self) -> NDArray[np.float64]:
+        """The smallest and the largest prediction of this rank's rows, float64 [2]; inf and −inf without any."""
+        ends = np.array([math.inf, -math.inf])
+        for k in range(self.predictions.shape[0]):
+            self.crew.kernels.extend_range(self.predictions[k], ends)
+        return ends
 
     def add_tree(self, tree: ObliviousTree, features: TreeFeatures, number: int) -> None:
         """Move predictions on by a tree that was grown on other rows; ``number`` is that of this eval set."""
@@ -103,6 +101,7 @@ class DataSet:
             total_weight=self.population.total_weight,
             label_bound=self.population.label_bound,
             prediction_bound=self.bound,
+            prediction_top=self.top,
             total_rows=self.population.n_rows,
             kernels=self.crew.kernels,
             fetch=self.crew.fetch,

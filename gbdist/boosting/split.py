@@ -14,6 +14,8 @@ from gbdist.kernels.cpu_split import best_of_each
 from gbdist.kernels.hashing import unit_draws
 
 _HEAD = struct.Struct("<ddqq")
+#: From features, int64 [n], and their scores to scores after penalties, and to what they compete with: float64 [n] each.
+Weigh = Callable[[NDArray[np.int64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
 _LOW = np.int64(0xFFFFFFFF)
 
 
@@ -43,7 +45,7 @@ class Candidate:
     is the smaller one.
     """
 
-    noisy_score: float
+    gain: float
     score: float
     feature: int
     border: int
@@ -55,19 +57,19 @@ class Candidate:
         """Whether this split wins. Ties go to the lower (feature, border), so the order of ranks does not matter."""
         if other is None:
             return True
-        return (-self.noisy_score, self.feature, self.border) < (-other.noisy_score, other.feature, other.border)
+        return (-self.gain, self.feature, self.border) < (-other.gain, other.feature, other.border)
 
     def pack(self) -> bytes:
         """Bytes for the other ranks."""
         flags = self.left_empty | (self.right_empty << 1) | (self.counted_right << 2)
-        return _HEAD.pack(self.noisy_score, self.score, self.feature, self.border) + flags.astype(np.uint8).tobytes()
+        return _HEAD.pack(self.gain, self.score, self.feature, self.border) + flags.astype(np.uint8).tobytes()
 
     @classmethod
     def unpack(cls, data: bytes) -> "Candidate":
         """Read what ``pack`` wrote."""
-        noisy, score, feature, border = _HEAD.unpack_from(data)
+        gain, score, feature, border = _HEAD.unpack_from(data)
         flags = np.frombuffer(data, np.uint8, offset=_HEAD.size)
-        return cls(noisy, score, feature, border, (flags & 1) > 0, (flags & 2) > 0, (flags >> 2).astype(np.uint8))
+        return cls(gain, score, feature, border, (flags & 1) > 0, (flags & 2) > 0, (flags >> 2).astype(np.uint8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,8 @@ class Contenders:
 
     Parameters
     ----------
-    noisy_scores, scores : float64 [n]
+    scores : float64 [n]
+        Noise is in them.
     features, borders : int64 [n]
     one_hot : bool [n]
     cells : int64 [n, n_leaves, width]
@@ -84,7 +87,6 @@ class Contenders:
     wide : whether cells are
     """
 
-    noisy_scores: NDArray[np.float64]
     scores: NDArray[np.float64]
     features: NDArray[np.int64]
     borders: NDArray[np.int64]
@@ -92,12 +94,12 @@ class Contenders:
     cells: NDArray[np.int64]
     wide: bool
 
-    def candidate(self, place: int, noisy_score: float) -> Candidate:
-        """One of them, with its weighed score."""
+    def candidate(self, place: int, score: float, gain: float) -> Candidate:
+        """One of them, with its weighed score and its gain."""
         left, right = _child_weights(self.cells[place], int(self.borders[place]), bool(self.one_hot[place]), self.wide)
         return Candidate(
-            noisy_score=noisy_score,
-            score=float(self.scores[place]),
+            gain=gain,
+            score=score,
             feature=int(self.features[place]),
             border=int(self.borders[place]),
             left_empty=left == 0,
@@ -143,22 +145,20 @@ def best_of_families(table: LevelTable, block: Block, scoring: Scoring) -> Conte
     if not tops.shape[0]:
         return None
     cells, one_hot = crew.take(table.cells, tops), equals[tops] != 0
-    return Contenders(noisy[tops], plain[tops], features[tops], borders[tops], one_hot, cells, scoring.wide)
+    return Contenders(noisy[tops], features[tops], borders[tops], one_hot, cells, scoring.wide)
 
 
-def best_weighed(
-    contenders: Sequence[Contenders], weights: Callable[[NDArray[np.int64]], NDArray[np.float64]]
-) -> Candidate | None:
-    """The best split of this rank once scores are multiplied by weights: those of features, int64 [n], are float64 [n]."""
+def best_weighed(contenders: Sequence[Contenders], weigh: Weigh) -> Candidate | None:
+    """The best split of this rank once scores are weighed."""
     if not contenders:
         return None
     features = np.concatenate([some.features for some in contenders])
     borders = np.concatenate([some.borders for some in contenders])
-    weighed = np.concatenate([some.noisy_scores for some in contenders]) * weights(features)
-    best = int(np.lexsort((borders, features, -weighed))[0])
+    scores, gains = weigh(features, np.concatenate([some.scores for some in contenders]))
+    best = int(np.lexsort((borders, features, -gains))[0])
     firsts = np.cumsum([0, *(some.features.shape[0] for some in contenders)])
     table = int(np.searchsorted(firsts, best, side="right")) - 1
-    return contenders[table].candidate(best - int(firsts[table]), float(weighed[best]))
+    return contenders[table].candidate(best - int(firsts[table]), float(scores[best]), float(gains[best]))
 
 
 def _child_weights(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.params import BoostParams
+from gbdist.boosting.penalties import Penalties
 from gbdist.boosting.rows import Rows
 from gbdist.categories.deal import deal
 from gbdist.categories.features import CategoricalFeatures
@@ -39,6 +40,7 @@ class CategoricalStart:
     counter : StatisticCounter
     rules : CategoryRules
     seed : int
+    penalties : Penalties or None
     """
 
     sets: tuple[Rows, ...]
@@ -47,6 +49,7 @@ class CategoricalStart:
     counter: StatisticCounter
     rules: CategoryRules
     seed: int
+    penalties: Penalties | None
 
 
 def begin(
@@ -87,12 +90,14 @@ def begin(
     rows = CategoricalRows(rules, [each.bins for each in ready], hashes, order.most_rows, collective, counting)
     counter = StatisticCounter(rules, rows, classes, n_classes, order, n_named, collective)
     widths = np.array([len(feature.values) for feature in one_hot], np.int64)
-    return CategoricalStart(ready, np.concatenate([n_bins, widths]), one_hot, counter, rules, seed)
+    return CategoricalStart(ready, np.concatenate([n_bins, widths]), one_hot, counter, rules, seed, params.penalties)
 
 
 def categorical_features(start: CategoricalStart, rows: Rows, crew: Crew) -> CategoricalFeatures:
     """The features of a run; ``rows`` are its training rows where the crew works."""
-    return CategoricalFeatures(start.rules, start.seed, rows, start.n_bins, start.one_hot, start.counter, crew)
+    return CategoricalFeatures(
+        start.rules, start.seed, rows, start.n_bins, start.one_hot, start.counter, crew, start.penalties
+    )
 
 
 def _number_of_rows(sets: Sequence[Rows], rules: CategoryRules, collective: Collective) -> int:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.draws import Purpose, key_of
 from gbdist.boosting.features import Block, move_rows
+from gbdist.boosting.penalties import Costs, Penalties
 from gbdist.boosting.rows import Rows
 from gbdist.categories.cache import Latest
 from gbdist.categories.combinations import Combination, Combinations
+from gbdist.categories.positions import Positions
 from gbdist.categories.room import CACHE_BYTES, CHUNK_BYTES, KEPT_BYTES, SINGLE_BYTES
 from gbdist.categories.rules import CategoryRules
 from gbdist.categories.statistics import Counts, StatisticCounter, chunks
@@ -59,12 +61,15 @@ class CategoricalFeatures:
         one_hot: tuple[OneHotFeature, ...],
         counter: StatisticCounter,
         crew: Crew,
+        penalties: Penalties | None = None,
     ) -> None:
         self._rules, self._seed, self._rows, self._crew = rules, seed, rows, crew
+        self._costs = Costs(penalties)
+        self._positions = Positions(rules, int(n_bins.shape[0]) - len(one_hot), one_hot)
         #: Counts categories and makes bins of them: the crew, or the host's where the crew has no room.
         self._counting = counter.crew
         self._one_hot, self._counter = one_hot, counter
-        self._static = Block.of_columns(rows, n_bins, len(one_hot))
+        self._static = Block.of_columns(rows, n_bins, len(one_hot), apart=self._costs.change)
         self._n_static = int(n_bins.shape[0])
         #: Statistics that trees use, numbered on from the static features in the order in which they were chosen first.
         self.statistics: dict[StatisticFeature, int] = {}
@@ -217,7 +222,23 @@ class CategoricalFeatures:
         used = (feature.kind, feature.projection) in self._used
         return 0 if used else self._n_categories[feature.projection][feature.kind]
 
-    def weights(self, features: NDArray[np.int64]) -> NDArray[np.float64]:
+    def weighed(
+        self, features: NDArray[np.int64], scores: NDArray[np.float64], before: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores × CatBoost's model_size_reg, and what their columns cost."""
+        if not self._costs.change:
+            weighed = scores * self._size_weights(features)
+            return weighed, weighed
+        columns = [self._columns_of(feature) for feature in features.tolist()]
+        weighed = (scores - self._costs.first_uses(columns)) * self._size_weights(features)
+        return weighed, self._costs.gains(weighed, before, columns)
+
+    def _columns_of(self, feature: int) -> list[int]:
+        if feature < self._n_static:
+            return self._positions.of_static(feature)
+        return self._positions.of_projection(self._candidates[feature - self._n_static].projection)
+
+    def _size_weights(self, features: NDArray[np.int64]) -> NDArray[np.float64]:
         """CatBoost's model_size_reg (SelectBestCandidate): (1 + categories / most categories)^−reg where no tree used it."""
         statistics = features - self._n_static
         penalised = np.array([0, *self._penalised], np.float64)[np.maximum(statistics + 1, 0)]
@@ -230,6 +251,7 @@ class CategoricalFeatures:
 
     def choose(self, feature: int, border: int) -> TreeSplit:
         """Note a split."""
+        self._costs.note(self._columns_of(feature))
         n_binned = self._n_static - len(self._one_hot)
         if feature < self._n_static:
             self._structure_column = self._rows.bins[feature, :]

@@ -4,15 +4,12 @@ from typing import Any
 
 from sklearn.base import RegressorMixin
 
+from gbdist.description import name_of
 from gbdist.estimators.base import DaskCatBoost
-from gbdist.estimators.parameters.table import names_of
+from gbdist.estimators.parameters.table import EXPONENTIAL_LOSSES
 from gbdist.estimators.prediction.questions import Labels, Values
 from gbdist.estimators.prediction.scoring import number_moments
 from gbdist.estimators.preparation.inputs import is_lazy
-from gbdist.objectives import name_of
-
-#: Losses of which CatBoost's own ``predict`` gives e to the raw value (core.py, _get_default_prediction_type).
-_OF_EXPONENTS = ("Poisson", "Tweedie")
 
 
 class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed
@@ -20,7 +17,7 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
 
     Losses: ``RMSE`` (default), ``MAE``, ``Quantile:alpha=…``, ``MAPE``, ``Huber:delta=…``, ``Expectile:alpha=…``, ``LogCosh``,
     ``Lq:q=…``, ``LogLinQuantile:alpha=…``; of labels that are not negative ``Poisson`` and ``Tweedie:variance_power=…``, whose
-    ``predict`` is e to the raw value by default, as CatBoost's.
+    ``predict`` is e to the raw value by default, as CatBoost's. ``MultiQuantile:alpha=…,…`` predicts several quantiles a row.
 
     Parameters
     ----------
@@ -56,9 +53,8 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
 
     def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels:
         if prediction_type is None:
-            given = self.given_parameters()
-            losses = [name_of(str(given[name])) for name in names_of("loss_function") if name in given]
-            prediction_type = "Exponent" if set(losses) & set(_OF_EXPONENTS) else None
+            loss = str(self._fitted().get_params().get("loss_function"))
+            prediction_type = "Exponent" if name_of(loss) in EXPONENTIAL_LOSSES else None
         return super()._question(prediction_type, start, end)
 
     def _new_model(self) -> Any:

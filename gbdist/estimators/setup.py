@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.description import name_of
 from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.aggregation import Aggregation
@@ -14,7 +15,7 @@ from gbdist.estimators.parameters.canonical import class_order
 from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds, resolve_rounds
 from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
-from gbdist.objectives import name_of
+from gbdist.objectives import make_objective
 from gbdist.objectives.pointwise import FAMILIES
 from gbdist.quantize.exact import to_float
 from gbdist.quantize.merge_surveys import DataSurvey
@@ -89,6 +90,7 @@ def set_up(
         init_model=initial is not None,
         class_weight_sums=sums,
         categorical=tuple(each for each in train.unbinned if each.kind == HASHED),
+        names=_all_names(train),
     )
     resolved = resolve(checked, facts) if aggregation is None else resolve_rounds(checked, facts, aggregation)
     _check_baselines(surveys, names, resolved.dimension)
@@ -99,6 +101,14 @@ def set_up(
         initial.require_fit(train.names, model_classes)
     numbered = tuple(survey.group_kind == "integer" for survey in surveys)
     return Setup(resolved, model_classes, tuple(tables), train.unbinned, numbered)
+
+
+def _all_names(train: DataSurvey) -> tuple[str, ...]:
+    """Names of all columns, by position: those that are binned lie between the others."""
+    names = list(train.names)
+    for each in train.unbinned:
+        names.insert(each.position, each.name)
+    return tuple(names)
 
 
 def _ordered(values: tuple[Any, ...], order: tuple[object, ...] | None) -> tuple[Any, ...]:
@@ -126,11 +136,15 @@ def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str)
     elif family is not None and family.lowest_label > lowest:
         lowest = family.lowest_label
         expected, fix = f"labels of at least {lowest:g} for {name}", "Check y, or use another loss_function."
-    for survey, name in zip(surveys, names, strict=True):
+    elif name == "Lq":
+        highest = min(highest, make_objective(loss, 1).largest_prediction)
+        lowest = -highest
+        expected, fix = f"labels from {lowest:.3g} to {highest:.3g} for {loss}", "Divide y by a constant, or lower q."
+    for survey, of_set in zip(surveys, names, strict=True):
         label = survey.label
         if label is not None and not lowest <= label.minimum <= label.maximum <= highest:
             found = f"labels from {label.minimum:g} to {label.maximum:g}"
-            raise DataError(f"{name}, y" if name else "y", found, expected, fix)
+            raise DataError(f"{of_set}, y" if of_set else "y", found, expected, fix)
 
 
 def _constant(survey: DataSurvey) -> bool:

@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gbdist.description import name_of
 from gbdist.errors import ModelError
+from gbdist.estimators.parameters.table import EXPONENTIAL_LOSSES
 from gbdist.jobs.batches import catboost_input
 from gbdist.jobs.columns import ColumnKinds
 from gbdist.jobs.files import DataFile, find_files
@@ -140,7 +142,10 @@ class Scorer:
         return self.score(pa.RecordBatch.from_pydict(row), _NO_FILE).slice(0, 0)
 
     def _prediction_type(self) -> str:
-        return "Class" if self._labels else "RawFormulaVal"
+        if self._labels:
+            return "Class"
+        loss = str(self._model.get_params().get("loss_function"))
+        return "Exponent" if name_of(loss) in EXPONENTIAL_LOSSES else "RawFormulaVal"
 
 
 def _load(blob: bytes, name: str) -> Any:

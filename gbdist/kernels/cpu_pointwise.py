@@ -34,23 +34,26 @@ def add_pointwise_leaf_sums(
     leaf_of_row: NDArray[np.uint16],
     shift: NDArray[np.float64],
     rule: Rule,
+    place: int,
     scales: NDArray[np.float64],
     sums: NDArray[np.int64],
 ) -> None:
     """See ``reference_pointwise.add_pointwise_leaf_sums``."""
     weighted = weight.shape[0] != 0
+    at_first = np.uint64(2 + place)
+    at_second = at_first + np.uint64((sums.shape[1] - 2) // 2)
     total = np.int64(0)
     for i in range(np.uint64(label.shape[0])):
         leaf = np.uint64(leaf_of_row[i])
         w = np.float64(weight[i]) if weighted else 1.0
-        loss, first, second = _parts(rule, np.float64(label[i]), prediction[i] + shift[leaf, 0])
+        loss, first, second = _parts(rule, np.float64(label[i]), prediction[i] + shift[leaf, place])
         if scales[0] != 0.0:
             total += np.int64(np.rint(loss * w * scales[0]))
-        if scales[1] != 0.0:
+        if scales[1] != 0.0 and place == 0:
             sums[leaf, 1] += np.int64(np.rint(w * scales[1]))
         if scales[2] != 0.0:
-            sums[leaf, 2] += np.int64(np.rint(first * w * scales[2]))
-            sums[leaf, 3] += np.int64(np.rint(second * w * scales[3]))
+            sums[leaf, at_first] += np.int64(np.rint(first * w * scales[2]))
+            sums[leaf, at_second] += np.int64(np.rint(second * w * scales[3]))
     sums[0, 0] += total
 
 

@@ -51,13 +51,13 @@ def weighted_label_sum(label: NDArray[np.float32], weight: NDArray[np.float32], 
 
 
 @kernel
-def largest_absolute(values: NDArray[np.float64]) -> float:
-    """The largest |value| of values, float64 [n]; 0 without any."""
-    largest = 0.0
+def extend_range(values: NDArray[np.float64], ends: NDArray[np.float64]) -> None:
+    """Move the smallest and the largest value so far, float64 [2] IN and OUT, on by values, float64 [n] IN."""
+    smallest, largest = ends[0], ends[1]
     for i in range(np.uint64(values.shape[0])):
-        value = abs(values[i])
-        largest = value if value > largest else largest
-    return largest
+        smallest = values[i] if values[i] < smallest else smallest
+        largest = values[i] if values[i] > largest else largest
+    ends[0], ends[1] = smallest, largest
 
 
 @kernel

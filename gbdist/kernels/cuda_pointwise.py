@@ -42,22 +42,24 @@ def pointwise_derivatives(label: Any, weight: Any, prediction: Any, rule: Rule, 
 
 @kernel
 def _add_pointwise_leaf_sums(
-    label: Any, weight: Any, weighted: Any, prediction: Any, leaf_of_row: Any, shift: Any, rule: Any, scales: Any,
-    in_block: Any, sums: Any,
+    label: Any, weight: Any, weighted: Any, prediction: Any, leaf_of_row: Any, shift: Any, rule: Any, place: Any,
+    scales: Any, in_block: Any, sums: Any,
 ) -> None:  # fmt: skip
     mine = card.shared.array(0, numba.uint32)
     clear_halves(mine, 2 * sums.size * in_block)
     total = np.int64(0)
+    second_of = 2 + place + (sums.shape[1] - 2) // 2
     for i in range(card.grid(1), label.shape[0], card.gridsize(1)):
         leaf = np.int64(leaf_of_row[i])
         w = weight_of(weight, weighted, i)
-        loss, first, second = _parts(rule, np.float64(label[i]), prediction[i] + shift[leaf, 0])
+        loss, first, second = _parts(rule, np.float64(label[i]), prediction[i] + shift[leaf, place])
         if scales[0] != 0.0:
             total += rint(loss * w * scales[0])
-        add_to_leaf(mine, in_block, sums, leaf, 1, rint(w * scales[1]))
+        if place == 0:
+            add_to_leaf(mine, in_block, sums, leaf, 1, rint(w * scales[1]))
         if scales[2] != 0.0:
-            add_to_leaf(mine, in_block, sums, leaf, 2, rint(first * w * scales[2]))
-            add_to_leaf(mine, in_block, sums, leaf, 3, rint(second * w * scales[3]))
+            add_to_leaf(mine, in_block, sums, leaf, 2 + place, rint(first * w * scales[2]))
+            add_to_leaf(mine, in_block, sums, leaf, second_of, rint(second * w * scales[3]))
     add_block(mine, in_block, sums)
     add_over_block(total, sums, (0, 0))
 
@@ -69,12 +71,13 @@ def add_pointwise_leaf_sums(
     leaf_of_row: Any,
     shift: NDArray[np.float64],
     rule: Rule,
+    place: int,
     scales: NDArray[np.float64],
     sums: NDArray[np.int64],
 ) -> None:
     """See ``reference_pointwise.add_pointwise_leaf_sums``."""
     rows = (label, *weights_or(weight, label), prediction, leaf_of_row, given("shift", shift, np.float64))
-    launch_sums(_add_pointwise_leaf_sums, rows, (rule, four_scales(scales)), sums)
+    launch_sums(_add_pointwise_leaf_sums, rows, (rule, place, four_scales(scales)), sums)
 
 
 @kernel

@@ -18,6 +18,7 @@ from gbdist.kernels.cuda_compile import (
     blocks_for,
     card,
     clear_halves,
+    device_function,
     given,
     kernel,
     launch,
@@ -67,22 +68,34 @@ def weight_sum(values: Any, scale: float) -> int:
     return int(sums[0])
 
 
+@device_function
+def _place_of(value: Any) -> Any:
+    """An int64 in the order of the float64 numbers, but for −0, which comes before 0."""
+    bits = np.float64(value).view(np.int64)
+    return bits if bits >= 0 else bits ^ np.int64(0x7FFFFFFFFFFFFFFF)
+
+
 @kernel
-def _largest_absolute(values: Any, largest: Any) -> None:
-    mine = np.int64(0)
+def _extend_range(values: Any, places: Any) -> None:
+    smallest, largest = places[0], places[1]
     for i in range(card.grid(1), values.shape[0], card.gridsize(1)):
-        mine = max(mine, np.float64(abs(values[i])).view(np.int64))  # which are in the order of the numbers
-    if mine > largest[0]:  # an old value does no harm: it only grows
-        card.atomic.max(largest, 0, mine)
+        place = _place_of(values[i])
+        smallest, largest = min(smallest, place), max(largest, place)
+    if smallest < places[0]:  # old values do no harm: they go one way
+        card.atomic.min(places, 0, smallest)
+    if largest > places[1]:
+        card.atomic.max(places, 1, largest)
 
 
-def largest_absolute(values: Any) -> float:
-    """See ``cpu_rows.largest_absolute``."""
-    largest = np.zeros(1, np.int64)
-    if values.shape[0]:
-        with on_device(largest) as there:
-            launch(_largest_absolute, blocks_for(values.shape[0]), values, there)
-    return float(largest.view(np.float64)[0])
+def extend_range(values: Any, ends: NDArray[np.float64]) -> None:
+    """See ``cpu_rows.extend_range``."""
+    if not values.shape[0]:
+        return
+    bits = ends.view(np.int64)
+    places = np.where(bits >= 0, bits, bits ^ np.int64(0x7FFFFFFFFFFFFFFF))
+    with on_device(places) as there:
+        launch(_extend_range, blocks_for(values.shape[0]), values, there)
+    ends.view(np.int64)[:] = np.where(places >= 0, places, places ^ np.int64(0x7FFFFFFFFFFFFFFF))
 
 
 @kernel

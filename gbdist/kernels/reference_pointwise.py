@@ -30,16 +30,19 @@ def add_pointwise_leaf_sums(
     leaf_of_row: NDArray[np.uint16],
     shift: _F8,
     rule: Rule,
+    place: int,
     scales: _F8,
     sums: NDArray[np.int64],
 ) -> None:
-    """Columns: loss, weight, derivative, second derivative."""
+    """Columns: loss; weight, if ``place`` is 0; the derivative and second derivative of that one of the dimensions."""
     w = _ones_or(weight, label)
-    loss, first, second = parts(rule, label, prediction + shift[leaf_of_row, 0])
+    loss, first, second = parts(rule, label, prediction + shift[leaf_of_row, place])
     if scales[0] != 0.0:
         sums[0, 0] += np.rint(loss * w * scales[0]).astype(np.int64).sum()
-    for column, value in enumerate((w, first * w, second * w), start=1):
-        np.add.at(sums[:, column], leaf_of_row, np.rint(value * scales[column]).astype(np.int64))
+    at_second = 2 + (sums.shape[1] - 2) // 2 + place
+    columns = ((1, w, scales[1] * (place == 0)), (2 + place, first * w, scales[2]), (at_second, second * w, scales[3]))
+    for column, value, scale in columns:
+        np.add.at(sums[:, column], leaf_of_row, np.rint(value * scale).astype(np.int64))
 
 
 def add_pointwise_sums(

@@ -35,9 +35,9 @@ def weighted_label_sum(label: NDArray[np.float32], weight: NDArray[np.float32], 
     return int(_fixed(values * weight if weight.shape[0] else values, scale).sum())
 
 
-def largest_absolute(values: NDArray[np.float64]) -> float:
-    """Twin of ``cpu_rows.largest_absolute``."""
-    return float(np.abs(values).max(initial=0.0))
+def extend_range(values: NDArray[np.float64], ends: NDArray[np.float64]) -> None:
+    """Twin of ``cpu_rows.extend_range``."""
+    ends[:] = values.min(initial=ends[0]), values.max(initial=ends[1])
 
 
 def gradient_norms(derivatives: NDArray[np.float64], ridge: float, out: NDArray[np.float64]) -> None:

@@ -1,5 +1,6 @@
 """What a metric is: a value of the whole data set, whoever holds its rows."""
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -25,6 +26,8 @@ class Scored:
         Σ weight over all ranks (the number of rows where weights are None).
     label_bound, prediction_bound : float
         Upper bounds of |label| and |raw prediction| over all ranks.
+    prediction_top : float
+        Upper bound of the raw predictions over all ranks.
     total_rows : int
         Number of rows over all ranks, 0 where the caller does not know it: a metric with ``use_weights=false`` then
         spends a round on asking.
@@ -43,6 +46,7 @@ class Scored:
     label_bound: float
     prediction_bound: float
     total_rows: int = 0
+    prediction_top: float = math.inf
     group: NDArray[np.uint64] | None = None
     kernels: ModuleType = cpu
     fetch: Callable[[NDArray[Any]], NDArray[Any]] | None = None

@@ -7,8 +7,8 @@ from gbdist.metrics.auc import AUC, AUCMu
 from gbdist.metrics.base import Metric
 from gbdist.metrics.counts import ClassCounts
 from gbdist.metrics.losses import BrierScore, LogLoss, MultiClass, MultiClassOneVsAll, Residual
-from gbdist.metrics.pointwise import MeanLoss
-from gbdist.objectives.pointwise import FAMILIES, Pointwise, rule_of
+from gbdist.metrics.pointwise import MeanLoss, MeanQuantileLoss
+from gbdist.objectives.pointwise import FAMILIES, Pointwise, multi_quantile, rule_of
 
 _COUNTS = ("Accuracy", "F1", "MCC", "Precision", "Recall", "TotalF1", "ZeroOneLoss")
 _BINARY = ("AUC", "BrierScore", "CrossEntropy", "Logloss", *_COUNTS)
@@ -20,6 +20,7 @@ _SMALLEST_FIRST_BITS, _LARGEST_FIRST_BITS = 8, 14
 METRICS_OF_LOSS: dict[str, tuple[str, ...]] = {
     **{name: _OF_NUMBERS for name in ("RMSE", *FAMILIES) if name != "Focal"},
     "Focal": (*_BINARY, "Focal"),
+    "MultiQuantile": ("MultiQuantile",),
     "Logloss": (*_BINARY, "Focal"),
     "CrossEntropy": _BINARY,
     "MultiClass": ("AUC", "MultiClass", *_COUNTS),
@@ -88,6 +89,8 @@ def _make(given: Description, n_classes: int, objective_name: str) -> tuple[Metr
         return _auc(request)
     if given.metric in _COUNTS:
         return _class_counts(request)
+    if given.metric == "MultiQuantile":
+        return (_mean_of_quantiles(request),)
     if given.metric in FAMILIES and given.metric != "MAE":
         return (_mean_of_rule(request),)
     if given.options:
@@ -122,6 +125,18 @@ def _mean_of_rule(request: _Request) -> Metric:
         delta = [f"delta={loss.rule[2]:g}"] if "delta" in dict(given.options) else []
         name = f"Quantile:{';'.join([*flag, f'alpha={loss.rule[1]:.3g}', *delta])}"
     return MeanLoss(name, request.use_weights, request.skip_train, loss)
+
+
+def _mean_of_quantiles(request: _Request) -> Metric:
+    given = request.given
+    described = f"{given.metric}:{';'.join(f'{key}={value}' for key, value in given.options)}".rstrip(":")
+    loss = multi_quantile(described, given.parameter)
+    alphas = ",".join(f"{alpha:.3g}" for _, alpha, _ in loss.rules)
+    name = request.name()
+    for key, value in given.options:
+        if key == "alpha":
+            name = name.replace(f"alpha={value}", f"alpha={alphas}")
+    return MeanQuantileLoss(name, request.use_weights, request.skip_train, loss)
 
 
 def _class_counts(request: _Request) -> tuple[Metric, ...]:

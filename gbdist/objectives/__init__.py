@@ -3,7 +3,7 @@
 from gbdist.description import parse_description
 from gbdist.objectives.base import Bounds, LeafScales, Objective
 from gbdist.objectives.classification import CrossEntropy, Logloss, MultiClass, MultiClassOneVsAll
-from gbdist.objectives.pointwise import FAMILIES, Pointwise, rule_of
+from gbdist.objectives.pointwise import FAMILIES, MultiQuantile, Pointwise, multi_quantile, rule_of
 from gbdist.objectives.regression import RMSE
 
 __all__ = [
@@ -15,18 +15,13 @@ __all__ = [
     "Logloss",
     "MultiClass",
     "MultiClassOneVsAll",
+    "MultiQuantile",
     "Objective",
     "Pointwise",
     "make_objective",
-    "name_of",
 ]
 
-LOSSES = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "RMSE", *FAMILIES)
-
-
-def name_of(description: str) -> str:
-    """The name of a loss without its options."""
-    return description.partition(":")[0]
+LOSSES = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "RMSE", *FAMILIES, "MultiQuantile")
 
 
 def make_objective(description: str, n_classes: int) -> Objective:
@@ -40,6 +35,8 @@ def make_objective(description: str, n_classes: int) -> Objective:
     given = parse_description(description, "loss_function")
     if given.metric in FAMILIES:
         return Pointwise(description, rule_of(description))
+    if given.metric == "MultiQuantile":
+        return multi_quantile(description)
     if given.metric in LOSSES:
         given.numbers({})
     match given.metric:

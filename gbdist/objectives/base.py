@@ -1,5 +1,6 @@
 """What a loss is to the trainer: derivatives, leaf sums and their bounds."""
 
+import math
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
@@ -69,11 +70,16 @@ class Objective(Protocol):
 
     @property
     def largest_prediction(self) -> float:
-        """Raw predictions must stay below this; where it is not ``LARGEST_PREDICTION``, bounds grow with e^prediction."""
+        """Raw predictions must stay below this."""
         ...
 
-    def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
-        """Bounds for |label| ≤ label_bound and every |raw prediction| ≤ prediction_bound."""
+    @property
+    def is_exponential(self) -> bool:
+        """Whether bounds grow with e^prediction, so that those of predictions must be tight."""
+        ...
+
+    def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
+        """Bounds for |label| ≤ label_bound, every |raw prediction| ≤ prediction_bound and every raw prediction ≤ top."""
         ...
 
     def start_value(self, weighted_label_mean: float) -> float:

@@ -32,8 +32,9 @@ class Logloss:
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = 1.0  # |1 − 2p|
     largest_prediction: ClassVar[float] = LARGEST_PREDICTION
+    is_exponential: ClassVar[bool] = False
 
-    def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
+    def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``."""
         label = max(1.0, label_bound)
         return widened(Bounds(derivative=label, second_derivative=0.25, loss=_LN2 + label * prediction_bound))
@@ -87,8 +88,9 @@ class MultiClass:
     second_order: ClassVar[str] = "full"
     curvature_change: ClassVar[float] = math.inf
     largest_prediction: ClassVar[float] = LARGEST_PREDICTION
+    is_exponential: ClassVar[bool] = False
 
-    def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
+    def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``; the label's bound does not matter."""
         loss = 2.0 * prediction_bound + self.dimension.bit_length() * _LN2
         return widened(Bounds(derivative=1.0, second_derivative=0.25, loss=loss))
@@ -137,8 +139,9 @@ class MultiClassOneVsAll:
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = 1.0  # |1 − 2p|
     largest_prediction: ClassVar[float] = LARGEST_PREDICTION
+    is_exponential: ClassVar[bool] = False
 
-    def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
+    def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``; the label's bound does not matter."""
         loss = self.dimension * (prediction_bound + _LN2)
         return widened(Bounds(derivative=1.0, second_derivative=0.25, loss=loss))

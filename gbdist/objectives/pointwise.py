@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import ClassVar
 
@@ -28,6 +28,8 @@ _DELTA = Option(1e-6, 0.0, 1e-2, "from 0 to 0.01", open_low=False, open_high=Fal
 _POSITIVE = Option(None, 0.0, math.inf, "above 0")
 #: e to the power of this, and its square, are numbers.
 _LARGEST_EXPONENT = 300.0
+#: Bounds are below this.
+_LARGEST = 1e280
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Family:
     ----------
     kind : of the rule
     options : by CatBoost's names, in the order p, q
-    bounds : (p, q, |label|, |prediction|) → largest |derivative|, |second derivative| and |loss|
+    bounds : (p, q, |label|, |prediction|, prediction) → largest |derivative|, |second derivative| and |loss|
     curvature_change : (p, q) → see ``Objective``
     lowest_label : labels may not be below
     is_exponential : whether predictions are exponents
@@ -47,56 +49,65 @@ class Family:
 
     kind: int
     options: Mapping[str, Option]
-    bounds: Callable[[float, float, float, float], tuple[float, float, float]]
+    bounds: Callable[[float, float, float, float, float], tuple[float, float, float]]
     curvature_change: Callable[[float, float], float] = lambda p, q: math.inf
     lowest_label: float = -math.inf
     is_exponential: bool = False
     fixed: tuple[float, float] = (0.0, 0.0)
 
 
-def _of_quantile(p: float, q: float, y: float, a: float) -> tuple[float, float, float]:
+#: Quantiles of MultiQuantile, as many as there are.
+_ALPHAS = "numbers from 0 to 1 with commas between them, at least one"
+
+
+def _of_quantile(p: float, q: float, y: float, a: float, top: float) -> tuple[float, float, float]:
     slope = max(p, 1.0 - p)
     return slope, 1.0, slope * (y + a)
 
 
-def _of_log_lin_quantile(p: float, q: float, y: float, a: float) -> tuple[float, float, float]:
+def _of_log_lin_quantile(p: float, q: float, y: float, a: float, top: float) -> tuple[float, float, float]:
     slope = max(p, 1.0 - p)
-    return slope * math.exp(a), 1.0, slope * (y + math.exp(a))
+    return slope * math.exp(top), 1.0, slope * (y + math.exp(top))
 
 
-def _of_poisson(p: float, q: float, y: float, a: float) -> tuple[float, float, float]:
-    return y + math.exp(a), math.exp(a), math.exp(a) + y * a
+def _of_poisson(p: float, q: float, y: float, a: float, top: float) -> tuple[float, float, float]:
+    return y + math.exp(top), math.exp(top), math.exp(top) + y * a
 
 
-def _of_lq(p: float, q: float, y: float, a: float) -> tuple[float, float, float]:
+def _of_lq(p: float, q: float, y: float, a: float, top: float) -> tuple[float, float, float]:
     d = max(y + a, 1.0)
-    return p * d ** (p - 1.0), p * abs(p - 1.0) * d ** max(p - 2.0, 0.0), d**p
+    return p * _power(d, p - 1.0), p * abs(p - 1.0) * _power(d, max(p - 2.0, 0.0)), _power(d, p)
 
 
-def _of_expectile(p: float, q: float, y: float, a: float) -> tuple[float, float, float]:
+def _power(x: float, exponent: float) -> float:
+    """x^exponent for x ≥ 1, at most ``_LARGEST``."""
+    return math.pow(x, exponent) if exponent * math.log(x) < math.log(_LARGEST) else _LARGEST
+
+
+def _of_expectile(p: float, q: float, y: float, a: float, top: float) -> tuple[float, float, float]:
     slope, d = max(p, 1.0 - p), y + a
     return 2.0 * slope * d, 2.0 * slope, slope * d * d
 
 
-def _of_huber(p: float, q: float, y: float, a: float) -> tuple[float, float, float]:
-    return p, 1.0, p * (y + a + p)
+def _of_huber(p: float, q: float, y: float, a: float, top: float) -> tuple[float, float, float]:
+    d = y + a
+    return min(p, d), 1.0, min(p * d, 0.5 * d * d)
 
 
-def _of_tweedie(p: float, q: float, y: float, a: float) -> tuple[float, float, float]:
-    first, second = y * math.exp((p - 1.0) * a), math.exp((2.0 - p) * a)
+def _of_tweedie(p: float, q: float, y: float, a: float, top: float) -> tuple[float, float, float]:
+    first, second = y * math.exp((p - 1.0) * a), math.exp((2.0 - p) * top)
     return first + second, first * (p - 1.0) + second * (2.0 - p), first / (p - 1.0) + second / (2.0 - p)
 
 
-def _of_focal(p: float, q: float, y: float, a: float) -> tuple[float, float, float]:
-    # |log| of a probability that stays FOCAL_MARGIN from 0 is below 30; powers are at most 1, or 1 / margin below γ = 1.
-    steep = kinds.FOCAL_MARGIN ** min(q - 1.0, 0.0)
-    return q + 1.0, (q * steep * (q + 1.0) + q * 30.0 + q + 1.0), 30.0
+def _of_focal(p: float, q: float, y: float, a: float, top: float) -> tuple[float, float, float]:
+    # |log| of a probability that stays FOCAL_MARGIN from 0 is below 30; γ (1 − p)^(γ − 1) comes with a factor 1 − p.
+    return q + 1.0, q * (q + 1.0) + q * 30.0 + q + 1.0, 30.0
 
 
 FAMILIES: dict[str, Family] = {
     "MAE": Family(kinds.QUANTILE, {}, _of_quantile, fixed=(0.5, 1e-6)),
     "Quantile": Family(kinds.QUANTILE, {"alpha": _QUANTILE_ALPHA, "delta": _DELTA}, _of_quantile),
-    "MAPE": Family(kinds.MAPE, {}, lambda p, q, y, a: (1.0, 1.0, y + a)),
+    "MAPE": Family(kinds.MAPE, {}, lambda p, q, y, a, top: (1.0, 1.0, 1.0 + a)),
     "LogLinQuantile": Family(
         kinds.LOG_LIN_QUANTILE, {"alpha": _QUANTILE_ALPHA}, _of_log_lin_quantile, is_exponential=True
     ),
@@ -108,7 +119,7 @@ FAMILIES: dict[str, Family] = {
         _of_expectile,
     ),
     "Huber": Family(kinds.HUBER, {"delta": _POSITIVE}, _of_huber),
-    "LogCosh": Family(kinds.LOG_COSH, {}, lambda p, q, y, a: (1.0, 1.0, y + a + 1.0), lambda p, q: 2.0),
+    "LogCosh": Family(kinds.LOG_COSH, {}, lambda p, q, y, a, top: (1.0, 1.0, y + a + 1.0), lambda p, q: 2.0),
     "Tweedie": Family(
         kinds.TWEEDIE,
         {"variance_power": Option(None, 1.0, 2.0, "between 1 and 2")},
@@ -163,12 +174,19 @@ class Pointwise:
     @property
     def largest_prediction(self) -> float:
         """See ``Objective.largest_prediction``."""
+        if self.family.kind == kinds.LQ:
+            return min(LARGEST_PREDICTION, 0.25 * math.pow(_LARGEST, 1.0 / self.rule[1]))
         return _LARGEST_EXPONENT if self.family.is_exponential else LARGEST_PREDICTION
 
-    def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
+    @property
+    def is_exponential(self) -> bool:
+        """See ``Objective.is_exponential``."""
+        return self.family.is_exponential
+
+    def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``."""
-        exponent = 2.0 * _LARGEST_EXPONENT if self.family.is_exponential else math.inf
-        first, second, loss = self.family.bounds(*self.rule[1:], label_bound, min(prediction_bound, exponent))
+        a = min(prediction_bound, 2.0 * _LARGEST_EXPONENT) if self.is_exponential else prediction_bound
+        first, second, loss = self.family.bounds(*self.rule[1:], label_bound, a, min(top, a))
         return widened(Bounds(first, second, loss))
 
     def start_value(self, weighted_label_mean: float) -> float:
@@ -199,5 +217,81 @@ class Pointwise:
     ) -> None:
         """See ``Objective.add_leaf_sums``."""
         kernels.add_pointwise_leaf_sums(
-            label, kernel_weight(weight), predictions[0], leaf_of_row, shift, self.rule, kernel_scales(scales), sums
+            label, kernel_weight(weight), predictions[0], leaf_of_row, shift, self.rule, 0, kernel_scales(scales), sums
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MultiQuantile:
+    """Several quantiles of a label, a raw value each: the sum of their losses (CatBoost's TMultiQuantileError)."""
+
+    description: str
+    rules: tuple[Rule, ...]
+    name: ClassVar[str] = "MultiQuantile"
+    second_order: ClassVar[str] = "diagonal"
+    curvature_change: ClassVar[float] = math.inf
+    largest_prediction: ClassVar[float] = LARGEST_PREDICTION
+    is_exponential: ClassVar[bool] = False
+
+    @property
+    def dimension(self) -> int:
+        """See ``Objective.dimension``."""
+        return len(self.rules)
+
+    def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
+        """See ``Objective.bounds``."""
+        each = [_of_quantile(p, q, label_bound, prediction_bound, top) for _, p, q in self.rules]
+        first, second, _ = (max(values) for values in zip(*each, strict=True))
+        return widened(Bounds(first, second, math.fsum(loss for _, _, loss in each)))
+
+    def start_value(self, weighted_label_mean: float) -> float:
+        """Refuse: the start values are quantiles of the labels."""
+        raise no_start_value(self.name)
+
+    def derivatives(
+        self,
+        label: NDArray[np.float32],
+        weight: NDArray[np.float32] | None,
+        predictions: NDArray[np.float64],
+        out: NDArray[np.float64],
+        kernels: ModuleType = cpu,
+    ) -> None:
+        """See ``Objective.derivatives``."""
+        for k, rule in enumerate(self.rules):
+            kernels.pointwise_derivatives(label, kernel_weight(weight), predictions[k], rule, out[k])
+
+    def add_leaf_sums(
+        self,
+        label: NDArray[np.float32],
+        weight: NDArray[np.float32] | None,
+        predictions: NDArray[np.float64],
+        leaf_of_row: NDArray[np.uint16],
+        shift: NDArray[np.float64],
+        scales: LeafScales,
+        sums: NDArray[np.int64],
+        kernels: ModuleType = cpu,
+    ) -> None:
+        """See ``Objective.add_leaf_sums``."""
+        units = kernel_scales(scales)
+        for k, rule in enumerate(self.rules):
+            kernels.add_pointwise_leaf_sums(
+                label, kernel_weight(weight), predictions[k], leaf_of_row, shift, rule, k, units, sums
+            )
+
+
+def multi_quantile(description: str, parameter: str = "loss_function") -> MultiQuantile:
+    """The objective of a description such as "MultiQuantile:alpha=0.1,0.5,0.9".
+
+    Raises ParameterError, which names ``parameter``, for an option that it has not, or out of its range.
+    """
+    given = parse_description(description, parameter)
+    options = dict(given.options)
+    texts = options.pop("alpha", "").split(",")
+    delta = replace(given, options=tuple(options.items())).numbers({"delta": _DELTA})["delta"]
+    try:
+        alphas = [float(text) for text in texts]
+    except ValueError:
+        alphas = []
+    if not alphas or not all(map(_QUANTILE_ALPHA.holds, alphas)):
+        raise given.refused(f"alpha to be {_ALPHAS}", "Write it as in 'MultiQuantile:alpha=0.1,0.5,0.9'.")
+    return MultiQuantile(description, tuple((kinds.QUANTILE, alpha, delta) for alpha in alphas))

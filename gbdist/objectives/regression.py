@@ -1,5 +1,6 @@
 """Losses of regression."""
 
+import math
 from dataclasses import dataclass
 from types import ModuleType
 from typing import ClassVar
@@ -20,8 +21,9 @@ class RMSE:
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = 0.0
     largest_prediction: ClassVar[float] = LARGEST_PREDICTION
+    is_exponential: ClassVar[bool] = False
 
-    def bounds(self, label_bound: float, prediction_bound: float) -> Bounds:
+    def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``."""
         residual = label_bound + prediction_bound
         return widened(Bounds(derivative=residual, second_derivative=1.0, loss=0.5 * residual * residual))

@@ -119,6 +119,9 @@ def test_statistics_and_combinations(loss: str, complexity: int, tmp_path: pathl
         ("Logloss", {"max_ctr_complexity": 1, "model_size_reg": 2}),
         ("RMSE", {"score_function": "L2", "l2_leaf_reg": 20}),
         ("Logloss", {"leaf_estimation_method": "Gradient", "leaf_estimation_iterations": 3}),
+        ("RMSE", {"feature_weights": {"c0": 0.2, "x1": 3, "c1": 1.5}}),
+        ("Logloss", {"first_feature_use_penalties": {"c0": 9, "c1": 2, "x0": 1}, "penalties_coefficient": 2}),
+        ("RMSE", {"ignored_features": [3, 0], "feature_weights": [1, 2, 1, 1, 0.5]}),
     ],
     ids=str,
 )

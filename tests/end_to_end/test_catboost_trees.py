@@ -72,6 +72,7 @@ def test_trees_are_those_of_catboost(loss: str, classes: int, more: dict[str, An
         ("Lq:q=1.6", 1e-5),
         ("Lq:q=3", 1e-5),
         ("LogLinQuantile:alpha=0.6", 1e-5),
+        ("MultiQuantile:alpha=0.2,0.7", 1e-5),
     ],
 )
 def test_trees_of_every_loss_of_numbers_are_those_of_catboost(
@@ -88,6 +89,31 @@ def test_trees_of_every_loss_of_numbers_are_those_of_catboost(
     assert ours.model_.predict(x, prediction_type="RawFormulaVal") == pytest.approx(raw, abs=tolerance)
     assert ours.predict(x) == pytest.approx(theirs.predict(x), rel=1e-3)
     assert ours.predict(x).tobytes() == np.asarray(ours.model_.predict(x)).tobytes()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"feature_weights": [0.2, 1, 1, 2, 0.5, 1]},
+        {"feature_weights": {0: 0.1, 1: 0.3}, "score_function": "L2"},
+        {"first_feature_use_penalties": {0: 20.0, 1: 5.0}},
+        {"first_feature_use_penalties": [1000.0] * 6, "penalties_coefficient": 0.01},
+        {"feature_weights": {0: 0.3}, "first_feature_use_penalties": {2: 3.0}},
+        {"ignored_features": [0, 2]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("loss", ["RMSE", "MultiClass"])
+def test_what_columns_cost_shapes_the_trees_as_in_catboost(
+    loss: str, given: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
+    x, target = make_rows(3 if loss == "MultiClass" else 0)
+    params = {**CERTAIN, **given, "loss_function": loss, "iterations": 10}
+    ours = (DaskCatBoostRegressor if loss == "RMSE" else DaskCatBoostClassifier)(**params).fit(x, target).model_
+    theirs = catboost.CatBoost({**params, "verbose": False, "allow_writing_files": False}).fit(x, target)
+    found = splits_of(ours, tmp_path / "ours.json")
+    assert found == splits_of(theirs, tmp_path / "theirs.json")
+    assert not {feature for tree in found for feature, _ in tree} & set(given.get("ignored_features", ()))
 
 
 def test_trees_of_focal_loss_are_those_of_catboost(tmp_path: pathlib.Path) -> None:

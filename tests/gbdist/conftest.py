@@ -129,6 +129,7 @@ DESCRIPTIONS = {
     "Lq": "Lq:q=2.5",
     "Expectile": "Expectile:alpha=0.3",
     "Huber": "Huber:delta=1.5",
+    "MultiQuantile": "MultiQuantile:alpha=0.2,0.5,0.7",
     "Tweedie": "Tweedie:variance_power=1.3",
     "Focal": "Focal:focal_alpha=0.3;focal_gamma=2",
 }

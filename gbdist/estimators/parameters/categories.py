@@ -30,6 +30,7 @@ def category_rules(
     columns: Sequence[UnbinnedFacts],
     target: tuple[int, str],
     n_classes: int | None,
+    ignored: frozenset[int] = frozenset(),
 ) -> CategoryRules | None:
     """The rules of a run; None without categorical columns.
 
@@ -39,6 +40,7 @@ def category_rules(
     options : CatBoost's nested options
     columns : hashed columns of the training set, ascending in position
     target, n_classes : as of ``target_of_statistics``
+    ignored : positions of columns that are not used
 
     Raises ParameterError for ``per_feature_ctr`` of a column that is not categorical, as CatBoost does, and where statistics
     would count several classes together.
@@ -56,7 +58,7 @@ def category_rules(
         raise ParameterError("per_feature_ctr", shown, "positions of categorical columns", fix)
     limit = params["ctr_leaf_count_limit"]
     return CategoryRules(
-        columns=tuple(_column(each, params["one_hot_max_size"]) for each in columns),
+        columns=tuple(_column(each, params["one_hot_max_size"], each.position in ignored) for each in columns),
         simple=_rules(params["simple_ctrs"]),
         combined=_rules(params["combinations_ctrs"]),
         of_column=tuple((number_of[at], _rules(ctrs)) for at, ctrs in sorted(described.items())),
@@ -72,9 +74,10 @@ def category_rules(
     )
 
 
-def _column(facts: UnbinnedFacts, one_hot_max_size: int) -> CategoricalColumn:
+def _column(facts: UnbinnedFacts, one_hot_max_size: int, is_ignored: bool) -> CategoricalColumn:
+    """Values of a one-hot column, none of one that is not used, None of one that becomes statistics."""
     values = facts.values
-    if values is not None and len(values) <= 1:
+    if is_ignored or (values is not None and len(values) <= 1):
         values = ()
     elif values is not None and len(values) > one_hot_max_size:
         values = None

@@ -44,6 +44,8 @@ found by its type), and need `merge="best"` in one round. The parameters that ar
 * Leaves of `leaf_estimation_method="Exact"` (the default of `MAE`, `Quantile`, `MAPE` and `LogCosh`) are exact for residuals in
   float64, which CatBoost takes in float32. Those of `MAPE` are the median in which a row weighs 1 / max(1, |label|), as in the
   loss; CatBoost weighs by what is left of the label.
+* `Huber` with several leaf iterations moves where CatBoost, whose backtracking compares other losses, stays at 0. Negative labels
+  are refused for `Poisson` and `Tweedie` in eval sets too.
 * `learning_rate` below 0, `depth=0`, `random_strength` and `model_size_reg` below 0 and `one_hot_max_size` above 255, which
   CatBoost takes, are refused.
 * Columns of categories and of strings are categorical where `cat_features` is left out; CatBoost wants them named.

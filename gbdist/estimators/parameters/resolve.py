@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
+from gbdist.description import name_of
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults, options_of
 from gbdist.estimators.parameters.categories import category_rules, target_of_statistics
 from gbdist.estimators.parameters.class_weights import class_weights
+from gbdist.estimators.parameters.columns import ignored_columns, penalties
 from gbdist.estimators.parameters.statistics import with_target_borders
 from gbdist.metrics import make_metrics
 from gbdist.metrics.base import Metric
-from gbdist.objectives import make_objective, name_of
+from gbdist.objectives import make_objective
 from gbdist.objectives.base import Objective
 from gbdist.quantize.unbinned import UnbinnedFacts
 
@@ -43,6 +45,8 @@ class DataFacts:
         Σ sample weight of each class, before class weights; needed for auto_class_weights.
     categorical : tuple of UnbinnedFacts
         Columns that are kept as hashes, ascending in position.
+    names : tuple of str
+        Of all columns, by position; empty where no parameter may name one.
     """
 
     rows: int
@@ -57,6 +61,7 @@ class DataFacts:
     init_model: bool = False
     class_weight_sums: tuple[float, ...] | None = None
     categorical: tuple[UnbinnedFacts, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     several = _n_classes(loss, facts) if loss.startswith("MultiClass") else None
     target = target_of_statistics(checked, options, several)
     options = with_target_borders(options, *target)
-    threads = checked.get("thread_count", -1)
+    threads, ignored = checked.get("thread_count", -1), ignored_columns(checked, facts.names)
     metrics = _metrics(loss, checked, _n_classes(loss, facts), weighted=facts.weighted or weights is not None)
     params = boost_params(checked, options, make_objective(loss, _n_classes(loss, facts)), metrics)
     return Resolved(
@@ -122,7 +127,9 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
             params,
             use_best_model=best_model,
             threads=max(int(str(threads)), 1),
-            categories=category_rules(checked, options, facts.categorical, target, several),
+            categories=category_rules(checked, options, facts.categorical, target, several, ignored),
+            penalties=penalties(checked, facts.names),
+            ignored=ignored,
         ),
         options=options_for_the_model(options, checked, facts, weights),
         class_weights=weights,

@@ -21,7 +21,7 @@ from gbdist.estimators.parameters.resolve import (
 )
 from gbdist.metrics.base import Metric
 from gbdist.metrics.native import any_metrics, can_be_added_up, metric_of_ranking
-from gbdist.objectives import LOSSES, make_objective, name_of
+from gbdist.objectives import LOSSES, make_objective
 from gbdist.rounds.spec import RoundsSpec
 
 #: CatBoost takes no baseline for these, so there is no second round.
@@ -127,10 +127,12 @@ def _refit(
 ) -> BoostParams | None:
     """How leaves are estimated over the rows of all ranks, for losses and trees that are trained exactly too."""
     trees = options["tree_learner_options"]
-    known = name_of(loss) in LOSSES and trees["leaf_estimation_method"] in ("Newton", "Gradient")
+    known = loss in LOSSES and trees["leaf_estimation_method"] in ("Newton", "Gradient")
     if not known or trees["grow_policy"] != "SymmetricTree":
         return None
-    return boost_params(checked, options, make_objective(loss, n_classes), metrics)
+    objective = make_objective(loss, n_classes)
+    # A round's trees are refitted without a look at how large predictions are, which exponents would need.
+    return None if objective.is_exponential else boost_params(checked, options, objective, metrics)
 
 
 def _for_all_rows(options: Mapping[str, Any]) -> dict[str, object]:

@@ -9,7 +9,8 @@ class Used:
     """A parameter that means here what it means in CatBoost.
 
     ``kind`` names the check: "int", "float", "bool", "choice", "threads", "verbose", "loss", "metric", "metrics", "weights",
-    "columns", "devices", "statistics" or "statistics of columns". Numbers lie in [low, high], with ``above_low`` in (low, high].
+    "columns", "numbers of columns", "devices", "statistics" or "statistics of columns". Numbers lie in [low, high], with
+    ``above_low`` in (low, high].
     """
 
     kind: str
@@ -54,7 +55,11 @@ REGRESSOR_LOSSES: Final = (
     "Huber",
     "LogCosh",
     "Tweedie",
+    "MultiQuantile",
 )
+
+#: Losses of which CatBoost's own ``predict`` gives e to the raw value (core.py, _get_default_prediction_type).
+EXPONENTIAL_LOSSES: Final = ("Poisson", "Tweedie")
 
 #: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.
 ALIASES: Final[dict[str, str]] = {
@@ -94,7 +99,7 @@ _NO_GPU = 'It is about CatBoost\'s own GPU trainer, which aggregate="models" use
 _NO_OTHER_TREES = 'Only symmetric trees are grown; leave it out, or set aggregate="models".'
 _NO_ORDERED = "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\"."
 _NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
-_NO_PENALTY = "Features are not weighed or penalised here; leave it out, or drop the features that should not be used."
+_NO_PENALTY = "Rows are not asked what they cost; leave it out, or use first_feature_use_penalties."
 _NO_LANGEVIN = "Langevin boosting is not trained here."
 
 TABLE: Final[dict[str, Rule]] = {
@@ -149,10 +154,10 @@ TABLE: Final[dict[str, Rule]] = {
     "diffusion_temperature": Refused(_NO_LANGEVIN),
     "posterior_sampling": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),
     "monotone_constraints": OnlyAt(((),), "there are none", "Constraints are not trained; leave it out."),
-    "feature_weights": OnlyAt(((),), "there are none", _NO_PENALTY),
-    "first_feature_use_penalties": OnlyAt(((),), "there are none", _NO_PENALTY),
+    "feature_weights": Used("numbers of columns", note="a column that a statistic has twice counts twice"),
+    "first_feature_use_penalties": Used("numbers of columns"),
     "per_object_feature_penalties": OnlyAt(((),), "there are none", _NO_PENALTY),
-    "penalties_coefficient": OnlyAt((), "no effect without penalties"),
+    "penalties_coefficient": Used("float", low=0),
     "dev_score_calc_obj_block_size": OnlyAt((), "no effect on the model: it is about CatBoost's own loops"),
     "dev_efb_max_buckets": OnlyAt((), "no effect on the model: features are not bundled"),
     "sparse_features_conflict_fraction": OnlyAt(
@@ -176,7 +181,7 @@ TABLE: Final[dict[str, Rule]] = {
     "per_float_feature_quantization": OnlyAt(((),), "all features are cut alike", "Use border_count for all features."),
     "input_borders": Refused("Borders are chosen from the data."),
     "output_borders": Refused("Borders are kept in the model; read them with model_.get_borders()."),
-    "ignored_features": OnlyAt(((),), "every column is used", "Drop the columns from X instead."),
+    "ignored_features": Used("columns", note="they stay columns of the model"),
     "fixed_binary_splits": OnlyAt(((),), "there are none", _NO_GPU),
     # the loss, the metrics, the classes
     "loss_function": Used(

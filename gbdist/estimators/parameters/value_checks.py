@@ -8,13 +8,14 @@ from numbers import Integral, Real
 import numpy as np
 from catboost.metrics import BuiltinMetric
 
+from gbdist.description import name_of
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
-from gbdist.objectives import make_objective, name_of
 
 _EXPECTED = {
     "bool": "True or False",
     "columns": "a list of columns of X, by name or position",
+    "numbers of columns": "numbers of at least 0: a list with one for each column of X, or a dictionary {column: number}",
     "statistics": "a description such as 'Borders:Prior=0.5', or a list of them",
     "statistics of columns": "a list such as ['3:Borders:Prior=0.5'], by position of the column",
     "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)),
@@ -129,6 +130,8 @@ def _choice(name: str, value: object, rule: Used) -> str:
 
 def _loss(name: str, value: object, losses: tuple[str, ...]) -> str:
     if isinstance(value, str) and name_of(value) in losses:
+        from gbdist.objectives import make_objective  # loads Numba's kernels
+
         make_objective(value, 2)  # which checks the options
         return value
     known = " or ".join(map(repr, losses))
@@ -171,6 +174,17 @@ def _columns(name: str, value: object, rule: Used) -> tuple[str | int, ...]:
     if all(isinstance(one, str | int) and not isinstance(one, bool) for one in columns):
         return columns  # type: ignore[return-value]
     raise ParameterError(name, value, used_values(rule), f'Write {name}=["color"], for example.')
+
+
+def _numbers_of_columns(name: str, value: object, rule: Used) -> object:
+    """Numbers by position, or by name or position in a dictionary; whether X has them is seen beside X."""
+    numbers = tuple(value.values()) if isinstance(value, Mapping) else value
+    keys = tuple(value) if isinstance(value, Mapping) else ()
+    if isinstance(numbers, tuple) and all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys):
+        found = [plain_value(one) for one in numbers]
+        if all(isinstance(one, Real) and not isinstance(one, bool) and 0.0 <= float(one) < math.inf for one in found):
+            return dict(zip(keys, found, strict=True)) if keys else tuple(found)
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
 def _statistics(name: str, value: object, rule: Used) -> tuple[str, ...]:
@@ -222,6 +236,7 @@ _CHECKS: dict[str, Callable[[str, object, Used], object]] = {
     "float": _number,
     "bool": _truth,
     "columns": _columns,
+    "numbers of columns": _numbers_of_columns,
     "statistics": _statistics,
     "statistics of columns": _statistics_of_columns,
     "choice": _choice,

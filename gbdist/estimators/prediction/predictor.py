@@ -51,7 +51,7 @@ class Predictor:
         """Predict with trees ``ntree_start … ntree_end−1`` (0: all); lazily on a Dask collection, else at once.
 
         ``prediction_type`` is CatBoost's: "Class" (default of a classifier), "RawFormulaVal" (default of a regressor),
-        "Probability", "LogProbability" for a classifier, "Exponent" for a regressor.
+        "Probability", "LogProbability" for a classifier, "Exponent" for a regressor (default of Poisson and Tweedie).
         """
         return self._answer(X, self._question(prediction_type, ntree_start, ntree_end))
 
@@ -65,6 +65,8 @@ class Predictor:
         """
         if not isinstance(eval_period, int) or eval_period < 1:
             raise ParameterError("eval_period", eval_period, "a whole number of at least 1", "Use 1 for every tree.")
+        if prediction_type is None and "Exponent" in self._prediction_types:
+            prediction_type = "RawFormulaVal"  # whatever the loss, as CatBoost's
         question = self._question(prediction_type, ntree_start, ntree_end)
         if not is_lazy(X):
             X = as_table(X)

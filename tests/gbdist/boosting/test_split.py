@@ -89,7 +89,7 @@ def best_of(table: LevelTable, block: Block, how: Scoring) -> Candidate:
 
 
 def weighed(found: Contenders, weights: NDArray[np.float64]) -> Candidate:
-    best = best_weighed([found], lambda _: weights)
+    best = best_weighed([found], lambda _, scores: (scores, scores * weights))
     assert best is not None
     return best
 
@@ -138,15 +138,15 @@ def test_weights_decide_between_families_and_leave_the_score_as_it_is(threads: i
     usual, light, heavy = (weighed(contenders, np.array(each)) for each in ([1, 1, 1], [1, 0.01, 1], [0.1, 0.5, 0.1]))
     assert (usual.feature, light.feature, heavy.feature) == (104, 103, 104)
     assert light.border == contenders.borders[0]
-    assert light.noisy_score == light.score == contenders.scores[0]
-    assert (heavy.noisy_score, heavy.score) == (0.5 * usual.score, usual.score)
+    assert light.gain == light.score == contenders.scores[0]
+    assert (heavy.gain, heavy.score) == (0.5 * usual.score, usual.score)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0]])
 def test_equal_scores_go_to_the_lower_feature_and_border_whatever_comes_first(order: list[int]) -> None:
     features, borders = np.array([7, 5, 5, 6])[order], np.array([0, 2, 1, 0])[order]
     cells = np.ones((4, 1, 4), np.int64)
-    tied = Contenders(np.ones(4), np.ones(4), features, borders, np.zeros(4, np.bool_), cells, False)
+    tied = Contenders(np.ones(4), features, borders, np.zeros(4, np.bool_), cells, False)
     best = weighed(tied, np.ones(4))
     assert (best.feature, best.border) == (5, 1)
 
@@ -175,7 +175,7 @@ def test_tables_and_threads_that_share_a_family_find_its_winner(sigma: float, fa
                     candidate = weighed(found, weights_of(found.features))
                     best = candidate if candidate.beats(best) else best
         assert best is not None
-        winners.add((best.feature, best.border, best.noisy_score, best.score))
+        winners.add((best.feature, best.border, best.gain, best.score))
     assert len(winners) == 1
 
 
@@ -202,11 +202,11 @@ def test_rsm_leaves_features_out_by_their_draws() -> None:
 def test_the_best_of_all_tables_wins_by_its_weighed_score() -> None:
     cells, borders, not_one_hot = np.ones((2, 2, 4), np.int64), np.zeros(2, np.int64), np.zeros(2, np.bool_)
     tables = [
-        Contenders(np.array(noisy), np.ones(2), np.array(features), borders, not_one_hot, cells, False)
+        Contenders(np.array(noisy), np.array(features), borders, not_one_hot, cells, False)
         for noisy, features in (([3.0, 2.0], [7, 8]), ([4.0, 1.0], [5, 6]))
     ]
     light = {5: 0.5}
-    best = best_weighed(tables, lambda features: np.array([light.get(int(f), 1.0) for f in features]))
+    best = best_weighed(tables, lambda features, scores: (scores, scores * [light.get(int(f), 1.0) for f in features]))
     assert best is not None
-    assert (best.feature, best.noisy_score) == (7, 3.0)
-    assert best_weighed([], np.ones_like) is None
+    assert (best.feature, best.gain, best.score) == (7, 3.0, 3.0)
+    assert best_weighed([], lambda _, scores: (scores, scores)) is None

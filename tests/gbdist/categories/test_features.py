@@ -223,7 +223,7 @@ def test_counters_of_eval_rows_weigh_by_the_categories_of_these_too(counts_evals
 
 
 def weight(begun: Begun, number: int) -> float:
-    return float(begun.features.weights(np.array([number]))[0])
+    return float(begun.features.weighed(np.array([number]), np.ones(1), 0.0)[0][0])
 
 
 def weights(begun: Begun, block: Block) -> list[float]:

@@ -144,6 +144,27 @@ def test_what_is_predicted_of_counts_is_e_to_the_raw_value(aggregate):
     assert np.asarray(model.predict(VALUES)) == pytest.approx(np.exp(np.asarray(raw)), rel=1e-9)
 
 
+def test_a_loaded_model_predicts_what_the_fitted_one_did(tmp_path):
+    counts = np.random.default_rng(1).poisson(3.0, 300)
+    model = DaskCatBoostRegressor(loss_function="Poisson", iterations=3).fit(VALUES, counts)
+    model.save_model(str(tmp_path / "model.cbm"))
+    loaded = DaskCatBoostRegressor().load_model(str(tmp_path / "model.cbm"))
+    assert np.array_equal(loaded.predict(VALUES), model.predict(VALUES))
+    (*_, staged) = model.staged_predict(VALUES)  # raw values, as CatBoost's
+    assert np.array_equal(staged, model.predict(VALUES, prediction_type="RawFormulaVal"))
+    model.set_params(loss_function="RMSE")
+    assert np.array_equal(loaded.predict(VALUES), model.predict(VALUES))
+
+
+def test_labels_of_a_steep_loss_are_small():
+    with pytest.raises(DataError) as caught:
+        DaskCatBoostRegressor(loss_function="Lq:q=9", iterations=2).fit(VALUES, np.linspace(0.0, 1e37, 300))
+    assert str(caught.value) == (
+        "y: found labels from 0 to 1e+37, expected labels from -3.23e+30 to 3.23e+30 for Lq:q=9. "
+        "Divide y by a constant, or lower q."
+    )
+
+
 def test_focal_loss_is_for_two_classes():
     labels = np.arange(300) % 3
     loss = "Focal:focal_alpha=0.3;focal_gamma=2"

@@ -43,7 +43,7 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
     "rows": {
         "_absolute_sums": (F1, f8, f8, I1),
         "_weight_sum": (f4[::1], f8, I1),
-        "_largest_absolute": (F1, I1),
+        "_extend_range": (F1, I1),
         "_gradient_norms": (F2, f8, F1),
         "_bucket_norms": (F1, i8, f8, I2),
         "_draw_bernoulli": (u8, u8, f8, f4[::1]),
@@ -86,7 +86,7 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "pointwise": {
         "_pointwise_derivatives": (*LABEL, F1, RULE, F1),
-        "_add_pointwise_leaf_sums": (*LABEL, F1, u2[::1], F2, RULE, FOUR, i8, I2),
+        "_add_pointwise_leaf_sums": (*LABEL, F1, u2[::1], F2, RULE, i8, FOUR, i8, I2),
         "_add_pointwise_sums": (*LABEL, F1, RULE, pair(f8), I1),
     },
     "metrics": {

@@ -44,7 +44,9 @@ def test_losses_of_rules(rule: Rule) -> None:
     equal("pointwise_derivatives", y, w, Card(a), rule, Card(np.empty(N)))
     for scales in ([2.0**20, 2.0**40, 2.0**30, 2.0**29], [0.0, 2.0**40, 2.0**30, 2.0**29], [2.0**20, 0.0, 0.0, 0.0]):
         sums = np.ones((N_LEAVES, 4), np.int64)
-        equal("add_pointwise_leaf_sums", y, w, Card(a), leaves, shift, rule, np.array(scales), sums)
+        equal("add_pointwise_leaf_sums", y, w, Card(a), leaves, shift, rule, 0, np.array(scales), sums)
+    wide, of_three = random().normal(size=(N_LEAVES, 3)), np.ones((N_LEAVES, 8), np.int64)
+    equal("add_pointwise_leaf_sums", y, w, Card(a), leaves, wide, rule, 2, 2.0 ** np.array([20, 40, 30, 29]), of_three)
     equal("add_pointwise_sums", y, w, Card(a), rule, np.array([2.0**20, 2.0**40]), np.ones(2, np.int64))
 
 
@@ -63,7 +65,9 @@ def test_quantiles(weighted: bool) -> None:
         )
 
 
-def test_the_largest_absolute_value() -> None:
+def test_the_range_of_values() -> None:
     values = random().normal(size=N)
-    assert equal("largest_absolute", Card(values))[0] == np.abs(values).max()
-    equal("largest_absolute", Card(np.empty(0)))
+    assert equal("extend_range", Card(values), np.array([np.inf, -np.inf]))[-1].tolist() == [values.min(), values.max()]
+    equal("extend_range", Card(values), np.array([-1e300, 1e300]))
+    equal("extend_range", Card(values - 9.0), np.array([-0.5, -0.25]))
+    equal("extend_range", Card(np.empty(0)), np.array([1.0, 2.0]))

@@ -51,13 +51,17 @@ def test_kernels_equal_their_twins(
     w = (rng.random(n_rows if weighted else 0) * 3).astype(np.float32)
     leaf_of_row, shift = rng.integers(0, N_LEAVES, n_rows).astype(np.uint16), rng.normal(size=(N_LEAVES, 1))
     scales = np.array(asked) * 2.0 ** np.array([20, 40, 25, 24])
+    wide = rng.normal(size=(N_LEAVES, 3))
     found = []
     for module in (cpu_pointwise, reference_pointwise):
         out, sums, mean = np.empty(n_rows), np.ones((N_LEAVES, 4), np.int64), np.ones(2, np.int64)
         module.pointwise_derivatives(y, w, a, rule, out)
-        module.add_pointwise_leaf_sums(y, w, a, leaf_of_row, shift, rule, scales, sums)
+        module.add_pointwise_leaf_sums(y, w, a, leaf_of_row, shift, rule, 0, scales, sums)
+        of_three = np.ones((N_LEAVES, 8), np.int64)
+        module.add_pointwise_leaf_sums(y, w, a, leaf_of_row, wide, rule, 1, scales, of_three)
         module.add_pointwise_sums(y, w, a, rule, np.array([2.0**20, 2.0**40]), mean)
-        found.append((out.tobytes(), sums.tolist(), mean.tolist()))
+        found.append((out.tobytes(), sums.tolist(), of_three.tolist(), mean.tolist()))
+        assert (of_three[:, [1, 2, 4, 5, 7]] == 1).all()  # those of other dimensions, and the weight
     assert found[0] == found[1]
 
 
@@ -91,8 +95,10 @@ def test_formulas(rule: Rule, y: float, a: float, expected: tuple[float, float, 
         assert wanted is None or found == pytest.approx(wanted, abs=1e-15)
 
 
-@pytest.mark.parametrize("values", [[], [0.0], [1.0, -3.5, 2.0], [-0.0, 1e-300]])
-def test_the_largest_absolute_value(values: list[float]) -> None:
+@pytest.mark.parametrize("values", [[], [0.5], [1.0, -3.5, 2.0], [5.0, 6.0], [-7.0, -8.0]])
+def test_the_range_of_values(values: list[float]) -> None:
     array = np.array(values, np.float64)
-    expected = max(map(abs, values), default=0.0)
-    assert cpu_rows.largest_absolute(array) == reference_rows.largest_absolute(array) == expected
+    for module in (cpu_rows, reference_rows):
+        ends = np.array([0.0, 1.0])
+        module.extend_range(array, ends)
+        assert ends.tolist() == [min([0.0, *values]), max([1.0, *values])]

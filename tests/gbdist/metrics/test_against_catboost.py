@@ -29,6 +29,7 @@ RULES = [
 RULES += ["Lq:q=1.5", "Lq:q=3", "Expectile:alpha=0.25", "Huber:delta=1.5", "LogCosh", "Tweedie:variance_power=1.25"]
 CASES += [("regression", name, "MAE") for name in RULES]
 CASES += [("binary", "Focal:focal_alpha=0.25;focal_gamma=2", loss) for loss in ("Focal", "Logloss")]
+CASES += [("multi", "MultiQuantile:alpha=0.2,0.5,0.7", "MultiQuantile")]
 CASES += [("multi", name, "MultiClass") for name in ["MultiClass", *MULTI]]
 CASES += [("multi", name, "MultiClassOneVsAll") for name in ["MultiClassOneVsAll", "Accuracy"]]
 
@@ -49,7 +50,7 @@ def values(scored: Scored, description: str, objective: str) -> list[float]:
 
 def tolerance(description: str) -> float:
     # CatBoost's LogCosh has a logarithm of few digits, and some of its losses add up e^prediction in float32.
-    few_digits = {"AUC": 1e-4, "LogCosh": 1e-4, "LogLinQuantile": 1e-5, "Quantile": 1e-7}
+    few_digits = {"AUC": 1e-4, "LogCosh": 1e-4, "LogLinQuantile": 1e-5, "Quantile": 1e-7, "MultiQuantile": 1e-7}
     return few_digits.get(description.partition(":")[0], 1e-9)
 
 

@@ -16,6 +16,7 @@ KIND = {
     "CrossEntropy": "soft",
     "MultiClass": "multi",
     "MultiClassOneVsAll": "multi",
+    "MultiQuantile": "multi",
 }
 
 

@@ -21,7 +21,7 @@ PRECISE = LeafScales(derivative=2.0**44, second_derivative=2.0**44, loss=2.0**40
 #: Of every loss, and more where options decide which branch of a formula is taken.
 LOSSES_WITH_OPTIONS = [*map(described, LOSSES), "Lq:q=1.5", "Lq:q=1", "Focal:focal_alpha=0.3;focal_gamma=0.5"]
 #: Their second derivative is not that of the first one, or is not used.
-NO_SECOND = ("MAE", "Quantile", "MAPE", "LogLinQuantile")
+NO_SECOND = ("MAE", "Quantile", "MAPE", "LogLinQuantile", "MultiQuantile")
 
 
 @pytest.fixture(params=LOSSES_WITH_OPTIONS)
@@ -110,7 +110,7 @@ def test_second_derivative_of_minus_a_convex_loss_is_not_positive(objective) -> 
 )
 def test_bounds_hold(name, label, values) -> None:
     objective = make_objective(name, N_CLASSES)
-    if objective.dimension > 1:
+    if objective.dimension > 1 and objective.name != "MultiQuantile":
         label = np.floor(label * (N_CLASSES - 0.5))
     elif objective.name == "Focal":
         label = np.round(label)
@@ -181,7 +181,7 @@ def test_unknown_loss_is_refused() -> None:
         make_objective("RMSPE", 2)
     assert str(caught.value) == (
         "loss_function='RMSPE' cannot be used: expected one of Logloss, CrossEntropy, MultiClass, MultiClassOneVsAll, RMSE, MAE, "
-        "Quantile, MAPE, LogLinQuantile, Poisson, Lq, Expectile, Huber, LogCosh, Tweedie, Focal. "
+        "Quantile, MAPE, LogLinQuantile, Poisson, Lq, Expectile, Huber, LogCosh, Tweedie, Focal, MultiQuantile. "
         "Use one of these, or train this loss with catboost on one machine."
     )
 
@@ -195,7 +195,20 @@ def test_unknown_loss_is_refused() -> None:
         ("Quantile:beta=0.3", "expected no option but alpha and delta. Leave 'beta' out."),
         ("Lq", "expected q, at least 1. Write it as in 'Lq:q=2'."),
         ("Tweedie:variance_power=2", "expected variance_power to be between 1 and 2. Correct variance_power."),
+        (
+            "MultiQuantile",
+            "expected alpha to be numbers from 0 to 1 with commas between them, at least one. "
+            "Write it as in 'MultiQuantile:alpha=0.1,0.5,0.9'.",
+        ),
+        (
+            "MultiQuantile:alpha=0.1,2",
+            "expected alpha to be numbers from 0 to 1 with commas between them, at least one. "
+            "Write it as in 'MultiQuantile:alpha=0.1,0.5,0.9'.",
+        ),
+        ("MultiQuantile:alpha=0.1;delta=1", "expected delta to be from 0 to 0.01. Correct delta."),
         ("Huber:delta=0", "expected delta to be above 0. Correct delta."),
+        ("Huber:delta=1_0", "expected delta to be above 0. Correct delta."),
+        ("Quantile:alpha=0.3,delta=0.01", "expected alpha to be from 0 to 1. Write ';' between options."),
         (
             "Quantile:alpha",
             "expected a description such as 'RMSE' or 'Quantile:alpha=0.9'. Write options as key=value, with ';' between them.",

@@ -26,7 +26,11 @@ NO_TEXT = (
     'Set aggregate="models", which takes text and embedding columns; or turn them into numbers, or drop the column.'
 )
 NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
-NO_PENALTY = "Features are not weighed or penalised here; leave it out, or drop the features that should not be used."
+NO_PENALTY = "Rows are not asked what they cost; leave it out, or use first_feature_use_penalties."
+COLUMN_NUMBERS = (
+    "expected numbers of at least 0: a list with one for each column of X, or a dictionary {column: number}. "
+    "Leave it out for CatBoost's default."
+)
 OTHER_LOSS = 'Set aggregate="models" for CatBoost\'s other losses. Objects as losses are not trained yet.'
 WEIGHTS = (
     "expected weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}. "
@@ -56,7 +60,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"objective": "Logloss:border=0.3"}, "expected no options. Leave 'border' out."),
     (
         {"loss_function": "Focal:focal_alpha=0.3"},
-        "expected focal_gamma, above 0. Write it as in 'Focal:focal_gamma=1'.",
+        "expected focal_gamma, above 0. Write it as in 'Focal:focal_alpha=0.5;focal_gamma=1'.",
     ),
     ({"eval_metric": 3}, "expected the name of a metric. Objects as metrics are not computed yet."),
     ({"custom_loss": 3}, "expected the name of a metric or a list of names. Objects as metrics are not computed yet."),
@@ -154,8 +158,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"monotone_constraints": {0: 1}},
         "expected nothing in it (there are none). Constraints are not trained; leave it out.",
     ),
-    ({"feature_weights": [1, 2]}, f"expected nothing in it (there are none). {NO_PENALTY}"),
-    ({"first_feature_use_penalties": "0:1"}, f"expected nothing in it (there are none). {NO_PENALTY}"),
+    ({"feature_weights": [1, -2]}, COLUMN_NUMBERS),
+    ({"feature_weights": {True: 1}}, COLUMN_NUMBERS),
+    ({"feature_weights": 3}, COLUMN_NUMBERS),
+    ({"first_feature_use_penalties": "0:1"}, COLUMN_NUMBERS),
+    ({"first_feature_use_penalties": {"a": float("inf")}}, COLUMN_NUMBERS),
+    ({"penalties_coefficient": -1}, f"expected a number of at least 0. {LEAVE_OUT}"),
     ({"per_object_feature_penalties": {0: 1}}, f"expected nothing in it (there are none). {NO_PENALTY}"),
     (
         {"sparse_features_conflict_fraction": 0.1},
@@ -170,7 +178,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"output_borders": "f"},
         "expected it to be left out. Borders are kept in the model; read them with model_.get_borders().",
     ),
-    ({"ignored_features": [0]}, "expected nothing in it (every column is used). Drop the columns from X instead."),
+    (
+        {"ignored_features": [0.5]},
+        'expected a list of columns of X, by name or position. Write ignored_features=["color"], for example.',
+    ),
     ({"fixed_binary_splits": [1]}, f"expected nothing in it (there are none). {NO_GPU}"),
     (
         {"class_names": ["a", "b"]},
@@ -311,7 +322,7 @@ def test_every_parameter_that_can_be_refused_is_refused_above() -> None:
         (
             {"loss_function": "RMSPE"},
             "loss_function='RMSPE' cannot be used: expected 'RMSE' or 'MAE' or 'Quantile' or 'MAPE' or 'LogLinQuantile' or "
-            f"'Poisson' or 'Lq' or 'Expectile' or 'Huber' or 'LogCosh' or 'Tweedie'. {OTHER_LOSS}",
+            f"'Poisson' or 'Lq' or 'Expectile' or 'Huber' or 'LogCosh' or 'Tweedie' or 'MultiQuantile'. {OTHER_LOSS}",
         ),
         (
             {"loss_function": "Quantile:alpha=2"},
@@ -413,7 +424,6 @@ NO_EFFECT: dict[str, Any] = {
     "min_data_in_leaf": 200,
     "fold_len_multiplier": 1.5,
     "model_shrink_mode": "Decreasing",
-    "penalties_coefficient": 3,
     "dev_score_calc_obj_block_size": 100,
     "dev_efb_max_buckets": 5,
     "name": "x",
