@@ -4,12 +4,11 @@ from typing import Any
 
 from sklearn.base import RegressorMixin
 
-from gbdist.description import name_of
 from gbdist.estimators.base import DaskCatBoost
-from gbdist.estimators.parameters.table import EXPONENTIAL_LOSSES
 from gbdist.estimators.prediction.questions import Labels, Values
 from gbdist.estimators.prediction.scoring import number_moments
 from gbdist.estimators.preparation.inputs import is_lazy
+from gbdist.models.loss import default_prediction
 
 
 class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed
@@ -53,8 +52,7 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
 
     def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels:
         if prediction_type is None:
-            loss = str(self._fitted().get_params().get("loss_function"))
-            prediction_type = "Exponent" if name_of(loss) in EXPONENTIAL_LOSSES else None
+            prediction_type = default_prediction(self._fitted())
         return super()._question(prediction_type, start, end)
 
     def _new_model(self) -> Any:

@@ -15,14 +15,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gbdist.description import name_of
 from gbdist.errors import ModelError
-from gbdist.estimators.parameters.table import EXPONENTIAL_LOSSES
 from gbdist.jobs.batches import catboost_input
 from gbdist.jobs.columns import ColumnKinds
 from gbdist.jobs.files import DataFile, find_files
 from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable
 from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches
+from gbdist.models.loss import default_prediction
 from gbdist.models.missing import cat_nan_of
 
 Kind = Literal["prediction", "probability", "raw"]
@@ -142,10 +141,7 @@ class Scorer:
         return self.score(pa.RecordBatch.from_pydict(row), _NO_FILE).slice(0, 0)
 
     def _prediction_type(self) -> str:
-        if self._labels:
-            return "Class"
-        loss = str(self._model.get_params().get("loss_function"))
-        return "Exponent" if name_of(loss) in EXPONENTIAL_LOSSES else "RawFormulaVal"
+        return "Class" if self._labels else default_prediction(self._model)
 
 
 def _load(blob: bytes, name: str) -> Any:

@@ -58,9 +58,6 @@ REGRESSOR_LOSSES: Final = (
     "MultiQuantile",
 )
 
-#: Losses of which CatBoost's own ``predict`` gives e to the raw value (core.py, _get_default_prediction_type).
-EXPONENTIAL_LOSSES: Final = ("Poisson", "Tweedie")
-
 #: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.
 ALIASES: Final[dict[str, str]] = {
     "eta": "learning_rate",

@@ -30,6 +30,8 @@ def fit(table: pd.DataFrame, kind: str) -> Any:
     options: dict[str, Any] = {"iterations": 5, "verbose": False, "allow_writing_files": False, "thread_count": 1}
     if kind == "regression":
         return catboost.CatBoostRegressor(**options).fit(table, signal)
+    if kind == "counts":
+        return catboost.CatBoostRegressor(**options, loss_function="Poisson").fit(table, np.floor(np.exp(signal)))
     target = {
         "numbers": (signal > 0).astype(int) * 3,
         "texts": np.where(signal > 0, "yes", "no"),
@@ -49,7 +51,7 @@ def files(tmp_path: Path, table: pd.DataFrame) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("model_kind", ["numbers", "texts", "three", "regression"])
+@pytest.mark.parametrize("model_kind", ["numbers", "texts", "three", "regression", "counts"])
 @pytest.mark.parametrize("kind", ["prediction", "probability", "raw"])
 def test_predictions_are_those_of_catboost(
     tmp_path: Path, table: pd.DataFrame, files: Path, model_kind: str, kind: jobs.Kind
@@ -57,13 +59,14 @@ def test_predictions_are_those_of_catboost(
     model = fit(table, model_kind)
     model.save_model(tmp_path / "model.cbm")
     job = PredictJob(tmp_path / "model.cbm", (str(files),), tmp_path / "out.parquet", kind, threads=2)
-    if model_kind == "regression" and kind == "probability":
+    if model_kind in ("regression", "counts") and kind == "probability":
         with pytest.raises(ModelError, match="a regression model has no probabilities"):
             predict(job)
         return
     done: list[int] = []
     result = predict(job, on_rows=lambda rows, left: done.append(left))
-    asked = {"prediction": "RawFormulaVal" if model_kind == "regression" else "Class", "probability": "Probability"}
+    of_kind = {"regression": "RawFormulaVal", "counts": "Exponent"}
+    asked = {"prediction": of_kind.get(model_kind, "Class"), "probability": "Probability"}
     expected = np.asarray(model.predict(table, prediction_type=asked.get(kind, "RawFormulaVal"))).reshape(900, -1)
     written = pd.read_parquet(tmp_path / "out.parquet")
     assert tuple(written.columns) == result.columns
