@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
-from gbdist.boosting.exact_leaves import quantile_rules, start_of_labels
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
 from gbdist.boosting.grow import GrowthRules, grow
@@ -22,10 +21,11 @@ from gbdist.boosting.leaf_rows import WalkStart
 from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.noise import noise_left
 from gbdist.boosting.params import BoostParams
-from gbdist.boosting.population import Population, survey_population, with_weights
+from gbdist.boosting.population import survey_population, with_weights
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Sampler
 from gbdist.boosting.scores import DataSet, score_all, set_names
+from gbdist.boosting.start import crew_for, start_value, without_ignored
 from gbdist.boosting.stopping import Detector
 from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
@@ -159,6 +159,7 @@ class _Run:
     def add_tree(self) -> None:
         """Sample rows, grow a structure, estimate its leaves, move all predictions on, score."""
         train, tree = self.sets[0], len(self.trees)
+        self._shrink()
         cells = self.sampler.cells(train.rows, self._derivatives, self._facts, tree)
         rules = GrowthRules(self.params, tree, self.leaves.l2, self._noise_sigma())
         structure = grow(self.features, train.rows.n_rows, cells, rules, self.collective, self.crew)
@@ -196,6 +197,16 @@ class _Run:
             learner.add_leaves(leaf_of_row, values)
         return ObliviousTree(splits, values, estimated[-1].weights)
 
+    def _shrink(self) -> None:
+        """Shrink the model so far, where the parameters ask for it; the derivatives at what is left cost a round."""
+        shrinkage, tree = self.params.shrinkage, len(self.trees)
+        if shrinkage is None or tree == 0:
+            return
+        for data in (*self.learners, *self.sets[1:]):
+            data.shrink(shrinkage.factor(tree, self.params.learning_rate))
+        survey, sums = self._gradients(self.trees[-1])
+        self._facts = survey.read(self.collective.all_reduce(sums))
+
     def _tighten_bounds(self) -> None:
         """Look how large predictions are, where bounds are exponents and have grown: a round every few trees."""
         if not self.params.objective.is_exponential:
@@ -213,20 +224,24 @@ class _Run:
     def _finish_tree(self, last: ObliviousTree | None, score: bool) -> tuple[MetricTable, GradientFacts]:
         """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients."""
         params = self.params
-        bound = self._refresh_derivatives(self.learners[self.features.permutation_of(len(self.trees))])
-        ridge = 0.0
-        if draws_by_norm(params.bootstrap):
-            given = params.bootstrap.mvs_reg
-            first = self._mean_gradient_norm(bound) if last is None and given is None else 0.0
-            ridge = mvs_ridge(given, None if last is None else last.leaf_values, first)
-        survey = self._survey(bound, ridge)
-        sums = survey.local_sums(self._derivatives, self.crew)
+        survey, sums = self._gradients(last)
         if last is None:
             return {}, survey.read(self.collective.all_reduce(sums))
         scored = self.sets if score else self.sets[-1:] if len(self.sets) > 1 and self.detector.active else []
         metrics = params.metrics if score else params.metrics[params.eval_metric :][:1]
         values, summed = score_all(scored, metrics, sums, self.collective)
         return values, survey.read(summed)
+
+    def _gradients(self, last: ObliviousTree | None) -> tuple[GradientSurvey, NDArray[np.int64]]:
+        """Compute the derivatives for the next tree; this rank's sums of them, and what reads the sums of all ranks."""
+        bound = self._refresh_derivatives(self.learners[self.features.permutation_of(len(self.trees))])
+        ridge = 0.0
+        if draws_by_norm(self.params.bootstrap):
+            given = self.params.bootstrap.mvs_reg
+            first = self._mean_gradient_norm(bound) if last is None and given is None else 0.0
+            ridge = mvs_ridge(given, None if last is None else last.leaf_values, first)
+        survey = self._survey(bound, ridge)
+        return survey, survey.local_sums(self._derivatives, self.crew)
 
     def _refresh_derivatives(self, learner: DataSet) -> float:
         objective, rows = self.params.objective, learner.rows
@@ -299,9 +314,12 @@ class _Run:
         trees = self.trees
         if self.params.use_best_model and len(self.sets) > 1 and self.detector.best_tree_count > 0:
             trees = trees[: self.detector.best_tree_count]
+        bias, shrinkage = self.bias, self.params.shrinkage
+        if shrinkage is not None:
+            bias, trees = shrinkage.shrunk(bias, trees, self.params.learning_rate)
         return BoostResult(
             trees=tuple(trees),
-            bias=self.bias,
+            bias=bias,
             history=self.history,
             best_iteration=self.detector.best_iteration,
             best_value=self.detector.best_value,
@@ -311,34 +329,3 @@ class _Run:
             categories=self.features.model_part(trees),
             left_out=self.features.left_out,
         )
-
-
-def without_ignored(n_bins: NDArray[np.int64], params: BoostParams) -> NDArray[np.int64]:
-    """Bins of each binned column, int64 [n]: one of those that are ignored, so that they have nothing to split."""
-    categorical = {column.position for column in params.categories.columns} if params.categories is not None else set()
-    binned = [position for position in range(n_bins.shape[0] + len(categorical)) if position not in categorical]
-    return np.where([position in params.ignored for position in binned], 1, n_bins)
-
-
-def crew_for(params: BoostParams, train: Rows, collective: Collective) -> Crew:
-    """Who works for a rank: its card if it has one and any rows, else its CPU."""
-    if params.card is None or not train.n_rows:
-        return Crew(params.threads)
-    from gbdist.boosting.cuda_crew import CardCrew  # and with it CUDA, which other runs need not have
-
-    return CardCrew(params.threads, params.card, params.objective.dimension, shares_tables=collective.size > 1)
-
-
-def start_value(
-    params: BoostParams, train: Rows, population: Population, collective: Collective, host: Crew
-) -> NDArray[np.float64]:
-    """Raw value that all rows start at, float64 [dimension]: of a mean, or of a quantile, which costs a few rounds."""
-    bias = np.zeros(params.objective.dimension)
-    if params.boost_from_average:
-        if quantile_rules(params.objective):
-            exact = replace(params, leaf_estimation_method="Exact")
-            rows = with_weights(train, population.weighted)
-            bias[:] = start_of_labels(LeafEstimator(exact, population, collective, host), rows)
-        else:
-            bias[:] = params.objective.start_value(population.label_mean)
-    return bias

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gbdist.boosting.penalties import Penalties
+from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.categories.rules import CategoryRules
 from gbdist.metrics.base import Metric
 from gbdist.objectives.base import Objective
@@ -49,7 +50,8 @@ class BoostParams:
 
     ``listeners_may_stop`` costs one more round a tree; ``overlap`` says in how many spans features are added up between ranks.
     Both are the same on all ranks; ``threads`` and ``card`` (None: the CPU) may differ. ``categories`` is None without
-    categorical columns, ``penalties`` where columns cost nothing; columns whose positions are ``ignored`` are never used.
+    categorical columns, ``penalties`` where columns cost nothing,
+    ``shrinkage`` where the model is not shrunk; columns whose positions are ``ignored`` are never used.
     """
 
     objective: Objective
@@ -77,4 +79,5 @@ class BoostParams:
     card: Card | None = None
     categories: CategoryRules | None = None
     penalties: Penalties | None = None
+    shrinkage: Shrinkage | None = None
     ignored: frozenset[int] = frozenset()

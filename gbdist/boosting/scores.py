@@ -75,6 +75,12 @@ class DataSet:
         self.bound += float(np.abs(values).max(initial=0.0))
         self.top += float(values.max())
 
+    def shrink(self, factor: float) -> None:
+        """Multiply predictions, and with them their bounds, by a factor above 0."""
+        for k in range(self.predictions.shape[0]):
+            self.crew.kernels.scale_values(factor, self.predictions[k])
+        self.bound, self.top, self.measured = self.bound * factor, self.top * factor, self.measured * factor
+
     def range_of_predictions(self) -> NDArray[np.float64]:
         """The smallest and the largest prediction of this rank's rows, float64 [2]; inf and −inf without any."""
         ends = np.array([math.inf, -math.inf])

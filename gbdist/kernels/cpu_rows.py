@@ -61,6 +61,13 @@ def extend_range(values: NDArray[np.float64], ends: NDArray[np.float64]) -> None
 
 
 @kernel
+def scale_values(factor: float, values: NDArray[np.float64]) -> None:
+    """Multiply values, float64 [n] IN and OUT, by a factor."""
+    for i in range(np.uint64(values.shape[0])):
+        values[i] *= factor
+
+
+@kernel
 def gradient_norms(derivatives: NDArray[np.float64], ridge: float, out: NDArray[np.float64]) -> None:
     """Write √(Σ_dimension d² + ridge) of each row; derivatives float64 [dimension, n] IN, out float64 [n] OUT."""
     out[:] = ridge

@@ -99,6 +99,17 @@ def extend_range(values: Any, ends: NDArray[np.float64]) -> None:
 
 
 @kernel
+def _scale_values(factor: Any, values: Any) -> None:
+    for i in range(card.grid(1), values.shape[0], card.gridsize(1)):
+        values[i] *= factor
+
+
+def scale_values(factor: float, values: Any) -> None:
+    """See ``cpu_rows.scale_values``."""
+    launch(_scale_values, blocks_for(values.shape[0]), float(factor), values)
+
+
+@kernel
 def _gradient_norms(derivatives: Any, ridge: Any, out: Any) -> None:
     for i in range(card.grid(1), out.shape[0], card.gridsize(1)):
         total = ridge

@@ -40,6 +40,11 @@ def extend_range(values: NDArray[np.float64], ends: NDArray[np.float64]) -> None
     ends[:] = values.min(initial=ends[0]), values.max(initial=ends[1])
 
 
+def scale_values(factor: float, values: NDArray[np.float64]) -> None:
+    """Twin of ``cpu_rows.scale_values``."""
+    values *= factor
+
+
 def gradient_norms(derivatives: NDArray[np.float64], ridge: float, out: NDArray[np.float64]) -> None:
     """Twin of ``cpu_rows.gradient_norms``."""
     total = np.full(out.shape[0], ridge)

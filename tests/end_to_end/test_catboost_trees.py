@@ -116,6 +116,21 @@ def test_what_columns_cost_shapes_the_trees_as_in_catboost(
     assert not {feature for tree in found for feature, _ in tree} & set(given.get("ignored_features", ()))
 
 
+@pytest.mark.parametrize("mode", ["Constant", "Decreasing"])
+@pytest.mark.parametrize("loss", ["RMSE", "Poisson", "MultiClass"])
+def test_a_shrunk_model_is_that_of_catboost(loss: str, mode: str, tmp_path: pathlib.Path) -> None:
+    x, target = make_rows(3 if loss == "MultiClass" else 0)
+    target = np.floor(np.exp(target / 3)) if loss == "Poisson" else target
+    params = {**CERTAIN, "loss_function": loss, "iterations": 10, "model_shrink_rate": 0.4, "model_shrink_mode": mode}
+    ours = (DaskCatBoostClassifier if loss == "MultiClass" else DaskCatBoostRegressor)(**params).fit(x, target).model_
+    theirs = catboost.CatBoost({**params, "verbose": False, "allow_writing_files": False}).fit(x, target)
+    assert splits_of(ours, tmp_path / "ours.json") == splits_of(theirs, tmp_path / "theirs.json")
+    raw = theirs.predict(x, prediction_type="RawFormulaVal")
+    assert ours.predict(x, prediction_type="RawFormulaVal") == pytest.approx(
+        raw, abs=1e-3 if loss == "Poisson" else 1e-6
+    )
+
+
 def test_trees_of_focal_loss_are_those_of_catboost(tmp_path: pathlib.Path) -> None:
     x, target = make_rows(2)
     params = {**CERTAIN, "loss_function": "Focal:focal_alpha=0.3;focal_gamma=2", "iterations": 12}

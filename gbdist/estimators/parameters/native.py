@@ -53,7 +53,6 @@ _REFUSED: Final = frozenset(
         "per_float_feature_quantization",
         "input_borders",
         "output_borders",
-        "ignored_features",
         "class_names",
         "classes_count",
         "target_border",
@@ -70,7 +69,13 @@ _REFUSED: Final = frozenset(
 )
 #: May name columns, which CatBoost can be asked about only beside the data.
 _ABOUT_COLUMNS: Final = frozenset(
-    {"monotone_constraints", "feature_weights", "first_feature_use_penalties", "per_object_feature_penalties"}
+    {
+        "ignored_features",
+        "monotone_constraints",
+        "feature_weights",
+        "first_feature_use_penalties",
+        "per_object_feature_penalties",
+    }
 )
 #: The user's names of columns, which shards and pools carry beside the bins.
 _COLUMNS: Final[dict[str, Rule]] = {parameter: Used("columns") for parameter in KINDS.values()}
@@ -151,19 +156,19 @@ def asked_of_catboost(checked: Mapping[str, object]) -> dict[str, object]:
     asked = passed_on(checked) | {name: checked[name] for name in ours if name in checked}
     if checked.get("task_type") == "GPU":
         asked["task_type"] = "GPU"
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asked.items()
-        if name not in _ABOUT_COLUMNS
-    }
+    return _with_lists({name: value for name, value in asked.items() if name not in _ABOUT_COLUMNS})
 
 
 def _metrics_of(checked: Mapping[str, object]) -> dict[str, object]:
     """Metrics that are computed for all ranks together, as CatBoost reads their names."""
-    found = {name: checked[name] for name in ("eval_metric", "custom_metric") if name in checked}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    return _with_lists({name: checked[name] for name in ("eval_metric", "custom_metric") if name in checked})
 
 
 def passed_on(checked: Mapping[str, object]) -> dict[str, object]:
     """What every rank's CatBoost is given as it is."""
-    return {name: value for name, value in checked.items() if name not in _NOT_PASSED}
+    return _with_lists({name: value for name, value in checked.items() if name not in _NOT_PASSED})
+
+
+def _with_lists(options: Mapping[str, object]) -> dict[str, object]:
+    """Options as CatBoost reads them: it takes no tuples."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}

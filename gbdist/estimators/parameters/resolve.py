@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
+from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.description import name_of
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults, options_of
@@ -159,10 +160,14 @@ def check_labels(checked: Mapping[str, object], facts: DataFacts) -> None:
         fix = "Check y, or set allow_const_label=True."
         rows = "the only row (1 sample)" if facts.rows == 1 else "all rows"
         raise DataError("y", f"the value {facts.label_min:g} in {rows}", "different values", fix)
-    if checked.get("boost_from_average") and (facts.baseline or facts.init_model):
+    if facts.baseline or facts.init_model:
         start = "baseline" if facts.baseline else "init_model"
-        fix = f"Leave it out: predictions start from {start}."
-        raise ParameterError("boost_from_average", True, f"False together with {start}", fix)
+        if checked.get("boost_from_average"):
+            fix = f"Leave it out: predictions start from {start}."
+            raise ParameterError("boost_from_average", True, f"False together with {start}", fix)
+        if rate := checked.get("model_shrink_rate"):
+            fix = f"Leave it out: what {start} says is not shrunk."
+            raise ParameterError("model_shrink_rate", rate, f"0 together with {start}", fix)
 
 
 def use_best_model(checked: Mapping[str, object], facts: DataFacts) -> bool:
@@ -188,6 +193,7 @@ def boost_params(
     """Pick what the trainer needs out of CatBoost's nested options."""
     boosting, trees = options["boosting_options"], options["tree_learner_options"]
     bootstrap, detector = trees["bootstrap"], boosting["od_config"]
+    rate, mode = boosting["model_shrink_rate"], boosting["model_shrink_mode"]
     return BoostParams(
         objective=objective,
         metrics=metrics,
@@ -210,6 +216,7 @@ def boost_params(
         rsm=trees["rsm"],
         random_seed=checked.get("random_seed", options["random_seed"]),
         boost_from_average=boosting["boost_from_average"],
+        shrinkage=Shrinkage(rate, mode) if rate > 0.0 else None,
         stopping=Stopping(
             kind=detector["type"],
             wait=detector["wait_iterations"],

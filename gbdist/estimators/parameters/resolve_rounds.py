@@ -93,6 +93,10 @@ def _spec(
     if rounds > 1 and native["loss_function"] in _NO_BASELINE:
         expected = f"1 with loss_function={native['loss_function']!r}, which CatBoost cannot go on with"
         raise ParameterError("rounds", rounds, expected, "Set rounds=1.")
+    if rounds > 1 and checked.get("model_shrink_rate"):
+        raise ParameterError(
+            "rounds", rounds, "1 with model_shrink_rate", "Set rounds=1, or leave model_shrink_rate out."
+        )
     trees = -(-iterations // rounds)  # of the largest round
     looked_at = trees * min(aggregation.rounds_together, rounds)  # once all ranks have grown so many
     return RoundsSpec(

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from gbdist.boosting.shrinkage import MODES
+
 
 @dataclass(frozen=True, slots=True)
 class Used:
@@ -145,8 +147,8 @@ TABLE: Final[dict[str, Rule]] = {
     "random_score_type": OnlyAt(
         ("NormalWithModelSizeDecrease",), "the noise of scores is this one", "Leave it out, or set random_strength=0."
     ),
-    "model_shrink_rate": OnlyAt((0,), "the model is not shrunk", "The model is never shrunk; leave it out."),
-    "model_shrink_mode": OnlyAt((), "no effect without model_shrink_rate"),
+    "model_shrink_rate": Used("float", low=0, note="without baseline and init_model"),
+    "model_shrink_mode": Used("choice", choices=MODES, note="of model_shrink_rate"),
     "langevin": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),
     "diffusion_temperature": Refused(_NO_LANGEVIN),
     "posterior_sampling": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),

@@ -89,6 +89,7 @@ def test_regression_multiclass_and_weights_of_classes(client: Client, frame: dd.
         (DaskCatBoostClassifier, {"boosting_type": "Ordered"}),
         (DaskCatBoostClassifier, {"grow_policy": "Lossguide", "max_leaves": 8}),
         (DaskCatBoostClassifier, {"bootstrap_type": "Bernoulli", "subsample": 0.5, "monotone_constraints": {"a": 1}}),
+        (DaskCatBoostClassifier, {"monotone_constraints": [1, 0, 0, 0, 0, 0]}),
         (DaskCatBoostClassifier, {"task_type": "auto"}),
     ],
 )
@@ -96,6 +97,24 @@ def test_whatever_catboost_takes_is_passed_on(client: Client, frame: dd.DataFram
     model = make(client, kind, **more).fit(frame[FEATURES], frame["y"])
     values = next(iter(model.evals_result_["learn"].values()))
     assert values[-1] < values[0]
+
+
+@pytest.mark.parametrize("ignored", [["b", "c"], [1, 2]])
+def test_ignored_columns_are_ignored_by_every_worker(client: Client, frame: dd.DataFrame, ignored: list[Any]) -> None:
+    model = make(client, ignored_features=ignored).fit(frame[FEATURES], frame["y"]).model_
+    importance = dict(zip(model.feature_names_, model.get_feature_importance(), strict=True))
+    assert importance["b"] == importance["c"] == 0.0 < importance["a"]
+
+
+def test_a_model_is_shrunk_in_its_only_round(client: Client, frame: dd.DataFrame) -> None:
+    model = make(client, model_shrink_rate=0.5)
+    with pytest.raises(
+        ParameterError, match=r"rounds=4 cannot be used: expected 1 with model_shrink_rate\. Set rounds=1"
+    ):
+        model.fit(frame[FEATURES], frame["y"])
+    shrunk = model.set_params(rounds=1).fit(frame[FEATURES], frame["y"])
+    whole = make(client).set_params(rounds=1).fit(frame[FEATURES], frame["y"])
+    assert np.abs(shrunk.model_.get_leaf_values()).sum() < np.abs(whole.model_.get_leaf_values()).sum()
 
 
 def test_loss_that_catboost_cannot_go_on_with_has_one_round(client: Client, frame: dd.DataFrame) -> None:

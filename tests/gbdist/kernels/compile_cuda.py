@@ -44,6 +44,7 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
         "_absolute_sums": (F1, f8, f8, I1),
         "_weight_sum": (f4[::1], f8, I1),
         "_extend_range": (F1, I1),
+        "_scale_values": (f8, F1),
         "_gradient_norms": (F2, f8, F1),
         "_bucket_norms": (F1, i8, f8, I2),
         "_draw_bernoulli": (u8, u8, f8, f4[::1]),

@@ -71,3 +71,7 @@ def test_the_range_of_values() -> None:
     equal("extend_range", Card(values), np.array([-1e300, 1e300]))
     equal("extend_range", Card(values - 9.0), np.array([-0.5, -0.25]))
     equal("extend_range", Card(np.empty(0)), np.array([1.0, 2.0]))
+
+
+def test_values_are_scaled() -> None:
+    equal("scale_values", 0.1, Card(random().normal(size=N)))

@@ -147,7 +147,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"random_score_type": "Gumbel"},
         "expected 'NormalWithModelSizeDecrease' (the noise of scores is this one). Leave it out, or set random_strength=0.",
     ),
-    ({"model_shrink_rate": 0.1}, "expected 0 (the model is not shrunk). The model is never shrunk; leave it out."),
     ({"langevin": True}, "expected False (no noise is added to gradients). Langevin boosting is not trained here."),
     (
         {"posterior_sampling": True},
@@ -423,7 +422,6 @@ NO_EFFECT: dict[str, Any] = {
     "max_leaves": 31,
     "min_data_in_leaf": 200,
     "fold_len_multiplier": 1.5,
-    "model_shrink_mode": "Decreasing",
     "dev_score_calc_obj_block_size": 100,
     "dev_efb_max_buckets": 5,
     "name": "x",

@@ -10,6 +10,7 @@ import pytest
 from catboost import CatBoostClassifier, CatBoostRegressor, Pool
 
 from gbdist.boosting.params import Bootstrap, Stopping
+from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
@@ -150,6 +151,8 @@ def test_defaults_are_catboosts(loss: str, rows: int, features: int, iterations:
         {"l2_leaf_reg": 5},
         {"learning_rate": 0.3},
         {"boost_from_average": False},
+        {"model_shrink_rate": 0.1},
+        {"model_shrink_rate": 0.5, "model_shrink_mode": "Decreasing"},
         {"bootstrap_type": "Bernoulli"},
         {"bootstrap_type": "Bayesian", "bagging_temperature": 2},
         {"bootstrap_type": "MVS", "mvs_reg": 0.3, "subsample": 0.4},
@@ -255,6 +258,8 @@ def test_the_trainer_is_told_all_of_it() -> None:
             "od_pval": 0.5,
             "od_wait": 9,
             "best_model_min_trees": 3,
+            "model_shrink_rate": 0.25,
+            "model_shrink_mode": "Decreasing",
             "metric_period": 5,
             "thread_count": 3,
         }
@@ -268,6 +273,7 @@ def test_the_trainer_is_told_all_of_it() -> None:
     assert params.bootstrap == Bootstrap("MVS", subsample=0.5, mvs_reg=0.25)
     assert (params.random_strength, params.rsm, params.random_seed) == (0.5, 0.75, 2**63 - 1)
     assert params.boost_from_average
+    assert params.shrinkage == Shrinkage(0.25, "Decreasing")
     assert params.stopping == Stopping("IncToDec", wait=9, p_value=0.5, min_trees=3)
     assert (params.metric_period, params.threads, params.use_best_model) == (5, 3, False)
     assert not ours.all_threads
@@ -333,6 +339,12 @@ def regression(low: float, high: float, **more: Any) -> DataFacts:
             regression(0.0, 1.0, baseline=True),
             "boost_from_average=True cannot be used: expected False together with baseline. "
             "Leave it out: predictions start from baseline.",
+        ),
+        (
+            {"model_shrink_rate": 0.1},
+            regression(0.0, 1.0, init_model=True),
+            "model_shrink_rate=0.1 cannot be used: expected 0 together with init_model. "
+            "Leave it out: what init_model says is not shrunk.",
         ),
         (
             {"boost_from_average": True},

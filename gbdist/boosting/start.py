@@ -1,0 +1,45 @@
+"""What a run starts with: who works for a rank, which columns may be split, and the value that all rows start at."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.boosting.collective import Collective
+from gbdist.boosting.crew import Crew
+from gbdist.boosting.exact_leaves import quantile_rules, start_of_labels
+from gbdist.boosting.leaves import LeafEstimator
+from gbdist.boosting.params import BoostParams
+from gbdist.boosting.population import Population, with_weights
+from gbdist.boosting.rows import Rows
+
+
+def without_ignored(n_bins: NDArray[np.int64], params: BoostParams) -> NDArray[np.int64]:
+    """Bins of each binned column, int64 [n]: one of those that are ignored, so that they have nothing to split."""
+    categorical = {column.position for column in params.categories.columns} if params.categories is not None else set()
+    binned = [position for position in range(n_bins.shape[0] + len(categorical)) if position not in categorical]
+    return np.where([position in params.ignored for position in binned], 1, n_bins)
+
+
+def crew_for(params: BoostParams, train: Rows, collective: Collective) -> Crew:
+    """Who works for a rank: its card if it has one and any rows, else its CPU."""
+    if params.card is None or not train.n_rows:
+        return Crew(params.threads)
+    from gbdist.boosting.cuda_crew import CardCrew  # and with it CUDA, which other runs need not have
+
+    return CardCrew(params.threads, params.card, params.objective.dimension, shares_tables=collective.size > 1)
+
+
+def start_value(
+    params: BoostParams, train: Rows, population: Population, collective: Collective, host: Crew
+) -> NDArray[np.float64]:
+    """Raw value that all rows start at, float64 [dimension]: of a mean, or of a quantile, which costs a few rounds."""
+    bias = np.zeros(params.objective.dimension)
+    if params.boost_from_average:
+        if quantile_rules(params.objective):
+            exact = replace(params, leaf_estimation_method="Exact")
+            rows = with_weights(train, population.weighted)
+            bias[:] = start_of_labels(LeafEstimator(exact, population, collective, host), rows)
+        else:
+            bias[:] = params.objective.start_value(population.label_mean)
+    return bias
