@@ -11,6 +11,7 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.draws import Purpose, key_of
 from gbdist.boosting.features import Block, TreeFeatures, move_rows
 from gbdist.boosting.histogram import ALL_REDUCE_BYTES, HistogramSource, LevelTable
+from gbdist.boosting.monotone import LevelOrders
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.sampling import Cells
 from gbdist.boosting.split import Candidate, Contenders, Scoring, agree, best_of_families, best_weighed
@@ -49,7 +50,7 @@ def grow(
     counted_right = np.zeros(0, np.uint8)
     tables = _Tables(features, cells, rules, collective, crew)
     for level in range(rules.params.depth):
-        best = tables.best(leaf_of_row, level, counted_right)
+        best = tables.best(leaf_of_row, splits, counted_right)
         if best is None:
             break
         split = features.choose(best.feature, best.border)
@@ -84,9 +85,12 @@ class _Tables:
         self._score_before = 0.0
         features.begin_tree(rules.tree)
 
-    def best(self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]) -> Candidate | None:
-        """The best split of all ranks; None where no feature competes."""
-        scoring = _scoring(self._rules, self._cells, level)
+    def best(
+        self, leaf_of_row: NDArray[np.uint16], splits: Sequence[TreeSplit], counted_right: NDArray[np.uint8]
+    ) -> Candidate | None:
+        """The best split of all ranks to follow some; None where no feature competes."""
+        level = len(splits)
+        scoring = _scoring(self._rules, self._cells, splits)
         contenders: list[Contenders] = []
         complete = True
         for block, table in self._tables(leaf_of_row, level, counted_right):
@@ -152,8 +156,9 @@ def redundant_split(empty: NDArray[np.bool_]) -> int | None:
     return None
 
 
-def _scoring(rules: GrowthRules, cells: Cells, level: int) -> Scoring:
-    params = rules.params
+def _scoring(rules: GrowthRules, cells: Cells, splits: Sequence[TreeSplit]) -> Scoring:
+    params, level = rules.params, len(splits)
+    constraints, used = params.monotone_constraints, [split.feature for split in splits]
     return Scoring(
         cosine=params.score_function == "Cosine",
         l2=rules.l2,
@@ -166,4 +171,5 @@ def _scoring(rules: GrowthRules, cells: Cells, level: int) -> Scoring:
         ),
         rsm=params.rsm,
         rsm_key=key_of(params.random_seed, Purpose.FEATURE_SAMPLE, rules.tree, level),
+        monotone=LevelOrders.after(constraints, used) if any(constraints) else None,
     )

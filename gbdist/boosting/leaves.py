@@ -19,6 +19,7 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.exact_leaves import ExactWalk
 from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.leaf_rows import LeafRows, LeafSums, Leaves, Steps, Sums, WalkStart
+from gbdist.boosting.monotone import Orders, orders_of
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
@@ -32,6 +33,8 @@ _LONGEST_FORETOLD = 0.125
 #: nor does one above this count as proven to improve the loss, or if less than this share of its first-order gain is certain
 _LONGEST_PROVEN = 2.0
 _PROVEN_SHARE = 0.05
+#: What a leaf without curvature or weight counts among those that it must not fall behind.
+_LEAST_COUNT = 1e-100
 _FLOAT32_EPSILON = 2.0**-23
 _ALL = np.empty(0, np.uint8)
 
@@ -43,14 +46,21 @@ class LeafEstimator:
         self.params, self._population = params, population
         self._collective, self.crew = collective, crew
         self._l2 = params.l2_leaf_reg * population.total_weight / max(population.n_rows, 1)
+        self._orders: Orders | None = None
 
     @property
     def l2(self) -> float:
         """Scaled regularizer, l2_leaf_reg × Σw / n (CatBoost's online_predictor.h, ScaleL2Reg)."""
         return self._l2
 
-    def estimate(self, rows: Rows, starts: Sequence[WalkStart], n_leaves: int) -> list[Leaves]:
-        """Walk from 0 to the leaf values, from each of several starts; walks share their rounds."""
+    def estimate(
+        self, rows: Rows, starts: Sequence[WalkStart], n_leaves: int, constraints: Sequence[int] = ()
+    ) -> list[Leaves]:
+        """Walk from 0 to the leaf values, from each of several starts; walks share their rounds.
+
+        ``constraints`` are those of the tree's splits, where values must be monotone (``monotone.orders_of``).
+        """
+        self._orders = orders_of(constraints) if any(constraints) else None
         walks = []
         for number, start in enumerate(starts):
             pieces = [
@@ -167,6 +177,28 @@ class LeafEstimator:
         return step
 
     @property
+    def is_monotone(self) -> bool:
+        """Whether the tree's values must be isotonic, so that leaves cannot be left to themselves."""
+        return self._orders is not None
+
+    def monotone(
+        self, values: NDArray[np.float64], sums: LeafSums, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The nearest values that the constraints allow, float64 [n_leaves, dimension] (CatBoost's approx_calcer.cpp).
+
+        Each counts as its step's denominator does.
+        """
+        if self._orders is None:
+            return values
+        by_weight = self.params.leaf_estimation_method == "Gradient"
+        counts = np.broadcast_to(weights[:, None], values.shape) if by_weight else -sums.second
+        return self._orders.isotonic(values, np.maximum(counts + self._l2, _LEAST_COUNT))
+
+    def put_in_order(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values that are monotone but for rounding, monotone in every bit."""
+        return values if self._orders is None else self._orders.isotonic(values, np.ones_like(values))
+
+    @property
     def _has_bounds(self) -> bool:
         """Whether the derivatives at one point bound those nearby."""
         objective = self.params.objective
@@ -228,14 +260,17 @@ class _Walk:
         self._weights = self._sums.weight
         while self._tried < self._tries:
             step = self._estimator.step(self._sums, self._weights)
-            self._settle(step)
+            if self._estimator.is_monotone:
+                step = self._estimator.monotone(self._point + step, self._sums, self._weights) - self._point
+            else:
+                self._settle(step)
             if not self._active.any():
                 break
             step = step * self._active[:, None]
             goes_on = yield from (self._go_if_better(step) if self._backtracks else self._go(step))
             if not goes_on:
                 break
-        return Leaves(self._point, self._weights)
+        return Leaves(self._estimator.put_in_order(self._point), self._weights)
 
     def _go(self, step: NDArray[np.float64]) -> "Steps[bool]":
         self._tried += 1

@@ -19,6 +19,7 @@ from gbdist.boosting.grow import GrowthRules, grow
 from gbdist.boosting.histogram import check_table_size
 from gbdist.boosting.leaf_rows import WalkStart
 from gbdist.boosting.leaves import LeafEstimator
+from gbdist.boosting.monotone import constraint_of
 from gbdist.boosting.noise import noise_left
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import survey_population, with_weights
@@ -183,7 +184,8 @@ class _Run:
             WalkStart(learner.predictions, leaf_of_row, learner.bound, learner.top)
             for learner, leaf_of_row in zip(self.learners, leaves, strict=True)
         ]
-        estimated = self.leaves.estimate(self.sets[0].rows, starts, 1 << len(splits))
+        constraints = [constraint_of(self.params.monotone_constraints, split.feature) for split in splits]
+        estimated = self.leaves.estimate(self.sets[0].rows, starts, 1 << len(splits), constraints)
         for learner, leaf_of_row, found in zip(self.learners, leaves, estimated, strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
                 values = found.values * self.params.learning_rate

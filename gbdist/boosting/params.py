@@ -52,6 +52,7 @@ class BoostParams:
     Both are the same on all ranks; ``threads`` and ``card`` (None: the CPU) may differ. ``categories`` is None without
     categorical columns, ``penalties`` where columns cost nothing,
     ``shrinkage`` where the model is not shrunk; columns whose positions are ``ignored`` are never used.
+    ``monotone_constraints`` are those of the binned columns: −1, 0 or 1.
     """
 
     objective: Objective
@@ -80,4 +81,5 @@ class BoostParams:
     categories: CategoryRules | None = None
     penalties: Penalties | None = None
     shrinkage: Shrinkage | None = None
+    monotone_constraints: tuple[int, ...] = ()
     ignored: frozenset[int] = frozenset()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.features import Block
 from gbdist.boosting.histogram import LevelTable
+from gbdist.boosting.monotone import LevelOrders
 from gbdist.kernels.cpu_split import best_of_each
 from gbdist.kernels.hashing import unit_draws
 
@@ -24,7 +25,7 @@ class Scoring:
     """How the splits of one level are scored.
 
     ``l2`` is scaled (l2_leaf_reg × Σw / n), ``units`` float64 [dimensions + 1], ``keys`` are the noise's streams; ``rsm`` is the
-    share of features that compete, drawn from the stream of ``rsm_key``.
+    share of features that compete, drawn from the stream of ``rsm_key``. ``monotone`` is None where no column is constrained.
     """
 
     cosine: bool
@@ -35,6 +36,7 @@ class Scoring:
     keys: tuple[np.uint64, np.uint64]
     rsm: float
     rsm_key: np.uint64
+    monotone: LevelOrders | None = None
 
 
 @dataclass(frozen=True)
@@ -125,19 +127,19 @@ def best_of_families(table: LevelTable, block: Block, scoring: Scoring) -> Conte
     borders = np.full(n_features, -1, np.int64)
     noisy, plain = np.full(n_features, -np.inf), np.full(n_features, -np.inf)
 
+    which = None if scoring.monotone is None else scoring.monotone.which(features)
+    options = (scoring.l2, scoring.cosine, scoring.wide)
+
     def work(piece: slice) -> None:
-        crew.kernels.best_borders(
-            table.cells[piece],
-            bins[piece],
-            equals[piece],
-            families[piece] - families[piece.start],
-            features[piece],
-            scoring.units,
-            (scoring.l2, scoring.cosine, scoring.wide),
-            scoring.sigma,
-            scoring.keys,
-            (borders[piece], noisy[piece], plain[piece]),
-        )
+        columns = table.cells[piece], bins[piece], equals[piece]
+        noise = scoring.sigma, scoring.keys
+        best = (borders[piece], noisy[piece], plain[piece])
+        if scoring.monotone is None or which is None:
+            of = families[piece] - families[piece.start]
+            crew.kernels.best_borders(*columns, of, features[piece], scoring.units, options, *noise, best)
+        else:
+            orders = (which[piece], scoring.monotone.orders, scoring.monotone.sizes)
+            crew.kernels.best_monotone_borders(*columns, features[piece], orders, scoring.units, options, *noise, best)
 
     crew.each(work, crew.feature_slices(n_features))
     tops = np.empty(n_features, np.int64)

@@ -96,7 +96,7 @@ def score_borders(
 
 
 @device_function
-def _noise(sigma: float, key: np.uint64, number: int) -> Any:
+def noise(sigma: float, key: np.uint64, number: int) -> Any:
     """A draw of N(0, σ); 0 without noise."""
     if sigma <= 0.0:
         return 0.0
@@ -156,7 +156,7 @@ def best_borders(
             if scores[b] > top:
                 top = scores[b]
                 borders[f], plain[f] = b, top
-        noisy[f] = plain[f] + _noise(sigma, feature_key, features[f])
+        noisy[f] = plain[f] + noise(sigma, feature_key, features[f])
     if sigma <= 0.0:
         return
     winners = np.full(table.shape[0], -np.inf)
@@ -167,12 +167,12 @@ def best_borders(
         score_borders(table[f], n_bins[f], equals[f] != 0, units, options, scores[:n_borders])
         top = -np.inf
         for b in range(n_borders):
-            value = scores[b] + _noise(sigma, border_key, (features[f] << 16) + b)
+            value = scores[b] + noise(sigma, border_key, (features[f] << 16) + b)
             if value > top:
                 top = value
                 borders[f] = b
         plain[f] = scores[borders[f]]
-        noisy[f] = plain[f] + _noise(sigma, feature_key, features[f])
+        noisy[f] = plain[f] + noise(sigma, feature_key, features[f])
         winners[families[f]] = max(winners[families[f]], noisy[f])
 
 

@@ -27,6 +27,7 @@ from gbdist.kernels.cuda_losses import (
     softmax_derivatives,
 )
 from gbdist.kernels.cuda_metrics import add_brier_sums, add_logistic_sums, add_residual_sums, add_softmax_sums
+from gbdist.kernels.cuda_monotone import best_monotone_borders
 from gbdist.kernels.cuda_pointwise import add_pointwise_leaf_sums, add_pointwise_sums, pointwise_derivatives
 from gbdist.kernels.cuda_quantiles import add_key_digits, residual_keys
 from gbdist.kernels.cuda_rows import (
@@ -68,6 +69,7 @@ __all__ = [
     "add_softmax_sums",
     "apply_draws",
     "best_borders",
+    "best_monotone_borders",
     "bucket_norms",
     "clear_leaves",
     "count_classes",

@@ -84,6 +84,29 @@ def _best_of_block(value: Any, border: Any) -> Any:
     return border
 
 
+@device_function
+def choose_border(scores: Any, n_borders: Any, f: Any, feature: Any, sigma: Any, keys: Any, best: Any) -> None:
+    """Choose the best of a feature's borders; each of the block's threads has written the scores it reads here."""
+    borders, noisy, plain = best[0], best[1], best[2]
+    top, border = -math.inf, np.int64(-1)
+    for b in range(card.threadIdx.x, n_borders, THREADS):
+        value = scores[b]
+        if sigma > 0.0:
+            value += times(sigma, normal_quantile(unit_draw(keys[0], np.uint64((feature << 16) + b)) + 2.0**-54))
+        if value > top:
+            top, border = value, np.int64(b)
+    border = _best_of_block(top, border)
+    if card.threadIdx.x == 0:
+        borders[f] = border
+        noisy[f] = -math.inf
+        if border >= 0:
+            plain[f] = scores[border]
+            noisy[f] = plain[f]
+            if sigma > 0.0:
+                draw = unit_draw(keys[1], np.uint64(feature)) + 2.0**-54
+                noisy[f] += times(sigma, normal_quantile(draw))
+
+
 @kernel
 def _best_borders(
     table: Any,
@@ -100,11 +123,10 @@ def _best_borders(
     f = card.blockIdx.x
     l2, cosine, wide = options
     sums, scores = memory
-    borders, noisy, plain = best[0], best[1], best[2]
     me = card.threadIdx.x
     if n_bins[f] < 2:
         if me == 0:
-            borders[f], noisy[f] = -1, -math.inf
+            best[0][f], best[1][f] = -1, -math.inf
         return
     one_hot = equals[f] != 0
     n_borders = n_bins[f] if one_hot else n_bins[f] - 1
@@ -128,25 +150,10 @@ def _best_borders(
             if total_low != 0:
                 both = (units[k], units[dimensions])
                 _score_leaf(high, low, (total_high, total_low), n_borders, both, l2, mine)
-    top, border = -math.inf, np.int64(-1)
-    for b in range(me, n_borders, THREADS):
-        if cosine:
+    if cosine:
+        for b in range(me, n_borders, THREADS):
             mine[0, b] /= math.sqrt(mine[1, b])
-        value = mine[0, b]
-        if sigma > 0.0:
-            value += times(sigma, normal_quantile(unit_draw(keys[0], np.uint64((features[f] << 16) + b)) + 2.0**-54))
-        if value > top:
-            top, border = value, np.int64(b)
-    border = _best_of_block(top, border)
-    if me == 0:
-        borders[f] = border
-        noisy[f] = -math.inf
-        if border >= 0:
-            plain[f] = mine[0, border]
-            noisy[f] = plain[f]
-            if sigma > 0.0:
-                draw = unit_draw(keys[1], np.uint64(features[f])) + 2.0**-54
-                noisy[f] += times(sigma, normal_quantile(draw))
+    choose_border(mine[0], n_borders, f, features[f], sigma, keys, best)
 
 
 def best_borders(

@@ -148,3 +148,33 @@ def test_weights_shape_the_trees_as_in_catboost(tmp_path: pathlib.Path) -> None:
     theirs.fit(x, target, sample_weight=weight)
     raw = theirs.predict(x)
     assert ours.predict(x) == pytest.approx(raw, abs=1e-3 * np.abs(raw).max())
+
+
+@pytest.mark.parametrize(
+    ("loss", "more", "tolerance"),
+    [
+        ("RMSE", {}, 1e-6),
+        ("RMSE", {"score_function": "L2", "model_shrink_rate": 0}, 1e-6),
+        ("Logloss", {"leaf_estimation_iterations": 10}, 1e-3),
+        ("Quantile:alpha=0.3", {}, 1e-5),
+        ("MAE", {"leaf_estimation_iterations": 3}, 1e-5),
+        ("Poisson", {}, 1e-3),
+    ],
+)
+def test_monotone_models_are_those_of_catboost(
+    loss: str, more: dict[str, Any], tolerance: float, tmp_path: pathlib.Path
+) -> None:
+    x, target = make_rows(2 if loss == "Logloss" else 0)
+    target = np.floor(np.exp(target / 3)) if loss == "Poisson" else target
+    params = {**CERTAIN, "loss_function": loss, "iterations": 12, "monotone_constraints": [1, -1, 1, 0, 0, 0], **more}
+    ours = (DaskCatBoostClassifier if loss == "Logloss" else DaskCatBoostRegressor)(**params).fit(x, target).model_
+    theirs = catboost.CatBoost({**params, "verbose": False, "allow_writing_files": False}).fit(x, target)
+    assert splits_of(ours, tmp_path / "ours.json") == splits_of(theirs, tmp_path / "theirs.json")
+    raw = theirs.predict(x, prediction_type="RawFormulaVal")
+    assert ours.predict(x, prediction_type="RawFormulaVal") == pytest.approx(raw, abs=tolerance)
+    rays = np.repeat(np.random.default_rng(1).normal(size=(10_000, 6)).astype(np.float32)[None], 20, axis=0)
+    for feature, constraint in enumerate(params["monotone_constraints"][:3]):
+        along = rays.copy()
+        along[:, :, feature] = np.linspace(-3.0, 3.0, 20)[:, None]
+        values = ours.predict(along.reshape(-1, 6), prediction_type="RawFormulaVal").reshape(20, -1)
+        assert (np.diff(values, axis=0) * constraint >= 0.0).all()

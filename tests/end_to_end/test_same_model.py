@@ -78,9 +78,10 @@ CASES = {
     "RMSE-MVS": Case("RMSE", plain, {"bootstrap_type": "MVS", "border_count": 300}),
     "Quantile-MVS": Case("Quantile:alpha=0.8", plain, {}),
     "Poisson-noise": Case("Poisson", counts, {"bootstrap_type": "No"}),
+    "RMSE-monotone": Case("RMSE", plain, {"monotone_constraints": [1, -1, 0, 1, 0]}),
     "RMSE-Bernoulli": Case("RMSE", plain, {"bootstrap_type": "Bernoulli", "nan_mode": "Max"}),
 }
-ON_CLUSTERS = ["Logloss-MVS", "Logloss-rare", "MultiClass-Bernoulli", "RMSE-MVS", "Quantile-MVS"]
+ON_CLUSTERS = ["Logloss-MVS", "Logloss-rare", "MultiClass-Bernoulli", "RMSE-MVS", "Quantile-MVS", "RMSE-monotone"]
 
 
 @pytest.fixture(scope="module")

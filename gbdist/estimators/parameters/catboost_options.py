@@ -66,6 +66,7 @@ _ABOUT: Final = (
     ("Auto-stop PValue", ("od_pval",)),
     ("boost_from_average", ("boost_from_average",)),
     ("shrink", ("model_shrink_rate",)),
+    ("onotone constraints", ("monotone_constraints",)),
     ("max_leaves", ("max_leaves",)),
     ("class weights", ("class_weights", "auto_class_weights", "scale_pos_weight")),
     ("enum ELossFunction", ("eval_metric", "custom_metric")),
@@ -105,6 +106,9 @@ def options_of(checked: Mapping[str, object]) -> dict[str, object]:
     weights = checked.get("class_weights")
     if weights is not None:
         options["class_weights"] = list(weights.values() if isinstance(weights, Mapping) else weights)  # type: ignore[call-overload]
+    constraints: Any = checked.get("monotone_constraints", ())
+    if any(constraints.values() if isinstance(constraints, Mapping) else constraints):
+        options["monotone_constraints"] = [1]  # of any column, as CatBoost looks whether there are some
     if "scale_pos_weight" in checked:
         options["class_weights"] = [1.0, checked["scale_pos_weight"]]
     return options

@@ -1,6 +1,6 @@
 """Parameters that are about single columns of X: which are ignored, and what they cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gbdist.boosting.penalties import Penalties
@@ -24,6 +24,23 @@ def penalties(checked: Mapping[str, Any], names: Sequence[str]) -> Penalties | N
         return None
     coefficient = float(checked.get("penalties_coefficient", 1.0))
     return Penalties(weights, tuple(coefficient * each for each in first_uses))
+
+
+def monotone_constraints(
+    checked: Mapping[str, Any], names: Sequence[str], categorical: Collection[int]
+) -> tuple[int, ...]:
+    """Constraints of all columns, by position; empty where there are none.
+
+    ParameterError for a column that is not there or is categorical, or a list of another length.
+    """
+    given = checked.get("monotone_constraints", ())
+    constraints = tuple(map(int, _by_position(checked, "monotone_constraints", 0, names)))
+    for position in categorical:
+        if any(constraints) and constraints[position]:
+            shown = dict(given) if isinstance(given, Mapping) else list(given)
+            fix = f"{names[position]!r} is categorical: leave it out, or give it as numbers."
+            raise ParameterError("monotone_constraints", shown, "constraints of numeric columns", fix)
+    return constraints if any(constraints) else ()
 
 
 def _by_position(checked: Mapping[str, Any], parameter: str, usual: float, names: Sequence[str]) -> tuple[float, ...]:

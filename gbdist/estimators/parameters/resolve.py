@@ -11,7 +11,7 @@ from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults, options_of
 from gbdist.estimators.parameters.categories import category_rules, target_of_statistics
 from gbdist.estimators.parameters.class_weights import class_weights
-from gbdist.estimators.parameters.columns import ignored_columns, penalties
+from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
 from gbdist.estimators.parameters.statistics import with_target_borders
 from gbdist.metrics import make_metrics
 from gbdist.metrics.base import Metric
@@ -112,6 +112,9 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     best_model = use_best_model(checked, facts)
     weights = class_weights(checked, facts.class_names or (), facts.class_weight_sums)
     asked = {**options_of(checked), "loss_function": loss}
+    categorical = {column.position for column in facts.categorical}
+    if constraints := monotone_constraints(checked, facts.names, categorical):
+        asked["monotone_constraints"] = list(constraints)
     if facts.baseline or facts.init_model:
         # CatBoost starts from what it is given, and its automatic learning rate knows that.
         asked["boost_from_average"] = False
@@ -131,6 +134,7 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
             categories=category_rules(checked, options, facts.categorical, target, several, ignored),
             penalties=penalties(checked, facts.names),
             ignored=ignored,
+            monotone_constraints=tuple(each for at, each in enumerate(constraints) if at not in categorical),
         ),
         options=options_for_the_model(options, checked, facts, weights),
         class_weights=weights,

@@ -11,8 +11,8 @@ class Used:
     """A parameter that means here what it means in CatBoost.
 
     ``kind`` names the check: "int", "float", "bool", "choice", "threads", "verbose", "loss", "metric", "metrics", "weights",
-    "columns", "numbers of columns", "devices", "statistics" or "statistics of columns". Numbers lie in [low, high], with
-    ``above_low`` in (low, high].
+    "columns", "numbers of columns", "constraints of columns", "devices", "statistics" or "statistics of columns". Numbers lie
+    in [low, high], with ``above_low`` in (low, high].
     """
 
     kind: str
@@ -152,7 +152,7 @@ TABLE: Final[dict[str, Rule]] = {
     "langevin": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),
     "diffusion_temperature": Refused(_NO_LANGEVIN),
     "posterior_sampling": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),
-    "monotone_constraints": OnlyAt(((),), "there are none", "Constraints are not trained; leave it out."),
+    "monotone_constraints": Used("constraints of columns", note="of one raw value a row, and not with exact leaves"),
     "feature_weights": Used("numbers of columns", note="a column that a statistic has twice counts twice"),
     "first_feature_use_penalties": Used("numbers of columns"),
     "per_object_feature_penalties": OnlyAt(((),), "there are none", _NO_PENALTY),

@@ -16,6 +16,7 @@ _EXPECTED = {
     "bool": "True or False",
     "columns": "a list of columns of X, by name or position",
     "numbers of columns": "numbers of at least 0: a list with one for each column of X, or a dictionary {column: number}",
+    "constraints of columns": "-1 (falling), 0 or 1 (rising): a list, one for each column of X, or a dictionary {column: one}",
     "statistics": "a description such as 'Borders:Prior=0.5', or a list of them",
     "statistics of columns": "a list such as ['3:Borders:Prior=0.5'], by position of the column",
     "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)),
@@ -178,11 +179,19 @@ def _columns(name: str, value: object, rule: Used) -> tuple[str | int, ...]:
 
 def _numbers_of_columns(name: str, value: object, rule: Used) -> object:
     """Numbers by position, or by name or position in a dictionary; whether X has them is seen beside X."""
+    return _of_columns(name, value, rule, lambda number: 0.0 <= float(number) < math.inf)
+
+
+def _constraints_of_columns(name: str, value: object, rule: Used) -> object:
+    return _of_columns(name, value, rule, lambda number: number in (-1, 0, 1))
+
+
+def _of_columns(name: str, value: object, rule: Used, takes: Callable[[Real], bool]) -> object:
     numbers = tuple(value.values()) if isinstance(value, Mapping) else value
     keys = tuple(value) if isinstance(value, Mapping) else ()
     if isinstance(numbers, tuple) and all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys):
         found = [plain_value(one) for one in numbers]
-        if all(isinstance(one, Real) and not isinstance(one, bool) and 0.0 <= float(one) < math.inf for one in found):
+        if all(isinstance(one, Real) and not isinstance(one, bool) and takes(one) for one in found):
             return dict(zip(keys, found, strict=True)) if keys else tuple(found)
     raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
@@ -237,6 +246,7 @@ _CHECKS: dict[str, Callable[[str, object, Used], object]] = {
     "bool": _truth,
     "columns": _columns,
     "numbers of columns": _numbers_of_columns,
+    "constraints of columns": _constraints_of_columns,
     "statistics": _statistics,
     "statistics of columns": _statistics_of_columns,
     "choice": _choice,

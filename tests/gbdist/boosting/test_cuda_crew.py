@@ -11,6 +11,7 @@ from gbdist.boosting.cuda_bins import CardBins
 from gbdist.boosting.cuda_crew import TRAINED_ROW, CardCrew, CardScratch
 from gbdist.boosting.loop import BoostResult, boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Card
+from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.errors import DataError
 from gbdist.metrics import make_metrics
 from gbdist.objectives import make_objective
@@ -173,3 +174,9 @@ def test_two_runs_on_a_card_are_identical(small) -> None:
     first, second = (boost(table.rows, [], table.n_bins, params, SingleRank()) for _ in range(2))
     assert_same(first, second)
     assert np.isfinite(first.predictions).all()
+
+
+def test_constrained_trees_and_a_shrunk_model_are_those_of_the_cpu(small) -> None:
+    table = small("RMSE")
+    params = params_of("RMSE", depth=3, monotone_constraints=(1, -1, 0), shrinkage=Shrinkage(0.5))
+    assert_same(table.boost(replace(params, card=CARD)), table.boost(params))

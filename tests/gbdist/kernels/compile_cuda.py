@@ -101,6 +101,12 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
             I4, I1, u1[::1], I1, F1, types.Tuple((f8, boolean, boolean)), f8, pair(u8), types.Tuple((I3, F3)), F2,
         ),
     },
+    "monotone": {
+        "_score_monotone": (
+            I4, I1, u1[::1], types.Tuple((I1, I2, I1)), F1, types.Tuple((f8, boolean, boolean)), F3, F2,
+        ),
+        "_choose_borders": (F2, I1, u1[::1], I1, f8, pair(u8), F2),
+    },
     "sums": {
         "_sum_tiles": (N1, N1),
         "_scan_tiles": (N1, N1, boolean),

@@ -14,6 +14,7 @@ from gbdist.kernels import (
     cuda_histogram,
     cuda_losses,
     cuda_metrics,
+    cuda_monotone,
     cuda_pointwise,
     cuda_quantiles,
     cuda_rows,
@@ -23,6 +24,7 @@ from gbdist.kernels import (
     reference_histogram,
     reference_losses,
     reference_metrics,
+    reference_monotone,
     reference_pointwise,
     reference_quantiles,
     reference_rows,
@@ -37,6 +39,7 @@ MODULES = {
     reference_categories: cuda_categories,
     reference_coding: cuda_coding,
     reference_pointwise: cuda_pointwise,
+    reference_monotone: cuda_monotone,
     reference_quantiles: cuda_quantiles,
 }
 

@@ -41,6 +41,7 @@ HOST_ONLY = {
     "score_borders",
     "best_of_each",
     "solve_leaves",
+    "make_isotonic",
     "add_class_counts",
     "class_log_odds",
     "count_earlier",
@@ -316,7 +317,16 @@ def test_bins() -> None:
 
 
 #: called by kernels only
-DEVICE_FUNCTIONS = {"target_of", "weight_of", "softmax_parts", "add_to_leaf", "add_block", "launch_sums", "four_scales"}
+DEVICE_FUNCTIONS = {
+    "choose_border",
+    "target_of",
+    "weight_of",
+    "softmax_parts",
+    "add_to_leaf",
+    "add_block",
+    "launch_sums",
+    "four_scales",
+}
 
 
 def cuda_names(module: ModuleType) -> set[str]:
@@ -328,14 +338,15 @@ def cuda_names(module: ModuleType) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "stage", ["rows", "histogram", "losses", "split", "binning", "categories", "coding", "pointwise", "quantiles"]
+    "stage",
+    ["rows", "histogram", "losses", "split", "binning", "categories", "coding", "pointwise", "quantiles", "monotone"],
 )
 def test_every_cpu_kernel_has_its_cuda_twin(stage: str) -> None:
     cpu = importlib.import_module(f"gbdist.kernels.cpu_{stage}")
     wanted = {
         name for name, member in vars(cpu).items() if hasattr(member, "py_func") and member.__module__ == cpu.__name__
     }
-    helpers = {"load_weights", "load_targets", "softmax_block"}
+    helpers = {"noise", "load_weights", "load_targets", "softmax_block"}
     own = cuda_names(importlib.import_module(f"gbdist.kernels.cuda_{stage}"))
     missing = {name for name in wanted if not name.startswith("_")} - own - HOST_ONLY - helpers
     assert not missing

@@ -27,6 +27,10 @@ NO_TEXT = (
 )
 NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
 NO_PENALTY = "Rows are not asked what they cost; leave it out, or use first_feature_use_penalties."
+CONSTRAINTS = (
+    "expected -1 (falling), 0 or 1 (rising): a list, one for each column of X, or a dictionary {column: one}. "
+    f"{LEAVE_OUT}"
+)
 COLUMN_NUMBERS = (
     "expected numbers of at least 0: a list with one for each column of X, or a dictionary {column: number}. "
     "Leave it out for CatBoost's default."
@@ -153,11 +157,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "expected False (no noise is added to gradients). Langevin boosting is not trained here.",
     ),
     ({"diffusion_temperature": 5}, "expected it to be left out. Langevin boosting is not trained here."),
-    (
-        {"monotone_constraints": {0: 1}},
-        "expected nothing in it (there are none). Constraints are not trained; leave it out.",
-    ),
     ({"feature_weights": [1, -2]}, COLUMN_NUMBERS),
+    ({"monotone_constraints": [1, 0.5]}, CONSTRAINTS),
+    ({"monotone_constraints": {0: 2}}, CONSTRAINTS),
+    ({"monotone_constraints": 1}, CONSTRAINTS),
+    (
+        {"loss_function": "MultiClass", "monotone_constraints": {"a": 1}},
+        "expected a value that CatBoost takes together with the other parameters. "
+        'CatBoost says: "Monotone constraints is unsupported for multiclass.".',
+    ),
     ({"feature_weights": {True: 1}}, COLUMN_NUMBERS),
     ({"feature_weights": 3}, COLUMN_NUMBERS),
     ({"first_feature_use_penalties": "0:1"}, COLUMN_NUMBERS),

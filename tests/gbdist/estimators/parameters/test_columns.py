@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameters.columns import ignored_columns, penalties
+from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
 
 NAMES = ("size", "colour", "3")
 
@@ -61,3 +61,27 @@ def test_what_columns_do_not_fit(given: dict[str, Any], says: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         read(given, NAMES)
     assert str(refusal.value) == says
+
+
+def test_constraints_are_told_by_position_or_name() -> None:
+    assert monotone_constraints({}, NAMES, {1}) == ()
+    assert monotone_constraints({"monotone_constraints": (0, 0, 0)}, NAMES, {1}) == ()
+    assert monotone_constraints({"monotone_constraints": {"size": -1, 2: 1}}, NAMES, {1}) == (-1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ((1, 0), "[1, 0] cannot be used: expected 3 numbers, one a column of X. Give one for each, or a dict"),
+        ({"price": 1}, "{'price': 1} cannot be used: expected names of columns of X. X has no column 'price'"),
+        (
+            {"colour": 1},
+            "{'colour': 1} cannot be used: expected constraints of numeric columns. "
+            "'colour' is categorical: leave it out, or give it as numbers.",
+        ),
+    ],
+)
+def test_what_constraints_do_not_fit(given: Any, says: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        monotone_constraints({"monotone_constraints": given}, NAMES, {1})
+    assert str(refused.value).startswith(f"monotone_constraints={says}")
