@@ -224,13 +224,20 @@ class _Run:
                 data.bound, data.top, data.measured = max(abs(low), abs(high)), high, high
 
     def _finish_tree(self, last: ObliviousTree | None, score: bool) -> tuple[MetricTable, GradientFacts]:
-        """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients."""
+        """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients.
+
+        Derivatives of a model that is shrunk before that tree are left to ``_shrink``.
+        """
         params = self.params
-        survey, sums = self._gradients(last)
         if last is None:
+            survey, sums = self._gradients(last)
             return {}, survey.read(self.collective.all_reduce(sums))
         scored = self.sets if score else self.sets[-1:] if len(self.sets) > 1 and self.detector.active else []
         metrics = params.metrics if score else params.metrics[params.eval_metric :][:1]
+        if params.shrinkage is not None:
+            values, _ = score_all(scored, metrics, np.empty(0, np.int64), self.collective)
+            return values, self._facts
+        survey, sums = self._gradients(last)
         values, summed = score_all(scored, metrics, sums, self.collective)
         return values, survey.read(summed)
 

@@ -77,8 +77,12 @@ class DataSet:
 
     def shrink(self, factor: float) -> None:
         """Multiply predictions, and with them their bounds, by a factor above 0."""
-        for k in range(self.predictions.shape[0]):
-            self.crew.kernels.scale_values(factor, self.predictions[k])
+
+        def scale(piece: slice) -> None:
+            for k in range(self.predictions.shape[0]):
+                self.crew.kernels.scale_values(factor, self.predictions[k, piece])
+
+        self.crew.each(scale, self.crew.row_slices(self.rows.n_rows))
         self.bound, self.top, self.measured = self.bound * factor, self.top * factor, self.measured * factor
 
     def range_of_predictions(self) -> NDArray[np.float64]:

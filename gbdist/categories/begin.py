@@ -73,7 +73,9 @@ def begin(
     if has_statistics:
         n_named = _number_of_rows(sets, rules, collective)
         dealt, rows_of_rank = deal(sets[0], seed, has_time=rules.has_time, collective=collective)
-        classes, n_classes = target_classes(dealt, params.objective.dimension, rules, seed, collective)
+        objective = params.objective
+        several = objective.dimension if objective.name.startswith("MultiClass") else 1
+        classes, n_classes = target_classes(dealt, several, rules, seed, collective)
     else:  # nobody looks at the order of rows, nor at classes
         dealt, rows_of_rank, n_named = sets[0], (sets[0].n_rows,) * collective.size, 0
         classes, n_classes = np.zeros(dealt.n_rows, np.uint8), 1

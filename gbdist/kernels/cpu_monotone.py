@@ -141,8 +141,8 @@ def best_monotone_borders(
     table, n_bins, equals, features, units, options, sigma, keys, best
         See ``cpu_split.best_borders``.
     constraints : (which, orders, sizes)
-        which int64 [n_features], IN: 0 of a feature that must not lower predictions with rising values, 1 of one that is free,
-        2 of one that must not raise them; orders int64 [3, 2·n_leaves], IN: of all children of the level, those above the
+        which int64 [n_features], IN: 0 of a feature that must not raise predictions with rising values, 1 of one that is free,
+        2 of one that must not lower them; orders int64 [3, 2·n_leaves], IN: of all children of the level, those above the
         border last, for a split of each; sizes int64 [3], IN.
     """
     border_key, feature_key = keys

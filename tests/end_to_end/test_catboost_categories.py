@@ -21,6 +21,7 @@ KINDS = {
     "RMSE": (DaskCatBoostRegressor, catboost.CatBoostRegressor, 0),
     "Logloss": (DaskCatBoostClassifier, catboost.CatBoostClassifier, 2),
     "MultiClass": (DaskCatBoostClassifier, catboost.CatBoostClassifier, 3),
+    "MultiQuantile:alpha=0.2,0.5,0.9": (DaskCatBoostRegressor, catboost.CatBoostRegressor, 0),
 }
 ONE_HOT = (5, 9, 40)
 MANY = (25, 40, 60)
@@ -75,9 +76,10 @@ def assert_same(
     theirs.fit(X, y, eval_set=(X_eval, y_eval), **more)
     assert splits_of(ours.model_, path / "ours.json") == splits_of(theirs, path / "theirs.json")
     raw = theirs.predict(table, prediction_type="RawFormulaVal")
-    assert ours.model_.predict(table, prediction_type="RawFormulaVal") == pytest.approx(raw, abs=1e-9)
+    tolerance = 1e-5 if loss.startswith("MultiQuantile") else 1e-9  # CatBoost takes residuals in float32
+    assert ours.model_.predict(table, prediction_type="RawFormulaVal") == pytest.approx(raw, abs=tolerance)
     for name, curve in theirs.evals_result_["validation"].items():
-        assert ours.evals_result_["validation"][name] == pytest.approx(curve, abs=1e-9)
+        assert ours.evals_result_["validation"][name] == pytest.approx(curve, abs=tolerance)
     return ours.model_
 
 

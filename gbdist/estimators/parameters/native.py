@@ -67,16 +67,12 @@ _REFUSED: Final = frozenset(
         "callback",
     }
 )
-#: May name columns, which CatBoost can be asked about only beside the data.
-_ABOUT_COLUMNS: Final = frozenset(
-    {
-        "ignored_features",
-        "monotone_constraints",
-        "feature_weights",
-        "first_feature_use_penalties",
-        "per_object_feature_penalties",
-    }
+#: About columns of X, as where trees are grown exactly: looked at beside the data.
+_OF_COLUMNS: Final = frozenset(
+    {"ignored_features", "monotone_constraints", "feature_weights", "first_feature_use_penalties"}
 )
+#: May name columns, which CatBoost can be asked about only beside the data.
+_ABOUT_COLUMNS: Final = _OF_COLUMNS | {"per_object_feature_penalties"}
 #: The user's names of columns, which shards and pools carry beside the bins.
 _COLUMNS: Final[dict[str, Rule]] = {parameter: Used("columns") for parameter in KINDS.values()}
 #: Not passed on: done for all ranks, or chosen for each.
@@ -107,7 +103,7 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: b
     written: dict[str, Written] = {}
     for key, user in under_one_name(given, TABLE.keys() | _catboost_names(), classifier=classifier):
         written[key] = user
-        rule = _COLUMNS.get(key, TABLE[key] if key in _OURS | _REFUSED else None)
+        rule = _COLUMNS.get(key, TABLE[key] if key in _OURS | _REFUSED | _OF_COLUMNS else None)
         if rule is None:
             checked[key] = plain_value(user.value)
         else:

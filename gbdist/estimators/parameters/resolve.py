@@ -116,8 +116,8 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     if constraints := monotone_constraints(checked, facts.names, categorical):
         asked["monotone_constraints"] = list(constraints)
     if facts.baseline or facts.init_model:
-        # CatBoost starts from what it is given, and its automatic learning rate knows that.
-        asked["boost_from_average"] = False
+        # CatBoost starts from what it is given, and its automatic learning rate knows that; what it is given is not shrunk.
+        asked |= {"boost_from_average": False, "model_shrink_rate": 0.0}
     pool = PoolFacts(facts.rows, facts.features, facts.label_min, facts.label_max, best_model)
     options = catboost_defaults(asked, pool)
     several = _n_classes(loss, facts) if loss.startswith("MultiClass") else None
@@ -197,7 +197,6 @@ def boost_params(
     """Pick what the trainer needs out of CatBoost's nested options."""
     boosting, trees = options["boosting_options"], options["tree_learner_options"]
     bootstrap, detector = trees["bootstrap"], boosting["od_config"]
-    rate, mode = boosting["model_shrink_rate"], boosting["model_shrink_mode"]
     return BoostParams(
         objective=objective,
         metrics=metrics,
@@ -220,7 +219,7 @@ def boost_params(
         rsm=trees["rsm"],
         random_seed=checked.get("random_seed", options["random_seed"]),
         boost_from_average=boosting["boost_from_average"],
-        shrinkage=Shrinkage(rate, mode) if rate > 0.0 else None,
+        shrinkage=_shrinkage(boosting),
         stopping=Stopping(
             kind=detector["type"],
             wait=detector["wait_iterations"],
@@ -229,6 +228,16 @@ def boost_params(
         ),
         metric_period=checked.get("metric_period", 1),
     )
+
+
+def _shrinkage(boosting: Mapping[str, Any]) -> Shrinkage | None:
+    """How the model is shrunk. CatBoost does not look at rates again once it has chosen one of them itself."""
+    rate, learning_rate = boosting["model_shrink_rate"], boosting["learning_rate"]
+    shrinkage = Shrinkage(rate, boosting["model_shrink_mode"]) if rate > 0.0 else None
+    if shrinkage is not None and not shrinkage.factor(1, learning_rate) > 0.0:
+        expected = f"a rate that times learning_rate, here {learning_rate:g}, is below 1"
+        raise ParameterError("model_shrink_rate", rate, expected, "Lower one of them.")
+    return shrinkage
 
 
 def _metrics(loss: str, checked: Mapping[str, Any], n_classes: int, weighted: bool) -> tuple[Metric, ...]:

@@ -11,6 +11,7 @@ from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults
 from gbdist.estimators.parameters.class_weights import class_weights
+from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
 from gbdist.estimators.parameters.native import asked_of_catboost, passed_on
 from gbdist.estimators.parameters.resolve import (
     DataFacts,
@@ -60,10 +61,21 @@ def resolve_rounds(checked: Mapping[str, Any], facts: DataFacts, aggregation: Ag
     asked = {**asked_of_catboost(checked), "loss_function": loss}
     if facts.baseline or facts.init_model:
         asked["boost_from_average"] = False
+    ignored_columns(checked, facts.names)
+    penalties(checked, facts.names)
+    constraints = monotone_constraints(checked, facts.names, {column.position for column in facts.categorical})
+    if constraints:
+        asked["monotone_constraints"] = list(constraints)
     pool = PoolFacts(facts.rows, facts.features, facts.label_min, facts.label_max, best_model)
     options = catboost_defaults(asked, pool)
+    goes_on = facts.baseline or facts.init_model or aggregation.rounds_of(options["boosting_options"]["iterations"]) > 1
+    if constraints and goes_on and "model_shrink_rate" not in checked:
+        # CatBoost shrinks such models by default, but none that goes on from another.
+        options = catboost_defaults({**asked, "model_shrink_rate": 0.0}, pool)
     n_classes = 2 if loss in ("Logloss", "CrossEntropy") else len(classes or (0,))
     native = {**_for_all_rows(options), **passed_on(checked), "loss_function": loss}
+    if constraints:
+        native["model_shrink_rate"] = options["boosting_options"]["model_shrink_rate"]
     if classes is not None and loss != "CrossEntropy":
         native["class_names"] = list(range(len(classes)))  # a rank may not have seen all of them
     threads = checked.get("thread_count", -1)
@@ -132,6 +144,9 @@ def _refit(
     """How leaves are estimated over the rows of all ranks, for losses and trees that are trained exactly too."""
     trees = options["tree_learner_options"]
     known = loss in LOSSES and trees["leaf_estimation_method"] in ("Newton", "Gradient")
+    # Values of all rows would neither keep constraints nor be shrunk; means of values that do and are, do and are.
+    if trees["monotone_constraints"] or options["boosting_options"]["model_shrink_rate"] > 0.0:
+        return None
     if not known or trees["grow_policy"] != "SymmetricTree":
         return None
     objective = make_objective(loss, n_classes)

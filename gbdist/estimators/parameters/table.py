@@ -152,7 +152,10 @@ TABLE: Final[dict[str, Rule]] = {
     "langevin": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),
     "diffusion_temperature": Refused(_NO_LANGEVIN),
     "posterior_sampling": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),
-    "monotone_constraints": Used("constraints of columns", note="of one raw value a row, and not with exact leaves"),
+    "monotone_constraints": Used(
+        "constraints of columns",
+        note="model_shrink_rate, left out, is then 0.01 (Decreasing: 0.2); not with exact leaves, LogCosh's default",
+    ),
     "feature_weights": Used("numbers of columns", note="a column that a statistic has twice counts twice"),
     "first_feature_use_penalties": Used("numbers of columns"),
     "per_object_feature_penalties": OnlyAt(((),), "there are none", _NO_PENALTY),

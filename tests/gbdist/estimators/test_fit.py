@@ -257,6 +257,18 @@ def test_training_goes_on_from_an_estimator():
     assert second.score(VALUES, FRAME["number"]) > first.score(VALUES, FRAME["number"])
 
 
+@pytest.mark.parametrize("more", [{}, {"model_shrink_mode": "Decreasing"}])
+@pytest.mark.parametrize("start", ["baseline", "init_model"])
+def test_what_a_constrained_run_starts_from_is_not_shrunk(start, more):
+    far = FRAME["number"] + 20.0
+    given = (
+        {"baseline": np.full(len(far), 20.0)} if start == "baseline" else {"init_model": regressor().fit(VALUES, far)}
+    )
+    model = regressor(monotone_constraints=[1] + [0] * (VALUES.shape[1] - 1), **more).fit(VALUES, far, **given)
+    found = model.model_.predict(VALUES) + (20.0 if start == "baseline" else 0.0)
+    assert np.sqrt(np.mean((found - far) ** 2)) == pytest.approx(model.evals_result_["learn"]["RMSE"][-1], rel=1e-6)
+
+
 def test_silent_unless_asked_or_in_a_terminal(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)

@@ -117,6 +117,37 @@ def test_a_model_is_shrunk_in_its_only_round(client: Client, frame: dd.DataFrame
     assert np.abs(shrunk.model_.get_leaf_values()).sum() < np.abs(whole.model_.get_leaf_values()).sum()
 
 
+@pytest.mark.parametrize(
+    ("more", "rounds"),
+    [({}, 4), ({}, 1), ({"loss_function": "Quantile:alpha=0.7"}, 2), ({"merge": "best"}, 2)],
+    ids=str,
+)
+def test_merged_models_keep_constraints(client: Client, frame: dd.DataFrame, more: dict[str, Any], rounds: int) -> None:
+    constraints = {"a": 1, "c": -1}
+    model = make(client, DaskCatBoostRegressor, monotone_constraints=constraints, **more).set_params(rounds=rounds)
+    model.fit(frame[FEATURES], frame["b"] - frame["a"])
+    rays = np.repeat(np.random.default_rng(0).normal(size=(1, 500, 6)), 30, axis=0)
+    for name, constraint in constraints.items():
+        along = rays.copy()
+        along[:, :, FEATURES.index(name)] = np.linspace(-3.0, 3.0, 30)[:, None]
+        steps = np.diff(model.model_.predict(along.reshape(-1, 6)).reshape(30, 500), axis=0)
+        assert (steps * constraint).min() > -1e-12
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"ignored_features": [9]}, "expected positions from 0 to 5"),
+        ({"ignored_features": ["nope"]}, "X has no column 'nope'"),
+        ({"monotone_constraints": [1, 0]}, "expected 6 numbers, one a column of X"),
+        ({"feature_weights": {"nope": 2}}, "X has no column 'nope'"),
+    ],
+)
+def test_columns_that_are_not_there(client: Client, frame: dd.DataFrame, more: dict[str, Any], says: str) -> None:
+    with pytest.raises(ParameterError, match=says):
+        make(client, **more).fit(frame[FEATURES], frame["y"])
+
+
 def test_loss_that_catboost_cannot_go_on_with_has_one_round(client: Client, frame: dd.DataFrame) -> None:
     model = make(client, DaskCatBoostRegressor, loss_function="RMSEWithUncertainty", merge="best").set_params(rounds=1)
     assert model.fit(frame[FEATURES], frame["y"]).tree_count_ == 20
@@ -293,5 +324,5 @@ def test_no_gpu_is_told_and_auto_does_without(client: Client, frame: dd.DataFram
 
 def test_rank_that_catboost_fails_on_is_named(client: Client, frame: dd.DataFrame) -> None:
     with pytest.raises(ModelError, match="CatBoost did not train") as caught:
-        make(client, monotone_constraints={"nowhere": 1}).fit(frame[FEATURES], frame["y"])
+        make(client, per_object_feature_penalties={"nowhere": 1}).fit(frame[FEATURES], frame["y"])
     assert any(note.startswith("In rank ") for note in caught.value.__notes__)

@@ -341,6 +341,12 @@ def regression(low: float, high: float, **more: Any) -> DataFacts:
             "Leave it out: predictions start from baseline.",
         ),
         (
+            {"model_shrink_rate": 3.0, "iterations": 10},
+            regression(0.0, 1.0),
+            "model_shrink_rate=3 cannot be used: expected a rate that times learning_rate, here 0.5, is below 1. "
+            "Lower one of them.",
+        ),
+        (
             {"model_shrink_rate": 0.1},
             regression(0.0, 1.0, init_model=True),
             "model_shrink_rate=0.1 cannot be used: expected 0 together with init_model. "
