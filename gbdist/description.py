@@ -40,6 +40,11 @@ class Description:
     skip_train: bool | None
     parameter: str = "metric"
 
+    @property
+    def without_flags(self) -> str:
+        """The description less ``use_weights`` and hints: that of a loss."""
+        return f"{self.metric}:{';'.join(f'{key}={value}' for key, value in self.options)}".rstrip(":")
+
     def refused(self, expected: str, fix: str) -> ParameterError:
         """The error that names this description."""
         return ParameterError(self.parameter, self.text, expected, fix)

@@ -155,7 +155,8 @@ class _Run:
         self._overfitted = False
         self._n_columns = n_bins.shape[0] + (len(params.categories.columns) if params.categories is not None else 0)
         self._tighten_bounds()
-        self._metrics, self._facts = self._finish_tree(None, score=False)
+        self._metrics: MetricTable = {}
+        self._facts = self._begin_tree(None)
 
     def add_tree(self) -> None:
         """Sample rows, grow a structure, estimate its leaves, move all predictions on, score."""
@@ -206,8 +207,7 @@ class _Run:
             return
         for data in (*self.learners, *self.sets[1:]):
             data.shrink(shrinkage.factor(tree, self.params.learning_rate))
-        survey, sums = self._gradients(self.trees[-1])
-        self._facts = survey.read(self.collective.all_reduce(sums))
+        self._facts = self._begin_tree(self.trees[-1])
 
     def _tighten_bounds(self) -> None:
         """Look how large predictions are, where bounds are exponents and have grown: a round every few trees."""
@@ -223,15 +223,17 @@ class _Run:
             if low <= high:  # else nobody has rows
                 data.bound, data.top, data.measured = max(abs(low), abs(high)), high, high
 
-    def _finish_tree(self, last: ObliviousTree | None, score: bool) -> tuple[MetricTable, GradientFacts]:
+    def _begin_tree(self, last: ObliviousTree | None) -> GradientFacts:
+        """Compute the derivatives for the next tree, and their sums in a round of their own."""
+        survey, sums = self._gradients(last)
+        return survey.read(self.collective.all_reduce(sums))
+
+    def _finish_tree(self, last: ObliviousTree, score: bool) -> tuple[MetricTable, GradientFacts]:
         """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients.
 
         Derivatives of a model that is shrunk before that tree are left to ``_shrink``.
         """
         params = self.params
-        if last is None:
-            survey, sums = self._gradients(last)
-            return {}, survey.read(self.collective.all_reduce(sums))
         scored = self.sets if score else self.sets[-1:] if len(self.sets) > 1 and self.detector.active else []
         metrics = params.metrics if score else params.metrics[params.eval_metric :][:1]
         if params.shrinkage is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.columns import position_of
 from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.tables import column
 from gbdist.quantize.categories import is_categorical
@@ -95,7 +96,7 @@ def unbinned_of(parts: Parts, rules: ColumnRules) -> Unbinned:
         given = rules.named(parameter)
         for position in positions_of(parameter, given, parts.feature_names, named=parts.labels is not None):
             if kinds.setdefault(position, kind) != kind:
-                name = next(each for each in given if _is_at(each, position, parts.feature_names))
+                name = next(each for each in given if position_of(each, parts.feature_names) == position)
                 expected = f"a column of one kind, and {name!r} is in {KINDS[kinds[position]]} too"
                 raise ParameterError(parameter, list(given), expected, "Name it once.")
     return tuple(
@@ -107,15 +108,11 @@ def positions_of(parameter: str, given: Sequence[object], names: Sequence[str], 
     """Positions of the columns that a parameter names, which needs that X is ``named``; ParameterError for one it has not."""
     positions = []
     for each in given:
-        position = next((at for at in range(len(names)) if _is_at(each, at, names)), None)
+        position = position_of(each, names)
         if position is None or (isinstance(each, str) and not named):
             raise _not_there(parameter, given, each, names, named)
         positions.append(position)
     return positions
-
-
-def _is_at(given: object, position: int, names: Sequence[str]) -> bool:
-    return given == position if isinstance(given, int) else given == names[position]
 
 
 def _not_there(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels.compile import device_function, kernel
-from gbdist.kernels.cpu_split import noise
+from gbdist.kernels.cpu_split import choose_border
 
 _LOW = np.int64(0xFFFFFFFF)
 
@@ -145,8 +145,7 @@ def best_monotone_borders(
         2 of one that must not lower them; orders int64 [3, 2·n_leaves], IN: of all children of the level, those above the
         border last, for a split of each; sizes int64 [3], IN.
     """
-    border_key, feature_key = keys
-    borders, noisy, plain = best
+    borders, noisy, _ = best
     which, orders, sizes = constraints
     all_scores = np.empty(65536, np.float64)
     for f in range(table.shape[0]):
@@ -156,12 +155,4 @@ def best_monotone_borders(
         scores = all_scores[: n_bins[f] if equals[f] != 0 else n_bins[f] - 1]
         kind = which[f]
         _score(table[f], equals[f] != 0, orders[kind], sizes[kind], units, options, scores)
-        top = -np.inf
-        for b in range(scores.shape[0]):
-            value = scores[b] + noise(sigma, border_key, (features[f] << 16) + b)
-            if value > top:
-                top = value
-                borders[f] = b
-        if borders[f] >= 0:
-            plain[f] = scores[borders[f]]
-            noisy[f] = plain[f] + noise(sigma, feature_key, features[f])
+        choose_border(scores, f, features[f], sigma, keys, best)

@@ -96,11 +96,33 @@ def score_borders(
 
 
 @device_function
-def noise(sigma: float, key: np.uint64, number: int) -> Any:
+def _noise(sigma: float, key: np.uint64, number: int) -> Any:
     """A draw of N(0, σ); 0 without noise."""
     if sigma <= 0.0:
         return 0.0
     return sigma * normal_quantile(unit_draw(key, np.uint64(number)) + 2.0**-54)
+
+
+@device_function
+def choose_border(
+    scores: NDArray[np.float64],
+    f: int,
+    feature: int,
+    sigma: float,
+    keys: tuple[np.uint64, np.uint64],
+    best: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    """Choose the best of a feature's borders by scores with noise, float64 [n_borders]; ``f`` is its place in ``best``."""
+    borders, noisy, plain = best
+    top = -np.inf
+    for b in range(scores.shape[0]):
+        value = scores[b] + _noise(sigma, keys[0], (feature << 16) + b)
+        if value > top:
+            top = value
+            borders[f] = b
+    if borders[f] >= 0:
+        plain[f] = scores[borders[f]]
+        noisy[f] = plain[f] + _noise(sigma, keys[1], feature)
 
 
 @kernel
@@ -142,7 +164,7 @@ def best_borders(
     best : (border int64, noisy score float64, score float64) each [n_features], OUT
         border is −1 where the feature does not compete.
     """
-    border_key, feature_key = keys
+    feature_key = keys[1]
     borders, noisy, plain = best
     scores = np.empty(65536, np.float64)
     for f in range(table.shape[0]):
@@ -156,7 +178,7 @@ def best_borders(
             if scores[b] > top:
                 top = scores[b]
                 borders[f], plain[f] = b, top
-        noisy[f] = plain[f] + noise(sigma, feature_key, features[f])
+        noisy[f] = plain[f] + _noise(sigma, feature_key, features[f])
     if sigma <= 0.0:
         return
     winners = np.full(table.shape[0], -np.inf)
@@ -165,14 +187,7 @@ def best_borders(
             continue
         n_borders = _n_borders(n_bins[f], equals[f] != 0)
         score_borders(table[f], n_bins[f], equals[f] != 0, units, options, scores[:n_borders])
-        top = -np.inf
-        for b in range(n_borders):
-            value = scores[b] + noise(sigma, border_key, (features[f] << 16) + b)
-            if value > top:
-                top = value
-                borders[f] = b
-        plain[f] = scores[borders[f]]
-        noisy[f] = plain[f] + noise(sigma, feature_key, features[f])
+        choose_border(scores[:n_borders], f, features[f], sigma, keys, best)
         winners[families[f]] = max(winners[families[f]], noisy[f])
 
 

@@ -185,12 +185,7 @@ def best_borders(
     for f in competing.tolist():
         scores = np.empty(n_bins[f] if equals[f] else n_bins[f] - 1)
         score_borders(table[f], int(n_bins[f]), bool(equals[f]), units, options, scores)
-        own, of_border = 0.0, np.zeros(scores.shape[0])
-        if sigma > 0.0:
-            numbers = (features[f] << 16) + np.arange(scores.shape[0])
-            of_border = sigma * normal_quantile_array(unit_draws(keys[0], numbers.astype(np.uint64)) + 2.0**-54)
-            draw = unit_draws(keys[1], features[f : f + 1].astype(np.uint64)) + 2.0**-54
-            own = sigma * normal_quantile_array(draw)[0]
+        own, of_border = score_noise(features[f : f + 1], scores.shape[0], sigma, keys)
         best_of_all = int(np.argmax(scores))
         without[f] = (best_of_all, scores[best_of_all] + own, scores[best_of_all])
         borders[f] = int(np.argmax(scores + of_border))
@@ -200,6 +195,18 @@ def best_borders(
     for f, (border, reachable, score) in without.items():
         if reachable < winners[f]:
             borders[f], noisy[f], plain[f] = border, reachable, score
+
+
+def score_noise(
+    feature: NDArray[np.int64], n_borders: int, sigma: float, keys: tuple[np.uint64, np.uint64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Noise of a feature, whose number is given as int64 [1], and of each of its borders."""
+    if sigma <= 0.0:
+        return 0.0, np.zeros(n_borders)
+    numbers = (feature << 16) + np.arange(n_borders)
+    of_border = sigma * normal_quantile_array(unit_draws(keys[0], numbers.astype(np.uint64)) + 2.0**-54)
+    own = sigma * normal_quantile_array(unit_draws(keys[1], feature.astype(np.uint64)) + 2.0**-54)
+    return float(own[0]), of_border
 
 
 def best_of_each(

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.elementary import normal_quantile_array
-from gbdist.kernels.hashing import unit_draws
+from gbdist.kernels.reference_histogram import score_noise
 
 _LOW = np.int64(0xFFFFFFFF)
 
@@ -50,12 +49,7 @@ def best_monotone_borders(
         order, size = orders[which[f]], int(sizes[which[f]])
         n_borders = int(n_bins[f] if equals[f] else n_bins[f] - 1)
         scores = np.array([_score(table[f], b, bool(equals[f]), order, size, units, options) for b in range(n_borders)])
-        own, of_border = 0.0, np.zeros(n_borders)
-        if sigma > 0.0:
-            numbers = (features[f] << 16) + np.arange(n_borders)
-            of_border = sigma * normal_quantile_array(unit_draws(keys[0], numbers.astype(np.uint64)) + 2.0**-54)
-            draw = unit_draws(keys[1], features[f : f + 1].astype(np.uint64)) + 2.0**-54
-            own = sigma * normal_quantile_array(draw)[0]
+        own, of_border = score_noise(features[f : f + 1], n_borders, sigma, keys)
         borders[f] = int(np.argmax(scores + of_border))
         plain[f] = scores[borders[f]]
         noisy[f] = plain[f] + own

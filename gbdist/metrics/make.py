@@ -117,8 +117,7 @@ def _mean_loss(request: _Request) -> Metric:
 
 def _mean_of_rule(request: _Request) -> Metric:
     given = request.given
-    described = f"{given.metric}:{';'.join(f'{key}={value}' for key, value in given.options)}".rstrip(":")
-    loss = Pointwise(described, rule_of(described, given.parameter))
+    loss = Pointwise(given.without_flags, rule_of(given.without_flags, given.parameter))
     name = request.name()
     if given.metric == "Quantile":  # the only one that is told with its defaults
         flag = [] if given.use_weights is None else [f"use_weights={str(given.use_weights).lower()}"]
@@ -129,8 +128,7 @@ def _mean_of_rule(request: _Request) -> Metric:
 
 def _mean_of_quantiles(request: _Request) -> Metric:
     given = request.given
-    described = f"{given.metric}:{';'.join(f'{key}={value}' for key, value in given.options)}".rstrip(":")
-    loss = multi_quantile(described, given.parameter)
+    loss = multi_quantile(given.without_flags, given.parameter)
     alphas = ",".join(f"{alpha:.3g}" for _, alpha, _ in loss.rules)
     name = request.name()
     for key, value in given.options:

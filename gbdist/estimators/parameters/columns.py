@@ -58,8 +58,13 @@ def _by_position(checked: Mapping[str, Any], parameter: str, usual: float, names
     return tuple(map(float, found))
 
 
+def position_of(column: object, names: Sequence[str]) -> int | None:
+    """Position of a column that is given by name or position; None if there is no such column."""
+    return next((at for at, name in enumerate(names) if column == (at if isinstance(column, int) else name)), None)
+
+
 def _position(parameter: str, given: Any, column: object, names: Sequence[str]) -> int:
-    position = next((at for at, name in enumerate(names) if column == (at if isinstance(column, int) else name)), None)
+    position = position_of(column, names)
     if position is None:
         shown = dict(given) if isinstance(given, Mapping) else list(given)
         expected = f"positions from 0 to {len(names) - 1}" if isinstance(column, int) else "names of columns of X"
