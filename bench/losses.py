@@ -2,7 +2,8 @@
 
 usage: python bench/losses.py DATA_DIR [--seeds 3] [--workers 2] [--only LOSS] [--json FILE]
 
-DATA_DIR holds diamonds.parquet (its prices in thousands, numeric columns) and adult-*.parquet (for the losses of two classes).
+DATA_DIR holds diamonds.parquet (its prices in thousands, numeric columns; several labels are price and carat) and
+adult-*.parquet (for the losses of two classes).
 Allowed: 1 %. 300 trees of depth 6 at rate 0.1; what is not said is CatBoost's default for the loss. The value is CatBoost's own
 metric (catboost.utils.eval_metric) of the models' raw values; those of Poisson and Tweedie, not 0 for the truth, are compared by
 what is above its value for the truth.
@@ -27,7 +28,9 @@ ALLOWED = 0.01
 OF_NUMBERS = (
     "RMSE", "MAE", "Quantile:alpha=0.1", "Quantile:alpha=0.9", "MultiQuantile:alpha=0.1,0.5,0.9", "MAPE", "Huber:delta=10.0",
     "Expectile:alpha=0.3", "LogCosh", "Lq:q=1.5", "Lq:q=3", "LogLinQuantile:alpha=0.5", "Poisson", "Tweedie:variance_power=1.5",
+    "RMSEWithUncertainty",
 )  # fmt: skip
+OF_LABELS = ("MultiRMSE", "MultiRMSEWithMissingValues", "MultiLogloss", "MultiCrossEntropy")
 OF_CLASSES = ("Focal:focal_alpha=0.3;focal_gamma=2",)
 
 
@@ -49,6 +52,20 @@ def diamonds(data: pathlib.Path) -> Split:
     return Split(features[:cut], target[:cut], features[cut:], target[cut:])
 
 
+def several_labels(split: Split, loss: str) -> Split:
+    """Price and carat; or whether they are above their medians, with a probability of 0.9 for MultiCrossEntropy."""
+    labels = [
+        np.stack([y, X["carat"]], axis=1)
+        for X, y in ((split.train, split.train_target), (split.test, split.test_target))
+    ]
+    if loss.endswith("MissingValues"):
+        labels[0][np.random.default_rng(0).random(labels[0].shape) < 0.2] = np.nan
+    elif loss != "MultiRMSE":
+        medians, (low, high) = np.median(labels[0], axis=0), (0.1, 0.9) if loss == "MultiCrossEntropy" else (0, 1)
+        labels = [np.where(each > medians, high, low) for each in labels]
+    return Split(split.train.drop(columns="carat"), labels[0], split.test.drop(columns="carat"), labels[1])
+
+
 def adult(data: pathlib.Path) -> Split:
     """Incomes above and below a border, 1 and 0."""
     parts = [pd.read_parquet(data / f"adult-{part}.parquet") for part in ("train", "test")]
@@ -61,7 +78,8 @@ def adult(data: pathlib.Path) -> Split:
 
 def compare(loss: str, split: Split, seeds: int, client: Any) -> dict[str, Any]:
     """Mean values of both sides, and how much worse ours is."""
-    classes = loss in OF_CLASSES
+    classes = loss in (*OF_CLASSES, "MultiLogloss", "MultiCrossEntropy")
+    split = several_labels(split, loss) if loss in OF_LABELS else split
     ours = DaskCatBoostClassifier if classes else DaskCatBoostRegressor
     theirs = catboost.CatBoostClassifier if classes else catboost.CatBoostRegressor
 
@@ -98,7 +116,7 @@ def main() -> None:
     rows = []
     print(f"{'loss':38}{'gbdist':>12}{'catboost':>12}{'worse by':>10}   seed spread")
     with start_local(options.workers) as cluster:
-        for loss in (*OF_NUMBERS, *OF_CLASSES):
+        for loss in (*OF_NUMBERS, *OF_LABELS, *OF_CLASSES):
             if options.only not in (None, loss):
                 continue
             row = compare(loss, classes if loss in OF_CLASSES else numbers, options.seeds, cluster.client)

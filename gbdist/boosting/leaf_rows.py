@@ -37,7 +37,7 @@ class Leaves:
 
 @dataclass(frozen=True)
 class LeafRows:
-    """Some of a rank's rows, as the objective reads them; predictions float64 [dimension, n]."""
+    """Some of a rank's rows, as the objective reads them; predictions float64 [dimension, n], label as in ``Rows``."""
 
     label: NDArray[np.float32]
     weight: NDArray[np.float32] | None
@@ -49,7 +49,7 @@ class LeafRows:
 class WalkStart:
     """Predictions that a walk starts from, float64 [dimension, n], IN; leaves uint16 [n], IN.
 
-    No |prediction| is above the bound, and no prediction above ``top``.
+    No |prediction| is above the bound, and no exponent above ``top``.
     """
 
     predictions: NDArray[np.float64]

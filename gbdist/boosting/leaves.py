@@ -22,7 +22,7 @@ from gbdist.boosting.leaf_rows import LeafRows, LeafSums, Leaves, Steps, Sums, W
 from gbdist.boosting.monotone import Orders, orders_of
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population
-from gbdist.boosting.rows import Rows
+from gbdist.boosting.rows import Rows, labels_of, part_of_label
 from gbdist.kernels.cpu_leaves import bound_gain, bound_next_steps, find_settled, solve_leaves
 from gbdist.objectives.base import LeafScales, Objective
 
@@ -65,7 +65,7 @@ class LeafEstimator:
         for number, start in enumerate(starts):
             pieces = [
                 LeafRows(
-                    rows.label[piece],
+                    part_of_label(rows.label, piece),
                     None if rows.weight is None else rows.weight[piece],
                     start.predictions[:, piece],
                     start.leaf_of_row[piece],
@@ -100,7 +100,7 @@ class LeafEstimator:
         def keep(numbered: tuple[int, LeafRows]) -> LeafRows:
             number, piece = numbered
             name = f"of slice {number} {place}"
-            n_rows = piece.label.shape[0]
+            n_rows = piece.leaf_of_row.shape[0]
             rows = scratch.array(f"moving rows {name}", (n_rows + 1,), np.uint32)
             leaves = scratch.array(f"moving leaves {name}", (n_rows + 1,), np.uint16)
             count = kernels.pick_rows(piece.leaf_of_row, slot_of_leaf, _ALL, 0, rows, leaves)
@@ -108,8 +108,9 @@ class LeafEstimator:
             predictions = scratch.array(f"moving predictions {name}", shape, np.float64)
             for k in range(shape[0]):
                 kernels.take_rows(piece.predictions[k], rows, predictions[k])
-            label = scratch.array(f"moving labels {name}", (count,), np.float32)
-            kernels.take_rows(piece.label, rows, label)
+            label = scratch.array(f"moving labels {name}", (*piece.label.shape[:-1], count), np.float32)
+            for source, target in zip(labels_of(piece.label), labels_of(label), strict=True):
+                kernels.take_rows(source, rows, target)
             weight = None
             if piece.weight is not None:
                 weight = scratch.array(f"moving weights {name}", (count,), np.float32)
@@ -121,8 +122,11 @@ class LeafEstimator:
     def scales(self, bounds_of_start: tuple[float, float], point: NDArray[np.float64]) -> LeafScales:
         """Scales of everything at a point, float64 [n_leaves, dimension], from bounds of |predictions| and predictions at 0."""
         population = self._population
-        size, top = bounds_of_start[0] + float(np.abs(point).max()), bounds_of_start[1] + float(point.max())
-        bounds = self.params.objective.bounds(population.label_bound, size, top)
+        objective = self.params.objective
+        size, top = bounds_of_start[0] + float(np.abs(point).max()), bounds_of_start[1]
+        if objective.exponent is not None:
+            top += objective.exponent.largest(point)
+        bounds = objective.bounds(population.label_bound, size, top)
         n_rows, weight = population.n_rows, population.weight_bound
         return LeafScales(
             derivative=sum_scale(bounds.derivative * weight, n_rows),
@@ -304,7 +308,8 @@ class _Walk:
     def _is_beyond(self, point: NDArray[np.float64]) -> bool:
         """Whether e^prediction may be no number at a point of an exponential loss."""
         objective = self._estimator.params.objective
-        return objective.is_exponential and self._bounds[1] + float(point.max()) > objective.largest_prediction
+        exponent = objective.exponent
+        return exponent is not None and self._bounds[1] + exponent.largest(point) > objective.largest_prediction
 
     def _settle(self, step: NDArray[np.float64]) -> None:
         """Let leaves that will hardly move after this step take it, and leave them out, where that saves half of the rows."""

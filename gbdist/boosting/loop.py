@@ -23,7 +23,7 @@ from gbdist.boosting.monotone import constraint_of
 from gbdist.boosting.noise import noise_left
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import survey_population, with_weights
-from gbdist.boosting.rows import Rows
+from gbdist.boosting.rows import Rows, part_of_label
 from gbdist.boosting.sampling import Sampler
 from gbdist.boosting.scores import DataSet, score_all, set_names
 from gbdist.boosting.start import crew_for, start_value, without_ignored
@@ -134,7 +134,7 @@ class _Run:
         start = begin(sets, n_bins, params, collective, crew) if params.categories is not None else None
         sets = sets if start is None else list(start.sets)
         self.sets = [
-            DataSet.at_start(name, rows, population, self.bias, params.objective.largest_prediction, crew)
+            DataSet.at_start(name, rows, population, self.bias, params.objective, crew)
             for name, rows, population in zip(set_names(len(evals)), sets, populations, strict=True)
         ]
         trained = self.sets[0].rows
@@ -190,8 +190,9 @@ class _Run:
         for learner, leaf_of_row, found in zip(self.learners, leaves, estimated, strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
                 values = found.values * self.params.learning_rate
-                reached = learner.top + float(values.max()), learner.bound + float(np.abs(values).max())
-                largest = reached[0] if self.params.objective.is_exponential else reached[1]
+                exponent = self.params.objective.exponent
+                bound = learner.bound + float(np.abs(values).max())
+                largest = bound if exponent is None else learner.top + exponent.largest(values)
             limit = self.params.objective.largest_prediction
             if not largest < limit:
                 tree, expected = len(self.trees), f"steps that keep raw predictions below {limit}"
@@ -211,17 +212,15 @@ class _Run:
 
     def _tighten_bounds(self) -> None:
         """Look how large predictions are, where bounds are exponents and have grown: a round every few trees."""
-        if not self.params.objective.is_exponential:
+        if self.params.objective.exponent is None:
             return
         loose = [data for data in (*self.learners, *self.sets[1:]) if data.top > data.measured + _LOOSE]
         if not loose:
             return
         mine = np.array([data.range_of_predictions() for data in loose])
         told = [np.frombuffer(answer).reshape(mine.shape) for answer in self.collective.all_gather(mine.tobytes())]
-        smallest, largest = np.min(told, axis=0)[:, 0].tolist(), np.max(told, axis=0)[:, 1].tolist()
-        for data, low, high in zip(loose, smallest, largest, strict=True):
-            if low <= high:  # else nobody has rows
-                data.bound, data.top, data.measured = max(abs(low), abs(high)), high, high
+        for data, low, high in zip(loose, np.min(told, axis=0)[..., 0], np.max(told, axis=0)[..., 1], strict=True):
+            data.take_range(low, high)
 
     def _begin_tree(self, last: ObliviousTree | None) -> GradientFacts:
         """Compute the derivatives for the next tree, and their sums in a round of their own."""
@@ -260,7 +259,11 @@ class _Run:
         def work(piece: slice) -> None:
             weight = None if rows.weight is None else rows.weight[piece]
             objective.derivatives(
-                rows.label[piece], weight, learner.predictions[:, piece], self._derivatives[:, piece], self.crew.kernels
+                part_of_label(rows.label, piece),
+                weight,
+                learner.predictions[:, piece],
+                self._derivatives[:, piece],
+                self.crew.kernels,
             )
 
         self.crew.each(work, self.crew.row_slices(rows.n_rows))

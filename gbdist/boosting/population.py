@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.fixed_point import sum_scale
-from gbdist.boosting.rows import Rows
+from gbdist.boosting.rows import Rows, labels_of
 from gbdist.kernels.cpu_histogram import as_weights
 from gbdist.kernels.cpu_rows import weight_sum, weighted_label_sum
 
@@ -25,7 +25,7 @@ class Population:
     weighted : whether any rank has row weights
     total_weight : Σ weight
     label_bound, weight_bound, baseline_bound : largest absolute value
-    label_mean : weighted mean of the labels
+    label_means : weighted mean of each label, of the rows that have it
     """
 
     n_rows: int
@@ -34,7 +34,7 @@ class Population:
     label_bound: float
     weight_bound: float
     baseline_bound: float
-    label_mean: float
+    label_means: tuple[float, ...]
 
 
 def survey_population(rows: Rows, collective: Collective) -> Population:
@@ -54,15 +54,16 @@ def survey_population(rows: Rows, collective: Collective) -> Population:
     weight_scale = sum_scale(weight_bound, n_rows)
     label_scale = sum_scale(weight_bound * max(label_bound, 1e-100), n_rows)
     weights = as_weights(rows.weight)
-    mine_sums = np.array(
-        [
-            weight_sum(weights, weight_scale) if weighted else 0,
-            weighted_label_sum(rows.label, weights, label_scale),
-        ],
-        np.int64,
-    )
-    sums = collective.all_reduce(mine_sums)
-    total_weight = int(sums[0]) / weight_scale if weighted else float(n_rows)
+    mine_sums = [weight_sum(weights, weight_scale) if weighted else rows.n_rows]
+    for label in labels_of(rows.label):
+        there = ~np.isnan(label)
+        label, weight = (label, weights) if there.all() else (label[there], weights[there] if weighted else weights)
+        mine_sums += [
+            weight_sum(weight, weight_scale) if weighted else label.shape[0],
+            weighted_label_sum(label, weight, label_scale),
+        ]
+    sums = collective.all_reduce(np.array(mine_sums, np.int64))
+    total_weight, *of_labels = (sums[[0, *range(1, len(sums), 2)]] / (weight_scale if weighted else 1.0)).tolist()
     return Population(
         n_rows=n_rows,
         weighted=weighted,
@@ -70,7 +71,10 @@ def survey_population(rows: Rows, collective: Collective) -> Population:
         label_bound=label_bound,
         weight_bound=weight_bound,
         baseline_bound=baseline_bound,
-        label_mean=int(sums[1]) / label_scale / total_weight if total_weight > 0.0 else 0.0,
+        label_means=tuple(
+            int(total) / label_scale / weight if weight > 0.0 else 0.0
+            for total, weight in zip(sums[2::2], of_labels, strict=True)
+        ),
     )
 
 
@@ -82,4 +86,4 @@ def with_weights(rows: Rows, weighted: bool) -> Rows:
 
 
 def _largest(values: NDArray[np.float32] | NDArray[np.float64]) -> float:
-    return float(np.max(np.abs(values), initial=0.0))
+    return float(np.fmax.reduce(np.abs(values), axis=None, initial=0.0))

@@ -48,8 +48,8 @@ class Rows:
     ----------
     bins : uint8 or uint16 [n_features, n_rows], C order
         ``bins[f, i]`` is the number of borders of feature f that are below the value (so bin 0 is below all).
-    label : float32 [n_rows]
-        Target value, or number of the class for classification.
+    label : float32 [n_rows], or [n_labels, n_rows] where a row has several
+        Target value, or number of the class for classification; NaN where one of several is missing.
     weight : float32 [n_rows] or None
         Row weight, class weights included; None means 1.
     baseline : float64 [dimension, n_rows] or None
@@ -87,3 +87,13 @@ class Rows:
             stop = segment.first_row + segment.stop - segment.start
             numbers[segment.start : segment.stop] = np.arange(segment.first_row, stop, dtype=np.uint64)
         return numbers
+
+
+def part_of_label(label: Any, rows: slice) -> Any:
+    """Labels of some rows: of [n_rows] or [n_labels, n_rows], wherever they lie."""
+    return label[rows] if label.ndim == 1 else label[:, rows]
+
+
+def labels_of(label: Any) -> list[Any]:
+    """The labels of all rows, [n_rows] each: one, or several where a row has several."""
+    return [label] if label.ndim == 1 else [label[k] for k in range(label.shape[0])]

@@ -17,6 +17,7 @@ from gbdist.errors import DataError
 from gbdist.metrics import evaluate_many
 from gbdist.metrics.base import Metric, Scored
 from gbdist.models.tree import ObliviousTree
+from gbdist.objectives.base import Exponent, Objective
 
 #: CatBoost's name of the training set
 LEARN = "learn"
@@ -27,7 +28,7 @@ class DataSet:
     """Rows of one data set with their raw predictions, which move on with every tree.
 
     ``predictions`` is float64 [dimension, n], IN and OUT; ``bound`` is above all |predictions| of all ranks, ``top`` above all
-    predictions; ``measured`` was ``top`` when it was the largest prediction itself.
+    exponents, inf where nothing is one; ``measured`` was ``top`` when it was the largest exponent itself.
     """
 
     name: str
@@ -37,27 +38,30 @@ class DataSet:
     bound: float
     top: float
     measured: float
+    exponent: Exponent | None
     crew: Crew
 
     @classmethod
     def at_start(
-        cls, name: str, rows: Rows, population: Population, bias: NDArray[np.float64], largest: float, crew: Crew
+        cls, name: str, rows: Rows, population: Population, bias: NDArray[np.float64], objective: Objective, crew: Crew
     ) -> "DataSet":
         """Start all rows at the bias, plus their baseline, and bring them to where the crew works.
 
-        Raises DataError where that is not below ``largest``.
+        Raises DataError where that is not below the objective's largest prediction.
         """
         predictions = np.repeat(bias[:, None], rows.n_rows, axis=1)
         if rows.baseline is not None:
             predictions += rows.baseline
+        exponent, largest = objective.exponent, objective.largest_prediction
         bound = float(np.abs(bias).max(initial=0.0)) + population.baseline_bound
-        if not bound < largest:
+        top = math.inf if exponent is None else exponent.largest(bias[None]) + population.baseline_bound
+        if not (bound if exponent is None else top) < largest:
             found, expected = f"a value of {population.baseline_bound}", f"values below {largest}"
             raise DataError(
                 f"baseline of {name!r}", found, expected, "Leave these rows out, or correct their baseline."
             )
         there = crew.load_rows(rows, trained=name == LEARN)
-        return cls(name, there, population, crew.load(predictions), bound, bound, -math.inf, crew)
+        return cls(name, there, population, crew.load(predictions), bound, top, -math.inf, exponent, crew)
 
     def copied(self) -> "DataSet":
         """The same rows with predictions of their own."""
@@ -73,7 +77,8 @@ class DataSet:
 
         crew.each(add, crew.row_slices(self.rows.n_rows))
         self.bound += float(np.abs(values).max(initial=0.0))
-        self.top += float(values.max())
+        if self.exponent is not None:
+            self.top += self.exponent.largest(values)
 
     def shrink(self, factor: float) -> None:
         """Multiply predictions, and with them their bounds, by a factor above 0."""
@@ -86,11 +91,18 @@ class DataSet:
         self.bound, self.top, self.measured = self.bound * factor, self.top * factor, self.measured * factor
 
     def range_of_predictions(self) -> NDArray[np.float64]:
-        """The smallest and the largest prediction of this rank's rows, float64 [2]; inf and −inf without any."""
-        ends = np.array([math.inf, -math.inf])
+        """The smallest and the largest of this rank's predictions, float64 [dimension, 2]; inf and −inf without any."""
+        ends = np.tile([math.inf, -math.inf], (self.predictions.shape[0], 1))
         for k in range(self.predictions.shape[0]):
-            self.crew.kernels.extend_range(self.predictions[k], ends)
+            self.crew.kernels.extend_range(self.predictions[k], ends[k])
         return ends
+
+    def take_range(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+        """Tighten the bounds to the smallest and the largest predictions of all ranks, float64 [dimension] each."""
+        if self.exponent is None or not (low <= high).all():  # else nobody has rows
+            return
+        self.bound = float(max(np.abs(low).max(), np.abs(high).max()))
+        self.top = self.measured = self.exponent.largest_between(low, high)
 
     def add_tree(self, tree: ObliviousTree, features: TreeFeatures, number: int) -> None:
         """Move predictions on by a tree that was grown on other rows; ``number`` is that of this eval set."""

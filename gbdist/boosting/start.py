@@ -8,10 +8,17 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.exact_leaves import quantile_rules, start_of_labels
+from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population, with_weights
 from gbdist.boosting.rows import Rows
+from gbdist.kernels.elementary import log_array
+from gbdist.objectives.uncertainty import RMSEWithUncertainty
+
+_LEAST_WEIGHT = 1e-290
+#: Labels that are all the same do not start at a deviation of 0, whose logarithm is no number.
+_LEAST_VARIANCE = 1e-38
 
 
 def without_ignored(n_bins: NDArray[np.int64], params: BoostParams) -> NDArray[np.int64]:
@@ -33,13 +40,26 @@ def crew_for(params: BoostParams, train: Rows, collective: Collective) -> Crew:
 def start_value(
     params: BoostParams, train: Rows, population: Population, collective: Collective, host: Crew
 ) -> NDArray[np.float64]:
-    """Raw value that all rows start at, float64 [dimension]: of a mean, or of a quantile, which costs a few rounds."""
+    """Raw values that all rows start at, float64 [dimension]: of means, or of a quantile, which costs a few rounds."""
     bias = np.zeros(params.objective.dimension)
     if params.boost_from_average:
+        if isinstance(params.objective, RMSEWithUncertainty):
+            return _start_of_uncertainty(train, population, collective)
         if quantile_rules(params.objective):
             exact = replace(params, leaf_estimation_method="Exact")
             rows = with_weights(train, population.weighted)
             bias[:] = start_of_labels(LeafEstimator(exact, population, collective, host), rows)
         else:
-            bias[:] = params.objective.start_value(population.label_mean)
+            bias[:] = [params.objective.start_value(mean) for mean in population.label_means]
     return bias
+
+
+def _start_of_uncertainty(train: Rows, population: Population, collective: Collective) -> NDArray[np.float64]:
+    """Mean as float32, and logarithm of the deviation, of a variance as float32, as CatBoost (optimal_const_for_loss.h)."""
+    (mean,), largest = population.label_means, population.label_bound
+    scale = sum_scale(4.0 * largest * largest * population.weight_bound, population.n_rows)
+    squares = (train.label.astype(np.float64) - mean) ** 2 * (1.0 if train.weight is None else train.weight)
+    total = collective.all_reduce(np.array([np.rint(squares * scale).astype(np.int64).sum()], np.int64))
+    variance = np.float64(np.float32(int(total[0]) / scale / max(population.total_weight, _LEAST_WEIGHT)))
+    deviation = 0.5 * float(log_array(np.maximum(variance, _LEAST_VARIANCE)))
+    return np.array([np.float64(np.float32(mean)), deviation])

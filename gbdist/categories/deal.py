@@ -34,7 +34,7 @@ def deal(rows: Rows, seed: int, *, has_time: bool, collective: Collective) -> tu
     dealt = replace(
         rows,
         bins=dealer.matrix(rows.bins),
-        label=dealer.column(rows.label),
+        label=dealer.column(rows.label) if rows.label.ndim == 1 else dealer.matrix(rows.label),
         weight=None if rows.weight is None else dealer.column(rows.weight),
         baseline=None if rows.baseline is None else dealer.matrix(rows.baseline),
         segments=(Segment(0, mine, sum(rows_of_rank[: collective.rank])),),

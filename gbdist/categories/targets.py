@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.draws import Purpose, key_of
-from gbdist.boosting.rows import Rows
+from gbdist.boosting.rows import Rows, labels_of
 from gbdist.categories.rules import CategoryRules
 from gbdist.errors import DataError
 from gbdist.kernels.hashing import hash_numbers
@@ -23,7 +23,8 @@ def target_classes(
     """Class of each row, uint8 [n], and how many classes there are.
 
     As in CatBoost (target_classifier.cpp): with several classes (``n_classes`` above 2) the class itself; else the label is cut
-    at ``target_border_count`` borders. ``rows`` are numbered over all ranks without gaps.
+    at ``target_border_count`` borders (of several labels the first one, but no statistic is made of it). ``rows`` are numbered
+    over all ranks without gaps.
 
     Raises DataError for more classes than statistics count.
     """
@@ -34,7 +35,7 @@ def target_classes(
     borders = np.asarray(
         calculate_quantization_grid(sample, rules.target_border_count, rules.target_border_type), np.float32
     )
-    return np.searchsorted(borders, rows.label, side="left").astype(np.uint8), int(borders.shape[0]) + 1
+    return np.searchsorted(borders, labels_of(rows.label)[0], side="left").astype(np.uint8), int(borders.shape[0]) + 1
 
 
 def _check_number(n_classes: int, rules: CategoryRules) -> None:
@@ -52,5 +53,7 @@ def _sample(rows: Rows, seed: int, collective: Collective) -> NDArray[np.float32
     """Labels of sampled rows of all ranks, ascending."""
     n_rows = int(collective.all_reduce(np.array([rows.n_rows], np.int64))[0])
     limit = min((_SAMPLED << 64) // max(n_rows, 1), (1 << 64) - 1)
-    mine = rows.label[hash_numbers(key_of(seed, Purpose.TARGET_SAMPLE), rows.numbers()) <= np.uint64(limit)]
+    mine = labels_of(rows.label)[0][
+        hash_numbers(key_of(seed, Purpose.TARGET_SAMPLE), rows.numbers()) <= np.uint64(limit)
+    ]
     return np.sort(np.concatenate([np.frombuffer(one, np.float32) for one in collective.all_gather(mine.tobytes())]))

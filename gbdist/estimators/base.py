@@ -48,7 +48,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
             Features, [n_rows, n_features]. Categorical are the columns that the estimator's ``cat_features`` names; where it is
             left out, those whose type is that of categories or of strings (of a Dask DataFrame as ``X.dtypes`` announces it).
         y : vector, or name of a column of X
-            One label or number a row. Left out with a DaskPool, which has it.
+            One label or number a row. Left out with a DaskPool, which has it. For losses of several labels a row a matrix
+            [n_rows, n_labels], or a list of names of columns of X.
         sample_weight : vector, or name of a column of X, optional
         eval_set : (X, y), (X, y, sample_weight), DaskPool, or a list of them, optional
             Metrics are computed on it; the first one decides when to stop.

@@ -8,16 +8,18 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from gbdist.estimators.base import DaskCatBoost
-from gbdist.estimators.prediction.questions import Labels, Values
+from gbdist.estimators.prediction.questions import LabelFlags, Labels, Values
 from gbdist.estimators.prediction.scoring import label_moments
 from gbdist.estimators.preparation.inputs import is_lazy
+from gbdist.models.loss import has_several_labels
 
 
 class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed
     """Trains a CatBoost classifier on a Dask cluster; what comes out is a plain ``catboost.CatBoostClassifier``.
 
     Losses: ``Logloss`` (default for two classes), ``CrossEntropy``, ``MultiClass`` (default for more), ``MultiClassOneVsAll``,
-    and for two classes ``Focal:focal_alpha=…;focal_gamma=…``.
+    and for two classes ``Focal:focal_alpha=…;focal_gamma=…``. ``MultiLogloss`` and ``MultiCrossEntropy`` are for several labels a
+    row, a column of 0 and 1 (or probabilities) each; ``predict`` then gives a column each, and ``classes_`` are their numbers.
 
     Parameters
     ----------
@@ -51,7 +53,7 @@ class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[mis
         return self.predict(X, "LogProbability", ntree_start, ntree_end)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy on X and y, with weights.
+        """Accuracy on X and y, with weights; of several labels a row the share of rows where all are right.
 
         On Dask collections every partition is predicted and compared where it is, and only sums travel; y and the weight may
         then be names of columns of X.
@@ -60,13 +62,16 @@ class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[mis
             return self._lazy_moments(X, y, sample_weight, label_moments).accuracy
         return float(super().score(X, y, sample_weight))
 
-    def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels:
+    def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels | LabelFlags:
         question = super()._question(prediction_type, start, end)
         if prediction_type not in (None, "Class"):
             return question
         threshold = float(self.model_.get_probability_threshold())
         border = 0.0 if threshold == 0.5 else log(threshold / (1.0 - threshold))
-        return Labels(self.classes_, border, self._trees(start, end))
+        trees = self._trees(start, end)
+        if has_several_labels(self.model_):
+            return LabelFlags(self._class_names(), border, trees)
+        return Labels(self.classes_, border, trees)
 
     def _new_model(self) -> Any:
         from catboost import CatBoostClassifier

@@ -95,6 +95,7 @@ def rows_here(
         dimension=dimension if initial is None else initial.dimension,
         grouped=survey.part_cuts is not None,
         hashed=survey.hashed,
+        n_labels=max(1, len(survey.targets)),
     )
     piece = tasks.PieceTask(PartNumber(0), 0, survey.n_rows, 0, 0, arena)
     shard = tasks.fill_arena(data.raw, borders, initial, piece, survey.labels)
@@ -107,6 +108,7 @@ def rows_here(
         hashed=arena.hashed,
         label_of_code=setup.label_of_code[number],
         class_weights=setup.class_weights,
+        n_labels=arena.n_labels,
     )
     return layout.rows_of([shard])
 

@@ -3,12 +3,13 @@
 from typing import Any
 
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 
 from gbdist.estimators.base import DaskCatBoost
-from gbdist.estimators.prediction.questions import Labels, Values
-from gbdist.estimators.prediction.scoring import number_moments
+from gbdist.estimators.prediction.questions import LabelFlags, Labels, Values
+from gbdist.estimators.prediction.scoring import mean_moments, number_moments
 from gbdist.estimators.preparation.inputs import is_lazy
-from gbdist.models.loss import default_prediction
+from gbdist.models.loss import WITH_VARIANCE, default_prediction, loss_of
 
 
 class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]  # scikit-learn is not typed
@@ -16,7 +17,9 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
 
     Losses: ``RMSE`` (default), ``MAE``, ``Quantile:alpha=…``, ``MAPE``, ``Huber:delta=…``, ``Expectile:alpha=…``, ``LogCosh``,
     ``Lq:q=…``, ``LogLinQuantile:alpha=…``; of labels that are not negative ``Poisson`` and ``Tweedie:variance_power=…``, whose
-    ``predict`` is e to the raw value by default, as CatBoost's. ``MultiQuantile:alpha=…,…`` predicts several quantiles a row.
+    ``predict`` is e to the raw value by default, as CatBoost's. ``MultiQuantile:alpha=…,…`` predicts several quantiles a row,
+    ``RMSEWithUncertainty`` mean and variance. ``MultiRMSE`` and ``MultiRMSEWithMissingValues`` are for several labels a row,
+    ``SurvivalAft:dist=…;scale=…`` for two, the ends of a time (-1: none); it predicts the logarithm of the time.
 
     Parameters
     ----------
@@ -38,19 +41,23 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
     """
 
     _is_classifier = False
-    _prediction_types = ("RawFormulaVal", "Exponent")
+    _prediction_types = ("RawFormulaVal", "Exponent", "RMSEWithUncertainty")
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R² on X and y, with weights.
+        """R² on X and y, with weights; of several labels the mean of theirs, of ``RMSEWithUncertainty`` that of the mean.
 
         On Dask collections every partition is predicted and compared where it is, and only sums travel; y and the weight may
         then be names of columns of X.
         """
+        with_variance = loss_of(self._fitted()) == WITH_VARIANCE
         if is_lazy(X):
-            return self._lazy_moments(X, y, sample_weight, number_moments).r2
+            compare = mean_moments if with_variance else number_moments
+            return self._lazy_moments(X, y, sample_weight, compare).r2
+        if with_variance:
+            return float(r2_score(y, self.predict(X)[:, 0], sample_weight=sample_weight))
         return float(super().score(X, y, sample_weight))
 
-    def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels:
+    def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels | LabelFlags:
         if prediction_type is None:
             prediction_type = default_prediction(self._fitted())
         return super()._question(prediction_type, start, end)

@@ -16,6 +16,7 @@ from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds, resolve_rounds
 from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
 from gbdist.objectives import make_objective
+from gbdist.objectives.multi_target import MULTI_TARGET, WITH_MISSING
 from gbdist.objectives.pointwise import FAMILIES
 from gbdist.quantize.exact import to_float
 from gbdist.quantize.merge_surveys import DataSurvey
@@ -24,6 +25,8 @@ from gbdist.quantize.unbinned import HASHED, UnbinnedFacts
 
 #: What CatBoostClassifier calls its classes when labels are probabilities.
 _PROBABILITY_CLASSES = (0, 1)
+#: Of labels as numbers.
+_EDGES = ((min, "minimum"), (max, "maximum"))
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
@@ -63,9 +66,14 @@ def set_up(
     ``names`` are what errors call the data sets. Raises ParameterError, DataError, ModelError.
     """
     train = surveys[0]
-    if train.label is None:
+    if not train.targets:
         raise DataError("y", "None", "one label a row", "y is required to train: pass y, or make the DaskPool with y.")
-    if classifier and checked.get("loss_function") != "CrossEntropy":
+    loss = name_of(str(checked.get("loss_function")))
+    _check_number_of_labels(surveys, names, loss, classifier)
+    if aggregation is not None and len(train.targets) > 1:
+        fix = "Leave aggregate out: histograms are counted for them."
+        raise DataError("y", f"{len(train.targets)} columns", 'one label a row with aggregate="models"', fix)
+    if train.label is not None and classifier and loss not in ("CrossEntropy", *MULTI_TARGET):
         classes = _ordered(class_names(train), class_order(checked))
         tables: list[NDArray[np.float32] | None] = [
             codes_for_classes(survey, classes, name or "y") for survey, name in zip(surveys, names, strict=True)
@@ -76,7 +84,7 @@ def set_up(
         _check_range(surveys, names, str(checked.get("loss_function", "RMSE")))
         classes, sums = None, None
         tables = [numbers_of_codes(survey, name or "y") for survey, name in zip(surveys, names, strict=True)]
-        low, high = train.label.minimum, train.label.maximum
+        low, high = (edge([getattr(label, at) for label in train.targets]) for edge, at in _EDGES)
     facts = DataFacts(
         rows=train.n_rows,
         features=len(train.names) + len(train.unbinned),
@@ -91,12 +99,15 @@ def set_up(
         class_weight_sums=sums,
         categorical=tuple(each for each in train.unbinned if each.kind == HASHED),
         names=_all_names(train),
+        labels=len(train.targets),
     )
     resolved = resolve(checked, facts) if aggregation is None else resolve_rounds(checked, facts, aggregation)
     _check_baselines(surveys, names, resolved.dimension)
     for survey, name in zip(surveys, names, strict=True):
         _check_vectors(survey, train, name)
-    model_classes = _PROBABILITY_CLASSES if classifier and classes is None else classes
+    model_classes = classes
+    if classifier and classes is None:
+        model_classes = tuple(range(len(train.targets))) if loss in MULTI_TARGET else _PROBABILITY_CLASSES
     if initial is not None:
         initial.require_fit(train.names, model_classes)
     numbered = tuple(survey.group_kind == "integer" for survey in surveys)
@@ -124,15 +135,34 @@ def _weight_sums(label: LabelFacts, classes: Sequence[Any]) -> tuple[float, ...]
     return tuple(to_float(sum_of[value]) for value in classes)
 
 
+def _check_number_of_labels(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str, classifier: bool) -> None:
+    """DataError for several labels a row beside a loss of one, or for another number of labels than in the training set."""
+    wanted = len(surveys[0].targets)
+    if loss == "SurvivalAft":
+        if wanted != 2:
+            fix = "Pass two columns, lower and upper end, -1 for none; both the time itself where it is known."
+            raise DataError("y", f"{wanted} column(s)", "the two ends of a time for SurvivalAft", fix)
+    elif wanted > 1 and loss not in MULTI_TARGET:
+        losses = " or ".join(
+            each for each in MULTI_TARGET if (MULTI_TARGET[each] != MULTI_TARGET[WITH_MISSING]) == classifier
+        )
+        fix = f"Pass one column, or set loss_function to {losses}."
+        raise DataError("y", f"{wanted} columns", "one label a row", fix)
+    for survey, name in zip(surveys[1:], names[1:], strict=True):
+        if survey.targets and len(survey.targets) != wanted:
+            found, fix = f"{len(survey.targets)} column(s)", "Give every data set the same labels."
+            raise DataError(f"{name}, y", found, f"{wanted} as in the training set", fix)
+
+
 def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str) -> None:
     """DataError unless all labels are in the range of the loss, and finite in float32, in which they are trained on."""
     name = name_of(loss)
     family = FAMILIES.get(name)
     lowest, highest = -_FLOAT_MAX, _FLOAT_MAX
     expected, fix = "numbers that float32 can hold", "Divide y by a constant."
-    if name == "CrossEntropy":
+    if name in ("CrossEntropy", "MultiCrossEntropy", "MultiLogloss"):
         lowest, highest = 0.0, 1.0
-        expected, fix = "probabilities from 0 to 1 for CrossEntropy", "Check y, or use another loss_function."
+        expected, fix = f"probabilities from 0 to 1 for {name}", "Check y, or use another loss_function."
     elif family is not None and family.lowest_label > lowest:
         lowest = family.lowest_label
         expected, fix = f"labels of at least {lowest:g} for {name}", "Check y, or use another loss_function."
@@ -141,17 +171,46 @@ def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str)
         lowest = -highest
         expected, fix = f"labels from {lowest:.3g} to {highest:.3g} for {loss}", "Divide y by a constant, or lower q."
     for survey, of_set in zip(surveys, names, strict=True):
-        label = survey.label
-        if label is not None and not lowest <= label.minimum <= label.maximum <= highest:
-            found = f"labels from {label.minimum:g} to {label.maximum:g}"
-            raise DataError(f"{of_set}, y" if of_set else "y", found, expected, fix)
+        where = f"{of_set}, y" if of_set else "y"
+        if name == "SurvivalAft":
+            _check_intervals(survey, where)
+        for label in survey.targets:
+            if not lowest <= label.minimum <= label.maximum <= highest:
+                raise DataError(where, f"labels from {label.minimum:g} to {label.maximum:g}", expected, fix)
+            if name in (*MULTI_TARGET, "SurvivalAft"):
+                _check_one_of_several(label, name, where)
+
+
+def _check_intervals(survey: DataSurvey, where: str) -> None:
+    """DataError for rows whose two labels are not the ends of a time."""
+    facts = survey.intervals
+    wrong = (
+        (facts.n_crossed, "a lower end above the upper one", "lower ends up to the upper ones", "Swap them."),
+        (facts.n_open, "neither end", "at least one end", "Leave those rows out: they say nothing."),
+        (facts.n_not_positive, "an end at 0 or below", "times above 0, or -1 for none", "Correct those rows."),
+    )
+    for count, found, expected, fix in wrong:
+        if count:
+            raise DataError(where, f"{count} row(s) with {found}", expected, fix)
+
+
+def _check_one_of_several(label: LabelFacts, loss: str, where: str) -> None:
+    """DataError for labels of a row of several that the loss cannot use."""
+    if label.kind == "string":
+        raise DataError(where, "strings", "numbers", "Make a column of 0 and 1 of each label.")
+    if label.n_missing and loss != WITH_MISSING:
+        fix = f"Drop or repair those rows, or use {WITH_MISSING}, which leaves missing labels out."
+        raise DataError(where, f"{label.n_missing} missing value(s)", "a label in every row", fix)
+    if loss == "MultiLogloss" and (label.values is None or not {0, 1}.issuperset(label.values)):
+        other = next(value for value in label.values or (0.5,) if value not in (0, 1))
+        raise DataError(where, f"the label {other!r}", "0 or 1", "Use MultiCrossEntropy for probabilities.")
 
 
 def _constant(survey: DataSurvey) -> bool:
-    label = survey.label
-    if label is None:
-        return False
-    return len(label.values) == 1 if label.values is not None else label.minimum == label.maximum
+    return bool(survey.targets) and all(
+        len(label.values) == 1 if label.values is not None else label.minimum == label.maximum
+        for label in survey.targets
+    )
 
 
 def _check_vectors(survey: DataSurvey, train: DataSurvey, name: str) -> None:

@@ -51,12 +51,15 @@ from gbdist.kernels.cpu_rows import (
     weight_sum,
 )
 from gbdist.kernels.cpu_split import best_borders
+from gbdist.kernels.cpu_survival import add_interval_sums, add_survival_leaf_sums, survival_derivatives
+from gbdist.kernels.cpu_uncertainty import add_uncertainty_leaf_sums, add_uncertainty_sums, uncertainty_derivatives
 
 __all__ = [
     "absolute_sums",
     "add_brier_sums",
     "add_classes",
     "add_counts",
+    "add_interval_sums",
     "add_key_digits",
     "add_leaf_values",
     "add_logistic_leaf_sums",
@@ -67,6 +70,9 @@ __all__ = [
     "add_residual_sums",
     "add_softmax_leaf_sums",
     "add_softmax_sums",
+    "add_survival_leaf_sums",
+    "add_uncertainty_leaf_sums",
+    "add_uncertainty_sums",
     "apply_draws",
     "best_borders",
     "best_monotone_borders",
@@ -101,8 +107,10 @@ __all__ = [
     "split_leaves",
     "split_parents",
     "statistic_bins",
+    "survival_derivatives",
     "take_bins",
     "take_rows",
+    "uncertainty_derivatives",
     "weigh_draws",
     "weight_sum",
 ]

@@ -73,6 +73,7 @@ def add_pointwise_sums(
         w = np.float64(weight[i]) if weighted else 1.0
         loss, _, _ = _parts(rule, np.float64(label[i]), prediction[i])
         loss_sum += np.int64(np.rint(loss * w * scales[0]))
-        weight_sum += np.int64(np.rint(w * scales[1]))
+        if label[i] == label[i]:  # else it is missing
+            weight_sum += np.int64(np.rint(w * scales[1]))
     sums[0] += loss_sum
     sums[1] += weight_sum

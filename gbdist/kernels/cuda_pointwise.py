@@ -89,7 +89,8 @@ def _add_pointwise_sums(
         w = weight_of(weight, weighted, i)
         loss, _, _ = _parts(rule, np.float64(label[i]), prediction[i])
         loss_sum += rint(loss * w * scales[0])
-        weight_sum += rint(w * scales[1])
+        if label[i] == label[i]:  # else it is missing
+            weight_sum += rint(w * scales[1])
     add_over_block(loss_sum, sums, 0)
     add_over_block(weight_sum, sums, 1)
 

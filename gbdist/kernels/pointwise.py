@@ -15,6 +15,8 @@ HUBER            ½ d² for |d| < δ, else δ (|d| − ½ δ)            p = δ
 LOG_COSH         log cosh d
 TWEEDIE          e^((2−p) a) / (2 − p) − y e^((1−p) a) / (1 − p)  1 < p < 2
 FOCAL            −α_t (1 − p_t)^γ log p_t                        p = α, q = γ; p_t is the probability of the label's class
+SQUARED          ½ d²; 0 where the label is missing (NaN)
+LOGISTIC         log(1 + e^a) − y a
 
 Everywhere in this library the derivative is that of minus the loss, by a.
 """
@@ -24,7 +26,7 @@ from typing import Any
 
 from gbdist.kernels.elementary import Functions
 
-QUANTILE, MAPE, LOG_LIN_QUANTILE, POISSON, LQ, EXPECTILE, HUBER, LOG_COSH, TWEEDIE, FOCAL = range(10)
+QUANTILE, MAPE, LOG_LIN_QUANTILE, POISSON, LQ, EXPECTILE, HUBER, LOG_COSH, TWEEDIE, FOCAL, SQUARED, LOGISTIC = range(12)
 #: Probabilities of FOCAL stay this far from 0 and 1, as CatBoost's.
 FOCAL_MARGIN = 1e-13
 LN2 = 0.6931471805599453
@@ -41,6 +43,7 @@ def pointwise(
     """
     exp, log = elementary.exp, elementary.log
     sigmoid, softplus_of_decay = elementary.sigmoid, elementary.softplus_of_decay
+    decay, sigmoid_of_decay = elementary.decay, elementary.sigmoid_of_decay
 
     def power(x: Any, exponent: Any) -> Any:
         """x^exponent for x ≥ 0 and exponent ≥ 0; 0⁰ is 1."""
@@ -81,6 +84,10 @@ def pointwise(
             down, up = 1.0 - p, 2.0 - p
             first, second = times(y, exp(times(down, a))), exp(times(up, a))
             return second / up - first / down, first - second, times(first, down) - times(second, up)
+        if kind == LOGISTIC:
+            e = decay(a)
+            of_label = sigmoid_of_decay(a, e)
+            return softplus_of_decay(a, e) - times(y, a), y - of_label, -of_label * (1.0 - of_label)
         e = exp(a)  # LOG_LIN_QUANTILE
         d = y - e
         slope = p if d > 0.0 else -(1.0 - p)
@@ -98,6 +105,8 @@ def pointwise(
         if kind == MAPE:
             slope = 1.0 / max(1.0, abs(y))
             return distance * slope, slope if d > 0.0 else -slope, 0.0
+        if kind == SQUARED:
+            return (0.5 * d * d, d, -1.0) if d == d else (0.0, 0.0, 0.0)
         if kind == EXPECTILE:
             slope = p if d > 0.0 else 1.0 - p
             return slope * d * d, 2.0 * slope * d, -2.0 * slope
@@ -116,7 +125,7 @@ def pointwise(
         kind, p, q = rule
         if kind == FOCAL:
             return focal(y, a, p, q)
-        if kind in (POISSON, LOG_COSH, TWEEDIE, LOG_LIN_QUANTILE):
+        if kind in (POISSON, LOG_COSH, TWEEDIE, LOG_LIN_QUANTILE, LOGISTIC):
             return smooth(kind, p, y, a)
         return of_distance(kind, p, q, y, a)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels import pointwise as kinds
-from gbdist.kernels.elementary import exp_array, log_array, sigmoid_array, softplus_of_decay_array
+from gbdist.kernels.elementary import exp_array, log1p_exp_array, log_array, sigmoid_array, softplus_of_decay_array
 from gbdist.kernels.pointwise import Rule
 
 _F4: TypeAlias = NDArray[np.float32]
@@ -48,8 +48,8 @@ def add_pointwise_leaf_sums(
 def add_pointwise_sums(
     label: _F4, weight: _F4, prediction: _F8, rule: Rule, scales: _F8, sums: NDArray[np.int64]
 ) -> None:
-    """Σ weight × loss, and Σ weight, of all rows: scales float64 [2] IN, sums int64 [2] IN and OUT."""
-    w = _ones_or(weight, label)
+    """Σ weight × loss, and Σ weight, of all rows that have a label: scales float64 [2] IN, sums int64 [2] IN and OUT."""
+    w = np.where(np.isnan(label), 0.0, _ones_or(weight, label))
     loss, _, _ = parts(rule, label, prediction)
     for column, (value, scale) in enumerate(zip((loss * w, w), scales, strict=True)):
         sums[column] += np.rint(value * scale).astype(np.int64).sum()
@@ -139,8 +139,21 @@ def _focal(y: _F8, a: _F8, p: float, q: float) -> _Parts:
     return -(u * log_own), -(sign * (u * v)), -(du * v + u * dv) * (own * other)
 
 
+def _squared(y: _F8, a: _F8, p: float, q: float) -> _Parts:
+    there = ~np.isnan(y)
+    d = np.where(there, y - a, 0.0)
+    return 0.5 * d * d, d, np.where(there, -1.0, 0.0)
+
+
+def _logistic(y: _F8, a: _F8, p: float, q: float) -> _Parts:
+    probability = np.asarray(sigmoid_array(a))
+    return np.asarray(log1p_exp_array(a)) - y * a, y - probability, -probability * (1.0 - probability)
+
+
 #: In the order of the kinds.
-_PARTS = (_quantile, _mape, _log_lin_quantile, _poisson, _lq, _expectile, _huber, _log_cosh, _tweedie, _focal)
+_PARTS = (
+    _quantile, _mape, _log_lin_quantile, _poisson, _lq, _expectile, _huber, _log_cosh, _tweedie, _focal, _squared, _logistic,
+)  # fmt: skip
 
 
 def _ones_or(weight: _F4, label: _F4) -> _F8:

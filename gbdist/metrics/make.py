@@ -7,14 +7,27 @@ from gbdist.metrics.auc import AUC, AUCMu
 from gbdist.metrics.base import Metric
 from gbdist.metrics.counts import ClassCounts
 from gbdist.metrics.losses import BrierScore, LogLoss, MultiClass, MultiClassOneVsAll, Residual
+from gbdist.metrics.multi_target import (
+    ExactMatch,
+    HammingLoss,
+    IntervalDistance,
+    MeanUncertaintyLoss,
+    MultiLogLoss,
+    MultiRMSE,
+    OfLabel,
+)
 from gbdist.metrics.pointwise import MeanLoss, MeanQuantileLoss
+from gbdist.objectives.multi_target import MULTI_TARGET, MultiTarget
 from gbdist.objectives.pointwise import FAMILIES, Pointwise, multi_quantile, rule_of
+from gbdist.objectives.survival import survival_aft
 
 _COUNTS = ("Accuracy", "F1", "MCC", "Precision", "Recall", "TotalF1", "ZeroOneLoss")
 _BINARY = ("AUC", "BrierScore", "CrossEntropy", "Logloss", *_COUNTS)
 _OF_ONE_CLASS = ("F1", "Precision", "Recall")
 _USE_WEIGHTS_FIRST = (*_OF_ONE_CLASS, "AUC")
 _OF_NUMBERS = ("MAE", "R2", "RMSE", *(name for name in FAMILIES if name not in ("MAE", "Focal")))
+_OF_LABELS_NUMBERS = ("MultiRMSE", "MultiRMSEWithMissingValues")
+_OF_LABELS = ("Accuracy", "HammingLoss", "MultiCrossEntropy", "MultiLogloss", *_OF_ONE_CLASS)
 _SMALLEST_FIRST_BITS, _LARGEST_FIRST_BITS = 8, 14
 #: metrics that CatBoost allows beside each loss, as far as they are here
 METRICS_OF_LOSS: dict[str, tuple[str, ...]] = {
@@ -25,12 +38,16 @@ METRICS_OF_LOSS: dict[str, tuple[str, ...]] = {
     "CrossEntropy": _BINARY,
     "MultiClass": ("AUC", "MultiClass", *_COUNTS),
     "MultiClassOneVsAll": ("AUC", "MultiClassOneVsAll", *_COUNTS),
+    "RMSEWithUncertainty": ("RMSEWithUncertainty", *_OF_NUMBERS),
+    "SurvivalAft": ("SurvivalAft",),
+    **dict.fromkeys(("MultiRMSE", "MultiRMSEWithMissingValues"), _OF_LABELS_NUMBERS),
+    **dict.fromkeys(("MultiLogloss", "MultiCrossEntropy"), _OF_LABELS),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A description with its options resolved; ``n_raw`` values a row, ``n_classes`` classes."""
+    """A description with its options resolved; ``n_raw`` values a row, ``n_classes`` classes, or labels a row."""
 
     given: Description
     use_weights: bool
@@ -87,10 +104,15 @@ def _make(given: Description, n_classes: int, objective_name: str) -> tuple[Metr
     )
     if given.metric == "AUC":
         return _auc(request)
+    if objective_name in MULTI_TARGET:
+        return _of_labels(replace(request, n_raw=n_classes, n_classes=n_classes))
     if given.metric in _COUNTS:
         return _class_counts(request)
     if given.metric == "MultiQuantile":
         return (_mean_of_quantiles(request),)
+    if given.metric == "SurvivalAft":
+        survival_aft(given.without_flags, given.parameter)  # which checks the options
+        return (IntervalDistance(request.name(), request.use_weights, request.skip_train),)
     if given.metric in FAMILIES and given.metric != "MAE":
         return (_mean_of_rule(request),)
     if given.options:
@@ -110,6 +132,8 @@ def _mean_loss(request: _Request) -> Metric:
             return MultiClass(name, use_weights, skip_train)
         case "MultiClassOneVsAll":
             return MultiClassOneVsAll(name, use_weights, skip_train)
+        case "RMSEWithUncertainty":
+            return MeanUncertaintyLoss(name, use_weights, skip_train)
         case "BrierScore":
             return BrierScore(name, use_weights, skip_train)
     return Residual(name, use_weights, skip_train, kind=request.given.metric)
@@ -161,6 +185,30 @@ def _class_counts(request: _Request) -> tuple[Metric, ...]:
     if kind in _OF_ONE_CLASS and request.n_raw > 1:
         return tuple(replace(metric, name=request.name(f"class={k}"), positive=k) for k in range(request.n_classes))
     return (metric,)
+
+
+def _of_labels(request: _Request) -> tuple[Metric, ...]:
+    """Metrics where rows have several labels: of all of them, or one for each label."""
+    given, options, kind = request.given, dict(request.given.options), request.given.metric
+    if "proba_border" in options:
+        raise given.refused("no proba_border with several labels, where CatBoost does not heed it", "Leave it out.")
+    of_each = options.pop("type", "Classic")
+    if of_each != "Classic" and (kind != "Accuracy" or of_each != "PerClass"):
+        raise given.refused("type=Classic or type=PerClass, of Accuracy", "Correct the type, or leave it out.")
+    if options:
+        raise given.refused("no such option", f"Leave {next(iter(options))!r} out.")
+    shared = (request.use_weights, request.skip_train)
+    if kind in _OF_LABELS_NUMBERS:
+        return (MultiRMSE(request.name(), *shared, MultiTarget(kind, request.n_classes)),)
+    if kind in MULTI_TARGET:
+        return (MultiLogLoss(request.name(), *shared),)
+    if kind == "HammingLoss":
+        return (HammingLoss(request.name(), *shared),)
+    if kind == "Accuracy" and of_each == "Classic":
+        return (ExactMatch(request.name(), *shared),)
+    return tuple(
+        OfLabel(ClassCounts(request.name(f"class={k}"), *shared, kind, 2), k) for k in range(request.n_classes)
+    )
 
 
 def _is_probability(text: str) -> bool:

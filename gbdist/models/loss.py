@@ -5,6 +5,10 @@ from typing import Any
 
 #: Losses of which CatBoost's own ``predict`` gives e to the raw value (core.py, _get_default_prediction_type).
 _EXPONENTIAL = ("Poisson", "Tweedie")
+#: Losses of several labels a row, each 0 or 1 or a probability.
+_OF_LABELS = ("MultiLogloss", "MultiCrossEntropy")
+#: The loss whose predictions are a mean and a variance.
+WITH_VARIANCE = "RMSEWithUncertainty"
 
 
 def loss_of(model: Any) -> str | None:
@@ -24,4 +28,10 @@ def loss_of(model: Any) -> str | None:
 
 def default_prediction(model: Any) -> str:
     """The prediction type of a regressor's ``predict`` where none is asked for."""
-    return "Exponent" if loss_of(model) in _EXPONENTIAL else "RawFormulaVal"
+    loss = loss_of(model)
+    return WITH_VARIANCE if loss == WITH_VARIANCE else "Exponent" if loss in _EXPONENTIAL else "RawFormulaVal"
+
+
+def has_several_labels(model: Any) -> bool:
+    """Whether a classifier's rows have several labels, each of which is or is not."""
+    return loss_of(model) in _OF_LABELS

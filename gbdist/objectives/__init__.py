@@ -3,11 +3,15 @@
 from gbdist.description import parse_description
 from gbdist.objectives.base import Bounds, LeafScales, Objective
 from gbdist.objectives.classification import CrossEntropy, Logloss, MultiClass, MultiClassOneVsAll
+from gbdist.objectives.multi_target import MULTI_TARGET, MultiTarget
 from gbdist.objectives.pointwise import FAMILIES, MultiQuantile, Pointwise, multi_quantile, rule_of
 from gbdist.objectives.regression import RMSE
+from gbdist.objectives.survival import SurvivalAft, survival_aft
+from gbdist.objectives.uncertainty import RMSEWithUncertainty
 
 __all__ = [
     "LOSSES",
+    "MULTI_TARGET",
     "RMSE",
     "Bounds",
     "CrossEntropy",
@@ -16,16 +20,22 @@ __all__ = [
     "MultiClass",
     "MultiClassOneVsAll",
     "MultiQuantile",
+    "MultiTarget",
     "Objective",
     "Pointwise",
+    "RMSEWithUncertainty",
+    "SurvivalAft",
     "make_objective",
 ]
 
-LOSSES = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "RMSE", *FAMILIES, "MultiQuantile")
+LOSSES = (
+    *("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "RMSE", *FAMILIES, "MultiQuantile"),
+    *("RMSEWithUncertainty", *MULTI_TARGET, "SurvivalAft"),
+)
 
 
 def make_objective(description: str, n_classes: int) -> Objective:
-    """Objective of CatBoost's ``loss_function``; ``n_classes`` matters to the multi-class ones alone.
+    """Objective of CatBoost's ``loss_function``; ``n_classes`` is the number of classes, or of labels a row.
 
     Raises
     ------
@@ -37,11 +47,17 @@ def make_objective(description: str, n_classes: int) -> Objective:
         return Pointwise(description, rule_of(description))
     if given.metric == "MultiQuantile":
         return multi_quantile(description)
+    if given.metric == "SurvivalAft":
+        return survival_aft(description)
     if given.metric in LOSSES:
         given.numbers({})
+    if given.metric in MULTI_TARGET:
+        return MultiTarget(given.metric, n_classes)
     match given.metric:
         case "RMSE":
             return RMSE()
+        case "RMSEWithUncertainty":
+            return RMSEWithUncertainty()
         case "Logloss":
             return Logloss()
         case "CrossEntropy":

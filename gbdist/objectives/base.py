@@ -25,6 +25,22 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Exponent:
+    """Which raw value, times ``sign``, is an exponent: bounds grow with e to its power, so that those of it must be tight."""
+
+    dimension: int = 0
+    sign: float = 1.0
+
+    def largest(self, values: NDArray[np.float64]) -> float:
+        """The largest exponent among raw values float64 [n, dimension], n > 0."""
+        return float((self.sign * values[:, self.dimension]).max())
+
+    def largest_between(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
+        """The largest exponent where raw values lie between two ends, float64 [dimension]."""
+        return float(max(self.sign * low[self.dimension], self.sign * high[self.dimension]))
+
+
+@dataclass(frozen=True, slots=True)
 class LeafScales:
     """Powers of two that turn a row's weighted values into int64 before they are summed; 0 for what is not asked for.
 
@@ -70,20 +86,20 @@ class Objective(Protocol):
 
     @property
     def largest_prediction(self) -> float:
-        """Raw predictions must stay below this."""
+        """Raw predictions must stay below this, or where one is an exponent, that one."""
         ...
 
     @property
-    def is_exponential(self) -> bool:
-        """Whether bounds grow with e^prediction, so that those of predictions must be tight."""
+    def exponent(self) -> Exponent | None:
+        """What is an exponent; None where nothing is."""
         ...
 
     def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
-        """Bounds for |label| ≤ label_bound, every |raw prediction| ≤ prediction_bound and every raw prediction ≤ top."""
+        """Bounds for |label| ≤ label_bound, every |raw prediction| ≤ prediction_bound and every exponent ≤ top."""
         ...
 
     def start_value(self, weighted_label_mean: float) -> float:
-        """Raw start value for ``boost_from_average`` (dimension 1 only)."""
+        """Raw start value for ``boost_from_average``, of all dimensions or, with a label for each, of that label's."""
         ...
 
     def derivatives(
@@ -95,6 +111,8 @@ class Objective(Protocol):
         kernels: ModuleType = cpu,
     ) -> None:
         """Write weight × first derivative of each row; ``predictions`` IN and ``out`` OUT are [dimension, n_rows].
+
+        ``label`` is [n_rows], or [n_labels, n_rows] where a row has several (``multi_target``).
 
         ``kernels`` are those for where the rows lie, here and below.
         """

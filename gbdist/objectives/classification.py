@@ -13,6 +13,7 @@ from gbdist.kernels.elementary import log_array
 from gbdist.objectives.base import (
     LARGEST_PREDICTION,
     Bounds,
+    Exponent,
     LeafScales,
     kernel_scales,
     kernel_weight,
@@ -32,7 +33,7 @@ class Logloss:
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = 1.0  # |1 − 2p|
     largest_prediction: ClassVar[float] = LARGEST_PREDICTION
-    is_exponential: ClassVar[bool] = False
+    exponent: ClassVar[Exponent | None] = None
 
     def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``."""
@@ -88,7 +89,7 @@ class MultiClass:
     second_order: ClassVar[str] = "full"
     curvature_change: ClassVar[float] = math.inf
     largest_prediction: ClassVar[float] = LARGEST_PREDICTION
-    is_exponential: ClassVar[bool] = False
+    exponent: ClassVar[Exponent | None] = None
 
     def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``; the label's bound does not matter."""
@@ -139,7 +140,7 @@ class MultiClassOneVsAll:
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = 1.0  # |1 − 2p|
     largest_prediction: ClassVar[float] = LARGEST_PREDICTION
-    is_exponential: ClassVar[bool] = False
+    exponent: ClassVar[Exponent | None] = None
 
     def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``; the label's bound does not matter."""

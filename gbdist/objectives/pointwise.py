@@ -16,6 +16,7 @@ from gbdist.kernels.pointwise import Rule
 from gbdist.objectives.base import (
     LARGEST_PREDICTION,
     Bounds,
+    Exponent,
     LeafScales,
     kernel_scales,
     kernel_weight,
@@ -179,13 +180,13 @@ class Pointwise:
         return _LARGEST_EXPONENT if self.family.is_exponential else LARGEST_PREDICTION
 
     @property
-    def is_exponential(self) -> bool:
-        """See ``Objective.is_exponential``."""
-        return self.family.is_exponential
+    def exponent(self) -> Exponent | None:
+        """See ``Objective.exponent``."""
+        return Exponent() if self.family.is_exponential else None
 
     def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``."""
-        a = min(prediction_bound, 2.0 * _LARGEST_EXPONENT) if self.is_exponential else prediction_bound
+        a = min(prediction_bound, 2.0 * _LARGEST_EXPONENT) if self.family.is_exponential else prediction_bound
         first, second, loss = self.family.bounds(*self.rule[1:], label_bound, a, min(top, a))
         return widened(Bounds(first, second, loss))
 
@@ -231,7 +232,7 @@ class MultiQuantile:
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = math.inf
     largest_prediction: ClassVar[float] = LARGEST_PREDICTION
-    is_exponential: ClassVar[bool] = False
+    exponent: ClassVar[Exponent | None] = None
 
     @property
     def dimension(self) -> int:

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels import cpu
-from gbdist.objectives.base import LARGEST_PREDICTION, Bounds, LeafScales, kernel_scales, kernel_weight, widened
+from gbdist.objectives.base import (
+    LARGEST_PREDICTION,
+    Bounds,
+    Exponent,
+    LeafScales,
+    kernel_scales,
+    kernel_weight,
+    widened,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +29,7 @@ class RMSE:
     second_order: ClassVar[str] = "diagonal"
     curvature_change: ClassVar[float] = 0.0
     largest_prediction: ClassVar[float] = LARGEST_PREDICTION
-    is_exponential: ClassVar[bool] = False
+    exponent: ClassVar[Exponent | None] = None
 
     def bounds(self, label_bound: float, prediction_bound: float, top: float = math.inf) -> Bounds:
         """See ``Objective.bounds``."""

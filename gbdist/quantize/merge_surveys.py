@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field, replace
+
+import numpy as np
 
 from gbdist.errors import DataError
 from gbdist.quantize.groups import merge_groups
-from gbdist.quantize.survey import LABEL_LIMIT, BaselineFacts, LabelFacts, PartSurvey, WeightFacts
+from gbdist.quantize.survey import LABEL_LIMIT, BaselineFacts, IntervalFacts, LabelFacts, PartSurvey, WeightFacts
 from gbdist.quantize.unbinned import HASHED, UnbinnedFacts, merge_unbinned
 from gbdist.quantize.vectors import LabelCoding
 
@@ -19,8 +21,8 @@ class DataSurvey:
     """What is known of the whole data; nothing but the ``part_…`` tuples depends on how the rows are partitioned.
 
     ``part_…`` are ordered by number of the partition, ``has_nan`` by column; ``names`` and ``has_nan`` are of the columns that
-    are binned, ``unbinned`` of the others. ``part_cuts`` has the rows of each partition where a rank's rows may begin, None for
-    everywhere; ``group_kind`` is "integer" or "string" then.
+    are binned, ``unbinned`` of the others; ``targets`` has the facts of each label of a row. ``part_cuts`` has the rows of each
+    partition where a rank's rows may begin, None for everywhere; ``group_kind`` is "integer" or "string" then.
     """
 
     part_numbers: tuple[int, ...]
@@ -29,17 +31,23 @@ class DataSurvey:
     names: tuple[str, ...]
     named: bool
     has_nan: tuple[bool, ...]
-    label: LabelFacts | None
+    targets: tuple[LabelFacts, ...]
     weight: WeightFacts | None
     baseline: BaselineFacts | None
     part_cuts: tuple[tuple[int, ...], ...] | None = None
     group_kind: str | None = None
     unbinned: tuple[UnbinnedFacts, ...] = ()
+    intervals: IntervalFacts = field(default_factory=IntervalFacts)
 
     @property
     def n_rows(self) -> int:
         """Rows of all partitions."""
         return sum(self.part_rows)
+
+    @property
+    def label(self) -> LabelFacts | None:
+        """Facts of the label, where a row has one."""
+        return self.targets[0] if len(self.targets) == 1 else None
 
     @property
     def labels(self) -> LabelCoding:
@@ -78,12 +86,13 @@ def merge_surveys(surveys: Sequence[PartSurvey]) -> DataSurvey:
         names=parts[0].names,
         named=parts[0].named,
         has_nan=tuple(any(flags) for flags in zip(*(part.has_nan for part in parts), strict=True)),
-        label=_merge_labels(filled),
+        targets=_merge_targets(filled),
         weight=_merge_weights(filled),
         baseline=_merge_baselines(filled),
         part_cuts=merge_groups([(part.number, part.group) for part in parts]),
         group_kind=next((part.group.kind for part in filled if part.group is not None), None),
         unbinned=merge_unbinned((part.number, part.unbinned) for part in filled),
+        intervals=IntervalFacts(*np.sum([astuple(part.intervals) for part in parts], axis=0).tolist()),
     )
 
 
@@ -116,7 +125,7 @@ def _no_rows(parts: Sequence[PartSurvey]) -> str:
 
 def _rows_beside(part: PartSurvey) -> int:
     """Rows that label and weight claim, so that an X without rows beside a y with some is told as a mismatch."""
-    return max(part.label.n_rows if part.label else 0, part.weight.n_rows if part.weight else 0)
+    return max(part.targets[0].n_rows if part.targets else 0, part.weight.n_rows if part.weight else 0)
 
 
 def _check_columns_of(parts: Sequence[PartSurvey]) -> None:
@@ -137,7 +146,7 @@ def _check_columns_of(parts: Sequence[PartSurvey]) -> None:
 
 def _check_lengths(part: PartSurvey) -> None:
     beside = (
-        ("y", part.label),
+        ("y", part.targets[0] if part.targets else None),
         ("sample_weight", part.weight),
         ("baseline", part.baseline),
         ("group_id", part.group),
@@ -152,24 +161,43 @@ def _check_lengths(part: PartSurvey) -> None:
             )
 
 
-def _merge_labels(parts: Sequence[PartSurvey]) -> LabelFacts | None:
-    facts = [(part.number, part.label) for part in parts if part.label is not None]
-    if not facts:
-        return None
-    if len(facts) < len(parts):
-        absent = next(part.number for part in parts if part.label is None)
-        raise DataError(f"partition {absent}", "no y", "a y as in the other partitions", "Give every partition its y.")
+def _merge_targets(parts: Sequence[PartSurvey]) -> tuple[LabelFacts, ...]:
+    if not parts or not any(part.targets for part in parts):
+        return ()
+    first = parts[0]
+    for part in parts:
+        if not part.targets:
+            fix = "Give every partition its y."
+            raise DataError(f"partition {part.number}", "no y", "a y as in the other partitions", fix)
+        if len(part.targets) != len(first.targets):
+            found, expected = (f"{len(each.targets)} column(s)" for each in (part, first))
+            fix = "Give y the same columns in every partition."
+            raise DataError(f"y of partition {part.number}", found, f"{expected} as in partition {first.number}", fix)
+    if len(first.targets) == 1:
+        return (_merge_labels([(part.number, part.targets[0]) for part in parts], may_miss=False),)
+    return tuple(
+        _merge_labels([(part.number, part.targets[k]) for part in parts], may_miss=True)
+        for k in range(len(first.targets))
+    )
+
+
+def _merge_labels(facts: Sequence[tuple[int, LabelFacts]], *, may_miss: bool) -> LabelFacts:
+    """Facts of all partitions, given with their numbers; of several labels one may be missing, in whole partitions too."""
     for number, label in facts:
         where = f"y of partition {number}"
-        if label.n_bad:
-            raise DataError(
-                where, f"{label.n_bad} missing or infinite value(s)", "a finite label in every row", _FIX_ROWS
-            )
+        n_bad = label.n_infinite + (0 if may_miss else label.n_missing)
+        if n_bad:
+            raise DataError(where, f"{n_bad} missing or infinite value(s)", "a finite label in every row", _FIX_ROWS)
+        if may_miss and label.kind == "empty":
+            continue
         if label.kind not in _LABEL_KINDS:
             raise DataError(where, f"{label.kind} values", "numbers, booleans or strings", "Convert y to one of these.")
-    first_number, first = facts[0]
+    known = [(number, label) for number, label in facts if label.kind != "empty"]
+    if not known:
+        raise DataError("y", "a column without values", "a label in some row", "Leave the column out.")
+    first_number, first = known[0]
     kind = first.kind
-    for number, label in facts[1:]:
+    for number, label in known[1:]:
         if {kind, label.kind} == {"integer", "float"}:
             kind = "float"
         elif label.kind != kind:
@@ -179,7 +207,8 @@ def _merge_labels(parts: Sequence[PartSurvey]) -> LabelFacts | None:
                 f"{kind} as in partition {first_number}",
                 "Give y the same type in every partition.",
             )
-    return _sum_labels([label for _, label in facts], kind)
+    n_missing = sum(label.n_missing for _, label in facts)
+    return replace(_sum_labels([label for _, label in known], kind), n_missing=n_missing)
 
 
 def _sum_labels(facts: Sequence[LabelFacts], kind: str) -> LabelFacts:
@@ -202,6 +231,7 @@ def _sum_labels(facts: Sequence[LabelFacts], kind: str) -> LabelFacts:
     return LabelFacts(
         kind,
         sum(label.n_rows for label in facts),
+        0,
         0,
         min(label.minimum for label in facts),
         max(label.maximum for label in facts),

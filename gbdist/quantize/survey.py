@@ -1,6 +1,6 @@
 """What must be known of the whole data before a row is quantized: one small record a partition, merged on the client."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from gbdist.quantize.exact import exact_count, exact_sums
 from gbdist.quantize.groups import GroupFacts, survey_groups
 from gbdist.quantize.raw import FeatureTable, RawPart
 from gbdist.quantize.unbinned import UnbinnedFacts, survey_columns
-from gbdist.quantize.vectors import LabelVector, baseline_matrix, label_vector, number_vector
+from gbdist.quantize.vectors import LabelVector, baseline_matrix, label_columns, label_vector, number_vector
 
 LABEL_LIMIT = 2_000
 _PROBE_ROWS = 20_000
@@ -24,12 +24,13 @@ class LabelFacts:
 
     ``values`` are the sorted distinct labels, None where there are more than ``LABEL_LIMIT``; ``rows_of_value`` and
     ``weight_of_value`` (exact integers, ``exact.to_float`` rounds one) belong to them. ``minimum`` and ``maximum`` are 0 for
-    strings. ``n_bad`` counts missing and infinite labels.
+    strings. ``n_missing`` counts labels that are not there, ``n_infinite`` those that are no finite number.
     """
 
     kind: str
     n_rows: int
-    n_bad: int
+    n_missing: int
+    n_infinite: int
     minimum: float
     maximum: float
     values: tuple[int | float | bool | str, ...] | None
@@ -58,10 +59,22 @@ class BaselineFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class IntervalFacts:
+    """Facts of two labels a row as the ends of an interval, −1 for none: how many rows are no interval, by what is wrong.
+
+    ``n_crossed`` have a lower end above the upper one, ``n_open`` have neither, ``n_not_positive`` have one at 0 or below.
+    """
+
+    n_crossed: int = 0
+    n_open: int = 0
+    n_not_positive: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PartSurvey:
     """What one partition says of itself: O(columns + labels) numbers. ``problem`` is what stopped the survey, if anything.
 
-    ``names`` and ``has_nan`` are of the columns that are binned.
+    ``names`` and ``has_nan`` are of the columns that are binned; ``targets`` has the facts of each label of a row.
     """
 
     number: int
@@ -70,12 +83,13 @@ class PartSurvey:
     names: tuple[str, ...]
     named: bool
     has_nan: tuple[bool, ...]
-    label: LabelFacts | None = None
+    targets: tuple[LabelFacts, ...] = ()
     weight: WeightFacts | None = None
     baseline: BaselineFacts | None = None
     problem: DataError | None = None
     group: GroupFacts | None = None
     unbinned: tuple[UnbinnedFacts, ...] = ()
+    intervals: IntervalFacts = field(default_factory=IntervalFacts)
 
 
 def survey_part(part: RawPart) -> PartSurvey:
@@ -95,11 +109,12 @@ def survey_part(part: RawPart) -> PartSurvey:
             table.names,
             table.named,
             has_nan=_nan_flags(table),
-            label=_label_facts(part, weight),
+            targets=_targets(part, weight),
             weight=_weight_facts(weight),
             baseline=_baseline_facts(part),
             group=None if part.group is None else survey_groups(part.group, part.number),
             unbinned=unbinned,
+            intervals=_intervals(part),
         )
     except DataError as problem:
         return PartSurvey(*size, has_nan=(), problem=problem)
@@ -143,19 +158,39 @@ def _baseline_facts(part: RawPart) -> BaselineFacts | None:
     return BaselineFacts(matrix.shape[1], matrix.shape[0], int((~np.isfinite(matrix)).sum()))
 
 
-def _label_facts(part: RawPart, weight: NDArray[np.float32] | None) -> LabelFacts | None:
-    if part.label is None:
-        return None
-    vector = label_vector(part.label, f"y of partition {part.number}")
-    n_bad = vector.n_missing
-    if vector.kind == "float":
-        n_bad += int(np.isinf(vector.values).sum())
+def _targets(part: RawPart, weight: NDArray[np.float32] | None) -> tuple[LabelFacts, ...]:
+    columns = () if part.label is None else label_columns(part.label)
+    return tuple(_label_facts(column, f"y of partition {part.number}", weight) for column in columns)
+
+
+def _intervals(part: RawPart) -> IntervalFacts:
+    columns = () if part.label is None else label_columns(part.label)
+    if len(columns) != 2:
+        return IntervalFacts()
+    try:
+        low, high = (number_vector(column, "y") for column in columns)
+    except DataError:  # strings, which no loss of two labels takes
+        return IntervalFacts()
+    no_low, no_high = low == -1.0, high == -1.0
+    not_positive = ((low <= 0.0) & ~no_low) | ((high <= 0.0) & ~no_high)
+    return IntervalFacts(
+        n_crossed=int(((low > high) & ~no_high & ~no_low).sum()),
+        n_open=int((no_low & no_high).sum()),
+        n_not_positive=int(not_positive.sum()),
+    )
+
+
+def _label_facts(label: object, where: str, weight: NDArray[np.float32] | None) -> LabelFacts:
+    vector = label_vector(label, where)
+    n_infinite = int(np.isinf(vector.values).sum()) if vector.kind == "float" else 0
     low, high = 0.0, 0.0
     if vector.kind in ("integer", "float", "boolean"):
         low, high = float(vector.values.min()), float(vector.values.max())
-    usable = n_bad == 0 and (weight is None or (weight.shape[0] == vector.n_rows and bool(np.isfinite(weight).all())))
+    usable = vector.n_missing + n_infinite == 0 and (
+        weight is None or (weight.shape[0] == vector.n_rows and bool(np.isfinite(weight).all()))
+    )
     values, rows, weights = _distinct(vector, weight if usable else None)
-    return LabelFacts(vector.kind, vector.n_rows, n_bad, low, high, values, rows, weights)
+    return LabelFacts(vector.kind, vector.n_rows, vector.n_missing, n_infinite, low, high, values, rows, weights)
 
 
 def _distinct(

@@ -84,8 +84,28 @@ def label_vector(label: object, where: str) -> LabelVector:
     return LabelVector(str(dtype), series.to_numpy(), n_rows)
 
 
+def label_columns(label: object) -> list[object]:
+    """The labels of all rows, one column for each that a row has."""
+    if isinstance(label, pa.Table):
+        label = label.to_pandas()
+    elif type(label).__module__.startswith("polars") and getattr(label, "ndim", 1) == 2:
+        table = cast(Any, label)
+        label = pd.DataFrame({name: table.get_column(name).to_numpy() for name in table.columns})
+    if isinstance(label, pd.DataFrame):
+        return [label.iloc[:, k] for k in range(label.shape[1])]
+    if isinstance(label, np.ndarray) and label.ndim == 2:
+        return [label[:, k] for k in range(label.shape[1])]
+    return [label]
+
+
 def encode_label(label: object, coding: LabelCoding, where: str) -> NDArray[np.float32]:
-    """Labels as float32 [n_rows] under ``coding``; ``DataError`` at ``where`` for a label that the coding lacks."""
+    """Labels as float32 [n_rows] under ``coding``; ``DataError`` at ``where`` for a label that the coding lacks.
+
+    Where a row has several labels they are [n_labels, n_rows], as they are, NaN where missing.
+    """
+    columns = label_columns(label)
+    if len(columns) > 1:
+        return np.stack([number_vector(column, where) for column in columns])
     vector = label_vector(label, where)
     if vector.kind == "empty":
         return np.empty(0, dtype=np.float32)

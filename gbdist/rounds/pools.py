@@ -69,7 +69,7 @@ def make_pool(rows: Rows, borders: Sequence[FeatureBorders], names: Sequence[str
     if rows.n_rows == 0:
         return None
     matrix = _values(rows, borders)
-    beside = {"label": rows.label, "weight": rows.weight, "group_id": rows.group}
+    beside = {"label": rows.label.T, "weight": rows.weight, "group_id": rows.group}
     if rows.unbinned:
         kinds = {column.position: column.kind for column in rows.unbinned}
         binned = [position for position in range(len(names)) if position not in kinds]

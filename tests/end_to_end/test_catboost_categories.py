@@ -15,6 +15,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
+from gbdist.errors import ParameterError
 
 CERTAIN = {"bootstrap_type": "No", "random_strength": 0, "iterations": 15, "learning_rate": 0.3, "depth": 4}
 KINDS = {
@@ -22,6 +23,10 @@ KINDS = {
     "Logloss": (DaskCatBoostClassifier, catboost.CatBoostClassifier, 2),
     "MultiClass": (DaskCatBoostClassifier, catboost.CatBoostClassifier, 3),
     "MultiQuantile:alpha=0.2,0.5,0.9": (DaskCatBoostRegressor, catboost.CatBoostRegressor, 0),
+}
+OF_LABELS = {
+    "MultiRMSE": (DaskCatBoostRegressor, catboost.CatBoostRegressor, 0),
+    "MultiLogloss": (DaskCatBoostClassifier, catboost.CatBoostClassifier, 2),
 }
 ONE_HOT = (5, 9, 40)
 MANY = (25, 40, 60)
@@ -44,6 +49,13 @@ def make_rows(loss: str, sizes: tuple[int, ...], numbers: int = 2, n_rows: int =
     target = target + rng.normal(size=n_rows) * 0.5
     classes = KINDS[loss][2]
     return table, np.digitize(target, np.quantile(target, np.arange(1, classes) / classes)) if classes else target
+
+
+def with_labels(loss: str, table: pd.DataFrame, target: Any) -> Any:
+    """Two more labels, the last of which depends on numbers alone."""
+    others = [np.roll(target, 1) + target, table["x0"].to_numpy() - table["x1"].to_numpy()]
+    labels = np.stack([target, *others], axis=1)
+    return (labels > np.median(labels, axis=0)).astype(np.int64) if loss == "MultiLogloss" else labels
 
 
 def splits_of(model: Any, path: pathlib.Path) -> list[list[tuple[Any, ...]]]:
@@ -70,9 +82,10 @@ def assert_same(
     cut = len(table) * 3 // 4
     X, y, X_eval, y_eval = table[:cut], target[:cut], table[cut:], target[cut:]
     params = {**CERTAIN, "use_best_model": False, **params, "loss_function": loss}
-    ours = KINDS[loss][0](**params).fit(X, y, eval_set=(X_eval, y_eval), **more)
+    kinds = {**KINDS, **OF_LABELS}[loss]
+    ours = kinds[0](**params).fit(X, y, eval_set=(X_eval, y_eval), **more)
     cats = [name for name in table if name.startswith("c")]
-    theirs = KINDS[loss][1](**params, cat_features=cats, verbose=False, allow_writing_files=False)
+    theirs = kinds[1](**params, cat_features=cats, verbose=False, allow_writing_files=False)
     theirs.fit(X, y, eval_set=(X_eval, y_eval), **more)
     assert splits_of(ours.model_, path / "ours.json") == splits_of(theirs, path / "theirs.json")
     raw = theirs.predict(table, prediction_type="RawFormulaVal")
@@ -170,3 +183,28 @@ def test_holdout_loss_with_all_chance(complexity: int) -> None:
     numbers = catboost.CatBoostClassifier(iterations=100, verbose=False, allow_writing_files=False)
     numbers.fit(X.drop(columns=cats), y)
     assert found < 0.9 * log_loss(y_new, numbers.predict_proba(X_new.drop(columns=cats)))
+
+
+@pytest.mark.parametrize("loss", OF_LABELS)
+def test_statistics_beside_several_labels(loss: str, tmp_path: pathlib.Path) -> None:
+    table, target = make_rows("RMSE", MANY)
+    counters = {"simple_ctr": "Counter", "combinations_ctr": "Counter"}
+    params = {"has_time": True, "max_ctr_complexity": 2, **counters}
+    model = assert_same(loss, table, with_labels(loss, table, target), params, tmp_path)
+    assert kinds_of(model, tmp_path) == {"Counter"}
+
+
+def test_one_hot_columns_beside_several_labels(tmp_path: pathlib.Path) -> None:
+    table, target = make_rows("RMSE", ONE_HOT)
+    assert_same("MultiRMSE", table, with_labels("MultiRMSE", table, target), {"one_hot_max_size": 255}, tmp_path)
+
+
+def test_statistics_of_several_labels_are_refused() -> None:
+    table, target = make_rows("RMSE", MANY)
+    with pytest.raises(ParameterError) as refusal:
+        DaskCatBoostRegressor(loss_function="MultiRMSE").fit(table, with_labels("MultiRMSE", table, target))
+    assert str(refusal.value) == (
+        "simple_ctr=['Borders', 'Counter'] cannot be used: expected statistics without the label for 'c0', as a row "
+        "has 3 labels. "
+        'Set simple_ctr="Counter" and combinations_ctr="Counter", or raise one_hot_max_size to its number of values.'
+    )

@@ -178,3 +178,54 @@ def test_monotone_models_are_those_of_catboost(
         along[:, :, feature] = np.linspace(-3.0, 3.0, 20)[:, None]
         values = ours.predict(along.reshape(-1, 6), prediction_type="RawFormulaVal").reshape(20, -1)
         assert (np.diff(values, axis=0) * constraint >= 0.0).all()
+
+
+@pytest.mark.parametrize(
+    "loss", ["MultiRMSE", "MultiRMSEWithMissingValues", "MultiLogloss", "MultiCrossEntropy", "RMSEWithUncertainty"]
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_trees_of_several_raw_values_are_those_of_catboost(loss: str, weighted: bool, tmp_path: pathlib.Path) -> None:
+    x, target = make_rows(0)
+    rng = np.random.default_rng(5)
+    weight = rng.uniform(0.2, 2.0, len(x)).astype(np.float32) if weighted else None
+    if loss != "RMSEWithUncertainty":
+        target = np.stack([target, 5.0 - 2.0 * x[:, 4] + rng.normal(size=len(x)), x[:, 5] ** 2], axis=1)
+    if loss in ("MultiLogloss", "MultiCrossEntropy"):
+        target = (target > np.median(target, axis=0)) * (1.0 if loss == "MultiLogloss" else 0.8)
+    if loss == "MultiRMSEWithMissingValues":
+        target[rng.random(target.shape) < 0.2] = np.nan
+    classifier = "Log" in loss or "Cross" in loss
+    params = {**CERTAIN, "loss_function": loss, "iterations": 10}
+    ours = (DaskCatBoostClassifier if classifier else DaskCatBoostRegressor)(**params).fit(
+        x, target, sample_weight=weight
+    )
+    kind = catboost.CatBoostClassifier if classifier else catboost.CatBoostRegressor
+    theirs = kind(**params, verbose=False, allow_writing_files=False).fit(x, target, sample_weight=weight)
+    assert splits_of(ours.model_, tmp_path / "ours.json") == splits_of(theirs, tmp_path / "theirs.json")
+    assert ours.model_.get_scale_and_bias() == theirs.get_scale_and_bias()
+    raw = theirs.predict(x, prediction_type="RawFormulaVal")
+    assert ours.predict(x, prediction_type="RawFormulaVal") == pytest.approx(raw, abs=1e-6)
+    found, expected = ours.predict(x), theirs.predict(x)
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert found.shape == expected.shape
+    if classifier:
+        assert ours.predict_proba(x) == pytest.approx(theirs.predict_proba(x), abs=1e-6)
+        assert found.dtype.kind == np.asarray(expected).dtype.kind == "i"
+        assert ours.classes_.tolist() == theirs.classes_.tolist()
+
+
+@pytest.mark.parametrize("noise", ["Normal", "Logistic", "Extreme"])
+def test_trees_of_times_between_two_ends_are_those_of_catboost(noise: str, tmp_path: pathlib.Path) -> None:
+    x, target = make_rows(0)
+    time, rng = np.exp(target / 2), np.random.default_rng(6)
+    seen = np.exp(rng.normal(size=len(x)) + 0.5)
+    ends = np.stack([np.minimum(time, seen), np.where(time <= seen, time, -1.0)], axis=1)
+    ends[::9] = np.stack([np.floor(time[::9]) + 0.1, np.floor(time[::9]) + 1.1], axis=1)
+    ends[1::9] = np.stack([np.full(len(time[1::9]), -1.0), time[1::9] + 1.0], axis=1)
+    params = {**CERTAIN, "loss_function": f"SurvivalAft:dist={noise};scale=1.2", "iterations": 10}
+    ours = DaskCatBoostRegressor(**params).fit(x, ends)
+    theirs = catboost.CatBoostRegressor(**params, verbose=False, allow_writing_files=False).fit(x, ends)
+    assert splits_of(ours.model_, tmp_path / "ours.json") == splits_of(theirs, tmp_path / "theirs.json")
+    assert ours.predict(x) == pytest.approx(theirs.predict(x), abs=1e-4)  # CatBoost has a fast logarithm
+    curve = theirs.get_evals_result()["learn"][params["loss_function"]]
+    assert ours.evals_result_["learn"][params["loss_function"]] == pytest.approx(curve, rel=1e-4)

@@ -29,10 +29,11 @@ class Case:
     loss: str
     data: Callable[[], pd.DataFrame]
     given: dict[str, Any]
+    target: str | list[str] = "y"
 
     @property
     def classifier(self) -> bool:
-        return not self.loss.startswith(("RMSE", "Quantile", "Poisson"))
+        return not self.loss.startswith(("RMSE", "Quantile", "Poisson", "MultiRMSE", "SurvivalAft"))
 
     def estimator(self, client: Client | None = None) -> Any:
         kind = DaskCatBoostClassifier if self.classifier else DaskCatBoostRegressor
@@ -70,6 +71,19 @@ def rare() -> pd.DataFrame:
     return table.assign(y=(table.index == 7_654).astype(np.int64))
 
 
+def labels() -> pd.DataFrame:
+    table = plain()
+    shifted = 3.0 - 2.0 * table["a"] * table["c"]
+    return table.assign(z=shifted.mask(np.arange(len(table)) % 7 == 3), u=table["e"] ** 2)
+
+
+def times() -> pd.DataFrame:
+    """Times, half of them known to be above the end alone."""
+    table = plain()
+    time = np.exp(table["y"] / 2)
+    return table.drop(columns="y").assign(low=time, high=time.where(np.arange(len(table)) % 2 == 0, -1.0))
+
+
 CASES = {
     "Logloss-MVS": Case("Logloss", binary, {"bootstrap_type": "MVS", "subsample": 0.6}),
     "Logloss-rare": Case("Logloss", rare, {"bootstrap_type": "Bernoulli", "subsample": 0.7, "learning_rate": 0.3}),
@@ -79,9 +93,21 @@ CASES = {
     "Quantile-MVS": Case("Quantile:alpha=0.8", plain, {}),
     "Poisson-noise": Case("Poisson", counts, {"bootstrap_type": "No"}),
     "RMSE-monotone": Case("RMSE", plain, {"monotone_constraints": [1, -1, 0, 1, 0]}),
+    "MultiRMSE-noise": Case("MultiRMSE", labels, {}, ["y", "u"]),
+    "MultiRMSE-missing": Case("MultiRMSEWithMissingValues", labels, {"bootstrap_type": "No"}, ["y", "z", "u"]),
+    "RMSEWithUncertainty-MVS": Case("RMSEWithUncertainty", plain, {}),
+    "SurvivalAft-MVS": Case("SurvivalAft:dist=Logistic", times, {}, ["low", "high"]),
     "RMSE-Bernoulli": Case("RMSE", plain, {"bootstrap_type": "Bernoulli", "nan_mode": "Max"}),
 }
-ON_CLUSTERS = ["Logloss-MVS", "Logloss-rare", "MultiClass-Bernoulli", "RMSE-MVS", "Quantile-MVS", "RMSE-monotone"]
+ON_CLUSTERS = [
+    "Logloss-MVS",
+    "Logloss-rare",
+    "MultiClass-Bernoulli",
+    "RMSE-MVS",
+    "Quantile-MVS",
+    "RMSE-monotone",
+    "MultiRMSE-noise",
+]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +118,7 @@ def expected() -> Callable[[str], bytes]:
     def of(name: str) -> bytes:
         if name not in made:
             case = CASES[name]
-            made[name] = fixed_cbm_bytes(case.estimator().fit(case.data(), "y").model_)
+            made[name] = fixed_cbm_bytes(case.estimator().fit(case.data(), case.target).model_)
         return made[name]
 
     return of
@@ -104,7 +130,7 @@ def test_workers_threads_and_partitions(cluster: Client, expected: Callable[[str
     table = case.data()
     for n_parts in (1, 4, 13):
         frame = dd.from_pandas(table, npartitions=n_parts, sort=False)
-        model = case.estimator(cluster).fit(frame, "y").model_
+        model = case.estimator(cluster).fit(frame, case.target).model_
         assert fixed_cbm_bytes(model) == expected(name), f"{n_parts} partitions"
 
 
@@ -112,11 +138,12 @@ def test_workers_threads_and_partitions(cluster: Client, expected: Callable[[str
 def test_worker_processes(client: Client, expected: Callable[[str], bytes], name: str) -> None:
     case = CASES[name]
     frame = dd.from_pandas(case.data(), npartitions=4, sort=False)
-    assert fixed_cbm_bytes(case.estimator(client).fit(frame, "y").model_) == expected(name)
-    array = frame[list("abcde")].to_dask_array(lengths=True)
-    renamed = case.data().rename(columns=dict(zip("abcde", "01234", strict=True)))
-    by_array = case.estimator(client).fit(array, frame["y"].to_dask_array(lengths=True)).model_
-    assert fixed_cbm_bytes(by_array) == fixed_cbm_bytes(case.estimator().fit(renamed, "y").model_)
+    assert fixed_cbm_bytes(case.estimator(client).fit(frame, case.target).model_) == expected(name)
+    features = [name for name in frame.columns if name != "y" and name not in case.target]
+    array = frame[features].to_dask_array(lengths=True)
+    renamed = case.data().rename(columns={name: str(i) for i, name in enumerate(features)})
+    by_array = case.estimator(client).fit(array, frame[case.target].to_dask_array(lengths=True)).model_
+    assert fixed_cbm_bytes(by_array) == fixed_cbm_bytes(case.estimator().fit(renamed, case.target).model_)
 
 
 @pytest.mark.parametrize("n_ranks", [2, 7, 50])
@@ -128,7 +155,7 @@ def test_ranks(name: str, n_ranks: int) -> None:
     )
     table = case.data()
     held_out = pd.concat([table.iloc[:40], table.iloc[7_640:7_660], table.iloc[-40:]])
-    sources = [Source(collect(table, "y")), Source(collect(held_out, "y"), "eval_set")]
+    sources = [Source(collect(table, case.target)), Source(collect(held_out, case.target), "eval_set")]
     sets = local_run.survey_here(sources)
     setup = set_up(checked, case.classifier, [data.survey for data in sets], ["", "eval_set"], None)
     borders = local_run.borders_here(sets[0], quantize_params(checked))
@@ -157,6 +184,6 @@ def part(rows: Rows, rank: int, n_ranks: int) -> Rows:
     return replace(
         rows,
         bins=np.ascontiguousarray(rows.bins[:, chosen]),
-        label=rows.label[chosen],
+        label=np.ascontiguousarray(rows.label[..., chosen]),
         segments=tuple(segment for segment in segments if segment.stop > segment.start),
     )

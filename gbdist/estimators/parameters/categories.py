@@ -74,6 +74,23 @@ def category_rules(
     )
 
 
+def check_labels_of_statistics(rules: CategoryRules | None, n_labels: int) -> None:
+    """ParameterError for statistics of the label where a row has several.
+
+    CatBoost makes them of each label. Its file of JSON, by which models are made here, names a table of statistics by columns and
+    kind alone, so that those of several labels would be one.
+    """
+    if rules is None or n_labels == 1 or not rules.statistic_columns:
+        return
+    used = [rule for number in rules.statistic_columns for rule in rules.rules_for(number)]
+    used += rules.combined if rules.max_complexity > 1 else ()
+    if any(rule.kind != "Counter" for rule in used):
+        name = rules.columns[rules.statistic_columns[0]].name
+        expected = f"statistics without the label for {name!r}, as a row has {n_labels} labels"
+        fix = 'Set simple_ctr="Counter" and combinations_ctr="Counter", or raise one_hot_max_size to its number of values.'
+        raise ParameterError("simple_ctr", [rule.kind for rule in rules.simple], expected, fix)
+
+
 def _column(facts: UnbinnedFacts, one_hot_max_size: int, is_ignored: bool) -> CategoricalColumn:
     """Values of a one-hot column, none of one that is not used, None of one that becomes statistics."""
     values = facts.values

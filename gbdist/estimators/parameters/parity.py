@@ -57,6 +57,10 @@ found by its type), and need `merge="best"` in one round. The parameters that ar
   to another category's), and statistics with a `CtrBorderCount` above 32 are cut in training as the model cuts them. Else the
   trees of categorical columns are CatBoost's, split for split, where nothing is left to chance (statistics: `has_time=True`) and
   no two scores are equal.
+* Beside several labels a row (`MultiRMSE`, `MultiLogloss`, …) statistics of categories are refused, but for `Counter`: a model
+  cannot tell those of different labels apart (docs/decisions/0024). The weighted metrics `MultiLogloss` and `MultiCrossEntropy`
+  are weighted means, where CatBoost divides by the sum of the weights' integer parts; `proba_border`, which it does not heed
+  there, is refused. Row weights count in the derivatives of `SurvivalAft`; CatBoost leaves them out.
 * Parameters go to the estimator: `fit` takes data, `callbacks` and `init_model`, and none of CatBoost's other arguments of
   `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, `plot`, …).
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.

@@ -9,7 +9,7 @@ from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.description import name_of
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults, options_of
-from gbdist.estimators.parameters.categories import category_rules, target_of_statistics
+from gbdist.estimators.parameters.categories import category_rules, check_labels_of_statistics, target_of_statistics
 from gbdist.estimators.parameters.class_weights import class_weights
 from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
 from gbdist.estimators.parameters.statistics import with_target_borders
@@ -17,6 +17,8 @@ from gbdist.metrics import make_metrics
 from gbdist.metrics.base import Metric
 from gbdist.objectives import make_objective
 from gbdist.objectives.base import Objective
+from gbdist.objectives.multi_target import MULTI_TARGET
+from gbdist.objectives.uncertainty import RMSEWithUncertainty
 from gbdist.quantize.unbinned import UnbinnedFacts
 
 #: Losses of one dimension whose labels are the two classes, or probabilities.
@@ -48,6 +50,8 @@ class DataFacts:
         Columns that are kept as hashes, ascending in position.
     names : tuple of str
         Of all columns, by position; empty where no parameter may name one.
+    labels : int
+        How many a row has.
     """
 
     rows: int
@@ -63,6 +67,7 @@ class DataFacts:
     class_weight_sums: tuple[float, ...] | None = None
     categorical: tuple[UnbinnedFacts, ...] = ()
     names: tuple[str, ...] = ()
+    labels: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +130,15 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     options = with_target_borders(options, *target)
     threads, ignored = checked.get("thread_count", -1), ignored_columns(checked, facts.names)
     metrics = _metrics(loss, checked, _n_classes(loss, facts), weighted=facts.weighted or weights is not None)
+    categories = category_rules(checked, options, facts.categorical, target, several, ignored)
+    check_labels_of_statistics(categories, facts.labels)
     params = boost_params(checked, options, make_objective(loss, _n_classes(loss, facts)), metrics)
     return Resolved(
         params=replace(
             params,
             use_best_model=best_model,
             threads=max(int(str(threads)), 1),
-            categories=category_rules(checked, options, facts.categorical, target, several, ignored),
+            categories=categories,
             penalties=penalties(checked, facts.names),
             ignored=ignored,
             monotone_constraints=tuple(each for at, each in enumerate(constraints) if at not in categorical),
@@ -185,7 +192,12 @@ def use_best_model(checked: Mapping[str, object], facts: DataFacts) -> bool:
 
 
 def _n_classes(loss: str, facts: DataFacts) -> int:
-    """Number of classes that objectives and metrics are made for: 2 for labels that are probabilities, 1 for numbers."""
+    """Number of classes that objectives and metrics are made for: 2 for labels that are probabilities, 1 for numbers.
+
+    Of several labels a row it is how many there are.
+    """
+    if name_of(loss) in MULTI_TARGET:
+        return facts.labels
     if name_of(loss) in _BINARY:
         return 2
     return len(facts.class_names or (0,))
@@ -218,7 +230,7 @@ def boost_params(
         random_strength=trees["random_strength"],
         rsm=trees["rsm"],
         random_seed=checked.get("random_seed", options["random_seed"]),
-        boost_from_average=boosting["boost_from_average"],
+        boost_from_average=boosting["boost_from_average"] or isinstance(objective, RMSEWithUncertainty),
         shrinkage=_shrinkage(boosting),
         stopping=Stopping(
             kind=detector["type"],

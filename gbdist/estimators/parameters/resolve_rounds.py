@@ -151,7 +151,7 @@ def _refit(
         return None
     objective = make_objective(loss, n_classes)
     # A round's trees are refitted without a look at how large predictions are, which exponents would need.
-    return None if objective.is_exponential else boost_params(checked, options, objective, metrics)
+    return None if objective.exponent is not None else boost_params(checked, options, objective, metrics)
 
 
 def _for_all_rows(options: Mapping[str, Any]) -> dict[str, object]:

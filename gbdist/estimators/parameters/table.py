@@ -44,7 +44,15 @@ class Refused:
 
 Rule = Used | OnlyAt | Refused
 
-CLASSIFIER_LOSSES: Final = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "Focal")
+CLASSIFIER_LOSSES: Final = (
+    "Logloss",
+    "CrossEntropy",
+    "MultiClass",
+    "MultiClassOneVsAll",
+    "Focal",
+    "MultiLogloss",
+    "MultiCrossEntropy",
+)
 REGRESSOR_LOSSES: Final = (
     "RMSE",
     "MAE",
@@ -58,6 +66,10 @@ REGRESSOR_LOSSES: Final = (
     "LogCosh",
     "Tweedie",
     "MultiQuantile",
+    "RMSEWithUncertainty",
+    "MultiRMSE",
+    "MultiRMSEWithMissingValues",
+    "SurvivalAft",
 )
 
 #: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.

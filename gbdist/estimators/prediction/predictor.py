@@ -11,6 +11,7 @@ from gbdist.estimators.parameters.table import names_of
 from gbdist.estimators.prediction.answers import answer
 from gbdist.estimators.prediction.features import Expected, as_catboost_reads
 from gbdist.estimators.prediction.questions import (
+    LabelFlags,
     Labels,
     LeafIndexes,
     Question,
@@ -51,7 +52,8 @@ class Predictor:
         """Predict with trees ``ntree_start … ntree_end−1`` (0: all); lazily on a Dask collection, else at once.
 
         ``prediction_type`` is CatBoost's: "Class" (default of a classifier), "RawFormulaVal" (default of a regressor),
-        "Probability", "LogProbability" for a classifier, "Exponent" for a regressor (default of Poisson and Tweedie).
+        "Probability", "LogProbability" for a classifier, "Exponent" for a regressor (default of Poisson and Tweedie), and
+        "RMSEWithUncertainty", mean and variance (default of that loss).
         """
         return self._answer(X, self._question(prediction_type, ntree_start, ntree_end))
 
@@ -139,7 +141,7 @@ class Predictor:
         given = self.given_parameters()
         return next((int(given[name]) for name in names_of("thread_count") if name in given), -1)
 
-    def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels:
+    def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels | LabelFlags:
         kind = self._prediction_types[0] if prediction_type is None else prediction_type
         self._fitted()
         self._choose("prediction_type", kind, self._prediction_types)

@@ -82,6 +82,30 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class LabelFlags:
+    """Which of several labels a row has: those whose raw value is above ``border``."""
+
+    names: tuple[str, ...]
+    border: float = 0.0
+    trees: Trees = Trees()
+
+    def ask(self, model: Any, matrix: Any, threads: int) -> NDArray[Any]:
+        """1 or 0, int64 [n_rows, n_labels]."""
+        raw = CatBoost.predict(
+            model, matrix, prediction_type="RawFormulaVal", thread_count=threads, **self.trees.arguments
+        )
+        return self.of_raw(np.asarray(raw))
+
+    def of_raw(self, raw: NDArray[Any]) -> NDArray[Any]:
+        """Those of raw values [n_rows] or [n_rows, n_labels]."""
+        return (raw.reshape(raw.shape[0], -1) > self.border).astype(np.int64)
+
+    def column_names(self, tail: tuple[int, ...]) -> list[str]:
+        """The labels."""
+        return _names_or_numbers(self.names, tail[-1])
+
+
+@dataclass(frozen=True)
 class LeafIndexes:
     """The leaf of each tree that a row falls into."""
 
@@ -150,14 +174,16 @@ class Shap:
         )
 
 
-def stages(model: Any, matrix: Any, question: Values | Labels, period: int, threads: int) -> Iterator[NDArray[Any]]:
+def stages(
+    model: Any, matrix: Any, question: Values | Labels | LabelFlags, period: int, threads: int
+) -> Iterator[NDArray[Any]]:
     """Answers with ever more of the question's trees, each stage at the cost of its own ``period`` trees alone."""
-    kind = "RawFormulaVal" if isinstance(question, Labels) else question.prediction_type
+    kind = question.prediction_type if isinstance(question, Values) else "RawFormulaVal"
     how = {"prediction_type": kind, "eval_period": period, "thread_count": threads, **question.trees.arguments}
     asked = CatBoost.staged_predict(model, matrix, **how)  # CatBoostRanker's own takes no type
     for answer in asked:
         values = np.asarray(answer, dtype=np.float64)
-        yield question.of_raw(values) if isinstance(question, Labels) else values
+        yield values if isinstance(question, Values) else question.of_raw(values)
 
 
 def _names_or_numbers(names: Sequence[str], count: int) -> list[str]:

@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from gbdist.errors import DataError
 from gbdist.estimators.prediction.answers import Job, ShippedModel, answer_part, ship
 from gbdist.estimators.preparation.inputs import Parts
-from gbdist.estimators.preparation.tables import as_vector, column, count_rows, select_columns
+from gbdist.estimators.preparation.tables import as_matrix, as_vector, column, count_rows, label_of, select_columns
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
     """What one partition, or several, add to a score.
 
-    ``weight`` Σw, ``mean`` of y, ``spread`` Σw(y − mean)², ``missed`` Σw(y − p)² for R² or Σw[y ≠ p] for accuracy.
+    ``weight`` Σw, ``mean`` of y, ``spread`` Σw(y − mean)², ``missed`` Σw(y − p)² for R² or Σw[y ≠ p] for accuracy. For R² all
+    but the weight are float64 [n_labels].
     """
 
     weight: float = 0.0
-    mean: float = 0.0
-    spread: float = 0.0
-    missed: float = 0.0
+    mean: Any = 0.0
+    spread: Any = 0.0
+    missed: Any = 0.0
 
     def merged(self, other: "Moments") -> "Moments":
         """Sum of both; the spread by Chan, Golub and LeVeque's update, which does not cancel as Σwy² − (Σwy)²/Σw does."""
@@ -43,22 +44,23 @@ class Moments:
     @property
     def accuracy(self) -> float:
         """Weighted share of rows whose label was predicted."""
-        return 1.0 - self.missed / self.weight
+        return float(1.0 - self.missed / self.weight)
 
     @property
     def r2(self) -> float:
-        """Coefficient of determination; of a constant y it is 1 if predicted exactly, else 0, as in scikit-learn."""
-        if self.spread == 0.0:
-            return 1.0 if self.missed == 0.0 else 0.0
-        return 1.0 - self.missed / self.spread
+        """Coefficient of determination as scikit-learn's: mean over labels; of a constant one 1 if predicted exactly, else 0."""
+        spread = np.where(self.spread == 0.0, 1.0, self.spread)
+        constant = np.where(self.missed == 0.0, 1.0, 0.0)
+        return float(np.where(self.spread == 0.0, constant, 1.0 - self.missed / spread).mean())
 
 
 Compare = Callable[[NDArray[Any], NDArray[Any], NDArray[np.float64]], Moments]
 
 
 def label_moments(y: NDArray[Any], predicted: NDArray[Any], weight: NDArray[np.float64]) -> Moments:
-    """Rows whose label is another one than predicted."""
-    missed = float(weight[np.asarray(y != predicted, dtype=bool)].sum())
+    """Rows of which a label is another one than predicted."""
+    wrong = np.asarray(y != predicted, dtype=bool)
+    missed = float(weight[wrong if wrong.ndim == 1 else wrong.any(axis=1)].sum())
     return Moments(weight=float(weight.sum()), missed=missed)
 
 
@@ -67,14 +69,20 @@ def number_moments(y: NDArray[Any], predicted: NDArray[Any], weight: NDArray[np.
     total = float(weight.sum())
     if total == 0.0:
         return Moments()
-    y = y.astype(np.float64)
-    mean = float((weight * y).sum()) / total
+    # One column a label.
+    y, predicted, weight = y.astype(np.float64).reshape(len(y), -1), predicted.reshape(len(y), -1), weight[:, None]
+    mean = (weight * y).sum(axis=0) / total
     return Moments(
         weight=total,
         mean=mean,
-        spread=float((weight * (y - mean) ** 2).sum()),
-        missed=float((weight * (y - predicted) ** 2).sum()),
+        spread=(weight * (y - mean) ** 2).sum(axis=0),
+        missed=(weight * (y - predicted) ** 2).sum(axis=0),
     )
+
+
+def mean_moments(y: NDArray[Any], predicted: NDArray[Any], weight: NDArray[np.float64]) -> Moments:
+    """The same, of predictions that are mean and variance."""
+    return number_moments(y, predicted[:, 0], weight)
 
 
 def lazy_moments(model: Any, parts: Parts, job: Job, compare: Compare, scheduler: Any = None) -> Moments:
@@ -96,7 +104,7 @@ def lazy_moments(model: Any, parts: Parts, job: Job, compare: Compare, scheduler
         one if isinstance(one, list) else pieces.delayed(number) or [None] * parts.n_parts
         for number, one in enumerate(given)
     ]
-    layout = (parts.labels, parts.label_column, parts.weight_column)
+    layout = (parts.labels, parts.label_columns, parts.weight_column)
     tasks = [
         task(x, y, w, shipped, job, compare, layout, number)
         for number, (x, y, w) in enumerate(zip(*columns, strict=True))
@@ -117,21 +125,22 @@ def _merge(moments: Iterable[Moments]) -> Moments:
 def _part_moments(
     x: Any, y: Any, w: Any, shipped: ShippedModel, job: Job, compare: Compare, layout: Any, number: int
 ) -> Moments:
-    labels, label_column, weight_column = layout
-    y = column(x, label_column) if label_column is not None else y
+    labels, label_columns, weight_column = layout
+    y = label_of(x, label_columns) if label_columns else y
     w = column(x, weight_column) if weight_column is not None else w
-    if label_column is not None or weight_column is not None:
+    if label_columns or weight_column is not None:
         x = select_columns(x, list(labels))
     rows = count_rows(x)
     y = _vector(y, "y", rows, number)
     weight = np.ones(rows) if w is None else _vector(w, "sample_weight", rows, number).astype(np.float64)
-    if pd.isna(y).any():
+    if np.any(pd.isna(y)):
         raise DataError(f"y of partition {number}", "missing values", "a value for each row", "Drop those rows.")
     return compare(y, answer_part(x, shipped, job, number), weight)
 
 
 def _vector(values: Any, name: str, rows: int, number: int) -> NDArray[Any]:
-    vector = as_vector(values, name)
+    several = name == "y" and len(np.shape(values)) == 2 and np.shape(values)[1] > 1
+    vector = as_matrix(values, name) if several else as_vector(values, name)
     if len(vector) != rows:
         raise DataError(
             f"{name} of partition {number}",

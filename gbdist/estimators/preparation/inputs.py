@@ -8,6 +8,7 @@ from typing import Any
 import dask
 import numpy as np
 from dask.delayed import Delayed
+from numpy.typing import NDArray
 
 from gbdist.errors import DataError
 from gbdist.estimators.preparation.tables import (
@@ -21,6 +22,9 @@ from gbdist.estimators.preparation.tables import (
     is_frame,
 )
 
+#: What may have several values a row.
+_SEVERAL = ("baseline", "y")
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -29,8 +33,8 @@ class Parts:
     Parameters
     ----------
     features, label, weight, baseline, group
-        Dask collections if ``lazy``, else a table, vectors and a float64 [n_rows, dimension] matrix. ``label``, ``weight`` and
-        ``group`` are None where there is none or where they are columns of ``features``.
+        Dask collections if ``lazy``, else a table, vectors and float64 [n_rows, n] matrices (the baseline, and several labels).
+        ``label``, ``weight`` and ``group`` are None where there is none or where they are columns of ``features``.
     lazy : bool
     n_parts : int
         Number of partitions; 1 in memory.
@@ -39,8 +43,8 @@ class Parts:
     feature_names : tuple of str
     labels : tuple or None
         Column labels of the features in a frame, in order; None for arrays.
-    label_column, weight_column, group_column
-        Column labels in ``features``, or None.
+    label_columns, weight_column, group_column
+        Column labels in ``features``: of the labels, if any, and or None.
     unbinned : tuple of (int, str)
         Positions among the features, ascending, and kinds of columns that are not binned (``unbinned.py``).
     cat_nan : str or None
@@ -56,7 +60,7 @@ class Parts:
     n_rows: int | None
     feature_names: tuple[str, ...]
     labels: tuple[Hashable, ...] | None
-    label_column: Hashable | None
+    label_columns: tuple[Hashable, ...]
     weight_column: Hashable | None
     group: Any = None
     group_column: Hashable | None = None
@@ -66,7 +70,7 @@ class Parts:
     @property
     def has_label(self) -> bool:
         """Whether there is a label, separate or as a column."""
-        return self.label is not None or self.label_column is not None
+        return self.label is not None or bool(self.label_columns)
 
     @property
     def has_weight(self) -> bool:
@@ -77,15 +81,16 @@ class Parts:
 def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = None, group_id: Any = None) -> Parts:
     """Check that X, y, sample_weight, baseline and group_id belong together, and keep them together; nothing is computed.
 
-    ``y``, ``sample_weight`` and ``group_id`` may be names of columns of X. Raises DataError that says what does not fit.
+    ``y``, ``sample_weight`` and ``group_id`` may be names of columns of X, ``y`` a list of several.
+    Raises DataError that says what does not fit.
     """
     lazy = is_lazy(X)
     X = X if lazy else as_table(X)
     frame = is_lazy_frame(X) if lazy else is_frame(X)
-    label_column, y = _column_or_vector(X, y, "y", frame)
+    label_columns, y = _label_columns(X, y, frame, lazy)
     weight_column, sample_weight = _column_or_vector(X, sample_weight, "sample_weight", frame)
     group_column, group_id = _column_or_vector(X, group_id, "group_id", frame)
-    labels = _feature_labels(X, {label_column, weight_column, group_column} - {None}, lazy) if frame else None
+    labels = _feature_labels(X, {*label_columns, weight_column, group_column} - {None}, lazy) if frame else None
     names = _names(labels) if labels is not None else tuple(str(i) for i in range(_array_columns(X, lazy)))
     vectors = {"y": y, "sample_weight": sample_weight, "baseline": baseline, "group_id": group_id}
     if lazy:
@@ -104,7 +109,7 @@ def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = No
         n_rows=n_rows,
         feature_names=names,
         labels=labels,
-        label_column=label_column,
+        label_columns=label_columns,
         weight_column=weight_column,
         group=matched["group_id"],
         group_column=group_column,
@@ -143,6 +148,18 @@ def _column_or_vector(X: Any, given: Any, name: str, frame: bool) -> tuple[Hasha
         known = ", ".join(str(label) for label in column_labels(X)[:20])
         raise DataError(name, f"the column name {given!r}", "a column of X", f"X has: {known}.")
     return given, None
+
+
+def _label_columns(X: Any, y: Any, frame: bool, lazy: bool) -> tuple[tuple[Hashable, ...], Any]:
+    """(labels of columns, None) if y names one or a list of several of X's columns, else ((), y)."""
+    if isinstance(y, list | tuple) and frame and y and all(isinstance(name, str) for name in y):
+        several = lazy or (len(y) != count_rows(X) and all(name in column_labels(X) for name in y))
+        if several:
+            if len(set(y)) < len(y):
+                raise DataError("y", f"{list(y)}", "each column once", "Name every label once.")
+            return tuple(_column_or_vector(X, name, "y", frame)[0] for name in y), None
+    column, y = _column_or_vector(X, y, "y", frame)
+    return (() if column is None else (column,)), y
 
 
 def _feature_labels(X: Any, without: set[Hashable], lazy: bool) -> tuple[Hashable, ...]:
@@ -211,11 +228,18 @@ def _match_memory(X: Any, vectors: dict[str, Any]) -> dict[str, Any]:
                 "both of one kind",
                 f"Pass {name}.compute(), or X as a Dask collection.",
             )
-        values = as_matrix(given, name) if name == "baseline" else as_vector(given, name)
+        values = _in_memory(given, name)
         if len(values) != n_rows:
             raise DataError(name, f"{len(values)} rows", f"as many as X, {n_rows}", _length_hint(name))
         matched[name] = values
     return matched
+
+
+def _in_memory(given: Any, name: str) -> NDArray[Any]:
+    """A vector [n_rows], or a matrix float64 [n_rows, n] where a row may have several values."""
+    shape = given.shape if hasattr(given, "shape") else np.asarray(given).shape
+    several = name == "baseline" or (name == "y" and len(shape) == 2 and shape[1] > 1)
+    return as_matrix(given, name) if several else as_vector(given, name)
 
 
 def _length_hint(name: str) -> str:
@@ -244,7 +268,7 @@ def _match_one(X: Any, given: Any, name: str) -> Any:
         _require_vector(given, name)
         if _is_dask_array(X):
             return _align(X, given, name)
-    elif name != "baseline" and getattr(given, "ndim", 1) == 2 and len(given.columns) != 1:
+    elif name not in _SEVERAL and getattr(given, "ndim", 1) == 2 and len(given.columns) != 1:
         raise DataError(name, f"a Dask DataFrame of {len(given.columns)} columns", "one column", f"Pass {name}['…'].")
     if given.npartitions != X.npartitions:
         raise _partitions_differ(X, given, name)
@@ -260,7 +284,7 @@ def _match_one(X: Any, given: Any, name: str) -> Any:
 
 
 def _require_vector(given: Any, name: str) -> None:
-    most = 2 if name == "baseline" else 1
+    most = 2 if name in _SEVERAL else 1
     if given.ndim > most and not (given.ndim == 2 and given.shape[1] == 1):
         raise DataError(name, f"a {given.ndim}D Dask array", "one value a row", f"Pass {name} as a vector.")
 
@@ -299,7 +323,7 @@ def _in_chunks_of(X: Any, given: Any, name: str) -> Any:
             "a Dask collection with the partitions of X",
             f"Pass {name} as a column of X, or turn X into an array of known chunks: X.to_dask_array(lengths=True).",
         )
-    values = as_matrix(given, name) if name == "baseline" else as_vector(given, name)
+    values = _in_memory(given, name)
     if len(values) != n_rows:
         raise DataError(name, f"{len(values)} rows", f"as many as X, {n_rows}", _length_hint(name))
     edges = np.concatenate(([0], np.cumsum(X.chunks[0]))).astype(np.int64)

@@ -20,15 +20,15 @@ from gbdist.estimators.preparation.shard import ArenaSpec, Shard, Shards, arena_
 from gbdist.quantize.binning import bins_dtype
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey
-from gbdist.quantize.survey import BaselineFacts, LabelFacts, WeightFacts
+from gbdist.quantize.survey import BaselineFacts, IntervalFacts, LabelFacts, WeightFacts
 from gbdist.quantize.unbinned import UnbinnedFacts
 from gbdist_cluster.placement import Piece, place
 from gbdist_cluster.shards import ShardHandle, keep
 
 #: Raise it whenever files of the former version are read differently, and keep reading the former ones. Since version 2 there are
-#: categorical columns: their facts in the survey, their hashes in the shards.
-FORMAT_VERSION = 2
-_READ_VERSIONS = (1, 2)
+#: categorical columns: their facts in the survey, their hashes in the shards. Since version 3 a row may have several labels.
+FORMAT_VERSION = 3
+_READ_VERSIONS = (1, 2, 3)
 _FORMAT = "gbdist-pool"
 _HEADER = "pool.json"
 
@@ -108,6 +108,7 @@ def load_pool(client: Client, workers: list[str], path: str) -> tuple[QuantizedS
                 weighted=survey.weight is not None,
                 dimension=header["dimension"],
                 hashed=survey.hashed,
+                n_labels=max(1, len(survey.targets)),
             )
             pieces = placement.pieces_of(rank)
             columns = np.cumsum([0, *(piece.rows for piece in pieces)])[:-1].tolist()
@@ -140,7 +141,7 @@ def read_shard(file_name: str, piece: Piece, column: int, arena: ArenaSpec) -> S
     rows = slice(piece.start, piece.stop)
     with fsspec.open(file_name, "rb") as file, np.load(file, allow_pickle=False) as saved:
         shard.bins[...] = saved["bins"][:, rows]
-        shard.label[...] = saved["label"][rows]
+        shard.label[...] = saved["label"][..., rows]
         if shard.weight is not None:
             shard.weight[...] = saved["weight"][rows]
         if shard.baseline is not None:
@@ -174,8 +175,12 @@ def _read_header(path: str) -> dict[str, Any]:
 
 def _survey(saved: dict[str, Any]) -> DataSurvey:
     fields = _with_tuples(saved)
-    for name, kind in (("label", LabelFacts), ("weight", WeightFacts), ("baseline", BaselineFacts)):
-        if fields[name] is not None:
+    if "label" in fields:  # of version 1 or 2, which kept only labels that are all there
+        label = fields.pop("label")
+        fields["targets"] = () if label is None else ({"n_infinite": label.pop("n_bad"), "n_missing": 0, **label},)
+    fields["targets"] = tuple(LabelFacts(**_with_tuples(each)) for each in fields["targets"])
+    for name, kind in (("weight", WeightFacts), ("baseline", BaselineFacts), ("intervals", IntervalFacts)):
+        if fields.get(name) is not None:
             fields[name] = kind(**_with_tuples(fields[name]))
     fields["unbinned"] = tuple(UnbinnedFacts(**_with_tuples(each)) for each in fields.get("unbinned", ()))
     return DataSurvey(**fields)

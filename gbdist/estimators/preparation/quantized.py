@@ -41,7 +41,7 @@ class QuantizedSet:
     def nbytes(self) -> int:
         """Bytes of all shards."""
         layout = layout_of(self, None)
-        shape = (layout.n_features, layout.wide, layout.weighted, layout.dimension, len(layout.hashed))
+        shape = (layout.n_features, layout.wide, layout.weighted, layout.dimension, len(layout.hashed), layout.n_labels)
         return self.survey.n_rows * row_bytes(*shape)
 
     def release(self) -> None:
@@ -68,6 +68,7 @@ class SetLayout:
     hashed: tuple[int, ...]
     label_of_code: NDArray[np.float32] | None
     class_weights: NDArray[np.float64] | None = None
+    n_labels: int = 1
 
     def rows_of(self, shards: Sequence[Shard]) -> Rows:
         """Assemble one rank's rows."""
@@ -78,6 +79,7 @@ class SetLayout:
             dimension=self.dimension,
             wide=self.wide,
             hashed=self.hashed,
+            n_labels=self.n_labels,
         )
         label = rows.label
         if self.label_of_code is not None:
@@ -111,12 +113,13 @@ def layout_of(data: QuantizedSet, label_of_code: NDArray[np.float32] | None) -> 
         dimension=data.dimension,
         hashed=data.survey.hashed,
         label_of_code=label_of_code,
+        n_labels=max(1, len(data.survey.targets)),
     )
 
 
-def row_bytes(n_features: int, wide: bool, weighted: bool, dimension: int, n_hashed: int = 0) -> int:
-    """Bytes that one quantized row takes: bins, hashes, label, weight, baseline."""
-    return n_features * (2 if wide else 1) + HASH_BYTES * n_hashed + 4 + 4 * weighted + 8 * dimension
+def row_bytes(n_features: int, wide: bool, weighted: bool, dimension: int, n_hashed: int = 0, n_labels: int = 1) -> int:
+    """Bytes that one quantized row takes: bins, hashes, labels, weight, baseline."""
+    return n_features * (2 if wide else 1) + HASH_BYTES * n_hashed + 4 * n_labels + 4 * weighted + 8 * dimension
 
 
 def class_names(survey: DataSurvey) -> tuple[Any, ...]:
@@ -155,7 +158,7 @@ def codes_for_classes(survey: DataSurvey, classes: Sequence[Any], where: str) ->
 
 def numbers_of_codes(survey: DataSurvey, where: str) -> NDArray[np.float32] | None:
     """Number behind each label code for regression; None where the shards keep the numbers themselves."""
-    if survey.label is None:
+    if not survey.targets:
         raise _no_label(where)
     return None if survey.labels.values is None else _unless_codes(survey.labels.label_values())
 

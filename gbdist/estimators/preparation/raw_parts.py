@@ -20,6 +20,7 @@ from gbdist.estimators.preparation.tables import (
     column_labels,
     count_rows,
     is_frame,
+    label_of,
     select_columns,
     slice_rows,
     take_apart,
@@ -36,7 +37,7 @@ class PartFormat:
     """How to take a partition apart; the same for all partitions of a data set."""
 
     labels: tuple[Hashable, ...] | None
-    label_column: Hashable | None
+    label_columns: tuple[Hashable, ...]
     weight_column: Hashable | None
     group_column: Hashable | None = None
     unbinned: tuple[tuple[int, str], ...] = ()
@@ -46,7 +47,7 @@ class PartFormat:
     @classmethod
     def of(cls, parts: Parts, split: RowSplit | None = None) -> "PartFormat":
         """The format of a data set, or of one side of it."""
-        columns = (parts.label_column, parts.weight_column, parts.group_column)
+        columns = (parts.label_columns, parts.weight_column, parts.group_column)
         return cls(parts.labels, *columns, parts.unbinned, parts.cat_nan, split)
 
 
@@ -153,8 +154,8 @@ def read_part(given: Block, layout: PartFormat, part: PartNumber) -> RawPart:
     block = given.features if isinstance(given.features, Block) else given
     features, label, weight, baseline, group = block.features, block.label, block.weight, block.baseline, block.group
     if layout.labels is not None and is_frame(features):
-        if layout.label_column is not None:
-            label = column(features, layout.label_column)
+        if layout.label_columns:
+            label = label_of(features, layout.label_columns)
         if layout.weight_column is not None:
             weight = column(features, layout.weight_column)
         if layout.group_column is not None:
@@ -187,7 +188,7 @@ def _feature_columns(table: Any, layout: PartFormat, number: int) -> Any:
     labels, have = list(layout.labels or ()), column_labels(table)
     if have == labels:
         return table
-    others = {layout.label_column, layout.weight_column, layout.group_column}
+    others = {*layout.label_columns, layout.weight_column, layout.group_column}
     missing = [label for label in labels if label not in have]
     extra = [label for label in have if label not in labels and label not in others]
     if missing or extra:

@@ -25,6 +25,8 @@ Bins = NDArray[np.uint8] | NDArray[np.uint16]
 class ArenaSpec:
     """Shape of a rank's matrix. ``key`` is unique to the data set and the rank; ``dimension`` is 0 without a baseline.
 
+    ``n_labels`` is how many labels a row has.
+
     ``hashed`` are the positions, among all columns, of those that are kept as hashes, ascending.
     """
 
@@ -36,13 +38,19 @@ class ArenaSpec:
     dimension: int
     grouped: bool = False
     hashed: tuple[int, ...] = ()
+    n_labels: int = 1
+
+
+def shape_of_labels(n_labels: int, n_rows: int) -> tuple[int, ...]:
+    """[n_rows], or [n_labels, n_rows] where a row has several labels."""
+    return (n_rows,) if n_labels == 1 else (n_labels, n_rows)
 
 
 class Arena:
     """All rows of one rank.
 
-    bins [n_features, n_rows], label and weight float32 [n_rows], baseline float64 [dimension, n_rows], group uint64 [n_rows],
-    hashes uint32 [n_hashed, n_rows].
+    bins [n_features, n_rows], label float32 [n_rows] or [n_labels, n_rows] if a row has several, weight float32 [n_rows],
+    baseline float64 [dimension, n_rows], group uint64 [n_rows], hashes uint32 [n_hashed, n_rows].
     """
 
     __slots__ = ("__weakref__", "baseline", "bins", "group", "hashes", "label", "weight")
@@ -51,7 +59,7 @@ class Arena:
         # Not zeroed: the system gives pages out as tasks write to them.
         shape = (spec.n_features, spec.n_rows)
         self.bins: Bins = np.empty(shape, dtype=np.uint16) if spec.wide else np.empty(shape, dtype=np.uint8)
-        self.label = np.zeros(spec.n_rows, dtype=np.float32)
+        self.label = np.zeros(shape_of_labels(spec.n_labels, spec.n_rows), dtype=np.float32)
         self.weight = np.ones(spec.n_rows, dtype=np.float32) if spec.weighted else None
         self.baseline = np.zeros((spec.dimension, spec.n_rows), dtype=np.float64) if spec.dimension else None
         self.group = np.zeros(spec.n_rows, dtype=np.uint64) if spec.grouped else None
@@ -92,8 +100,8 @@ class Shard:
 
     @property
     def label(self) -> NDArray[np.float32]:
-        """float32 [n_rows], a view."""
-        return self.arena.label[self._columns]
+        """float32 [n_rows] or [n_labels, n_rows], a view."""
+        return self.arena.label[..., self._columns]
 
     @property
     def weight(self) -> NDArray[np.float32] | None:
@@ -170,6 +178,7 @@ def assemble(
     dimension: int,
     wide: bool,
     hashed: tuple[int, ...] = (),
+    n_labels: int = 1,
 ) -> Rows:
     """Put the shards of a rank together as Rows, in the order of their rows; no copy if they fill one arena.
 
@@ -183,7 +192,7 @@ def assemble(
         arena = shard_of(*shards[0].__reduce__()[1]).arena
     else:
         grouped = bool(shards) and shards[0].group is not None
-        arena = _copied(shards, ArenaSpec("", n_rows, n_features, wide, weighted, dimension, grouped, hashed))
+        arena = _copied(shards, ArenaSpec("", n_rows, n_features, wide, weighted, dimension, grouped, hashed, n_labels))
     columns = [UnbinnedColumn(at, HASHED, hashes) for at, hashes in zip(hashed, arena.hashes, strict=True)]
     columns += joined([shard.unbinned for shard in shards])
     unbinned = tuple(sorted(columns, key=lambda column: column.position))

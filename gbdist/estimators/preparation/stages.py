@@ -122,6 +122,7 @@ def _work(order: BinsOrder) -> list[dict[int, list[_Work]]]:
             dimension=order.dimension,
             grouped=survey.part_cuts is not None,
             hashed=survey.hashed,
+            n_labels=max(1, len(survey.targets)),
         )
         of_rank: dict[int, list[_Work]] = {}
         column = 0
@@ -168,7 +169,7 @@ def _quantize(client: Client, data: Surveyed, address: str, work: Sequence[_Work
         [rules.initial] * len(batches),
         batches,
         layout=data.format,
-        coding=None if data.survey.label is None else data.survey.labels,
+        coding=data.survey.labels if data.survey.targets else None,
         card=(address, rules.cards[address]) if address in rules.cards else None,
         workers=[address],
         allow_other_workers=True,

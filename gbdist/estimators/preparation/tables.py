@@ -138,6 +138,11 @@ def column(table: Any, label: Any) -> Any:
     return table.column(label) if library_of(table) == "pyarrow" else table[label]
 
 
+def label_of(table: Any, labels: Sequence[Any]) -> Any:
+    """The label of each row of a frame, or several as a frame: its columns of these names."""
+    return column(table, labels[0]) if len(labels) == 1 else select_columns(table, list(labels))
+
+
 def select_columns(table: Any, labels: list[Any]) -> Any:
     """The named columns of a frame, in that order, without a copy where they are neighbours or the library can."""
     if library_of(table) in {"polars", "pyarrow"}:

@@ -78,6 +78,23 @@ def test_a_card_grows_the_cpus_trees_of_losses_of_numbers(small, loss: str, meth
     assert_same(table.boost(replace(params, card=CARD), (table,)), table.boost(params, (table,)))
 
 
+@pytest.mark.parametrize(
+    ("loss", "steps"),
+    [("MultiRMSEWithMissingValues", 1), ("MultiLogloss", 3), ("RMSEWithUncertainty", 1), ("SurvivalAft", 2)],
+)
+def test_a_card_grows_the_cpus_trees_of_several_raw_values(small, loss: str, steps: int) -> None:
+    table = small("RMSE", weighted=True)
+    if loss != "RMSEWithUncertainty":
+        label = np.stack([table.rows.label, 1.0 - table.rows.label]).astype(np.float32)
+        label = (label > 0.5).astype(np.float32) if loss == "MultiLogloss" else label
+        label[1, ::7] = 1.0 if loss == "MultiLogloss" else np.nan
+        label = np.exp([np.zeros(101), table.rows.label**2 + 1]).astype(np.float32) if loss == "SurvivalAft" else label
+        table = replace(table, rows=replace(table.rows, label=label))
+    more = {"boost_from_average": loss.startswith(("MultiRMSE", "RMSE")), "leaf_estimation_iterations": steps}
+    params = replace(params_of("RMSE", **more), objective=make_objective(loss, 2), metrics=make_metrics(loss, 2, loss))
+    assert_same(table.boost(replace(params, card=CARD), (table,)), table.boost(params, (table,)))
+
+
 def test_bins_that_do_not_fit_are_streamed(small) -> None:
     table, n_rows = small("RMSE"), 101
     params = params_of("RMSE", bootstrap=Bootstrap("Bernoulli", 0.7))

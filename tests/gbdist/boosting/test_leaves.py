@@ -155,7 +155,7 @@ class OneLeaf:
             label_bound=1.0,
             weight_bound=1.0,
             baseline_bound=0.0,
-            label_mean=self.positives,
+            label_means=(self.positives,),
         )
         return LeafEstimator(BoostParams(objective, metrics, l2_leaf_reg=self.l2), population, SingleRank(), Crew(1))
 

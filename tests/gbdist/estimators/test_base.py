@@ -343,7 +343,7 @@ def test_what_catboost_cannot_answer_is_refused_at_once(regressor):
     [
         (
             lambda m, X: m.predict(X, "Class"),
-            "prediction_type='Class' cannot be used: expected RawFormulaVal or Exponent.",
+            "prediction_type='Class' cannot be used: expected RawFormulaVal or Exponent or RMSEWithUncertainty.",
         ),
         (
             lambda m, X: m.predict(X, ntree_start=9),

@@ -164,9 +164,9 @@ def test_saved_pool_is_loaded_onto_fewer_workers(
         (None, "found no pool.json, expected a folder that DaskPool.save wrote. Check the path."),
         (
             '{"format": "gbdist-pool", "version": 99}',
-            "found format 'gbdist-pool' version 99, expected 'gbdist-pool' version 1 or 2.",
+            "found format 'gbdist-pool' version 99, expected 'gbdist-pool' version 1 or 2 or 3.",
         ),
-        ("[]", "found format None version None, expected 'gbdist-pool' version 1 or 2."),
+        ("[]", "found format None version None, expected 'gbdist-pool' version 1 or 2 or 3."),
     ],
 )
 def test_folder_that_is_no_pool(client: Client, tmp_path: Path, header: str | None, message: str) -> None:

@@ -38,6 +38,7 @@ N1, N2 = i4[::1], i4[:, ::1]
 RULE = types.Tuple((i8, f8, f8))
 PAIRS = (u8[::1], u4[::1], u4[::1])
 LABEL = (f4[::1], f4[::1], boolean)
+ENDS, NOISE = (f4[::1], *LABEL), types.Tuple((i8, f8))
 
 SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
     "rows": {
@@ -89,6 +90,16 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
         "_pointwise_derivatives": (*LABEL, F1, RULE, F1),
         "_add_pointwise_leaf_sums": (*LABEL, F1, u2[::1], F2, RULE, i8, FOUR, i8, I2),
         "_add_pointwise_sums": (*LABEL, F1, RULE, pair(f8), I1),
+    },
+    "survival": {
+        "_survival_derivatives": (*ENDS, F1, NOISE, F1),
+        "_add_survival_leaf_sums": (*ENDS, F1, u2[::1], F2, NOISE, FOUR, i8, I2),
+        "_add_interval_sums": (*ENDS, F1, pair(f8), I1),
+    },
+    "uncertainty": {
+        "_uncertainty_derivatives": (*LABEL, F2, F2),
+        "_add_uncertainty_leaf_sums": (*LABEL, F2, u2[::1], F2, FOUR, i8, I2),
+        "_add_uncertainty_sums": (*LABEL, F2, pair(f8), I1),
     },
     "metrics": {
         "_add_residual_sums": (*LABEL, F1, f8, i8, I2),

@@ -18,6 +18,8 @@ from gbdist.kernels import (
     cuda_pointwise,
     cuda_quantiles,
     cuda_rows,
+    cuda_survival,
+    cuda_uncertainty,
     reference_binning,
     reference_categories,
     reference_coding,
@@ -28,6 +30,8 @@ from gbdist.kernels import (
     reference_pointwise,
     reference_quantiles,
     reference_rows,
+    reference_survival,
+    reference_uncertainty,
 )
 
 MODULES = {
@@ -41,6 +45,8 @@ MODULES = {
     reference_pointwise: cuda_pointwise,
     reference_monotone: cuda_monotone,
     reference_quantiles: cuda_quantiles,
+    reference_survival: cuda_survival,
+    reference_uncertainty: cuda_uncertainty,
 }
 
 

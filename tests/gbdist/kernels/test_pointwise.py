@@ -25,12 +25,18 @@ RULES: list[Rule] = [
     (kinds.TWEEDIE, 1.5, 0.0),
     (kinds.FOCAL, 0.3, 2.0),
     (kinds.FOCAL, 0.3, 0.5),
+    (kinds.SQUARED, 0.0, 0.0),
+    (kinds.LOGISTIC, 0.0, 0.0),
 ]
 N_LEAVES = 5
 
 
 def labels(rule: Rule, n_rows: int, rng: np.random.Generator) -> np.ndarray:
+    if rule[0] == kinds.LOGISTIC:
+        return rng.random(n_rows).astype(np.float32)
     values = rng.integers(0, 2, n_rows) if rule[0] == kinds.FOCAL else rng.gamma(2.0, 2.0, n_rows)
+    if rule[0] == kinds.SQUARED:
+        values[rng.random(n_rows) < 0.2] = np.nan
     return values.astype(np.float32)
 
 
@@ -88,6 +94,9 @@ def parts(rule: Rule, y: float, a: float) -> tuple[float, float, float]:
         ((kinds.LOG_COSH, 0.0, 0.0), 1.0, 1.0, (0.0, 0.0, -1.0)),
         ((kinds.TWEEDIE, 1.5, 0.0), 3.0, 0.0, (8.0, 2.0, -2.0)),
         ((kinds.FOCAL, 0.25, 2.0), 1.0, 0.0, (0.25 * 0.25 * np.log(2.0), 0.25 * 0.25 * (0.5 + np.log(2.0)), None)),
+        ((kinds.SQUARED, 0.0, 0.0), 3.0, 1.0, (2.0, 2.0, -1.0)),
+        ((kinds.SQUARED, 0.0, 0.0), np.nan, 1.0, (0.0, 0.0, 0.0)),
+        ((kinds.LOGISTIC, 0.0, 0.0), 0.75, 0.0, (np.log(2.0), 0.25, -0.25)),
     ],
 )
 def test_formulas(rule: Rule, y: float, a: float, expected: tuple[float, float, float | None]) -> None:

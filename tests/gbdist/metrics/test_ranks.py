@@ -17,6 +17,12 @@ KIND = {
     "MultiClass": "multi",
     "MultiClassOneVsAll": "multi",
     "MultiQuantile": "multi",
+    "RMSEWithUncertainty": "uncertain",
+    "MultiRMSE": "numbers",
+    "SurvivalAft": "times",
+    "MultiRMSEWithMissingValues": "missing",
+    "MultiLogloss": "labels",
+    "MultiCrossEntropy": "soft_labels",
 }
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gbdist.boosting.fixed_point import sum_scale
 from gbdist.errors import ParameterError
-from gbdist.objectives import LOSSES, LeafScales, Objective, make_objective
+from gbdist.objectives import LOSSES, MULTI_TARGET, LeafScales, Objective, make_objective
 from gbdist.objectives.pointwise import FAMILIES
 
 from ..conftest import described
@@ -21,7 +21,9 @@ PRECISE = LeafScales(derivative=2.0**44, second_derivative=2.0**44, loss=2.0**40
 #: Of every loss, and more where options decide which branch of a formula is taken.
 LOSSES_WITH_OPTIONS = [*map(described, LOSSES), "Lq:q=1.5", "Lq:q=1", "Focal:focal_alpha=0.3;focal_gamma=0.5"]
 #: Their second derivative is not that of the first one, or is not used.
-NO_SECOND = ("MAE", "Quantile", "MAPE", "LogLinQuantile", "MultiQuantile")
+NO_SECOND = ("MAE", "Quantile", "MAPE", "LogLinQuantile", "MultiQuantile", "RMSEWithUncertainty")
+#: Labels that are the ends of a time.
+TIMES = ("SurvivalAft",)
 
 
 @pytest.fixture(params=LOSSES_WITH_OPTIONS)
@@ -35,7 +37,15 @@ def n_second(objective: Objective) -> int:
 
 
 def labels_for(objective: Objective, n_rows: int, rng: np.random.Generator) -> np.ndarray:
-    if objective.name == "RMSE" or (objective.name in FAMILIES and objective.name != "Focal"):
+    if objective.name in MULTI_TARGET:
+        shape = (objective.dimension, n_rows)
+        squared, crisp = objective.name.startswith("MultiRMSE"), objective.name == "MultiLogloss"
+        values = rng.normal(size=shape) if squared else rng.integers(0, 2, shape) if crisp else rng.random(shape)
+        return values.astype(np.float32)
+    if objective.name in TIMES:
+        low = np.exp(rng.normal(size=n_rows))
+        return np.stack([low, low * rng.choice([1.0, 2.0], n_rows)]).astype(np.float32)
+    if objective.name in ("RMSE", "RMSEWithUncertainty") or (objective.name in FAMILIES and objective.name != "Focal"):
         values = rng.normal(size=n_rows) * 5
         lowest = FAMILIES[objective.name].lowest_label if objective.name in FAMILIES else -np.inf
         return (np.abs(values) if lowest == 0.0 else values).astype(np.float32)
@@ -46,14 +56,14 @@ def labels_for(objective: Objective, n_rows: int, rng: np.random.Generator) -> n
 
 def row_sums(objective: Objective, label, weight, predictions, scales: LeafScales = PRECISE) -> np.ndarray:
     """[n_rows, n_sums] in float64: the sums of each row alone."""
-    n_rows = label.shape[0]
+    n_rows = label.shape[-1]
     sums = np.zeros((n_rows, 2 + objective.dimension + n_second(objective)), np.int64)
     shift = np.zeros((1, objective.dimension))
     for i in range(n_rows):
         row = slice(i, i + 1)
         own = None if weight is None else weight[row]
         leaf = np.zeros(1, np.uint16)
-        objective.add_leaf_sums(label[row], own, predictions[:, row], leaf, shift, scales, sums[row])
+        objective.add_leaf_sums(label[..., row], own, predictions[:, row], leaf, shift, scales, sums[row])
     k = objective.dimension
     factors = [scales.loss, scales.weight] + [scales.derivative] * k + [scales.second_derivative] * n_second(objective)
     return sums / np.array(factors)
@@ -86,7 +96,8 @@ def test_derivatives_are_those_of_minus_the_loss(objective) -> None:
         above[k] += step
         below[k] -= step
         high, low = row_sums(objective, label, weight, above), row_sums(objective, label, weight, below)
-        assert np.allclose(-(high[:, 0] - low[:, 0]) / (2 * step), out[k], atol=2e-6)
+        natural = np.exp(2.0 * a[1]) if objective.name == "RMSEWithUncertainty" and k == 0 else 1.0
+        assert np.allclose(natural * (low[:, 0] - high[:, 0]) / (2 * step), out[k], rtol=1e-5, atol=2e-6)
         if objective.name in NO_SECOND or objective.name == "Lq":
             continue
         slopes = (high - low)[:, 2 : 2 + objective.dimension] / (2 * step)
@@ -110,13 +121,18 @@ def test_second_derivative_of_minus_a_convex_loss_is_not_positive(objective) -> 
 )
 def test_bounds_hold(name, label, values) -> None:
     objective = make_objective(name, N_CLASSES)
-    if objective.dimension > 1 and objective.name != "MultiQuantile":
+    if objective.name in TIMES:
+        label = np.array([label, label + 1.0]) + 1e-3
+    elif objective.name in ("MultiLogloss", "MultiCrossEntropy"):
+        label = np.full(N_CLASSES, label if objective.name == "MultiCrossEntropy" else np.round(label))
+    elif objective.name.startswith("MultiClass"):
         label = np.floor(label * (N_CLASSES - 0.5))
     elif objective.name == "Focal":
         label = np.round(label)
     elif objective.name not in ("Logloss", "CrossEntropy"):
         label = label * 1e4 - (0.0 if objective.largest_prediction < 1e9 else 5e3)
-    y = np.array([label], np.float32)
+        label = np.linspace(-label, label, N_CLASSES) if objective.name in MULTI_TARGET else label
+    y = np.array(label, np.float32)[..., None]
     values = np.clip(values, -objective.largest_prediction, objective.largest_prediction)
     a = np.array(values[: objective.dimension]).reshape(-1, 1)
     bounds = objective.bounds(float(np.abs(y).max()), float(np.abs(a).max()))
@@ -149,7 +165,8 @@ def test_shift_moves_the_rows_of_its_leaf(objective) -> None:
 
 def test_start_values_are_optimal_constants() -> None:
     assert make_objective("RMSE", 0).start_value(0.1) == float(np.float32(0.1))  # CatBoost's mean is a float32
-    for name in ("Logloss", "CrossEntropy"):
+    assert make_objective("MultiRMSE", 2).start_value(0.1) == float(np.float32(0.1))
+    for name in ("Logloss", "CrossEntropy", "MultiLogloss"):
         value = make_objective(name, 2).start_value(0.25)
         assert value == pytest.approx(np.log(1 / 3), abs=1e-15)
         assert np.isfinite(make_objective(name, 2).start_value(0.0))
@@ -181,7 +198,8 @@ def test_unknown_loss_is_refused() -> None:
         make_objective("RMSPE", 2)
     assert str(caught.value) == (
         "loss_function='RMSPE' cannot be used: expected one of Logloss, CrossEntropy, MultiClass, MultiClassOneVsAll, RMSE, MAE, "
-        "Quantile, MAPE, LogLinQuantile, Poisson, Lq, Expectile, Huber, LogCosh, Tweedie, Focal, MultiQuantile. "
+        "Quantile, MAPE, LogLinQuantile, Poisson, Lq, Expectile, Huber, LogCosh, Tweedie, Focal, MultiQuantile, "
+        "RMSEWithUncertainty, MultiRMSE, MultiRMSEWithMissingValues, MultiLogloss, MultiCrossEntropy, SurvivalAft. "
         "Use one of these, or train this loss with catboost on one machine."
     )
 
@@ -195,6 +213,8 @@ def test_unknown_loss_is_refused() -> None:
         ("Quantile:beta=0.3", "expected no option but alpha and delta. Leave 'beta' out."),
         ("Lq", "expected q, at least 1. Write it as in 'Lq:q=2'."),
         ("Tweedie:variance_power=2", "expected variance_power to be between 1 and 2. Correct variance_power."),
+        ("SurvivalAft:dist=Cauchy", "expected dist to be Normal, Logistic, Extreme. Correct dist, or leave it out."),
+        ("SurvivalAft:scale=0", "expected scale to be above 0. Correct scale."),
         (
             "MultiQuantile",
             "expected alpha to be numbers from 0 to 1 with commas between them, at least one. "

@@ -276,8 +276,9 @@ def test_weights_and_baselines_of_any_container() -> None:
             "Convert y to one of these.",
         ),
         (
-            [(X, np.zeros((2, 3)))],
-            "y of partition 0: found 3 columns, expected one column. Give one value for each row.",
+            [(X, np.zeros((2, 3))), (X, np.zeros((2, 2)))],
+            "y of partition 1: found 2 column(s), expected 3 column(s) as in partition 0. "
+            "Give y the same columns in every partition.",
         ),
         (
             [(np.zeros((2001, 1)), [f"s{i}" for i in range(2001)])],

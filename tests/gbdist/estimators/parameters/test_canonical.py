@@ -40,7 +40,7 @@ WEIGHTS = (
     "expected weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}. "
     "For weights from the data use auto_class_weights='Balanced'."
 )
-LOSSES = "'Logloss' or 'CrossEntropy' or 'MultiClass' or 'MultiClassOneVsAll' or 'Focal'"
+LOSSES = "'Logloss' or 'CrossEntropy' or 'MultiClass' or 'MultiClassOneVsAll' or 'Focal' or 'MultiLogloss' or 'MultiCrossEntropy'"
 
 #: (what the user writes, the error after "NAME=VALUE cannot be used: "); the last name written is the one refused
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -329,7 +329,8 @@ def test_every_parameter_that_can_be_refused_is_refused_above() -> None:
         (
             {"loss_function": "RMSPE"},
             "loss_function='RMSPE' cannot be used: expected 'RMSE' or 'MAE' or 'Quantile' or 'MAPE' or 'LogLinQuantile' or "
-            f"'Poisson' or 'Lq' or 'Expectile' or 'Huber' or 'LogCosh' or 'Tweedie' or 'MultiQuantile'. {OTHER_LOSS}",
+            f"'Poisson' or 'Lq' or 'Expectile' or 'Huber' or 'LogCosh' or 'Tweedie' or 'MultiQuantile' or "
+            f"'RMSEWithUncertainty' or 'MultiRMSE' or 'MultiRMSEWithMissingValues' or 'SurvivalAft'. {OTHER_LOSS}",
         ),
         (
             {"loss_function": "Quantile:alpha=2"},

@@ -37,7 +37,7 @@ def test_column_names_stand_for_label_and_weight(frame: dd.DataFrame, table: pd.
     for X in (frame, table, pl.from_pandas(table), pa.Table.from_pandas(table)):
         parts = collect(X, "y", "w")
         assert parts.feature_names == tuple("abcdef")
-        assert (parts.label_column, parts.weight_column) == ("y", "w")
+        assert (parts.label_columns, parts.weight_column) == (("y",), "w")
         assert parts.has_label
         assert parts.has_weight
 
