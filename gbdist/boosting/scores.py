@@ -115,6 +115,7 @@ class DataSet:
             total_rows=self.population.n_rows,
             kernels=self.crew.kernels,
             fetch=self.crew.fetch,
+            segments=self.rows.segments,
         )
 
 
