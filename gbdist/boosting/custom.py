@@ -1,8 +1,8 @@
 """Derivatives of a loss that is an object of the user's, and the leaves that follow from them (decision 0023).
 
-How large they may be is not known in advance, as it is of a built-in loss, so the largest of all ranks is measured: one round more
-for each tree, and one for each step of its leaves. Whatever the rows lie on, the object is called on the host, by one thread of a
-rank: a user's object need not stand more.
+How large they may be is not known in advance, as it is of a built-in loss, so the largest of all ranks is measured: one round
+more a tree, and one for each step of its leaves. Wherever the rows lie, the object is called on the host, by one thread of a
+rank at a time: it need not stand more.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.fixed_point import sum_scale
-from gbdist.boosting.leaf_rows import Leaves, LeafSums, Steps, WalkStart
+from gbdist.boosting.leaf_rows import LeafSums, Leaves, Steps, WalkStart
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
 from gbdist.custom.objective import CustomObjective

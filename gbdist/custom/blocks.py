@@ -22,7 +22,10 @@ _ALIGNED = 64
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some of a rank's rows, ``start … stop−1``, and their places ``place …`` in their block; ``first_row`` is the number of ``start``."""
+    """Some of a rank's rows, ``start … stop−1``, and their places in their block, ``place …``.
+
+    ``first_row`` is the number of row ``start`` in the whole data set.
+    """
 
     start: int
     stop: int
@@ -40,7 +43,7 @@ class Block:
         return slice(self.place, self.place + self.stop - self.start)
 
     def filled(self, values: NDArray[Any]) -> NDArray[Any]:
-        """A new array [..., BLOCK] with the rows of ``values`` [..., n] at their places, their neighbours' copies at the others."""
+        """A new array [..., BLOCK] with the rows of ``values`` [..., n] at their places, copies of neighbours at the others."""
         out = _aligned((*values.shape[:-1], BLOCK), values.dtype)
         places = self.places
         out[..., places] = values[..., self.rows]

@@ -74,7 +74,7 @@ class Method:
         return found
 
     def check_finite(self, values: NDArray[np.float64], first_row: int, what: str) -> None:
-        """ParameterError, which names the row, for a value [..., n] that is no number; the last axis is rows from ``first_row``."""
+        """ParameterError, which names the row, for a value [..., n] that is no finite number; rows begin at ``first_row``."""
         wrong = ~np.isfinite(values)
         if wrong.any():
             at = int(np.flatnonzero(wrong.reshape(-1, values.shape[-1]).any(axis=0))[0])

@@ -4,8 +4,8 @@
 float64 [dimension, n] and float32 [n] to one value a row, float64 [n]; the metric is their mean by weight.
 
 The other one is CatBoost's: ``evaluate(approxes, target, weight) -> (error, weight)``. CatBoost calls it with all rows at once;
-here it is called row by row and its answers are added up, so that a metric does not depend on who owns which rows. It must be such
-a sum, which is looked at.
+here it is called row by row and its answers are added up, so that a metric does not depend on who owns which rows. It must be
+such a sum, which is looked at.
 
 With either form ``get_final_error(error, weight)`` makes the metric of both sums; left out of a vectorised one: their ratio.
 """
@@ -98,7 +98,9 @@ class CustomMetric:
         rows = slice(block.start, min(block.stop, block.start + _TRIED))
         if block.start > 0:
             return
-        answer = method.numbers(method.on_row(block.first_row, *_arguments(scored, rows)), ((2,),), "an error and a weight")
+        answer = method.numbers(
+            method.on_row(block.first_row, *_arguments(scored, rows)), ((2,),), "an error and a weight"
+        )
         parts = found[:, rows]
         if (np.abs(answer - parts.sum(axis=1)) > _SHARE * np.abs(parts).sum(axis=1)).any():
             expected = (
@@ -124,8 +126,8 @@ def custom_metric(given: Any) -> CustomMetric:
     missing = [name for name in needed if not callable(getattr(given, name, None))]
     if missing:
         form = f"{VECTORISED} and {DIRECTION}, or CatBoost's {EVALUATE}, {FINAL} and {DIRECTION}"
-        fix = f"Give it {' and '.join(missing)}."
-        raise ParameterError(PARAMETER, type(given).__name__, f"an object with methods {form}", fix)
+        expected = f"the name of a metric, or an object with methods {form}"
+        raise ParameterError(PARAMETER, type(given).__name__, expected, f"It lacks {' and '.join(missing)}.")
     return CustomMetric(given, bool(Method(PARAMETER, given, DIRECTION).on_sums()))
 
 

@@ -2,15 +2,15 @@
 
 An object has one of two forms. The one to prefer is vectorised:
 
-* ``derivatives(predictions, label) -> (first, second)``: float64 [dimension, n] and float32 [n] to the first and second derivative
-  of **minus** the loss of each row by its predictions, both [dimension, n] (of one dimension [n] will do). Weights are none of its
-  business: they multiply what it returns;
+* ``derivatives(predictions, label) -> (first, second)``: float64 [dimension, n] and float32 [n] to the first and second
+  derivative of **minus** the loss of each row by its predictions, both [dimension, n] (of one dimension [n] will do). Weights are
+  none of its business: they multiply what it returns;
 * ``dimension``, left out: 1, or the number of classes where ``eval_metric`` is MultiClass or MultiClassOneVsAll;
 * ``hessian = "full"`` where ``second`` is [dimension, dimension, n]; left out: "diagonal".
 
-The other one is CatBoost's: ``calc_ders_range(approxes, targets, weights)`` for one raw value a row, which returns a pair for each
-row, and ``calc_ders_multi(approxes, target, weight)`` for several, which is called row by row and returns K derivatives and K × K
-second ones. Both return them times the weights.
+The other one is CatBoost's: ``calc_ders_range(approxes, targets, weights)`` for one raw value a row, which returns a pair for
+each row, and ``calc_ders_multi(approxes, target, weight)`` for several, which is called row by row and returns K derivatives and K
+× K second ones. Both return them times the weights.
 """
 
 import math
@@ -148,7 +148,9 @@ def custom_objective(given: Any, dimension: int) -> CustomObjective:
     if not callable(getattr(given, VECTORISED, None)):
         needed = RANGE if dimension == 1 else MULTI
         if not callable(getattr(given, needed, None)):
-            expected = f"an object with a method {VECTORISED}, or CatBoost's {needed} for {dimension} raw value(s) a row"
+            expected = (
+                f"an object with a method {VECTORISED}, or CatBoost's {needed} for {dimension} raw value(s) a row"
+            )
             raise ParameterError("loss_function", type(given).__name__, expected, f"Give it a method {VECTORISED}.")
         second_order = "diagonal" if dimension == 1 else "full"
     if second_order not in ("diagonal", "full"):

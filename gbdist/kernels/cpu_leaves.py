@@ -1,4 +1,4 @@
-"""CPU kernels over leaves: sums of values by leaf, the Newton step where the second derivative is a full matrix, what a step brings."""
+"""CPU kernels over leaves: sums by leaf, the Newton step where the second derivative is a full matrix, what a step will bring."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import cloudpickle
-
 from gbdist.description import name_of
 from gbdist.errors import ParameterError
 
@@ -40,6 +38,8 @@ def checked_object(name: str, value: object) -> object:
 
     Raises ParameterError for one that has not the methods of a loss, or of a metric, and for one that cannot be pickled.
     """
+    from distributed.protocol.pickle import dumps
+
     from gbdist.custom.metric import custom_metric  # loads Numba's kernels
     from gbdist.custom.objective import MULTI, RANGE, VECTORISED
 
@@ -52,7 +52,7 @@ def checked_object(name: str, value: object) -> object:
         expected = f"the name of a loss, or an object with a method {VECTORISED}, {RANGE} or {MULTI}"
         raise ParameterError(name, value, expected, "docs/custom.md says how such an object looks.")
     try:
-        cloudpickle.dumps(value)
+        dumps(value)
     except Exception as error:
         problem = f"an object that can be pickled, as workers are sent it ({type(error).__name__}: {error})"
         raise ParameterError(name, type(value).__name__, problem, "Make what it holds when it is called.") from None
@@ -80,8 +80,10 @@ def dimension_of(checked: Mapping[str, Any], n_classes: int | None) -> int:
     shown = f"{type(given).__name__}.dimension={stated!r}"
     if isinstance(stated, bool) or not isinstance(stated, int) or stated < 1:
         raise ParameterError("loss_function", shown, "an integer of at least 1", "Leave it out for 1.")
-    if allowed is not None and stated not in allowed or (stated == 1 and (n_classes or 2) > 2):
-        expected = f"{n_classes}, one raw value a class" if (n_classes or 2) > 2 else f"{of_metric} with this eval_metric"
+    if (allowed is not None and stated not in allowed) or (stated == 1 and (n_classes or 2) > 2):
+        expected = (
+            f"{n_classes}, one raw value a class" if (n_classes or 2) > 2 else f"{of_metric} with this eval_metric"
+        )
         fix = 'Set eval_metric="MultiClass", which gives a loss that is an object one raw value a class.'
         raise ParameterError("loss_function", shown, expected, fix)
     return stated

@@ -168,9 +168,7 @@ def _loss(checked: Mapping[str, object], facts: DataFacts) -> str:
     return str(given)
 
 
-def _objective(
-    loss: str, checked: Mapping[str, Any], facts: DataFacts
-) -> tuple[Objective | CustomObjective, str]:
+def _objective(loss: str, checked: Mapping[str, Any], facts: DataFacts) -> tuple[Objective | CustomObjective, str]:
     """The objective, and the loss whose metrics may stand beside it: its own, or one that an object is like."""
     if loss != OBJECT:
         return make_objective(loss, _n_classes(loss, facts)), loss
@@ -267,9 +265,7 @@ def _shrinkage(boosting: Mapping[str, Any]) -> Shrinkage | None:
     return shrinkage
 
 
-def _metrics(
-    loss: str, beside: str, checked: Mapping[str, Any], n_classes: int, weighted: bool
-) -> tuple[Metric, ...]:
+def _metrics(loss: str, beside: str, checked: Mapping[str, Any], n_classes: int, weighted: bool) -> tuple[Metric, ...]:
     """The metric that decides, then the loss, then the custom ones, each once: CatBoost's order (its learn_error.tsv).
 
     They are those that may stand ``beside`` a loss. On weighted rows CatBoost reports a custom metric twice, with the weights and

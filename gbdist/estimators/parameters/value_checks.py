@@ -20,7 +20,7 @@ _EXPECTED = {
     "constraints of columns": "-1 (falling), 0 or 1 (rising): a list, one for each column of X, or a dictionary {column: one}",
     "statistics": "a description such as 'Borders:Prior=0.5', or a list of them",
     "statistics of columns": "a list such as ['3:Borders:Prior=0.5'], by position of the column",
-    "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)),
+    "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)) + ", or an object (docs/custom.md)",
     "metric": "the name of a metric, or an object (docs/custom.md)",
     "metrics": "the name of a metric or a list of names",
     "devices": 'numbers of GPUs, such as "0", "0:2" or "0-3"',
@@ -130,7 +130,7 @@ def _choice(name: str, value: object, rule: Used) -> str:
     raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
-def _loss(name: str, value: object, losses: tuple[str, ...]) -> str:
+def _loss(name: str, value: object, losses: tuple[str, ...]) -> object:
     if isinstance(value, str) and name_of(value) in losses:
         from gbdist.objectives import make_objective  # loads Numba's kernels
 
@@ -168,7 +168,7 @@ def _metrics(name: str, value: object, rule: Used) -> tuple[str, ...]:
     if isinstance(value, tuple):
         names = tuple(plain_value(one) for one in value)
         if all(isinstance(one, str) for one in names):
-            return names  # type: ignore[return-value]
+            return tuple(map(str, names))
     raise ParameterError(name, value, used_values(rule), "An object can be the eval_metric alone.")
 
 
