@@ -9,8 +9,8 @@ An object has one of two forms. The one to prefer is vectorised:
 * ``hessian = "full"`` where ``second`` is [dimension, dimension, n]; left out: "diagonal".
 
 The other one is CatBoost's: ``calc_ders_range(approxes, targets, weights)`` for one raw value a row, which returns a pair for
-each row, and ``calc_ders_multi(approxes, target, weight)`` for several, which is called row by row and returns K derivatives and K
-× K second ones. Both return them times the weights.
+each row, and ``calc_ders_multi(approxes, target, weight)`` for several, which is called row by row and returns K derivatives
+and K × K second ones. Both return them times the weights.
 """
 
 import math
