@@ -69,8 +69,7 @@ class CustomWalk:
         for _ in range(estimator.params.leaf_estimation_iterations):
             sums = yield from self._sums_at(point, weights)
             self._check_curvature(sums)
-            values = estimator.monotone(point + estimator.step(sums, weights), sums, weights)
-            point = values
+            point = estimator.monotone(point + estimator.step(sums, weights), sums, weights)
         return Leaves(estimator.put_in_order(point), weights)
 
     def _weights(self) -> Steps[NDArray[np.float64]]:
@@ -108,9 +107,7 @@ class CustomWalk:
         if (curvature > 0.0).any():
             leaf = int(np.flatnonzero((curvature > 0.0).any(axis=1))[0])
             found = float((curvature[leaf] + self._estimator.l2).max())
-            raise ParameterError(
-                "loss_function",
-                type(self._objective.given).__name__,
-                f"second derivatives of minus the loss, which add up to at most 0 in a leaf, not to {found:g}",
-                "Correct their sign, or set leaf_estimation_method='Gradient'.",
-            )
+            name = type(self._objective.given).__name__
+            expected = f"second derivatives of minus the loss, which add up to at most 0 in a leaf, not to {found:g}"
+            fix = "Correct their sign, or set leaf_estimation_method='Gradient'."
+            raise ParameterError("loss_function", name, expected, fix)

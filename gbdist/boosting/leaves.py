@@ -66,8 +66,7 @@ class LeafEstimator:
         walks = []
         for number, start in enumerate(starts):
             if isinstance(self.params.objective, CustomObjective):
-                walk = CustomWalk(self, rows, start, n_leaves, self._population, self._collective)
-                walks.append(walk.run())
+                walks.append(CustomWalk(self, rows, start, n_leaves, self._population, self._collective).run())
                 continue
             pieces = [
                 LeafRows(

@@ -78,9 +78,11 @@ def test_curves_and_early_stopping_are_those_of_catboost(metric: Any) -> None:
 def test_a_metric_beside_a_loss_of_catboosts() -> None:
     x, y = make_rows(2)
     model = DaskCatBoostClassifier(**SHORT, eval_metric=MeanLoss()).fit(x[:500], y[:500])
-    found = model.evals_result_["learn"]
-    assert list(found) == ["MeanLoss", "Logloss"]
-    assert found["MeanLoss"] == pytest.approx(found["Logloss"], rel=1e-12)
+    of_rounds = DaskCatBoostClassifier(aggregate="models", iterations=2, rounds=2, eval_metric=MeanLossByRow())
+    for found in (model.evals_result_["learn"], of_rounds.fit(x[:500], y[:500]).evals_result_["learn"]):
+        name, loss = found
+        assert (name[:8], loss) == ("MeanLoss", "Logloss")
+        assert found[name] == pytest.approx(found[loss], rel=1e-12)
 
 
 def test_the_model_is_a_plain_one(tmp_path: pathlib.Path) -> None:

@@ -59,6 +59,8 @@ found by its type), and need `merge="best"` in one round. The parameters that ar
   no two scores are equal.
 * Parameters go to the estimator: `fit` takes data, `callbacks` and `init_model`, and none of CatBoost's other arguments of
   `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, `plot`, …).
+* A loss or metric that is an object has a vectorised form too, and is called for blocks of rows, or row by row; a metric must be
+  a sum over rows, where CatBoost hands all of them to `evaluate` ([custom.md](custom.md)).
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.
 * `od_type="Wilcoxon"` is refused.
 * Labels that are numbers in text, such as `"9"` and `"10"`, are ordered as text, as scikit-learn orders them; CatBoost orders
