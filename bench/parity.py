@@ -34,6 +34,8 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE, FIGURES = DOCS / "parity.md", DOCS / "quality.json"
 #: Benches whose figures are kept, and the seeds that they are run with.
 BENCHES = {"quality": 5, "losses": 3}
+#: That of bench/losses.py.
+SETTING = "300 x 6 x 0.1"
 #: Options of losses and metrics that cannot be left out.
 OPTIONS = {
     "AverageGain": "top=2",
@@ -90,9 +92,10 @@ beside any loss.
 QUALITY_HEAD = """
 ## Quality beside CatBoost
 
-Holdout values of models with the same parameters on both sides, means over seeds; the spread is that of the seeds, gbdist's and
-CatBoost's. Of what the benches compute, and on which data, they say more themselves. `python bench/parity.py DATA_DIR` measures
-the figures anew and keeps them in `docs/quality.json`.
+Holdout values of the loss itself, of models with the same parameters on both sides, means over seeds; the spread is that of the
+seeds, gbdist's and CatBoost's, as a share. Settings are CatBoost's defaults, or trees x depth x learning rate. What the benches
+compute, and on which data, they say themselves. `python bench/parity.py DATA_DIR` measures the figures anew and keeps them in
+`docs/quality.json`.
 """
 _ESTIMATORS: tuple[tuple[str, dict[str, bool]], ...] = (
     ("classifier", {"classifier": True}),
@@ -261,12 +264,12 @@ def sections() -> Iterator[str]:
 def quality() -> Iterator[str]:
     """The figures that are kept."""
     for bench, kept in json.loads(FIGURES.read_text(encoding="utf-8")).items():
-        yield f"\n`bench/{bench}.py`, {kept['seeds']} seeds:\n\n" + _table(
-            "what", "gbdist", "CatBoost", "worse by", "spread"
-        )
+        yield f"\n`bench/{bench}.py`, {kept['seeds']} seeds:\n\n"
+        yield _table("loss", "data", "setting", "gbdist", "CatBoost", "worse by", "spread")
         for row in kept["rows"]:
             spread = " / ".join(f"{value:.2%}" for value in row["spread"])
-            yield _row(row["what"], f"{row['ours']:.6g}", f"{row['catboost']:.6g}", f"{row['worse_by']:.2%}", spread)
+            numbers = f"{row['ours']:.6g}", f"{row['catboost']:.6g}", f"{row['worse_by']:.2%}", spread
+            yield _row(f"`{row['loss']}`", row["data"], row["setting"], *numbers)
 
 
 def measure(data: pathlib.Path, workers: int) -> None:
@@ -283,11 +286,15 @@ def measure(data: pathlib.Path, workers: int) -> None:
 
 
 def _kept(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of a bench: losses tell spreads by value, tasks as they are."""
-    what = f"`{row['loss']}`" if "loss" in row else f"{row['task']}, {row['setting']}"
-    scale = 1.0 if "loss" in row else row["catboost"]
-    spread = [value / scale for value in row["spread"].values()]
-    return {"what": what, "spread": spread, **{name: row[name] for name in ("ours", "catboost", "worse_by")}}
+    """A row of a bench: tasks have settings, and spreads that are no shares."""
+    of_task = "task" in row
+    return {
+        "loss": row["loss"],
+        "data": row["task"] if of_task else row["data"],
+        "setting": row["setting"] if of_task else SETTING,
+        **{name: row[name] for name in ("ours", "catboost", "worse_by")},
+        "spread": [value / (row["catboost"] if of_task else 1.0) for value in row["spread"].values()],
+    }
 
 
 def main() -> None:

@@ -82,21 +82,24 @@ def test_kept_figures_are_whole(parity: ModuleType) -> None:
     for bench, kept in figures.items():
         assert kept["seeds"] == parity.BENCHES[bench]
         for row in kept["rows"]:
-            assert row["worse_by"] == pytest.approx(row["ours"] / row["catboost"] - 1.0, abs=0.02), row["what"]
+            assert row["worse_by"] == pytest.approx(row["ours"] / row["catboost"] - 1.0, abs=0.02), row["loss"]
 
 
 def test_figures_of_a_bench_are_kept_in_one_form(parity: ModuleType) -> None:
-    of_loss = {"loss": "RMSE", "ours": 2.0, "catboost": 1.0, "worse_by": 1.0, "spread": {"ours": 0.1, "catboost": 0.2}}
-    of_task = {
-        "task": "adult",
-        "setting": "defaults",
-        "ours": 6.0,
-        "catboost": 4.0,
-        "worse_by": 0.5,
-        "spread": {"a": 0.2, "b": 0.4},
+    values = {"ours": 6.0, "catboost": 4.0, "worse_by": 0.5}
+    of_loss = {"loss": "MAE", "data": "some", **values, "spread": {"ours": 0.1, "catboost": 0.2}}
+    of_task = {"task": "adult", "loss": "Logloss", "setting": "defaults", **values, "spread": {"a": 0.2, "b": 0.4}}
+    assert parity._kept(of_loss) == {
+        "loss": "MAE",
+        "data": "some",
+        "setting": parity.SETTING,
+        **values,
+        "spread": [0.1, 0.2],
     }
-    values = {"ours": 2.0, "catboost": 1.0, "worse_by": 1.0}
-    assert parity._kept(of_loss) == {"what": "`RMSE`", "spread": [0.1, 0.2], **values}
-    kept = parity._kept(of_task)
-    assert kept["what"] == "adult, defaults"
-    assert kept["spread"] == pytest.approx([0.05, 0.1])
+    assert parity._kept(of_task) == {
+        "loss": "Logloss",
+        "data": "adult",
+        "setting": "defaults",
+        **values,
+        "spread": [0.05, 0.1],
+    }
