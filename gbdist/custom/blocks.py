@@ -42,6 +42,10 @@ class Block:
         """Where they stand in the block."""
         return slice(self.place, self.place + self.stop - self.start)
 
+    def part(self, low: int, high: int) -> "Block":
+        """Its rows ``low … high−1``, counted from its first one, at their places."""
+        return Block(self.start + low, self.start + high, self.place + low, self.first_row + low)
+
     def filled(self, values: NDArray[Any]) -> NDArray[Any]:
         """A new array [..., BLOCK] with the rows of ``values`` [..., n] at their places, copies of neighbours at the others."""
         out = _aligned((*values.shape[:-1], BLOCK), values.dtype)

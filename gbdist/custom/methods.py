@@ -48,15 +48,21 @@ class Method:
             raise self._failed(self._first_to_fail(block, make_arguments), error) from error
 
     def _first_to_fail(self, block: Block, make_arguments: Callable[[Block], tuple[Any, ...]]) -> str:
-        """The first row of a block for which alone the method fails too, or all of them, in words."""
-        last = block.first_row + block.stop - block.start - 1
-        for number in range(block.first_row, last + 1):
-            at = block.start + number - block.first_row
+        """The first row of a block that the method fails for, in words, found by halves; all rows, if it fails for none alone."""
+
+        def fails(low: int, high: int) -> bool:
             try:
-                getattr(self.given, self.name)(*make_arguments(Block(at, at + 1, 0, number)))
+                getattr(self.given, self.name)(*make_arguments(block.part(low, high)))
             except Exception:
-                return f"row {number}"
-        return f"rows {block.first_row} to {last}"
+                return True
+            return False
+
+        low, high = 0, block.stop - block.start
+        first, last = block.first_row, block.first_row + high - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if fails(low, middle) else (middle, high)
+        return f"row {first + low}" if fails(low, high) else f"rows {first} to {last}"
 
     def _failed(self, where: str, error: Exception) -> ParameterError:
         told = f"{type(error).__name__}: {error}"[:_MOST_WORDS]

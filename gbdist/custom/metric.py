@@ -72,7 +72,7 @@ class CustomMetric:
         return callable(getattr(self.given, name, None))
 
     def _vectorised(self, scored: Scored) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        method, values = Method(PARAMETER, self.given, VECTORISED), np.empty(scored.label.shape[0])
+        method, values = Method(PARAMETER, self.given, VECTORISED), np.empty(scored.predictions.shape[1])
         for block in blocks_of(scored.segments, values.shape[0]):
             answer = method.on_block(block, lambda rows: (rows.filled(scored.predictions), rows.filled(scored.label)))
             found = method.numbers(answer, ((BLOCK,),), "one value for each row")[block.places]
@@ -83,7 +83,7 @@ class CustomMetric:
         return values * scored.weight, scored.weight.astype(np.float64)
 
     def _by_row(self, scored: Scored) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        method, found = Method(PARAMETER, self.given, EVALUATE), np.empty((2, scored.label.shape[0]))
+        method, found = Method(PARAMETER, self.given, EVALUATE), np.empty((2, scored.predictions.shape[1]))
         for block in blocks_of(scored.segments, found.shape[1]):
             for at in range(block.start, block.stop):
                 number = block.first_row + at - block.start

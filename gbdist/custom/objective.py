@@ -67,11 +67,11 @@ class CustomObjective:
 
         Raises ParameterError, which names the object, the method and the row in the whole data set.
         """
-        out = np.empty((self.n_values, label.shape[0]))
+        out = np.empty((self.n_values, predictions.shape[1]))
         method = Method("loss_function", self.given, self._method_name())
         ask = {VECTORISED: self._vectorised, RANGE: self._by_range, MULTI: self._by_row}[method.name]
         with np.errstate(all="ignore"):  # the user's own business, as long as numbers come out
-            for block in blocks_of(segments, label.shape[0]):
+            for block in blocks_of(segments, predictions.shape[1]):
                 values = ask(method, block, predictions, label, weight)
                 method.check_finite(values, block.first_row, _WHAT)
                 out[:, block.rows] = values
