@@ -100,7 +100,8 @@ def compare(loss: str, split: Split, seeds: int, client: Any) -> dict[str, Any]:
         zero = float(eval_metric(split.test_target, np.log(np.maximum(split.test_target, 1e-9)), loss)[0])
     worse = (means["ours"] - zero) / (means["catboost"] - zero) - 1.0
     spread = {name: float(np.std(values)) / abs(means["catboost"] - zero) for name, values in found.items()}
-    return {"loss": loss, **means, "worse_by": worse, "spread": spread}
+    data = "adult" if classes else "diamonds"
+    return {"loss": loss, "data": data, **means, "worse_by": worse, "spread": spread}
 
 
 def main() -> None:

@@ -82,8 +82,10 @@ def compare(
         name: [task.loss(make(seed).fit(features, target)) for seed in range(seeds)] for name, make in makers.items()
     }
     means = {name: float(np.mean(values)) for name, values in losses.items()}
+    several = "MultiClass" if target.nunique() > 2 else "Logloss"
     return {
         "task": task.name,
+        "loss": several if task.classifies else "RMSE",
         "ours": means["gbdist"],
         "catboost": means["catboost"],
         "worse_by": means["gbdist"] / means["catboost"] - 1.0,

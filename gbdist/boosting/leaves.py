@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
+from gbdist.boosting.custom import CustomWalk
 from gbdist.boosting.exact_leaves import ExactWalk
 from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.leaf_rows import LeafRows, LeafSums, Leaves, Steps, Sums, WalkStart
@@ -23,6 +24,7 @@ from gbdist.boosting.monotone import Orders, orders_of
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows, labels_of, part_of_label
+from gbdist.custom.objective import CustomObjective, with_bounds
 from gbdist.kernels.cpu_leaves import bound_gain, bound_next_steps, find_settled, solve_leaves
 from gbdist.objectives.base import LeafScales, Objective
 
@@ -63,6 +65,9 @@ class LeafEstimator:
         self._orders = orders_of(constraints) if any(constraints) else None
         walks = []
         for number, start in enumerate(starts):
+            if isinstance(self.params.objective, CustomObjective):
+                walks.append(CustomWalk(self, rows, start, n_leaves, self._population, self._collective).run())
+                continue
             pieces = [
                 LeafRows(
                     part_of_label(rows.label, piece),
@@ -122,7 +127,7 @@ class LeafEstimator:
     def scales(self, bounds_of_start: tuple[float, float], point: NDArray[np.float64]) -> LeafScales:
         """Scales of everything at a point, float64 [n_leaves, dimension], from bounds of |predictions| and predictions at 0."""
         population = self._population
-        objective = self.params.objective
+        objective = with_bounds(self.params.objective)
         size, top = bounds_of_start[0] + float(np.abs(point).max()), bounds_of_start[1]
         if objective.exponent is not None:
             top += objective.exponent.largest(point)
@@ -137,7 +142,7 @@ class LeafEstimator:
 
     def own_sums(self, pieces: Sequence[LeafRows], shift: NDArray[np.float64], scales: LeafScales) -> NDArray[np.int64]:
         """Sums over some of this rank's rows at their predictions + ``shift`` (float64 [n_leaves, dimension])."""
-        objective = self.params.objective
+        objective = with_bounds(self.params.objective)
         shape = (shift.shape[0], sum_columns(objective))
 
         def add(piece: LeafRows) -> Sums:

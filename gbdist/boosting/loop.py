@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
+from gbdist.boosting.custom import derivatives_of, largest_of
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
@@ -29,6 +30,7 @@ from gbdist.boosting.scores import DataSet, score_all, set_names
 from gbdist.boosting.start import crew_for, start_value, without_ignored
 from gbdist.boosting.stopping import Detector
 from gbdist.categories.begin import begin, categorical_features
+from gbdist.custom.objective import CustomObjective
 from gbdist.errors import ParameterError
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import ObliviousTree, TreeSplit
@@ -254,7 +256,12 @@ class _Run:
         return survey, survey.local_sums(self._derivatives, self.crew)
 
     def _refresh_derivatives(self, learner: DataSet) -> float:
+        """Compute the derivatives at a learner's predictions; the largest that any rank may have, times its weight."""
         objective, rows = self.params.objective, learner.rows
+        if isinstance(objective, CustomObjective):
+            first = derivatives_of(objective, rows, learner.predictions, self.crew)[: objective.dimension]
+            self._derivatives = self.crew.load(first)
+            return float(largest_of(first, self.collective).max())
 
         def work(piece: slice) -> None:
             weight = None if rows.weight is None else rows.weight[piece]

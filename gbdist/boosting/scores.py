@@ -13,6 +13,7 @@ from gbdist.boosting.events import MetricTable
 from gbdist.boosting.features import TreeFeatures, move_rows
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
+from gbdist.custom.objective import CustomObjective
 from gbdist.errors import DataError
 from gbdist.metrics import evaluate_many
 from gbdist.metrics.base import Metric, Scored
@@ -43,7 +44,13 @@ class DataSet:
 
     @classmethod
     def at_start(
-        cls, name: str, rows: Rows, population: Population, bias: NDArray[np.float64], objective: Objective, crew: Crew
+        cls,
+        name: str,
+        rows: Rows,
+        population: Population,
+        bias: NDArray[np.float64],
+        objective: Objective | CustomObjective,
+        crew: Crew,
     ) -> "DataSet":
         """Start all rows at the bias, plus their baseline, and bring them to where the crew works.
 
@@ -127,6 +134,7 @@ class DataSet:
             total_rows=self.population.n_rows,
             kernels=self.crew.kernels,
             fetch=self.crew.fetch,
+            segments=self.rows.segments,
         )
 
 

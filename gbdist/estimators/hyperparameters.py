@@ -19,6 +19,8 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
 
     Parameters
     ----------
+    loss_function, eval_metric : str or object
+        CatBoost's names, or objects with methods of their own, vectorised or in CatBoost's form (docs/custom.md).
     class_weights, auto_class_weights, scale_pos_weight
         Of the classifier; ``fit`` of the regressor refuses them.
     verbose : bool or int
@@ -60,8 +62,8 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         learning_rate: float | None = None,
         depth: int | None = None,
         l2_leaf_reg: float | None = None,
-        loss_function: str | None = None,
-        eval_metric: str | None = None,
+        loss_function: Any = None,
+        eval_metric: Any = None,
         custom_metric: str | list[str] | None = None,
         border_count: int | None = None,
         feature_border_type: str | None = None,

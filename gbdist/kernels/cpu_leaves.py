@@ -1,4 +1,4 @@
-"""CPU kernels over leaves: the Newton step where the second derivative is a full matrix, and what a step will bring."""
+"""CPU kernels over leaves: sums by leaf, the Newton step where the second derivative is a full matrix, what a step will bring."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,3 +125,15 @@ def find_settled(
             most = min(abs(step[i, k]), following[i, k])
             small &= most <= share * max(1.0, abs(point[i, k] + step[i, k]))
         settled[i] = small
+
+
+@kernel
+def add_by_leaf(
+    values: NDArray[np.float64], leaf_of_row: NDArray[np.uint16], scale: float, sums: NDArray[np.int64]
+) -> None:
+    """Add ``rint(value × scale)`` of each row to its leaf's sum.
+
+    ``values`` float64 [n] and ``leaf_of_row`` uint16 [n] are IN, ``sums`` int64 [n_leaves] IN and OUT.
+    """
+    for i in range(np.uint64(values.shape[0])):
+        sums[leaf_of_row[i]] += np.int64(np.rint(values[i] * scale))

@@ -270,3 +270,10 @@ def find_settled(
     """Twin of ``cpu_leaves.find_settled``."""
     small = np.minimum(np.abs(step), following) <= share * np.maximum(1.0, np.abs(point + step))
     settled[:] = active & small.all(axis=1)
+
+
+def add_by_leaf(
+    values: NDArray[np.float64], leaf_of_row: NDArray[np.uint16], scale: float, sums: NDArray[np.int64]
+) -> None:
+    """Twin of ``cpu_leaves.add_by_leaf``."""
+    np.add.at(sums, leaf_of_row, np.rint(values * scale).astype(np.int64))

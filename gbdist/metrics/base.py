@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.boosting.rows import Segment
 from gbdist.kernels import cpu
 
 
@@ -37,6 +38,8 @@ class Scored:
         Those for where the rows lie.
     fetch : callable or None
         Brings an array of the rows to the host.
+    segments : tuple of Segment
+        Which rows of the whole data set they are, for metrics that are the user's; empty: the first ones.
     """
 
     predictions: NDArray[np.float64]
@@ -50,6 +53,7 @@ class Scored:
     group: NDArray[np.uint64] | None = None
     kernels: ModuleType = cpu
     fetch: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    segments: tuple[Segment, ...] = ()
 
     def on_host(self) -> "Scored":
         """The same rows in the host's memory, for metrics that have no kernels elsewhere."""

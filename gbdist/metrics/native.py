@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gbdist.description import parse_description
 from gbdist.errors import ModelError
 from gbdist.metrics.base import Metric, Scored
+from gbdist.metrics.limbs import LIMBS, exact_of, limbs_of
 from gbdist.metrics.make import METRICS_OF_LOSS, make_metrics
 from gbdist.metrics.sums import Rounds
 from gbdist.quantize.exact import exact_sums, to_float
@@ -75,8 +76,7 @@ MEANS = frozenset(
 )
 #: Ours, whatever the regression loss.
 _OF_NUMBERS = ("MAE", "R2", "RMSE")
-_LIMB_BITS = 32
-_LIMBS = 72  # of an exact sum, which has at most 1024 + 1126 + 64 bits
+_TWO = np.arange(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,24 +134,9 @@ def _pairs(scored: Scored) -> NDArray[np.int64]:
 
 def _mean(total: float, weight: float) -> Generator[NDArray[np.int64], NDArray[np.int64], float]:
     """Σ totals / Σ weights over the ranks, in exact sums, so that the order of ranks does not matter."""
-    sums = yield np.concatenate([_limbs(total), _limbs(weight)])
-    totals, weights = (to_float(_number(half)) for half in (sums[:_LIMBS], sums[_LIMBS:]))
+    sums = yield np.concatenate([limbs_of(exact) for exact in exact_sums(np.array([total, weight]), _TWO, 2)])
+    totals, weights = (to_float(exact_of(half)) for half in (sums[:LIMBS], sums[LIMBS:]))
     return totals / weights if weights > 0.0 else 0.0
-
-
-def _limbs(value: float) -> NDArray[np.int64]:
-    """A float as an exact number in limbs that ranks may add: int64 [_LIMBS], low ones first, all of the number's sign."""
-    exact = exact_sums(np.array([value]))[0]
-    sign, rest = (-1 if exact < 0 else 1), abs(exact)
-    limbs = np.zeros(_LIMBS, np.int64)
-    for position in range(_LIMBS):
-        limbs[position] = sign * (rest & ((1 << _LIMB_BITS) - 1))
-        rest >>= _LIMB_BITS
-    return limbs
-
-
-def _number(limbs: NDArray[np.int64]) -> int:
-    return sum(limb << (_LIMB_BITS * position) for position, limb in enumerate(limbs.tolist()))
 
 
 def can_be_added_up(name: str) -> bool:

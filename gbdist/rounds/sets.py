@@ -53,6 +53,7 @@ class RoundSet:
             prediction_bound=bound,
             total_rows=self.population.n_rows,
             group=self.rows.group,
+            segments=self.rows.segments,
         )
 
 

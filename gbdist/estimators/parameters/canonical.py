@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, options_of
+from gbdist.estimators.parameters.objects import as_catboost
 from gbdist.estimators.parameters.statistics import check_descriptions
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE
 from gbdist.estimators.parameters.value_checks import check_value
@@ -102,7 +103,7 @@ def refuse_together(checked: Mapping[str, object], written: Mapping[str, Written
 
 def _refuse_what_catboost_refuses(checked: dict[str, object], written: Mapping[str, Written], classifier: bool) -> None:
     """Ask CatBoost about the combination. Without a loss, the classifier's may be either of its defaults."""
-    given = checked.get("loss_function")
+    given = as_catboost(checked.get("loss_function"))
     losses = [given] if given is not None else ["Logloss", "MultiClass"] if classifier else ["RMSE"]
     refusals = []
     for loss in losses:

@@ -10,6 +10,7 @@ from catboost import CatBoostError
 from catboost.utils import DataMetaInfo, TargetStats, compute_training_options
 
 from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.objects import as_catboost
 
 #: Parameters that decide how the model is trained; the others are ours to handle, or have no effect.
 ASKED: Final = (
@@ -100,6 +101,7 @@ ANY_DATA: Final = PoolFacts(rows=1000, features=10, label_min=0.0, label_max=1.0
 def options_of(checked: Mapping[str, object]) -> dict[str, object]:
     """The part of checked parameters that CatBoost is asked about, as its flat options."""
     options = {name: checked[name] for name in ASKED if name in checked}
+    options |= {name: as_catboost(options[name]) for name in ("loss_function", "eval_metric") if name in options}
     if "custom_metric" in options:
         options["custom_metric"] = list(checked["custom_metric"])  # type: ignore[call-overload]
     options |= {name: list(texts) for name, texts in described_by(checked).items()}

@@ -12,6 +12,7 @@ from catboost.core import is_classification_objective, is_ranking_metric, is_reg
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.canonical import refuse_together, under_one_name
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, without_source_line
+from gbdist.estimators.parameters.objects import as_catboost, is_object
 from gbdist.estimators.parameters.table import TABLE, Rule, Used
 from gbdist.estimators.parameters.value_checks import check_value, plain_value
 from gbdist.quantize.unbinned import KINDS
@@ -109,6 +110,12 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: b
         else:
             checked[key] = check_value(user.name, user.value, rule, classifier=classifier)
     refuse_together(checked, written)
+    if is_object(checked.get("loss_function")):
+        user = written["loss_function"]
+        expected = (
+            "the name of a loss: CatBoost compiles an object's methods from their source, which workers do not have"
+        )
+        raise ParameterError(user.name, type(user.value).__name__, expected, 'Leave out aggregate="models".')
     if "loss_function" in checked:
         kind = _RANKING if ranker else _CLASSES if classifier else _NUMBERS
         _check_loss(written["loss_function"], str(checked["loss_function"]), kind)
@@ -127,7 +134,7 @@ def _check_loss(written: Written, loss: str, kind: _Kind) -> None:
             return
         others = [other.estimator for other in _KINDS if other.trains(loss)]
     except CatBoostError as refusal:
-        fix = f'CatBoost says: "{without_source_line(str(refusal))}". Objects as losses are not trained yet.'
+        fix = f'CatBoost says: "{without_source_line(str(refusal))}".'
         raise ParameterError(written.name, written.value, expected, fix) from None
     fix = f"Use {others[0]}, or another loss." if others else "Choose another loss."
     raise ParameterError(written.name, written.value, expected, fix)
@@ -157,7 +164,8 @@ def asked_of_catboost(checked: Mapping[str, object]) -> dict[str, object]:
 
 def _metrics_of(checked: Mapping[str, object]) -> dict[str, object]:
     """Metrics that are computed for all ranks together, as CatBoost reads their names."""
-    return _with_lists({name: checked[name] for name in ("eval_metric", "custom_metric") if name in checked})
+    found = {name: as_catboost(checked[name]) for name in ("eval_metric",) if name in checked}
+    return found | _with_lists({name: checked[name] for name in ("custom_metric",) if name in checked})
 
 
 def passed_on(checked: Mapping[str, object]) -> dict[str, object]:

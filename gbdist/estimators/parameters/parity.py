@@ -1,19 +1,19 @@
-"""docs/parity.md, made from the parameter table: what each CatBoost parameter means here."""
+"""The part of docs/parity.md that the parameter table makes: what each CatBoost parameter means here."""
 
 from gbdist.estimators.parameters.aggregation import AGGREGATION
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE, OnlyAt, Refused, Rule, Used
 from gbdist.estimators.parameters.value_checks import accepted_values, used_values
 
 _HEAD = """\
-# CatBoost's parameters here
+# What of CatBoost is here
 
 Every parameter of `CatBoostClassifier`, `CatBoostRegressor` and `CatBoostRanker` either means here what it means there, or is
 refused at `fit` with an error that names it and says what to do. What is left out gets CatBoost's own default: the defaults, the
 automatic learning rate and the refusal of combinations are asked of CatBoost itself
 (`catboost.utils.compute_training_options`), not copied.
 
-This file is written from `gbdist/estimators/parameters/table.py`; after a change there run
-`python -c "from gbdist.estimators.parameters.parity import text; print(text(), end='')" > docs/parity.md`.
+This file is written by `python bench/parity.py`, from the tables that the code itself reads and from what the installed CatBoost
+knows; run it again after a change to either.
 """
 
 _FOOT = """\
@@ -63,6 +63,8 @@ found by its type), and need `merge="best"` in one round. The parameters that ar
   there, is refused. Row weights count in the derivatives of `SurvivalAft`; CatBoost leaves them out.
 * Parameters go to the estimator: `fit` takes data, `callbacks` and `init_model`, and none of CatBoost's other arguments of
   `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, `plot`, …).
+* A loss or metric that is an object has a vectorised form too, and is called for blocks of rows, or row by row; a metric must be
+  a sum over rows, where CatBoost hands all of them to `evaluate` ([custom.md](custom.md)).
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.
 * `od_type="Wilcoxon"` is refused.
 * Labels that are numbers in text, such as `"9"` and `"10"`, are ordered as text, as scikit-learn orders them; CatBoost orders
@@ -70,8 +72,8 @@ found by its type), and need `merge="best"` in one round. The parameters that ar
 """
 
 
-def text() -> str:
-    """The whole file."""
+def parameters_text() -> str:
+    """Title, tables of parameters, and what differs."""
     parts = [_HEAD]
     for title, kind in (
         ("The same as in CatBoost", Used),

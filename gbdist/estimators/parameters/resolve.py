@@ -6,12 +6,21 @@ from typing import Any
 
 from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
 from gbdist.boosting.shrinkage import Shrinkage
+from gbdist.custom.metric import custom_metric
+from gbdist.custom.objective import OBJECT, CustomObjective, custom_objective
 from gbdist.description import name_of
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults, options_of
 from gbdist.estimators.parameters.categories import category_rules, check_labels_of_statistics, target_of_statistics
 from gbdist.estimators.parameters.class_weights import class_weights
 from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
+from gbdist.estimators.parameters.objects import (
+    as_catboost,
+    check_backtracking,
+    dimension_of,
+    is_object,
+    metrics_beside,
+)
 from gbdist.estimators.parameters.statistics import with_target_borders
 from gbdist.metrics import make_metrics
 from gbdist.metrics.base import Metric
@@ -116,7 +125,7 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     check_labels(checked, facts)
     best_model = use_best_model(checked, facts)
     weights = class_weights(checked, facts.class_names or (), facts.class_weight_sums)
-    asked = {**options_of(checked), "loss_function": loss}
+    asked = {**options_of(checked), "loss_function": as_catboost(checked.get("loss_function", loss))}
     categorical = {column.position for column in facts.categorical}
     if constraints := monotone_constraints(checked, facts.names, categorical):
         asked["monotone_constraints"] = list(constraints)
@@ -129,10 +138,11 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     target = target_of_statistics(checked, options, several)
     options = with_target_borders(options, *target)
     threads, ignored = checked.get("thread_count", -1), ignored_columns(checked, facts.names)
-    metrics = _metrics(loss, checked, _n_classes(loss, facts), weighted=facts.weighted or weights is not None)
+    objective, beside = _objective(loss, checked, facts)
+    metrics = _metrics(loss, beside, checked, _n_classes(beside, facts), facts.weighted or weights is not None)
     categories = category_rules(checked, options, facts.categorical, target, several, ignored)
     check_labels_of_statistics(categories, facts.labels)
-    params = boost_params(checked, options, make_objective(loss, _n_classes(loss, facts)), metrics)
+    params = boost_params(checked, options, objective, metrics)
     return Resolved(
         params=replace(
             params,
@@ -157,10 +167,22 @@ def _loss(checked: Mapping[str, object], facts: DataFacts) -> str:
     given = checked.get("loss_function")
     if given is None:
         return "RMSE" if classes is None else "MultiClass" if len(classes) > 2 else "Logloss"
+    if is_object(given):
+        return OBJECT
     if name_of(str(given)) in ("Logloss", "Focal") and classes is not None and len(classes) > 2:
         fix = "Use MultiClass or MultiClassOneVsAll, or leave it out."
         raise ParameterError("loss_function", given, f"a loss for {len(classes)} classes", fix)
     return str(given)
+
+
+def _objective(loss: str, checked: Mapping[str, Any], facts: DataFacts) -> tuple[Objective | CustomObjective, str]:
+    """The objective, and the loss whose metrics may stand beside it: its own, or one that an object is like."""
+    if loss != OBJECT:
+        return make_objective(loss, _n_classes(loss, facts)), loss
+    check_backtracking(checked)
+    n_classes = None if facts.class_names is None else len(facts.class_names)
+    dimension = dimension_of(checked, n_classes)
+    return custom_objective(checked["loss_function"], dimension), metrics_beside(checked, dimension, n_classes)
 
 
 def check_labels(checked: Mapping[str, object], facts: DataFacts) -> None:
@@ -204,7 +226,10 @@ def _n_classes(loss: str, facts: DataFacts) -> int:
 
 
 def boost_params(
-    checked: Mapping[str, Any], options: Mapping[str, Any], objective: Objective, metrics: tuple[Metric, ...]
+    checked: Mapping[str, Any],
+    options: Mapping[str, Any],
+    objective: Objective | CustomObjective,
+    metrics: tuple[Metric, ...],
 ) -> BoostParams:
     """Pick what the trainer needs out of CatBoost's nested options."""
     boosting, trees = options["boosting_options"], options["tree_learner_options"]
@@ -252,20 +277,21 @@ def _shrinkage(boosting: Mapping[str, Any]) -> Shrinkage | None:
     return shrinkage
 
 
-def _metrics(loss: str, checked: Mapping[str, Any], n_classes: int, weighted: bool) -> tuple[Metric, ...]:
+def _metrics(loss: str, beside: str, checked: Mapping[str, Any], n_classes: int, weighted: bool) -> tuple[Metric, ...]:
     """The metric that decides, then the loss, then the custom ones, each once: CatBoost's order (its learn_error.tsv).
 
-    On weighted rows CatBoost reports a custom metric twice, with the weights and without.
+    They are those that may stand ``beside`` a loss. On weighted rows CatBoost reports a custom metric twice, with the weights and
+    without.
     """
     decides = checked.get("eval_metric", loss)
-    deciding = make_metrics(decides, n_classes, loss)
+    deciding = (custom_metric(decides),) if is_object(decides) else make_metrics(decides, n_classes, beside)
     if len(deciding) > 1:
         names = ", ".join(metric.name for metric in deciding)
         raise ParameterError("eval_metric", decides, "one value", f"It has one for each class: choose one of {names}.")
-    made = {metric.name: metric for metric in deciding}
-    customs = [(name, weighted) for name in checked.get("custom_metric", ())]
-    for description, twice in ((loss, False), *customs):
-        for metric in make_metrics(description, n_classes, loss, expand_weights=twice):
+    made: dict[str, Metric] = {metric.name: metric for metric in deciding}
+    own = [] if loss == OBJECT else [(loss, False)]
+    for description, twice in (*own, *((name, weighted) for name in checked.get("custom_metric", ()))):
+        for metric in make_metrics(description, n_classes, beside, expand_weights=twice):
             made.setdefault(metric.name, metric)
     return tuple(made.values())
 

@@ -7,12 +7,14 @@ from typing import Any
 from catboost.core import is_ranking_metric
 
 from gbdist.boosting.params import BoostParams, Stopping
+from gbdist.custom.metric import custom_metric
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults
 from gbdist.estimators.parameters.class_weights import class_weights
 from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
 from gbdist.estimators.parameters.native import asked_of_catboost, passed_on
+from gbdist.estimators.parameters.objects import is_object
 from gbdist.estimators.parameters.resolve import (
     DataFacts,
     boost_params,
@@ -173,12 +175,12 @@ def _metrics(checked: Mapping[str, Any], n_classes: int, loss: str) -> tuple[Met
     """The metric that decides, then the loss, then the custom ones, each once."""
     own = metric_of_ranking(loss) if is_ranking_metric(loss) else loss
     decides = checked.get("eval_metric", own)
-    deciding = any_metrics(decides, n_classes, loss)
+    deciding = (custom_metric(decides),) if is_object(decides) else any_metrics(decides, n_classes, loss)
     if len(deciding) > 1:
         names = ", ".join(metric.name for metric in deciding)
         raise ParameterError("eval_metric", decides, "one value", f"It has one for each class: choose one of {names}.")
-    made: dict[str, Metric] = {}
-    for description in (decides, *_as_metric(own), *checked.get("custom_metric", ())):
+    made: dict[str, Metric] = {metric.name: metric for metric in deciding}
+    for description in (*_as_metric(own), *checked.get("custom_metric", ())):
         for metric in any_metrics(description, n_classes, loss):
             made.setdefault(metric.name, metric)
     return tuple(made.values())

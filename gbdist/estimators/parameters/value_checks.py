@@ -10,6 +10,7 @@ from catboost.metrics import BuiltinMetric
 
 from gbdist.description import name_of
 from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.objects import checked_object, is_object
 from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
 
 _EXPECTED = {
@@ -19,8 +20,8 @@ _EXPECTED = {
     "constraints of columns": "-1 (falling), 0 or 1 (rising): a list, one for each column of X, or a dictionary {column: one}",
     "statistics": "a description such as 'Borders:Prior=0.5', or a list of them",
     "statistics of columns": "a list such as ['3:Borders:Prior=0.5'], by position of the column",
-    "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)),
-    "metric": "the name of a metric",
+    "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)) + ", or an object (docs/custom.md)",
+    "metric": "the name of a metric, or an object (docs/custom.md)",
     "metrics": "the name of a metric or a list of names",
     "devices": 'numbers of GPUs, such as "0", "0:2" or "0-3"',
     "threads": "a number of threads, or -1 for all that Dask gave the worker",
@@ -129,14 +130,16 @@ def _choice(name: str, value: object, rule: Used) -> str:
     raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
-def _loss(name: str, value: object, losses: tuple[str, ...]) -> str:
+def _loss(name: str, value: object, losses: tuple[str, ...]) -> object:
     if isinstance(value, str) and name_of(value) in losses:
         from gbdist.objectives import make_objective  # loads Numba's kernels
 
         make_objective(value, 2)  # which checks the options
         return value
+    if is_object(value):
+        return checked_object("loss_function", value)
     known = " or ".join(map(repr, losses))
-    other = 'Set aggregate="models" for CatBoost\'s other losses. Objects as losses are not trained yet.'
+    other = 'Set aggregate="models" for CatBoost\'s other losses, or pass an object (docs/custom.md).'
     raise ParameterError(name, value, known, other)
 
 
@@ -155,18 +158,18 @@ def _verbose(name: str, value: object, rule: Used) -> int:
     raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
-def _metric(name: str, value: object, rule: Used) -> str:
-    if isinstance(value, str):
-        return value
-    raise ParameterError(name, value, _EXPECTED["metric"], "Objects as metrics are not computed yet.")
+def _metric(name: str, value: object, rule: Used) -> object:
+    return checked_object("eval_metric", value) if is_object(value) else value
 
 
 def _metrics(name: str, value: object, rule: Used) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if isinstance(value, tuple):
-        return tuple(_metric(name, plain_value(one), rule) for one in value)
-    raise ParameterError(name, value, used_values(rule), "Objects as metrics are not computed yet.")
+        names = tuple(plain_value(one) for one in value)
+        if all(isinstance(one, str) for one in names):
+            return tuple(map(str, names))
+    raise ParameterError(name, value, used_values(rule), "An object can be the eval_metric alone.")
 
 
 def _columns(name: str, value: object, rule: Used) -> tuple[str | int, ...]:

@@ -283,7 +283,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     (
         {"aggregate": "models", "loss_function": "Loglos"},
         "loss_function='Loglos' cannot be used: expected a loss of CatBoost's for classes. "
-        'CatBoost says: "Loglos loss is not supported". Objects as losses are not trained yet.',
+        'CatBoost says: "Loglos loss is not supported".',
     ),
     (
         {"aggregate": "models", "dept": 3},

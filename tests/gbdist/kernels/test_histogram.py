@@ -267,6 +267,16 @@ def test_bounds_of_steps_equal_the_twins(size: int) -> None:
         assert np.isfinite(fast).any()
 
 
+def test_sums_by_leaf_equal_the_twin() -> None:
+    rng = np.random.default_rng(2)
+    values, leaves = rng.normal(size=500), rng.integers(0, 7, 500).astype(np.uint16)
+    fast, slow = np.full(8, 5, np.int64), np.full(8, 5, np.int64)
+    cpu_leaves.add_by_leaf(values, leaves, 2.0**40, fast)
+    reference_histogram.add_by_leaf(values, leaves, 2.0**40, slow)
+    assert fast.tolist() == slow.tolist()
+    assert fast[7] == 5
+
+
 @pytest.mark.parametrize("size", [1, 3])
 def test_settled_leaves_equal_the_twin(size: int) -> None:
     step, following, _, point = steps_of_leaves(size)

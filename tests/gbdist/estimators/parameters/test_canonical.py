@@ -35,7 +35,7 @@ COLUMN_NUMBERS = (
     "expected numbers of at least 0: a list with one for each column of X, or a dictionary {column: number}. "
     "Leave it out for CatBoost's default."
 )
-OTHER_LOSS = 'Set aggregate="models" for CatBoost\'s other losses. Objects as losses are not trained yet.'
+OTHER_LOSS = 'Set aggregate="models" for CatBoost\'s other losses, or pass an object (docs/custom.md).'
 WEIGHTS = (
     "expected weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}. "
     "For weights from the data use auto_class_weights='Balanced'."
@@ -66,8 +66,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"loss_function": "Focal:focal_alpha=0.3"},
         "expected focal_gamma, above 0. Write it as in 'Focal:focal_alpha=0.5;focal_gamma=1'.",
     ),
-    ({"eval_metric": 3}, "expected the name of a metric. Objects as metrics are not computed yet."),
-    ({"custom_loss": 3}, "expected the name of a metric or a list of names. Objects as metrics are not computed yet."),
+    ({"custom_loss": 3}, "expected the name of a metric or a list of names. An object can be the eval_metric alone."),
     ({"class_weights": [1, -1]}, WEIGHTS),
     ({"class_weights": {"a": 0, "b": 0}}, WEIGHTS),
     ({"class_weights": 3}, WEIGHTS),
