@@ -14,7 +14,7 @@ from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
 from gbdist.estimators.devices import card_here
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.parameters.canonical import QuantizeParams
+from gbdist.estimators.parameters.cuts import QuantizeParams
 from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation import tasks
 from gbdist.estimators.preparation.inputs import Parts

@@ -10,7 +10,7 @@ from distributed import Client
 
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.columns import ColumnRules, unbinned_of
-from gbdist.estimators.parameters.canonical import quantize_params
+from gbdist.estimators.parameters.cuts import quantize_params
 from gbdist.estimators.preparation.futures import gather, held_where
 from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.quantized import row_bytes
@@ -78,7 +78,7 @@ def plan(
     where = where or [None] * len(counts)
     placement = place(counts, where, [worker.address for worker in workers])
     n_features = len(parts.feature_names)
-    wide = quantize_params(parameters).border_count > 255
+    wide = quantize_params(parameters, parts.feature_names).most_borders > 255
     dimension = classes if baseline is not None else 0
     a_row = row_bytes(n_features - hashed, wide, parts.has_weight, dimension, hashed)
     limits = {worker.address: worker.memory_limit for worker in workers}

@@ -1,6 +1,7 @@
 """``DaskPool``: a data set that is quantized once on the cluster and used by many fits."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -9,8 +10,9 @@ from distributed import Client, Future
 from gbdist.errors import DataError
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.columns import ColumnRules, Columns, unbinned_of, with_columns_of
-from gbdist.estimators.parameters.canonical import QuantizeParams, canonical, quantize_params
+from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.parameters.check import checked_cat_nan
+from gbdist.estimators.parameters.cuts import QuantizeParams, quantize_params
 from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.pipeline import Known, Source, quantize_sets
 from gbdist.estimators.preparation.pool_files import load_pool, save_pool
@@ -34,9 +36,10 @@ class DaskPool:
         Left out: the columns of categories and of strings, by their types.
     cat_nan : the text that stands for missing values in categorical columns; left out: there may be none
     client : a Dask client or address; default: the current one, else a local cluster
-    border_count, feature_border_type, nan_mode : CatBoost's parameters, with CatBoost's defaults
+    border_count, feature_border_type, nan_mode, per_float_feature_quantization, input_borders : CatBoost's parameters, with
+        CatBoost's defaults
     borders_of : a pool whose borders, workers and categorical columns this one is to have, as an eval set must
-        Then leave out the three above.
+        Then leave out those above.
 
     Use it as ``fit(pool)``, as ``eval_set=pool``, and in a ``with`` block or with ``close()`` to free the workers' memory.
     """
@@ -54,18 +57,26 @@ class DaskPool:
         border_count: int | None = None,
         feature_border_type: str | None = None,
         nan_mode: str | None = None,
+        per_float_feature_quantization: Any = None,
+        input_borders: str | Path | None = None,
         borders_of: "DaskPool | None" = None,
     ) -> None:
         if isinstance(X, DaskPool):
             raise DataError("X", "a DaskPool", KINDS.replace(", a DaskPool", ""), "It is quantized already; use it.")
         parts = collect(X, y, sample_weight, baseline)
-        given = {"border_count": border_count, "feature_border_type": feature_border_type, "nan_mode": nan_mode}
+        given = {
+            "border_count": border_count,
+            "feature_border_type": feature_border_type,
+            "nan_mode": nan_mode,
+            "per_float_feature_quantization": per_float_feature_quantization,
+            "input_borders": input_borders,
+        }
         checked = canonical({**given, "cat_features": cat_features}, classifier=False)
         columns = ColumnRules(checked, cat_nan=checked_cat_nan(cat_nan))
         rules: QuantizeParams | Known
         if borders_of is None:
-            rules = quantize_params(checked)
             parts = replace(parts, unbinned=unbinned_of(parts, columns), cat_nan=cat_nan)
+            rules = quantize_params(checked, parts.feature_names, [position for position, _ in parts.unbinned])
         else:
             _refuse_rules(given)
             borders_of.columns.require_named(columns, "the other pool")

@@ -17,7 +17,7 @@ from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
 from gbdist.estimators.initial import InitialModel, initial_model
 from gbdist.estimators.listeners import CallbackListener, callback_listener, tell_columns
 from gbdist.estimators.parameters.aggregation import Aggregation
-from gbdist.estimators.parameters.canonical import quantize_params
+from gbdist.estimators.parameters.cuts import QuantizeParams, quantize_params
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.pipeline import Source, quantize_sets, require_same_columns
@@ -94,6 +94,10 @@ class _Request:
     def unbinned(self) -> Unbinned:
         """Columns of the training set that are not binned."""
         return self.pool.columns.unbinned if self.pool is not None else self.sources[0].parts.unbinned
+
+    def cuts(self) -> QuantizeParams:
+        """How the columns of the training set are cut into bins."""
+        return quantize_params(self.parameters, self.feature_names, [position for position, _ in self.unbinned])
 
     @property
     def n_evals(self) -> int:
@@ -199,7 +203,7 @@ def _train_here(request: _Request) -> TrainResult:
     _look_for_gpus(request)  # before any data are touched, here and on a cluster
     sets = local_run.survey_here(request.sources)
     setup = _set_up(request, [data.survey for data in sets])
-    borders = local_run.borders_here(sets[0], quantize_params(request.parameters))
+    borders = local_run.borders_here(sets[0], request.cuts())
     rows = [local_run.rows_here(data, borders, request.initial, setup, i) for i, data in enumerate(sets)]
     listeners = [one for one in (request.listener, request.callbacks) if one is not None]
     if isinstance(setup.resolved, ResolvedRounds):
@@ -227,7 +231,7 @@ def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
         pooled = [pool.data.survey for _, pool in request.eval_pools]
         setups.append(_set_up(request, [surveys[0], *request.in_order(surveys[1:], pooled)]))
 
-    rules = quantize_params(request.parameters)
+    rules = request.cuts()
     made = quantize_sets(client, request.sources, addresses, rules, initial=request.initial, check=check, cards=cards)
     try:
         evals = request.in_order(made[1:], [pool.data for _, pool in request.eval_pools])

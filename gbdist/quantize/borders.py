@@ -52,6 +52,11 @@ def choose_borders(
     A constant feature has no borders. A border at −inf, which CatBoost may choose for data with −inf, becomes −FLT_MAX and
     one at +inf is left out: they tell the same rows apart, and a model file can hold them.
     """
+    return borders_with_nan(_grid(values, border_count - int(has_nan), border_type), nan_mode, has_nan, name)
+
+
+def borders_with_nan(borders: NDArray[np.float32], nan_mode: str, has_nan: bool, name: str) -> FeatureBorders:
+    """Borders, float32 [n_borders] in any order, and one more for NaNs where there are any; see ``choose_borders``."""
     if has_nan and nan_mode == "Forbidden":
         raise DataError(
             f"column {name!r}",
@@ -59,7 +64,6 @@ def choose_borders(
             'none, as nan_mode="Forbidden" asks',
             'Use nan_mode="Min" or "Max".',
         )
-    borders = _grid(values, border_count - int(has_nan), border_type)
     borders = np.maximum(borders[borders <= _FLOAT_MAX], -_FLOAT_MAX)
     if not has_nan:
         return FeatureBorders(np.unique(borders), "AsIs")

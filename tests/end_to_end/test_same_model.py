@@ -14,7 +14,8 @@ from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
 from gbdist.boosting.loop import boost
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.estimators import local_run
-from gbdist.estimators.parameters.canonical import canonical, quantize_params
+from gbdist.estimators.parameters.canonical import canonical
+from gbdist.estimators.parameters.cuts import quantize_params
 from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.pipeline import Source
 from gbdist.estimators.setup import set_up
@@ -158,7 +159,7 @@ def test_ranks(name: str, n_ranks: int) -> None:
     sources = [Source(collect(table, case.target)), Source(collect(held_out, case.target), "eval_set")]
     sets = local_run.survey_here(sources)
     setup = set_up(checked, case.classifier, [data.survey for data in sets], ["", "eval_set"], None)
-    borders = local_run.borders_here(sets[0], quantize_params(checked))
+    borders = local_run.borders_here(sets[0], quantize_params(checked, sets[0].survey.names))
     train, evals = (local_run.rows_here(data, borders, None, setup, i) for i, data in enumerate(sets))
     params = setup.resolved.params
     bins = local_run.n_bins(borders)

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, options_of
@@ -17,15 +16,6 @@ _ONE_OF = (
     ("scale_pos_weight", "class_weights", "auto_class_weights"),
 )
 _NO_AUTO_WEIGHTS = ("auto_class_weights", "None")
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizeParams:
-    """How columns are cut into bins, under CatBoost's names."""
-
-    border_count: int
-    feature_border_type: str
-    nan_mode: str
 
 
 def canonical(given: Mapping[str, object], *, classifier: bool) -> dict[str, object]:
@@ -63,14 +53,6 @@ def under_one_name(given: Mapping[str, object], known: Set[str], *, classifier: 
             raise ParameterError(name, value, f"{key} under one name", _keep_one(seen[key]))
         seen[key] = Written(name, value)
         yield key, seen[key]
-
-
-def quantize_params(checked: Mapping[str, object]) -> QuantizeParams:
-    """What of ``canonical``'s answer decides the bins, with CatBoost's defaults filled in."""
-    cut_by = {name: checked[name] for name in ("border_count", "feature_border_type", "nan_mode") if name in checked}
-    filled = catboost_defaults({**cut_by, "loss_function": "RMSE"}, ANY_DATA)
-    cut = filled["data_processing_options"]["float_features_binarization"]
-    return QuantizeParams(int(cut["border_count"]), str(cut["border_type"]), str(cut["nan_mode"]))
 
 
 def class_order(checked: Mapping[str, object]) -> tuple[object, ...] | None:

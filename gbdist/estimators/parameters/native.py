@@ -28,6 +28,8 @@ _OURS: Final = frozenset(
         "border_count",
         "feature_border_type",
         "nan_mode",
+        "per_float_feature_quantization",
+        "input_borders",
         "eval_metric",
         "custom_metric",
         "metric_period",
@@ -51,8 +53,6 @@ _OURS: Final = frozenset(
 #: Refused, or accepted at one value only, here too.
 _REFUSED: Final = frozenset(
     {
-        "per_float_feature_quantization",
-        "input_borders",
         "output_borders",
         "class_names",
         "classes_count",
@@ -154,6 +154,8 @@ def asked_of_catboost(checked: Mapping[str, object]) -> dict[str, object]:
         "border_count",
         "feature_border_type",
         "nan_mode",
+        "per_float_feature_quantization",
+        "input_borders",
         "loss_function",
     )
     asked = passed_on(checked) | {name: checked[name] for name in ours if name in checked}

@@ -29,10 +29,10 @@ A parameter under two names is refused, as CatBoost refuses it, whether the valu
 
 Every worker trains CatBoost itself, so whatever CatBoost takes is passed on to it, and CatBoost is asked whether it does before
 anything is started. Decided for all workers together, by the rules above: `iterations`, `random_seed`, borders (`border_count`,
-`feature_border_type`, `nan_mode`), metrics and when to stop, class weights, `thread_count`, progress. `task_type` may be "CPU",
-"GPU" or "auto", which is a GPU where a worker has one. Refused as above: whatever is about files, classes, and borders of one's
-own. `cat_features`, `text_features` and `embedding_features` name columns by name or by position among the features (none is
-found by its type), and need `merge="best"` in one round. The parameters that are not CatBoost's:
+`feature_border_type`, `nan_mode`, `per_float_feature_quantization`, `input_borders`), metrics and when to stop, class weights,
+`thread_count`, progress. `task_type` may be "CPU", "GPU" or "auto", which is a GPU where a worker has one. Refused as above:
+whatever is about files and classes. `cat_features`, `text_features` and `embedding_features` name columns by name or by position
+among the features (none is found by its type), and need `merge="best"` in one round. The parameters that are not CatBoost's:
 
 | parameter | values | note |
 |---|---|---|

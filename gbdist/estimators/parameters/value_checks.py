@@ -4,12 +4,15 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 from catboost.metrics import BuiltinMetric
 
 from gbdist.description import name_of
 from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.cuts import parse_cut
 from gbdist.estimators.parameters.objects import checked_object, is_object
 from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
 
@@ -23,6 +26,8 @@ _EXPECTED = {
     "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)) + ", or an object (docs/custom.md)",
     "metric": "the name of a metric, or an object (docs/custom.md)",
     "metrics": "the name of a metric or a list of names",
+    "cuts of columns": "a list such as ['0:border_count=1024,nan_mode=Max'], by position of the column",
+    "path": "the path of a file",
     "devices": 'numbers of GPUs, such as "0", "0:2" or "0-3"',
     "threads": "a number of threads, or -1 for all that Dask gave the worker",
     "verbose": "True, False, or every how many trees to tell",
@@ -213,6 +218,21 @@ def _statistics_of_columns(name: str, value: object, rule: Used) -> tuple[str, .
     raise ParameterError(name, value, used_values(rule), _DEFAULT)
 
 
+def _cuts_of_columns(name: str, value: object, rule: Used) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, tuple):
+        raise ParameterError(name, value, used_values(rule), _DEFAULT)
+    for text in texts:
+        parse_cut(name, text)
+    return texts
+
+
+def _path(name: str, value: object, rule: Used) -> str:
+    if isinstance(value, str | PathLike) and Path(value).is_file():
+        return str(value)
+    raise ParameterError(name, value, f"{used_values(rule)} that is there", "Check the path.")
+
+
 def _is_weight(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
@@ -253,6 +273,8 @@ _CHECKS: dict[str, Callable[[str, object, Used], object]] = {
     "statistics": _statistics,
     "statistics of columns": _statistics_of_columns,
     "choice": _choice,
+    "cuts of columns": _cuts_of_columns,
+    "path": _path,
     "threads": _threads,
     "verbose": _verbose,
     "metric": _metric,

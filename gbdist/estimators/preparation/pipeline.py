@@ -8,7 +8,7 @@ from distributed import Client, Future
 
 from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.parameters.canonical import QuantizeParams
+from gbdist.estimators.parameters.cuts import QuantizeParams
 from gbdist.estimators.preparation import stages
 from gbdist.estimators.preparation.futures import wait_for
 from gbdist.estimators.preparation.inputs import Parts

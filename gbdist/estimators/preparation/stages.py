@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from distributed import Client, Future
 
-from gbdist.estimators.parameters.canonical import QuantizeParams
+from gbdist.estimators.parameters.cuts import QuantizeParams
 from gbdist.estimators.preparation import tasks
 from gbdist.estimators.preparation.futures import batched, names, wait_for
 from gbdist.estimators.preparation.pace import WAVES_AT_ONCE, Room, Weight

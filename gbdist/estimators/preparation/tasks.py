@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.parameters.canonical import QuantizeParams
+from gbdist.estimators.parameters.cuts import QuantizeParams
 from gbdist.estimators.preparation.raw_parts import Block, PartFormat, PartNumber, read_part
 from gbdist.estimators.preparation.shard import ArenaSpec, Shard, Shards, arena_of
 from gbdist.estimators.preparation.tables import count_rows, slice_rows
 from gbdist.quantize.binning import ON_CPU, Tiles, bin_part, bins_dtype, tiles_on_card
-from gbdist.quantize.borders import FeatureBorders, choose_borders
+from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.groups import group_ids
 from gbdist.quantize.raw import RawPart
 from gbdist.quantize.sample import Sample, join_samples, sample_rows
@@ -94,7 +94,7 @@ def choose(
 ) -> list[FeatureBorders]:
     """Borders of one share of the features, from its samples of all partitions."""
     return [
-        choose_borders(values, rules.border_count, rules.feature_border_type, rules.nan_mode, nan, name)
+        rules.cut_of(name).choose(values, nan, name)
         for values, nan, name in zip(_joined(samples), has_nan, names, strict=True)
     ]
 

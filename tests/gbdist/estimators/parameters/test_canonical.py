@@ -10,7 +10,7 @@ from catboost import CatBoostClassifier
 from catboost.metrics import AUC
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameters.canonical import QuantizeParams, canonical, class_order, quantize_params
+from gbdist.estimators.parameters.canonical import canonical, class_order
 from gbdist.estimators.parameters.table import ALIASES, TABLE, OnlyAt
 
 LEAVE_OUT = "Leave it out for CatBoost's default."
@@ -175,11 +175,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"sparse_features_conflict_fraction": 0.1},
         "expected 0 (features are not bundled). Features are never bundled; leave it out.",
     ),
-    (
-        {"per_float_feature_quantization": ["0:border_count=9"]},
-        "expected nothing in it (all features are cut alike). Use border_count for all features.",
-    ),
-    ({"input_borders": "f"}, "expected it to be left out. Borders are chosen from the data."),
+    ({"input_borders": "nosuch"}, "expected the path of a file that is there. Check the path."),
     (
         {"output_borders": "f"},
         "expected it to be left out. Borders are kept in the model; read them with model_.get_borders().",
@@ -459,12 +455,6 @@ def test_what_is_taken_at_any_value_changes_nothing_in_catboost(
 
     assert canonical({name: NO_EFFECT[name]}, classifier=True)
     np.testing.assert_array_equal(predictions(**{name: NO_EFFECT[name]}), predictions())
-
-
-def test_borders_get_catboosts_defaults() -> None:
-    assert quantize_params({}) == QuantizeParams(254, "GreedyLogSum", "Min")
-    given = canonical({"max_bin": 32, "nan_mode": "Max", "feature_border_type": "Median"}, classifier=False)
-    assert quantize_params(given) == QuantizeParams(32, "Median", "Max")
 
 
 def test_the_order_of_classes_is_that_of_the_dictionary() -> None:
