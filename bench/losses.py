@@ -3,7 +3,7 @@
 usage: python bench/losses.py DATA_DIR [--seeds 3] [--workers 2] [--only LOSS] [--json FILE]
 
 DATA_DIR holds diamonds.parquet (its prices in thousands, numeric columns; several labels are price and carat) and
-adult-*.parquet (for the losses of two classes).
+adult-*.parquet (for the losses of two classes); times are generated.
 Allowed: 1 %. 300 trees of depth 6 at rate 0.1; what is not said is CatBoost's default for the loss. The value is CatBoost's own
 metric (catboost.utils.eval_metric) of the models' raw values; those of Poisson and Tweedie, not 0 for the truth, are compared by
 what is above its value for the truth.
@@ -30,6 +30,7 @@ OF_NUMBERS = (
     "Expectile:alpha=0.3", "LogCosh", "Lq:q=1.5", "Lq:q=3", "LogLinQuantile:alpha=0.5", "Poisson", "Tweedie:variance_power=1.5",
     "RMSEWithUncertainty",
 )  # fmt: skip
+OF_TIMES = ("SurvivalAft:dist=Normal;scale=0.7", "SurvivalAft:dist=Logistic;scale=0.5")
 OF_LABELS = ("MultiRMSE", "MultiRMSEWithMissingValues", "MultiLogloss", "MultiCrossEntropy")
 OF_CLASSES = ("Focal:focal_alpha=0.3;focal_gamma=2",)
 
@@ -64,6 +65,16 @@ def several_labels(split: Split, loss: str) -> Split:
         medians, (low, high) = np.median(labels[0], axis=0), (0.1, 0.9) if loss == "MultiCrossEntropy" else (0, 1)
         labels = [np.where(each > medians, high, low) for each in labels]
     return Split(split.train.drop(columns="carat"), labels[0], split.test.drop(columns="carat"), labels[1])
+
+
+def times() -> Split:
+    """Generated: times of 25,000 rows that depend on a few of 10 columns, a third of them known from below alone."""
+    rng = np.random.default_rng(0)
+    features = pd.DataFrame(rng.normal(size=(25_000, 10)).astype(np.float32)).rename(columns=str)
+    signal = features["0"] + np.sin(2 * features["1"]) * features["2"] + 0.5 * (features["3"] > 0.5)
+    time, seen = np.exp(signal + 0.6 * rng.normal(size=25_000)), np.exp(1.0 + rng.normal(size=25_000))
+    ends = np.stack([np.minimum(time, seen), np.where(time <= seen, time, -1.0)], axis=1)
+    return Split(features[:20_000], ends[:20_000], features[20_000:], ends[20_000:])
 
 
 def adult(data: pathlib.Path) -> Split:
@@ -114,13 +125,14 @@ def main() -> None:
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     numbers, classes = diamonds(options.data), adult(options.data)
+    split_of = {**dict.fromkeys(OF_CLASSES, classes), **dict.fromkeys(OF_TIMES, times())}
     rows = []
     print(f"{'loss':38}{'gbdist':>12}{'catboost':>12}{'worse by':>10}   seed spread")
     with start_local(options.workers) as cluster:
-        for loss in (*OF_NUMBERS, *OF_LABELS, *OF_CLASSES):
+        for loss in (*OF_NUMBERS, *OF_LABELS, *OF_TIMES, *OF_CLASSES):
             if options.only not in (None, loss):
                 continue
-            row = compare(loss, classes if loss in OF_CLASSES else numbers, options.seeds, cluster.client)
+            row = compare(loss, split_of.get(loss, numbers), options.seeds, cluster.client)
             rows.append(row)
             spread = " / ".join(f"{value:.2%}" for value in row["spread"].values())
             verdict = "" if row["worse_by"] <= ALLOWED else "  <-- too much"

@@ -60,7 +60,6 @@ OWN = {
 }
 #: Why losses are not trained on histograms, where what kind of loss they are does not say it.
 WHY = {
-    "Cox": "the loss of a row depends on all rows that come later",
     "Combination": "losses are not added up; write it as an object ([custom.md](custom.md))",
 }
 #: Options that CatBoost reports of a model, and that are no parameters of its estimators.

@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.custom import CustomWalk
 from gbdist.boosting.exact_leaves import ExactWalk
 from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.leaf_rows import LeafRows, LeafSums, Leaves, Steps, Sums, WalkStart
+from gbdist.boosting.measured import MeasuredLoss, MeasuredWalk
 from gbdist.boosting.monotone import Orders, orders_of
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows, labels_of, part_of_label
-from gbdist.custom.objective import CustomObjective, with_bounds
 from gbdist.kernels.cpu_leaves import bound_gain, bound_next_steps, find_settled, solve_leaves
-from gbdist.objectives.base import LeafScales, Objective
+from gbdist.objectives.base import LeafScales, Objective, with_bounds
 
 #: A leaf has settled when the step after its next one would be below this, or below this share of its value
 SETTLED = 2.0**-22
@@ -44,9 +43,16 @@ _ALL = np.empty(0, np.uint8)
 class LeafEstimator:
     """Estimates the leaves of one tree after the other."""
 
-    def __init__(self, params: BoostParams, population: Population, collective: Collective, crew: Crew) -> None:
+    def __init__(
+        self,
+        params: BoostParams,
+        population: Population,
+        collective: Collective,
+        crew: Crew,
+        measured: MeasuredLoss | None = None,
+    ) -> None:
         self.params, self._population = params, population
-        self._collective, self.crew = collective, crew
+        self._collective, self.crew, self._measured = collective, crew, measured
         self._l2 = params.l2_leaf_reg * population.total_weight / max(population.n_rows, 1)
         self._orders: Orders | None = None
 
@@ -65,8 +71,9 @@ class LeafEstimator:
         self._orders = orders_of(constraints) if any(constraints) else None
         walks = []
         for number, start in enumerate(starts):
-            if isinstance(self.params.objective, CustomObjective):
-                walks.append(CustomWalk(self, rows, start, n_leaves, self._population, self._collective).run())
+            if self._measured is not None:
+                told = (self._measured, rows, start, n_leaves, self._population, self._collective)
+                walks.append(MeasuredWalk(self, *told).run())
                 continue
             pieces = [
                 LeafRows(

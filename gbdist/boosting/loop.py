@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.custom import derivatives_of, largest_of
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
@@ -20,20 +19,23 @@ from gbdist.boosting.grow import GrowthRules, grow
 from gbdist.boosting.histogram import check_table_size
 from gbdist.boosting.leaf_rows import WalkStart
 from gbdist.boosting.leaves import LeafEstimator
+from gbdist.boosting.measured import largest_of, measured_loss
 from gbdist.boosting.monotone import constraint_of
 from gbdist.boosting.noise import noise_left
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import survey_population, with_weights
+from gbdist.boosting.risk import RiskOrder
 from gbdist.boosting.rows import Rows, part_of_label
 from gbdist.boosting.sampling import Sampler
 from gbdist.boosting.scores import DataSet, score_all, set_names
 from gbdist.boosting.start import crew_for, start_value, without_ignored
 from gbdist.boosting.stopping import Detector
 from gbdist.categories.begin import begin, categorical_features
-from gbdist.custom.objective import CustomObjective
 from gbdist.errors import ParameterError
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import ObliviousTree, TreeSplit
+from gbdist.objectives.base import with_bounds
+from gbdist.objectives.cox import Cox
 
 #: Bounds of predictions that are exponents may be above what was measured by this.
 _LOOSE = 1.0
@@ -139,6 +141,9 @@ class _Run:
             DataSet.at_start(name, rows, population, self.bias, params.objective, crew)
             for name, rows, population in zip(set_names(len(evals)), sets, populations, strict=True)
         ]
+        if isinstance(params.objective, Cox):
+            for data, rows in zip(self.sets, sets, strict=True):
+                data.risk = RiskOrder(rows, collective)
         trained = self.sets[0].rows
         self.features: TreeFeatures = (
             BinnedFeatures(trained, n_bins, params.penalties)
@@ -148,7 +153,8 @@ class _Run:
         # Each permutation has predictions of its own, so that a structure finds no signal that only its permutation lacks.
         self.learners = [self.sets[0].copied() for _ in range(self.features.permutations - 1)] + self.sets[:1]
         self.sampler = Sampler(params, self.population, collective, crew)
-        self.leaves = LeafEstimator(params, self.population, collective, crew)
+        self.measured = measured_loss(params.objective, trained, self.sets[0].risk, crew)
+        self.leaves = LeafEstimator(params, self.population, collective, crew, self.measured)
         self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
         self.trees: list[ObliviousTree] = []
         self.history: History = {data.name: {} for data in self.sets}
@@ -258,10 +264,11 @@ class _Run:
     def _refresh_derivatives(self, learner: DataSet) -> float:
         """Compute the derivatives at a learner's predictions; the largest that any rank may have, times its weight."""
         objective, rows = self.params.objective, learner.rows
-        if isinstance(objective, CustomObjective):
-            first = derivatives_of(objective, rows, learner.predictions, self.crew)[: objective.dimension]
+        if self.measured is not None:
+            first = self.measured.derivatives(self.crew.fetch(learner.predictions))[: objective.dimension]
             self._derivatives = self.crew.load(first)
             return float(largest_of(first, self.collective).max())
+        objective = with_bounds(objective)
 
         def work(piece: slice) -> None:
             weight = None if rows.weight is None else rows.weight[piece]

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from gbdist.boosting.penalties import Penalties
 from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.categories.rules import CategoryRules
-from gbdist.custom.objective import CustomObjective
 from gbdist.metrics.base import Metric
-from gbdist.objectives.base import Objective
+from gbdist.objectives.base import Objective, Unbounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class BoostParams:
     ``monotone_constraints`` are those of the binned columns: −1, 0 or 1.
     """
 
-    objective: Objective | CustomObjective
+    objective: Objective | Unbounded
     metrics: tuple[Metric, ...]
     eval_metric: int = 0
     iterations: int = 1000

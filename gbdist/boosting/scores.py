@@ -12,13 +12,13 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import MetricTable
 from gbdist.boosting.features import TreeFeatures, move_rows
 from gbdist.boosting.population import Population
+from gbdist.boosting.risk import RiskOrder
 from gbdist.boosting.rows import Rows
-from gbdist.custom.objective import CustomObjective
 from gbdist.errors import DataError
 from gbdist.metrics import evaluate_many
 from gbdist.metrics.base import Metric, Scored
 from gbdist.models.tree import ObliviousTree
-from gbdist.objectives.base import Exponent, Objective
+from gbdist.objectives.base import Exponent, Objective, Unbounded
 
 #: CatBoost's name of the training set
 LEARN = "learn"
@@ -29,7 +29,8 @@ class DataSet:
     """Rows of one data set with their raw predictions, which move on with every tree.
 
     ``predictions`` is float64 [dimension, n], IN and OUT; ``bound`` is above all |predictions| of all ranks, ``top`` above all
-    exponents, inf where nothing is one; ``measured`` was ``top`` when it was the largest exponent itself.
+    exponents, inf where nothing is one; ``measured`` was ``top`` when it was the largest exponent itself; ``risk`` is the
+    order of times that Cox needs.
     """
 
     name: str
@@ -41,6 +42,7 @@ class DataSet:
     measured: float
     exponent: Exponent | None
     crew: Crew
+    risk: RiskOrder | None = None
 
     @classmethod
     def at_start(
@@ -49,7 +51,7 @@ class DataSet:
         rows: Rows,
         population: Population,
         bias: NDArray[np.float64],
-        objective: Objective | CustomObjective,
+        objective: Objective | Unbounded,
         crew: Crew,
     ) -> "DataSet":
         """Start all rows at the bias, plus their baseline, and bring them to where the crew works.
@@ -132,6 +134,7 @@ class DataSet:
             prediction_bound=self.bound,
             prediction_top=self.top,
             total_rows=self.population.n_rows,
+            risk=self.risk,
             kernels=self.crew.kernels,
             fetch=self.crew.fetch,
             segments=self.rows.segments,

@@ -25,7 +25,7 @@ from gbdist.boosting.rows import Segment
 from gbdist.custom.blocks import BLOCK, Block, blocks_of
 from gbdist.custom.methods import Method
 from gbdist.errors import ParameterError
-from gbdist.objectives.base import LARGEST_PREDICTION, Exponent, Objective, no_start_value
+from gbdist.objectives.base import LARGEST_PREDICTION, Exponent, no_start_value
 
 VECTORISED, RANGE, MULTI = "derivatives", "calc_ders_range", "calc_ders_multi"
 #: CatBoost's word for a loss or a metric that is an object, in the options of a model.
@@ -35,7 +35,7 @@ _WHAT = "a derivative"
 
 @dataclass(frozen=True, slots=True)
 class CustomObjective:
-    """The trainer's view of the object; no bounds of the derivatives are known, so they are measured (``boosting.custom``)."""
+    """The trainer's view of the object; no bounds of the derivatives are known, so they are measured (``boosting.measured``)."""
 
     given: Any
     dimension: int
@@ -157,13 +157,6 @@ def custom_objective(given: Any, dimension: int) -> CustomObjective:
         name = f"{type(given).__name__}.hessian={second_order!r}"
         raise ParameterError("loss_function", name, "'diagonal' or 'full'", "Leave it out for a diagonal.")
     return CustomObjective(given, dimension, second_order)
-
-
-def with_bounds(objective: Objective | CustomObjective) -> Objective:
-    """The objective itself, which is not one of the user's: those have no bounds."""
-    if isinstance(objective, CustomObjective):
-        raise TypeError(f"bounds of {type(objective.given).__name__} are not known")
-    return objective
 
 
 def _two(method: Method, answer: Any) -> tuple[Any, Any]:

@@ -20,6 +20,7 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
     ``predict`` is e to the raw value by default, as CatBoost's. ``MultiQuantile:alpha=…,…`` predicts several quantiles a row,
     ``RMSEWithUncertainty`` mean and variance. ``MultiRMSE`` and ``MultiRMSEWithMissingValues`` are for several labels a row,
     ``SurvivalAft:dist=…;scale=…`` for two, the ends of a time (-1: none); it predicts the logarithm of the time.
+    ``Cox`` ranks by hazard: its labels are times, negative where nothing happened.
 
     Parameters
     ----------

@@ -70,6 +70,9 @@ def set_up(
         raise DataError("y", "None", "one label a row", "y is required to train: pass y, or make the DaskPool with y.")
     loss = name_of(str(checked.get("loss_function")))
     _check_number_of_labels(surveys, names, loss, classifier)
+    if loss == "Cox" and train.weight is not None:
+        fix = "Leave it out: CatBoost takes weights beside Cox, and does not heed them."
+        raise DataError("sample_weight", "weights", "none with loss_function='Cox'", fix)
     if aggregation is not None and len(train.targets) > 1:
         fix = "Leave aggregate out: histograms are counted for them."
         raise DataError("y", f"{len(train.targets)} columns", 'one label a row with aggregate="models"', fix)
@@ -177,6 +180,9 @@ def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str)
         for label in survey.targets:
             if not lowest <= label.minimum <= label.maximum <= highest:
                 raise DataError(where, f"labels from {label.minimum:g} to {label.maximum:g}", expected, fix)
+            if name == "Cox" and survey is surveys[0] and not label.maximum > 0.0:
+                found, expected = "no label above 0", "times of events above 0, and times without one below 0"
+                raise DataError(where, found, expected, "Check the signs of y.")
             if name in (*MULTI_TARGET, "SurvivalAft"):
                 _check_one_of_several(label, name, where)
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.boosting.risk import RiskOrder
 from gbdist.boosting.rows import Segment
 from gbdist.kernels import cpu
 
@@ -34,6 +35,8 @@ class Scored:
         spends a round on asking.
     group : uint64 [n_rows] or None
         Which rows are ranked together; rows of a group are neighbours, and on one rank.
+    risk : RiskOrder or None
+        The order of times, for Cox.
     kernels : module
         Those for where the rows lie.
     fetch : callable or None
@@ -51,6 +54,7 @@ class Scored:
     total_rows: int = 0
     prediction_top: float = math.inf
     group: NDArray[np.uint64] | None = None
+    risk: RiskOrder | None = None
     kernels: ModuleType = cpu
     fetch: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     segments: tuple[Segment, ...] = ()

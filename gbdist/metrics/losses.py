@@ -93,6 +93,26 @@ class BrierScore:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialLikelihood:
+    """``Cox``: the logarithm of Cox's partial likelihood, a sum over events; weights do not count, as in CatBoost."""
+
+    name: str
+    skip_train: bool
+    is_max_optimal: ClassVar[bool] = True
+
+    def rounds(self, scored: Scored) -> Rounds:
+        """See ``Metric.rounds``; costs the rounds of ``RiskOrder.gains`` beside its own."""
+        scored = scored.on_host()
+        if scored.risk is None:
+            raise ValueError("Cox needs the order of times")
+        largest = 2.0 * scored.prediction_bound + scored.total_rows.bit_length() * _LN2
+        unit = scales(scored.total_rows * largest)
+        gains = scored.risk.gains(scored.predictions[0])
+        sums = yield np.array([np.rint(gains * unit[0]).astype(np.int64).sum()])
+        return int(sums[0]) / float(unit[0])
+
+
+@dataclass(frozen=True, slots=True)
 class Residual:
     """``RMSE``, ``MAE`` and ``R2``, from one pass over the rows; ``kind`` says which."""
 

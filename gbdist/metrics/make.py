@@ -6,7 +6,7 @@ from gbdist.description import Description, parse_description
 from gbdist.metrics.auc import AUC, AUCMu
 from gbdist.metrics.base import Metric
 from gbdist.metrics.counts import ClassCounts
-from gbdist.metrics.losses import BrierScore, LogLoss, MultiClass, MultiClassOneVsAll, Residual
+from gbdist.metrics.losses import BrierScore, LogLoss, MultiClass, MultiClassOneVsAll, PartialLikelihood, Residual
 from gbdist.metrics.multi_target import (
     ExactMatch,
     HammingLoss,
@@ -40,6 +40,7 @@ METRICS_OF_LOSS: dict[str, tuple[str, ...]] = {
     "MultiClassOneVsAll": ("AUC", "MultiClassOneVsAll", *_COUNTS),
     "RMSEWithUncertainty": ("RMSEWithUncertainty", *_OF_NUMBERS),
     "SurvivalAft": ("SurvivalAft",),
+    "Cox": ("Cox", *_OF_NUMBERS),
     **dict.fromkeys(("MultiRMSE", "MultiRMSEWithMissingValues"), _OF_LABELS_NUMBERS),
     **dict.fromkeys(("MultiLogloss", "MultiCrossEntropy"), _OF_LABELS),
 }
@@ -134,6 +135,8 @@ def _mean_loss(request: _Request) -> Metric:
             return MultiClassOneVsAll(name, use_weights, skip_train)
         case "RMSEWithUncertainty":
             return MeanUncertaintyLoss(name, use_weights, skip_train)
+        case "Cox":
+            return PartialLikelihood(name, skip_train)
         case "BrierScore":
             return BrierScore(name, use_weights, skip_train)
     return Residual(name, use_weights, skip_train, kind=request.given.metric)

@@ -1,8 +1,9 @@
 """Losses: one class each, by family, behind the contract of ``base``."""
 
 from gbdist.description import parse_description
-from gbdist.objectives.base import Bounds, LeafScales, Objective
+from gbdist.objectives.base import Bounds, LeafScales, Objective, Unbounded
 from gbdist.objectives.classification import CrossEntropy, Logloss, MultiClass, MultiClassOneVsAll
+from gbdist.objectives.cox import Cox
 from gbdist.objectives.multi_target import MULTI_TARGET, MultiTarget
 from gbdist.objectives.pointwise import FAMILIES, MultiQuantile, Pointwise, multi_quantile, rule_of
 from gbdist.objectives.regression import RMSE
@@ -14,6 +15,7 @@ __all__ = [
     "MULTI_TARGET",
     "RMSE",
     "Bounds",
+    "Cox",
     "CrossEntropy",
     "LeafScales",
     "Logloss",
@@ -25,16 +27,17 @@ __all__ = [
     "Pointwise",
     "RMSEWithUncertainty",
     "SurvivalAft",
+    "Unbounded",
     "make_objective",
 ]
 
 LOSSES = (
     *("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "RMSE", *FAMILIES, "MultiQuantile"),
-    *("RMSEWithUncertainty", *MULTI_TARGET, "SurvivalAft"),
+    *("RMSEWithUncertainty", *MULTI_TARGET, "SurvivalAft", "Cox"),
 )
 
 
-def make_objective(description: str, n_classes: int) -> Objective:
+def make_objective(description: str, n_classes: int) -> Objective | Unbounded:
     """Objective of CatBoost's ``loss_function``; ``n_classes`` is the number of classes, or of labels a row.
 
     Raises
@@ -56,6 +59,8 @@ def make_objective(description: str, n_classes: int) -> Objective:
     match given.metric:
         case "RMSE":
             return RMSE()
+        case "Cox":
+            return Cox()
         case "RMSEWithUncertainty":
             return RMSEWithUncertainty()
         case "Logloss":

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,51 @@ class Objective(Protocol):
         over classes may be rounded class by class.
         """
         ...
+
+
+class Unbounded(Protocol):
+    """A loss whose derivatives have no bounds that are known; they are measured (``boosting.measured``)."""
+
+    @property
+    def name(self) -> str:
+        """See ``Objective.name``."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """See ``Objective.dimension``."""
+        ...
+
+    @property
+    def second_order(self) -> str:
+        """See ``Objective.second_order``."""
+        ...
+
+    @property
+    def curvature_change(self) -> float:
+        """See ``Objective.curvature_change``."""
+        ...
+
+    @property
+    def largest_prediction(self) -> float:
+        """See ``Objective.largest_prediction``."""
+        ...
+
+    @property
+    def exponent(self) -> Exponent | None:
+        """See ``Objective.exponent``."""
+        ...
+
+    def start_value(self, weighted_label_mean: float) -> float:
+        """See ``Objective.start_value``."""
+        ...
+
+
+def with_bounds(objective: Objective | Unbounded) -> Objective:
+    """The objective itself, which is one of those that have bounds."""
+    if not hasattr(objective, "bounds"):
+        raise TypeError(f"bounds of {objective.name} are not known")
+    return cast(Objective, objective)
 
 
 _NO_WEIGHT = np.empty(0, np.float32)

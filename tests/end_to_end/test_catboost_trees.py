@@ -229,3 +229,20 @@ def test_trees_of_times_between_two_ends_are_those_of_catboost(noise: str, tmp_p
     assert ours.predict(x) == pytest.approx(theirs.predict(x), abs=1e-4)  # CatBoost has a fast logarithm
     curve = theirs.get_evals_result()["learn"][params["loss_function"]]
     assert ours.evals_result_["learn"][params["loss_function"]] == pytest.approx(curve, rel=1e-4)
+
+
+def test_trees_of_hazards_are_those_of_catboost(tmp_path: pathlib.Path) -> None:
+    x, target = make_rows(0)
+    rng = np.random.default_rng(7)
+    time, seen = np.exp(target / 2), np.exp(rng.normal(size=len(x)) + 0.5)
+    label = np.where(time <= seen, np.ceil(time * 9) / 9, -np.ceil(seen * 9) / 9)  # with ties
+    few = slice(0, 500)  # CatBoost estimates leaves in blocks of 500 rows, as though each were all
+    params = {**CERTAIN, "loss_function": "Cox", "iterations": 10, "use_best_model": False}
+    ours = DaskCatBoostRegressor(**params).fit(x[few], label[few], eval_set=(x[500:], label[500:]))
+    theirs = catboost.CatBoostRegressor(**params, verbose=False, allow_writing_files=False)
+    theirs.fit(x[few], label[few], eval_set=(x[500:], label[500:]))
+    assert splits_of(ours.model_, tmp_path / "ours.json") == splits_of(theirs, tmp_path / "theirs.json")
+    assert ours.predict(x) == pytest.approx(theirs.predict(x), abs=1e-9)
+    for data in ("learn", "validation"):
+        assert ours.evals_result_[data]["Cox"] == pytest.approx(theirs.evals_result_[data]["Cox"], rel=1e-9)
+    assert ours.best_iteration_ == theirs.best_iteration_

@@ -34,7 +34,7 @@ class Case:
 
     @property
     def classifier(self) -> bool:
-        return not self.loss.startswith(("RMSE", "Quantile", "Poisson", "MultiRMSE", "SurvivalAft"))
+        return not self.loss.startswith(("RMSE", "Quantile", "Poisson", "MultiRMSE", "SurvivalAft", "Cox"))
 
     def estimator(self, client: Client | None = None) -> Any:
         kind = DaskCatBoostClassifier if self.classifier else DaskCatBoostRegressor
@@ -85,6 +85,13 @@ def times() -> pd.DataFrame:
     return table.drop(columns="y").assign(low=time, high=time.where(np.arange(len(table)) % 2 == 0, -1.0))
 
 
+def events() -> pd.DataFrame:
+    """Times with ties, negative where nothing happened."""
+    table = plain()
+    time = np.ceil(np.exp(table["y"] / 2) * 20) / 20
+    return table.assign(y=time.where(np.arange(len(table)) % 3 != 0, -time))
+
+
 CASES = {
     "Logloss-MVS": Case("Logloss", binary, {"bootstrap_type": "MVS", "subsample": 0.6}),
     "Logloss-rare": Case("Logloss", rare, {"bootstrap_type": "Bernoulli", "subsample": 0.7, "learning_rate": 0.3}),
@@ -98,6 +105,7 @@ CASES = {
     "MultiRMSE-missing": Case("MultiRMSEWithMissingValues", labels, {"bootstrap_type": "No"}, ["y", "z", "u"]),
     "RMSEWithUncertainty-MVS": Case("RMSEWithUncertainty", plain, {}),
     "SurvivalAft-MVS": Case("SurvivalAft:dist=Logistic", times, {}, ["low", "high"]),
+    "Cox-MVS": Case("Cox", events, {}),
     "RMSE-Bernoulli": Case("RMSE", plain, {"bootstrap_type": "Bernoulli", "nan_mode": "Max"}),
 }
 ON_CLUSTERS = [

@@ -61,6 +61,8 @@ among the features (none is found by its type), and need `merge="best"` in one r
   cannot tell those of different labels apart (docs/decisions/0024). The weighted metrics `MultiLogloss` and `MultiCrossEntropy`
   are weighted means, where CatBoost divides by the sum of the weights' integer parts; `proba_border`, which it does not heed
   there, is refused. Row weights count in the derivatives of `SurvivalAft`; CatBoost leaves them out.
+* `Cox` has leaves of all rows at risk; CatBoost estimates them in blocks of 500 rows (docs/decisions/0025). Weights,
+  which it does not heed there, are refused.
 * Parameters go to the estimator: `fit` takes data, `callbacks` and `init_model`, and none of CatBoost's other arguments of
   `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, `plot`, …).
 * A loss or metric that is an object has a vectorised form too, and is called for blocks of rows, or row by row; a metric must be

@@ -7,7 +7,7 @@ from typing import Any
 from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
 from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.custom.metric import custom_metric
-from gbdist.custom.objective import OBJECT, CustomObjective, custom_objective
+from gbdist.custom.objective import OBJECT, custom_objective
 from gbdist.description import name_of
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults, options_of
@@ -25,7 +25,8 @@ from gbdist.estimators.parameters.statistics import with_target_borders
 from gbdist.metrics import make_metrics
 from gbdist.metrics.base import Metric
 from gbdist.objectives import make_objective
-from gbdist.objectives.base import Objective
+from gbdist.objectives.base import Objective, Unbounded
+from gbdist.objectives.cox import Cox
 from gbdist.objectives.multi_target import MULTI_TARGET
 from gbdist.objectives.uncertainty import RMSEWithUncertainty
 from gbdist.quantize.unbinned import UnbinnedFacts
@@ -143,6 +144,10 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     categories = category_rules(checked, options, facts.categorical, target, several, ignored)
     check_labels_of_statistics(categories, facts.labels)
     params = boost_params(checked, options, objective, metrics)
+    if isinstance(objective, Cox) and params.leaf_estimation_iterations > 1:
+        expected = "1 with loss_function='Cox', unless leaf_estimation_backtracking='No'"
+        if params.leaf_estimation_backtracking != "No":
+            raise ParameterError("leaf_estimation_iterations", params.leaf_estimation_iterations, expected, "Set one.")
     return Resolved(
         params=replace(
             params,
@@ -175,7 +180,7 @@ def _loss(checked: Mapping[str, object], facts: DataFacts) -> str:
     return str(given)
 
 
-def _objective(loss: str, checked: Mapping[str, Any], facts: DataFacts) -> tuple[Objective | CustomObjective, str]:
+def _objective(loss: str, checked: Mapping[str, Any], facts: DataFacts) -> tuple[Objective | Unbounded, str]:
     """The objective, and the loss whose metrics may stand beside it: its own, or one that an object is like."""
     if loss != OBJECT:
         return make_objective(loss, _n_classes(loss, facts)), loss
@@ -228,7 +233,7 @@ def _n_classes(loss: str, facts: DataFacts) -> int:
 def boost_params(
     checked: Mapping[str, Any],
     options: Mapping[str, Any],
-    objective: Objective | CustomObjective,
+    objective: Objective | Unbounded,
     metrics: tuple[Metric, ...],
 ) -> BoostParams:
     """Pick what the trainer needs out of CatBoost's nested options."""

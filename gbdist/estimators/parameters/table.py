@@ -70,6 +70,7 @@ REGRESSOR_LOSSES: Final = (
     "MultiRMSE",
     "MultiRMSEWithMissingValues",
     "SurvivalAft",
+    "Cox",
 )
 
 #: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.

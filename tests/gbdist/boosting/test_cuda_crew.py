@@ -80,11 +80,17 @@ def test_a_card_grows_the_cpus_trees_of_losses_of_numbers(small, loss: str, meth
 
 @pytest.mark.parametrize(
     ("loss", "steps"),
-    [("MultiRMSEWithMissingValues", 1), ("MultiLogloss", 3), ("RMSEWithUncertainty", 1), ("SurvivalAft", 2)],
+    [
+        ("MultiRMSEWithMissingValues", 1),
+        ("MultiLogloss", 3),
+        ("RMSEWithUncertainty", 1),
+        ("SurvivalAft", 2),
+        ("Cox", 1),
+    ],
 )
 def test_a_card_grows_the_cpus_trees_of_several_raw_values(small, loss: str, steps: int) -> None:
     table = small("RMSE", weighted=True)
-    if loss != "RMSEWithUncertainty":
+    if loss not in ("RMSEWithUncertainty", "Cox"):
         label = np.stack([table.rows.label, 1.0 - table.rows.label]).astype(np.float32)
         label = (label > 0.5).astype(np.float32) if loss == "MultiLogloss" else label
         label[1, ::7] = 1.0 if loss == "MultiLogloss" else np.nan

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from gbdist.boosting import exchange as module
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.rows import Rows
-from gbdist.categories import deal as module
 from gbdist.categories.deal import deal
 
 from ..conftest import CategoricalTable, make_table, on_ranks

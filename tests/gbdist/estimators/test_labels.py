@@ -155,6 +155,11 @@ def test_predictions_start_from_a_baseline_of_as_many_raw_values() -> None:
             "y: found a column without values, expected a label in some row. Leave the column out.",
         ),
         (
+            regressor("Cox"),
+            -np.abs(NUMBERS[:, 0]),
+            "y: found no label above 0, expected times of events above 0, and times without one below 0. Check the signs of y.",
+        ),
+        (
             regressor("SurvivalAft"),
             NUMBERS[:, 0],
             "y: found 1 column(s), expected the two ends of a time for SurvivalAft. Pass two columns, lower and upper end, "
@@ -179,7 +184,7 @@ def test_predictions_start_from_a_baseline_of_as_many_raw_values() -> None:
             "those rows.",
         ),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_labels_that_do_not_fit_are_refused(model: DaskCatBoostRegressor, labels: np.ndarray, message: str) -> None:
     with pytest.raises(DataError) as refusal:
@@ -213,6 +218,23 @@ def test_losses_of_several_labels_are_for_histograms() -> None:
         'y: found 2 columns, expected one label a row with aggregate="models". '
         "Leave aggregate out: histograms are counted for them."
     )
+
+
+def test_what_cox_does_not_take_is_refused() -> None:
+    with pytest.raises(DataError) as refusal:
+        regressor("Cox").fit(VALUES, NUMBERS[:, 0], sample_weight=WEIGHT)
+    assert str(refusal.value) == (
+        "sample_weight: found weights, expected none with loss_function='Cox'. "
+        "Leave it out: CatBoost takes weights beside Cox, and does not heed them."
+    )
+    with pytest.raises(ParameterError) as refused:
+        regressor("Cox", leaf_estimation_iterations=3).fit(VALUES, NUMBERS[:, 0])
+    assert str(refused.value) == (
+        "leaf_estimation_iterations=3 cannot be used: expected 1 with loss_function='Cox', unless "
+        "leaf_estimation_backtracking='No'. Set one."
+    )
+    several = regressor("Cox", leaf_estimation_iterations=3, leaf_estimation_backtracking="No")
+    assert several.fit(VALUES, NUMBERS[:, 0]).tree_count_ == 8
 
 
 def test_one_label_is_enough() -> None:

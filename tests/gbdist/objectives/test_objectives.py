@@ -18,8 +18,13 @@ N_CLASSES = 3
 PRECISE = LeafScales(derivative=2.0**44, second_derivative=2.0**44, loss=2.0**40, weight=2.0**44)
 
 
-#: Of every loss, and more where options decide which branch of a formula is taken.
-LOSSES_WITH_OPTIONS = [*map(described, LOSSES), "Lq:q=1.5", "Lq:q=1", "Focal:focal_alpha=0.3;focal_gamma=0.5"]
+#: Of every loss with bounds, and more where options decide which branch of a formula is taken.
+LOSSES_WITH_OPTIONS = [
+    *(described(loss) for loss in LOSSES if loss != "Cox"),
+    "Lq:q=1.5",
+    "Lq:q=1",
+    "Focal:focal_alpha=0.3;focal_gamma=0.5",
+]
 #: Their second derivative is not that of the first one, or is not used.
 NO_SECOND = ("MAE", "Quantile", "MAPE", "LogLinQuantile", "MultiQuantile", "RMSEWithUncertainty")
 #: Labels that are the ends of a time.
@@ -199,7 +204,7 @@ def test_unknown_loss_is_refused() -> None:
     assert str(caught.value) == (
         "loss_function='RMSPE' cannot be used: expected one of Logloss, CrossEntropy, MultiClass, MultiClassOneVsAll, RMSE, MAE, "
         "Quantile, MAPE, LogLinQuantile, Poisson, Lq, Expectile, Huber, LogCosh, Tweedie, Focal, MultiQuantile, "
-        "RMSEWithUncertainty, MultiRMSE, MultiRMSEWithMissingValues, MultiLogloss, MultiCrossEntropy, SurvivalAft. "
+        "RMSEWithUncertainty, MultiRMSE, MultiRMSEWithMissingValues, MultiLogloss, MultiCrossEntropy, SurvivalAft, Cox. "
         "Use one of these, or train this loss with catboost on one machine."
     )
 

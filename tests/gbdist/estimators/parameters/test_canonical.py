@@ -325,7 +325,7 @@ def test_every_parameter_that_can_be_refused_is_refused_above() -> None:
             {"loss_function": "RMSPE"},
             "loss_function='RMSPE' cannot be used: expected 'RMSE' or 'MAE' or 'Quantile' or 'MAPE' or 'LogLinQuantile' or "
             f"'Poisson' or 'Lq' or 'Expectile' or 'Huber' or 'LogCosh' or 'Tweedie' or 'MultiQuantile' or "
-            f"'RMSEWithUncertainty' or 'MultiRMSE' or 'MultiRMSEWithMissingValues' or 'SurvivalAft'. {OTHER_LOSS}",
+            f"'RMSEWithUncertainty' or 'MultiRMSE' or 'MultiRMSEWithMissingValues' or 'SurvivalAft' or 'Cox'. {OTHER_LOSS}",
         ),
         (
             {"loss_function": "Quantile:alpha=2"},

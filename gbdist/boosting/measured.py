@@ -1,11 +1,11 @@
-"""Derivatives of a loss that is an object of the user's, and the leaves that follow from them (decision 0023).
+"""Derivatives that are measured, and the leaves that follow from them: of an object of the user's (decision 0023), and Cox's.
 
-How large they may be is not known in advance, as it is of a built-in loss, so the largest of all ranks is measured: one round
-more a tree, and one for each step of its leaves. Wherever the rows lie, the object is called on the host, by one thread of a
-rank at a time: it need not stand more.
+How large they may be is not known in advance, as it is of other losses, so the largest of all ranks is measured: one round more
+a tree, and one for each step of its leaves. Wherever the rows lie, they are computed on the host, by one thread of a rank at a
+time: an object need not stand more.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.leaf_rows import LeafSums, Leaves, Steps, WalkStart
 from gbdist.boosting.population import Population
+from gbdist.boosting.risk import RiskOrder
 from gbdist.boosting.rows import Rows
 from gbdist.custom.objective import CustomObjective
 from gbdist.errors import ParameterError
@@ -22,17 +23,51 @@ from gbdist.kernels.cpu_leaves import add_by_leaf
 
 if TYPE_CHECKING:
     from gbdist.boosting.leaves import LeafEstimator
+    from gbdist.objectives.base import Objective, Unbounded
 
 
-def derivatives_of(
-    objective: CustomObjective, rows: Rows, predictions: NDArray[np.float64], crew: Crew
-) -> NDArray[np.float64]:
-    """First, then second derivatives of a rank's rows in the host's memory, float64 [n_values, n]; see ``CustomObjective``.
+class MeasuredLoss(Protocol):
+    """A loss whose derivatives are known at given predictions alone; all ranks ask together."""
 
-    ``rows`` and ``predictions``, float64 [dimension, n], lie where the crew works.
-    """
-    weight = None if rows.weight is None else crew.fetch(rows.weight)
-    return objective.derivatives(crew.fetch(predictions), crew.fetch(rows.label), weight, rows.segments)
+    def derivatives(self, predictions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """First, then second derivatives times the weights of a rank's rows, float64 [n_values, n]; predictions [dimension, n].
+
+        Both in the host's memory; a whole Hessian is its upper triangle, row by row.
+        """
+        ...
+
+
+class _OfObject:
+    """That of an object of the user's."""
+
+    def __init__(self, objective: CustomObjective, rows: Rows, crew: Crew) -> None:
+        self._objective, self._segments = objective, rows.segments
+        self._label = crew.fetch(rows.label)
+        self._weight = None if rows.weight is None else crew.fetch(rows.weight)
+
+    def derivatives(self, predictions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See ``MeasuredLoss``."""
+        return self._objective.derivatives(predictions, self._label, self._weight, self._segments)
+
+
+class _OfRisk:
+    """Cox's."""
+
+    def __init__(self, order: RiskOrder) -> None:
+        self._order = order
+
+    def derivatives(self, predictions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See ``MeasuredLoss``."""
+        return self._order.derivatives(predictions[0])
+
+
+def measured_loss(
+    objective: "Objective | Unbounded", rows: Rows, order: RiskOrder | None, crew: Crew
+) -> MeasuredLoss | None:
+    """The loss of a rank's training rows, which lie where the crew works; None if bounds of its derivatives are known."""
+    if isinstance(objective, CustomObjective):
+        return _OfObject(objective, rows, crew)
+    return None if order is None else _OfRisk(order)
 
 
 def largest_of(values: NDArray[np.float64], collective: Collective) -> NDArray[np.float64]:
@@ -42,19 +77,20 @@ def largest_of(values: NDArray[np.float64], collective: Collective) -> NDArray[n
     return np.asarray(np.max(every, axis=0))
 
 
-class CustomWalk:
+class MeasuredWalk:
     """The walk of one tree's leaves by steps that are taken as they come, CatBoost's for such a loss; see ``leaves._Walk``."""
 
     def __init__(
         self,
         estimator: "LeafEstimator",
+        loss: MeasuredLoss,
         rows: Rows,
         start: WalkStart,
         n_leaves: int,
         population: Population,
         collective: Collective,
     ) -> None:
-        self._estimator, self._rows, self._n_leaves = estimator, rows, n_leaves
+        self._estimator, self._loss, self._rows, self._n_leaves = estimator, loss, rows, n_leaves
         self._population, self._collective = population, collective
         crew = estimator.crew
         self._predictions: NDArray[np.float64] = crew.fetch(start.predictions)
@@ -81,8 +117,8 @@ class CustomWalk:
 
     def _sums_at(self, point: NDArray[np.float64], weights: NDArray[np.float64]) -> Steps[LeafSums]:
         predictions = self._predictions + np.ascontiguousarray(point.T)[:, self._leaf_of_row]
-        estimator, k = self._estimator, self._objective.dimension
-        values = derivatives_of(self._objective, self._rows, predictions, estimator.crew)
+        k = self._objective.dimension
+        values = self._loss.derivatives(predictions)
         bounds = largest_of(values, self._collective)
         scales = np.array([sum_scale(bound, self._population.n_rows) for bound in bounds.tolist()])
         total = yield self._own_sums(values, scales)
@@ -99,7 +135,7 @@ class CustomWalk:
     def _check_curvature(self, sums: LeafSums) -> None:
         """ParameterError for second derivatives of the wrong sign, with which CatBoost would step away from the minimum."""
         params = self._estimator.params
-        if params.leaf_estimation_method == "Gradient":
+        if params.leaf_estimation_method == "Gradient" or not isinstance(self._objective, CustomObjective):
             return
         k = self._objective.dimension
         diagonal = [i * k - i * (i - 1) // 2 for i in range(k)] if self._objective.second_order == "full" else range(k)
