@@ -12,6 +12,7 @@ from gbdist.kernels import (
     cuda_categories,
     cuda_coding,
     cuda_histogram,
+    cuda_leafwise,
     cuda_losses,
     cuda_metrics,
     cuda_monotone,
@@ -22,6 +23,7 @@ from gbdist.kernels import (
     reference_categories,
     reference_coding,
     reference_histogram,
+    reference_leafwise,
     reference_losses,
     reference_metrics,
     reference_monotone,
@@ -40,6 +42,7 @@ MODULES = {
     reference_coding: cuda_coding,
     reference_pointwise: cuda_pointwise,
     reference_monotone: cuda_monotone,
+    reference_leafwise: cuda_leafwise,
     reference_quantiles: cuda_quantiles,
 }
 
