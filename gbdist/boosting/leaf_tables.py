@@ -195,7 +195,8 @@ class LeafTables:
         """
         n_counted, collective = leaves.leaves.shape[0], self._collective
         n_bytes = sum(pool.block.rows.n_features * pool.leaf_bytes for pool in self._pools) * n_counted
-        if collective.size > 1 and not self._dealt and n_bytes <= histogram.ALL_REDUCE_BYTES:
+        whole = self._keeps and not self._dealt and n_bytes <= histogram.ALL_REDUCE_BYTES
+        if collective.size > 1 and whole:
             mine = [
                 self._begin(pool, leaf_of_row, leaves, (0, pool.block.rows.n_features), 0)() for pool in self._pools
             ]
