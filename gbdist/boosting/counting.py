@@ -1,6 +1,7 @@
 """Counts a rank's rows into the tables of a level, on its CPU: pick the rows, gather their cells, add them feature by feature."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,31 @@ _Rows = tuple[NDArray[np.uint32], NDArray[np.uint16]]
 _Picked = list[_Rows]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """Leaves that are counted together: slot s is leaf ``leaves[s]``, int64 [n_counted], of ``n_leaves`` numbers.
+
+    Rows move between two steps, not within one.
+    """
+
+    step: int
+    n_leaves: int
+    leaves: NDArray[np.int64]
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        """By which it is known in its tree."""
+        return self.step, self.leaves.tobytes()
+
+    def slots(self) -> NDArray[np.int32]:
+        """Slot of each leaf, int32 [n_leaves]: −1 where it is not counted."""
+        slot_of_leaf = np.full(self.n_leaves, -1, np.int32)
+        slot_of_leaf[self.leaves] = np.arange(self.leaves.shape[0], dtype=np.int32)
+        return slot_of_leaf
+
+
 class RowPicker:
-    """Lists the rows to count, once for all blocks of features that ask for the same leaves of one level; for one tree."""
+    """Lists the rows to count, once for all blocks of features that ask for the same leaves of one step; for one tree."""
 
     def __init__(self, cells: "Cells", crew: "Crew") -> None:
         self.cells, self.crew = cells, crew
@@ -36,12 +60,11 @@ class RowPicker:
         drawn = self.cells.drawn
         return drawn is None or 2 * np.count_nonzero(drawn.view(np.bool_)) > drawn.shape[0]
 
-    def pick(self, leaf_of_row: NDArray[np.uint16], level: int, counted: NDArray[np.int64]) -> _Picked:
-        """Rows of the leaves ``counted`` and their slots, one list a slice of rows, each ascending; valid until the next call."""
-        key = (level, counted.tobytes())
-        if key == self._latest:
+    def pick(self, leaf_of_row: NDArray[np.uint16], counted: Counted) -> _Picked:
+        """Rows of the counted leaves and their slots, one list a slice of rows, each ascending; valid until the next call."""
+        if counted.key == self._latest:
             return self._picked
-        drawn, slot_of_leaf, scratch = self.cells.drawn, slots_of(counted, level), self.crew.scratch
+        drawn, slot_of_leaf, scratch = self.cells.drawn, counted.slots(), self.crew.scratch
 
         def pick(piece: slice) -> _Rows:
             # One place more than rows: the kernel writes before it knows whether it keeps.
@@ -53,7 +76,7 @@ class RowPicker:
             return rows[:count], slots[:count]
 
         self._picked = self.crew.each(pick, self.crew.row_slices(leaf_of_row.shape[0]))
-        self._latest, self._gathered = key, (-1, [])
+        self._latest, self._gathered = counted.key, (-1, [])
         return self._picked
 
     def gather(self, dimension: int) -> list[_Cells]:
@@ -80,28 +103,23 @@ class RowCounter:
         self._width = (1 << bits) * (2 if self._wide else 1)
 
     def begin(
-        self,
-        leaf_of_row: NDArray[np.uint16],
-        level: int,
-        counted: NDArray[np.int64],
-        features: tuple[int, int],
-        place: str,
+        self, leaf_of_row: NDArray[np.uint16], counted: Counted, features: tuple[int, int], place: str
     ) -> Callable[[], NDArray[np.int64]]:
-        """Begin to count the rows of the leaves ``counted`` (slot s is leaf counted[s]) for a range of features.
+        """Begin to count the rows of some leaves for a range of features.
 
-        The table is valid until the ``place`` is used again, by a later table of this level or of the one after the next.
+        The table is valid until the ``place`` is used again, by a later table of this step or of the one after the next.
         What comes back waits for the table, int64 [n_features, dimensions, n_counted, width]; on a CPU it is there at once.
         """
         start, stop = features
-        shape = (stop - start, self._dimensions, counted.shape[0] * self._width)
-        histogram = self._crew.scratch.array(f"histogram {level % 2} at {place}", shape, np.int64)
+        shape = (stop - start, self._dimensions, counted.leaves.shape[0] * self._width)
+        histogram = self._crew.scratch.array(f"histogram {counted.step % 2} at {place}", shape, np.int64)
         histogram.fill(0)
         bins = self._rows.bins[start:stop]
-        if level == 0 and not self._wide and self._picker.most_are_drawn:
+        if counted.n_leaves == 1 and not self._wide and self._picker.most_are_drawn:
             self._count_root(bins, histogram)
         else:
-            self._count_picked(bins, self._picker.pick(leaf_of_row, level, counted), histogram)
-        table = histogram.reshape(*shape[:2], counted.shape[0], self._width)
+            self._count_picked(bins, self._picker.pick(leaf_of_row, counted), histogram)
+        table = histogram.reshape(*shape[:2], counted.leaves.shape[0], self._width)
         return lambda: table
 
     def _count_root(self, bins: kernels.Bins, histogram: NDArray[np.int64]) -> None:
@@ -134,10 +152,3 @@ class RowCounter:
                         add(bins, f, rows_and_slots, cells, (k, self._bits), histogram)
 
             self._crew.each(work, range(0, n_features, 4))
-
-
-def slots_of(counted: NDArray[np.int64], level: int) -> NDArray[np.int32]:
-    """Slot of each leaf of a level, −1 where it is not counted."""
-    slot_of_leaf = np.full(1 << level, -1, np.int32)
-    slot_of_leaf[counted] = np.arange(counted.shape[0], dtype=np.int32)
-    return slot_of_leaf

@@ -98,6 +98,18 @@ class Crew:
             return [work(item) for item in items]
         return list(self._pool.map(work, items))
 
+    def each_in_turn(
+        self, work: Callable[[slice, Item], object], items: Iterable[Item], slices: Sequence[slice]
+    ) -> None:
+        """Do ``work`` for every slice and item: in each slice, items one after the other."""
+        listed = list(items)
+
+        def work_through(piece: slice) -> None:
+            for item in listed:
+                work(piece, item)
+
+        self.each(work_through, slices)
+
     def row_slices(self, n_rows: int) -> list[slice]:
         """Cut rows into at most one slice a thread; never an empty list."""
         pieces = max(1, min(self.threads, n_rows // _MIN_ROWS))

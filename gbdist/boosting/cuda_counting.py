@@ -7,7 +7,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
-from gbdist.boosting.counting import slots_of
+from gbdist.boosting.counting import Counted
 from gbdist.boosting.rows import Rows
 from gbdist.kernels import cuda_histogram as kernels
 from gbdist.kernels.cuda_compile import SHARED_BYTES
@@ -25,17 +25,15 @@ class CardPicker:
 
     def __init__(self, cells: "Cells", crew: "CardCrew") -> None:
         self.cells, self.crew = cells, crew
-        self._latest: tuple[int, bytes, tuple[int, ...]] = (-1, b"", ())
+        self._latest: tuple[tuple[int, bytes], tuple[int, ...]] = ((-1, b""), ())
         self._picked: list[tuple[Any, Any]] = []
 
-    def pick(
-        self, leaf_of_row: Any, level: int, counted: NDArray[np.int64], blocks: Sequence[Any]
-    ) -> list[tuple[Any, Any]]:
+    def pick(self, leaf_of_row: Any, counted: Counted, blocks: Sequence[Any]) -> list[tuple[Any, Any]]:
         """Rows to count, one list a block, by their numbers in the block; valid until the next call."""
-        key = (level, counted.tobytes(), tuple(block.start for block in blocks))
+        key = (counted.key, tuple(block.start for block in blocks))
         if key == self._latest:
             return self._picked
-        slot_of_leaf, scratch, self._picked = slots_of(counted, level), self.crew.scratch, []
+        slot_of_leaf, scratch, self._picked = counted.slots(), self.crew.scratch, []
         drawn = self.cells.drawn
         for block in blocks:
             rows = scratch.array(f"rows from {block.start}", (block.stop - block.start,), np.uint32)
@@ -58,17 +56,16 @@ class CardCounter:
         self._wide = self._cells.scales.wide
         self._width = (1 << bits) * (2 if self._wide else 1)
 
-    def begin(
-        self, leaf_of_row: Any, level: int, counted: NDArray[np.int64], features: tuple[int, int], place: str
-    ) -> Callable[[], Any]:
+    def begin(self, leaf_of_row: Any, counted: Counted, features: tuple[int, int], place: str) -> Callable[[], Any]:
         """Begin to count; see ``RowCounter.begin``. The table stays on the card for one rank, else it comes to the host."""
         start, stop = features
-        crew, n_features = self._crew, stop - start
-        shape = (n_features, self._dimensions, counted.shape[0] * self._width)
-        histogram = crew.scratch.array(f"histogram {level % 2} at {place}", shape, np.int64)
+        crew, n_features, n_counted, turn = self._crew, stop - start, counted.leaves.shape[0], counted.step % 2
+        shape = (n_features, self._dimensions, n_counted * self._width)
+        histogram = crew.scratch.array(f"histogram {turn} at {place}", shape, np.int64)
         kernels.clear_table(histogram)
-        whole = level == 0 and not self._wide and self._cells.drawn is None and 8 * self._width <= SHARED_BYTES
-        picked = [] if whole else self._picker.pick(leaf_of_row, level, counted, self._bins.blocks)
+        root = counted.n_leaves == 1
+        whole = root and not self._wide and self._cells.drawn is None and 8 * self._width <= SHARED_BYTES
+        picked = [] if whole else self._picker.pick(leaf_of_row, counted, self._bins.blocks)
         for number, (block, bins) in enumerate(self._bins.stream(features)):
             for k in range(self._dimensions):
                 if whole:
@@ -76,8 +73,8 @@ class CardCounter:
                     kernels.add_all_rows(bins, (0, n_features), cells, k, histogram)
                 else:
                     self._add(bins, picked[number], block, k, histogram)
-        table = histogram.reshape((n_features, self._dimensions, counted.shape[0], self._width))
-        return self._bring(table, f"table {level % 2} at {place}") if crew.shares_tables else lambda: table
+        table = histogram.reshape((n_features, self._dimensions, n_counted, self._width))
+        return self._bring(table, f"table {turn} at {place}") if crew.shares_tables else lambda: table
 
     def _bring(self, table: Any, name: str) -> Callable[[], NDArray[np.int64]]:
         """Copy a table to the host as soon as it is counted; the card goes on meanwhile."""

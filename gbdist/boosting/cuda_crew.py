@@ -6,7 +6,7 @@ many of the bins as there is room for; the other bins wait in the host's memory 
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from types import TracebackType
@@ -16,7 +16,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import DTypeLike, NDArray
 
-from gbdist.boosting.crew import Crew
+from gbdist.boosting.crew import Crew, Item
 from gbdist.boosting.cuda_bins import CardBins
 from gbdist.boosting.cuda_counting import CardCounter, CardPicker
 from gbdist.boosting.params import Card
@@ -160,6 +160,14 @@ class CardCrew(Crew):
         if memory is None or memory.shape[0] < size:
             memory = self._pinned[key] = cuda.pinned_array(max(size, 1), dtype)
         return memory[:size].reshape(shape)
+
+    def each_in_turn(
+        self, work: Callable[[slice, Item], object], items: Iterable[Item], slices: Sequence[slice]
+    ) -> None:
+        """See ``Crew.each_in_turn``; an item is asked for when the work on the one before is begun, so they may share memory."""
+        for item in items:
+            for piece in slices:
+                work(piece, item)
 
     def row_slices(self, n_rows: int) -> list[slice]:
         """All rows in one slice: the card's threads cut them."""

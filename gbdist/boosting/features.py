@@ -8,11 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.boosting.crew import Crew
 from gbdist.boosting.penalties import Costs, Penalties
 from gbdist.boosting.rows import Rows
 from gbdist.models.statistics import CategoricalPart
-from gbdist.models.tree import ObliviousTree, TreeSplit
+from gbdist.models.tree import Tree, TreeSplit
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +85,14 @@ class TreeFeatures(Protocol):
         ...
 
     def choose(self, feature: int, border: int) -> TreeSplit:
-        """The split as the model numbers it; called for the best one of each level."""
+        """The split as the model numbers it; called for each that the tree uses."""
         ...
 
     def column(self, feature: int) -> Any:
-        """Bins of this rank's training rows, [n], where the crew works: of a feature that was chosen at this level."""
+        """Bins of this rank's training rows, [n], where the crew works: of a feature of the latest level, by its number there.
+
+        Valid until the next one is asked for.
+        """
         ...
 
     def is_one_hot(self, feature: int) -> bool:
@@ -111,9 +113,7 @@ class TreeFeatures(Protocol):
         """The permutation that the structure of a tree is chosen in."""
         ...
 
-    def leaves(
-        self, splits: tuple[TreeSplit, ...], leaf_of_row: NDArray[np.uint16], permutation: int
-    ) -> NDArray[np.uint16]:
+    def leaves(self, tree: Tree, leaf_of_row: NDArray[np.uint16], permutation: int) -> NDArray[np.uint16]:
         """Leaves of the training rows in a permutation, uint16 [n]; IN those in the permutation of the structure."""
         ...
 
@@ -125,7 +125,7 @@ class TreeFeatures(Protocol):
         """Let go of what belongs to one tree."""
         ...
 
-    def model_part(self, trees: Sequence[ObliviousTree]) -> CategoricalPart:
+    def model_part(self, trees: Sequence[Tree]) -> CategoricalPart:
         """What a model of some of the trees has beside binned columns; all ranks ask."""
         ...
 
@@ -178,9 +178,7 @@ class BinnedFeatures:
         """The only one."""
         return 0
 
-    def leaves(
-        self, splits: tuple[TreeSplit, ...], leaf_of_row: NDArray[np.uint16], permutation: int
-    ) -> NDArray[np.uint16]:
+    def leaves(self, tree: Tree, leaf_of_row: NDArray[np.uint16], permutation: int) -> NDArray[np.uint16]:
         """The same ones."""
         return leaf_of_row
 
@@ -191,18 +189,6 @@ class BinnedFeatures:
     def end_tree(self) -> None:
         """Nothing belongs to one tree."""
 
-    def model_part(self, trees: Sequence[ObliviousTree]) -> CategoricalPart:
+    def model_part(self, trees: Sequence[Tree]) -> CategoricalPart:
         """Nothing."""
         return CategoricalPart()
-
-
-def move_rows(
-    bins: Any, border: int, level: int, leaf_of_row: NDArray[np.uint16], crew: Crew, *, one_hot: bool
-) -> None:
-    """Set bit ``level`` of the leaf numbers of rows that a split sends right: bins [n] IN, leaf_of_row uint16 [n] IN and OUT."""
-    split_leaves = crew.kernels.split_equal_leaves if one_hot else crew.kernels.split_leaves
-
-    def move(piece: slice) -> None:
-        split_leaves(bins[piece], border, level, leaf_of_row[piece])
-
-    crew.each(move, crew.row_slices(leaf_of_row.shape[0]))

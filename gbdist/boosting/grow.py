@@ -9,20 +9,21 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.draws import Purpose, key_of
-from gbdist.boosting.features import Block, TreeFeatures, move_rows
+from gbdist.boosting.features import Block, TreeFeatures
 from gbdist.boosting.histogram import ALL_REDUCE_BYTES, HistogramSource, LevelTable
 from gbdist.boosting.monotone import LevelOrders
 from gbdist.boosting.params import BoostParams
+from gbdist.boosting.routes import move_rows
 from gbdist.boosting.sampling import Cells
 from gbdist.boosting.split import Candidate, Contenders, Scoring, agree, best_of_families, best_weighed
-from gbdist.models.tree import TreeSplit
+from gbdist.models.tree import ObliviousTree, Tree, TreeSplit
 
 
 @dataclass(frozen=True)
 class Structure:
-    """Splits of a tree, and the leaf of each of this rank's rows (uint16 [n])."""
+    """A tree whose leaves have no values yet, and the leaf of each of this rank's rows (uint16 [n])."""
 
-    splits: tuple[TreeSplit, ...]
+    tree: Tree
     leaf_of_row: NDArray[np.uint16]
 
 
@@ -69,7 +70,7 @@ def grow(
             crew.kernels.drop_level(leaf_of_row, redundant)
             break
         counted_right = best.counted_right
-    return Structure(tuple(splits), leaf_of_row)
+    return Structure(ObliviousTree(tuple(splits)), leaf_of_row)
 
 
 class _Tables:

@@ -13,14 +13,16 @@ Between GPUs dealt features go in ``overlap`` spans, so that a card counts the n
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
-from gbdist.boosting.counting import RowPicker
+from gbdist.boosting.counting import Counted, RowPicker
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.features import Block
+from gbdist.boosting.sampling import Cells
 from gbdist.errors import ParameterError
 
 #: tables up to this many bytes are summed whole on every rank: one round instead of two
@@ -64,14 +66,11 @@ class HistogramSource:
         collective: Collective,
         overlap: int = 1,
     ) -> None:
-        rows, n_bins, self._name = block.rows, block.n_bins, block.name
-        cells, crew = picker.cells, picker.crew
-        self._n_features, self._collective, self._crew = rows.n_features, collective, crew
+        self._n_features, self._name = block.rows.n_features, block.name
+        self._collective, self._crew, self._wide = collective, picker.crew, picker.cells.scales.wide
         self._overlap = overlap if collective.size > 1 else 1
-        bits = max(1, int(n_bins.max(initial=2) - 1).bit_length())
-        self._counter = crew.counter(rows, bits, picker)
-        self._wide = cells.scales.wide
-        self._leaf_bytes = 8 * cells.values.shape[0] * (1 << bits) * (2 if self._wide else 1)
+        self._counter = counter_of(block, picker)
+        self._leaf_bytes = bytes_of_leaf(block, picker.cells)
         self._parents: list[LevelTable] = []
 
     def small_table(
@@ -86,7 +85,8 @@ class HistogramSource:
             return None
         if self._n_features * self._leaf_bytes * counted.shape[0] > ALL_REDUCE_BYTES:
             return None
-        count = self._counter.begin(leaf_of_row, level, counted, (0, self._n_features), f"{self._name} 0")
+        leaves = Counted(level, 1 << level, counted)
+        count = self._counter.begin(leaf_of_row, leaves, (0, self._n_features), f"{self._name} 0")
         return np.asarray(count())
 
     def summed_table(self, table: NDArray[np.int64], level: int, counted_right: NDArray[np.uint8]) -> LevelTable:
@@ -116,15 +116,13 @@ class HistogramSource:
         parents, self._parents = self._parents, []
         if counted is None:
             size = max(1, min(self._n_features, TABLE_BUDGET // (2 * self._leaf_bytes << level)))
-            every_leaf = np.arange(1 << level, dtype=np.int64)
-            for span in self._spans(-(-self._n_features // size)):
-                count = self._counter.begin(leaf_of_row, level, every_leaf, span, f"{self._name} 0")
+            every_leaf = Counted(level, 1 << level, np.arange(1 << level))
+            for span in spans_of(self._n_features, -(-self._n_features // size)):
+                count = self._counter.begin(leaf_of_row, every_leaf, span, f"{self._name} 0")
                 yield self._add_up(count(), span[0], ALL_REDUCE_BYTES)
             return
-        spans = self._spans(self._overlap)
-        counts = [
-            self._counter.begin(leaf_of_row, level, counted, span, f"{self._name} {i}") for i, span in enumerate(spans)
-        ]
+        spans, leaves = spans_of(self._n_features, self._overlap), Counted(level, 1 << level, counted)
+        counts = [self._counter.begin(leaf_of_row, leaves, span, f"{self._name} {i}") for i, span in enumerate(spans)]
         for span, count in zip(spans, counts, strict=True):
             summed = self._add_up(count(), span[0], 0)
             if parents:
@@ -140,11 +138,6 @@ class HistogramSource:
             return np.arange(1 << level)
         half = 1 << (level - 1)
         return np.arange(half) + np.where(counted_right, half, 0)
-
-    def _spans(self, count: int) -> list[tuple[int, int]]:
-        """Cut the features into ranges of nearly one size."""
-        count = min(count, self._n_features)
-        return list(pairwise(self._n_features * i // count for i in range(count + 1)))
 
     def _children(
         self, parents: list[LevelTable], counted: LevelTable, counted_right: NDArray[np.uint8], level: int
@@ -162,18 +155,48 @@ class HistogramSource:
         return LevelTable(counted.first, children, counted.complete, crew)
 
     def _add_up(self, table: NDArray[np.int64], first: int, whole: int) -> LevelTable:
-        """Sum a table over the ranks: up to ``whole`` bytes everywhere, a larger one by shares of its features."""
-        collective, host = self._collective, self._crew.host
-        if collective.size == 1:
-            return LevelTable(first, table, True, self._crew)
-        if table.nbytes <= whole:
-            return LevelTable(first, collective.all_reduce(table, halves=not self._wide), True, host)
-        n_features = table.shape[0]
-        edges = [n_features * r // collective.size for r in range(collective.size + 1)]
-        per_feature = table.size // n_features
-        share = collective.reduce_scatter(table.ravel(), [e * per_feature for e in edges], halves=not self._wide)
-        start, stop = edges[collective.rank], edges[collective.rank + 1]
-        return LevelTable(first + start, share.reshape(stop - start, *table.shape[1:]), False, host)
+        return add_up(table, first, whole, self._collective, self._crew, wide=self._wide)
+
+
+def bits_of(block: Block) -> int:
+    """log2 of the cells of each feature of a block in a table: of its largest number of bins, padded to a power of two."""
+    return (int(block.n_bins.max(initial=2)) - 1).bit_length()
+
+
+def counter_of(block: Block, picker: RowPicker) -> Any:
+    """What counts the rows of a block of features for one tree."""
+    return picker.crew.counter(block.rows, bits_of(block), picker)
+
+
+def bytes_of_leaf(block: Block, cells: Cells) -> int:
+    """Bytes that one leaf takes in the table of one feature of a block."""
+    dimensions: int = cells.values.shape[0]
+    return 8 * dimensions * (1 << bits_of(block)) * (2 if cells.scales.wide else 1)
+
+
+def spans_of(n_features: int, count: int) -> list[tuple[int, int]]:
+    """Cut features into at most ``count`` ranges of nearly one size."""
+    count = min(count, n_features)
+    return list(pairwise(n_features * i // count for i in range(count + 1)))
+
+
+def add_up(
+    table: NDArray[np.int64], first: int, whole: int, collective: Collective, crew: Crew, *, wide: bool
+) -> LevelTable:
+    """Sum a table over the ranks: up to ``whole`` bytes everywhere, a larger one by shares of its features.
+
+    ``table`` is int64 [n_features, dimensions, n_leaves, width]; ``first`` is its first feature, ``wide`` tells of its cells.
+    """
+    if collective.size == 1:
+        return LevelTable(first, table, True, crew)
+    if table.nbytes <= whole:
+        return LevelTable(first, collective.all_reduce(table, halves=not wide), True, crew.host)
+    n_features = table.shape[0]
+    edges = [n_features * r // collective.size for r in range(collective.size + 1)]
+    per_feature = table.size // n_features
+    share = collective.reduce_scatter(table.ravel(), [e * per_feature for e in edges], halves=not wide)
+    start, stop = edges[collective.rank], edges[collective.rank + 1]
+    return LevelTable(first + start, share.reshape(stop - start, *table.shape[1:]), False, crew.host)
 
 
 def _cells_of(parents: list[LevelTable], counted: LevelTable) -> NDArray[np.int64]:

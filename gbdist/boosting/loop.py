@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, Ru
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
 from gbdist.boosting.grow import GrowthRules, grow
+from gbdist.boosting.grow_leaves import grow_leaves
 from gbdist.boosting.histogram import check_table_size
 from gbdist.boosting.leaf_rows import WalkStart
 from gbdist.boosting.leaves import LeafEstimator
@@ -33,7 +34,7 @@ from gbdist.boosting.stopping import Detector
 from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
 from gbdist.models.statistics import CategoricalPart
-from gbdist.models.tree import ObliviousTree, TreeSplit
+from gbdist.models.tree import Tree
 from gbdist.objectives.base import with_bounds
 from gbdist.objectives.cox import Cox
 
@@ -49,7 +50,7 @@ class BoostResult:
 
     Parameters
     ----------
-    trees : tuple of ObliviousTree
+    trees : tuple of ObliviousTree or of NonSymmetricTree
         Cut after the best iteration where ``use_best_model`` asks for it.
     bias : float64 [dimension]
     history : data set → metric → one value for each time it was evaluated
@@ -68,7 +69,7 @@ class BoostResult:
         Combinations of categorical columns that did not compete, because a level had too many.
     """
 
-    trees: tuple[ObliviousTree, ...]
+    trees: tuple[Tree, ...]
     bias: NDArray[np.float64]
     history: History
     best_iteration: int
@@ -127,7 +128,8 @@ class _Run:
         self.params, self.collective, self.crew = params, collective, crew
         n_bins = without_ignored(n_bins, params)
         widths = n_bins if params.categories is None else np.append(n_bins, params.categories.most_bins)
-        check_table_size(widths, params.objective.dimension, params.depth)
+        if params.grow_policy == "SymmetricTree":
+            check_table_size(widths, params.objective.dimension, params.depth)
         populations = [survey_population(rows, collective) for rows in (train, *evals)]
         self.population = populations[0]
         self.bias = start_value(params, train, self.population, collective, crew.host)
@@ -156,7 +158,7 @@ class _Run:
         self.measured = measured_loss(params.objective, trained, self.sets[0].risk, crew)
         self.leaves = LeafEstimator(params, self.population, collective, crew, self.measured)
         self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
-        self.trees: list[ObliviousTree] = []
+        self.trees: list[Tree] = []
         self.history: History = {data.name: {} for data in self.sets}
         self.stopped: str | None = None if params.iterations > 0 else "iterations"
         self._derivatives = crew.empty((params.objective.dimension, trained.n_rows), np.float64)
@@ -172,12 +174,13 @@ class _Run:
         self._shrink()
         cells = self.sampler.cells(train.rows, self._derivatives, self._facts, tree)
         rules = GrowthRules(self.params, tree, self.leaves.l2, self._noise_sigma())
-        structure = grow(self.features, train.rows.n_rows, cells, rules, self.collective, self.crew)
+        choose = grow if self.params.grow_policy == "SymmetricTree" else grow_leaves
+        structure = choose(self.features, train.rows.n_rows, cells, rules, self.collective, self.crew)
         leaves = [
-            self.features.leaves(structure.splits, structure.leaf_of_row, permutation)
+            self.features.leaves(structure.tree, structure.leaf_of_row, permutation)
             for permutation in range(self.features.permutations)
         ]
-        grown = self._estimate(structure.splits, leaves)
+        grown = self._estimate(structure.tree, leaves)
         self.trees.append(grown)
         for number, data in enumerate(self.sets[1:]):
             data.add_tree(grown, self.features, number)
@@ -187,14 +190,14 @@ class _Run:
         self._metrics, self._facts = self._finish_tree(grown, score=last or tree % self.params.metric_period == 0)
         self._record()
 
-    def _estimate(self, splits: tuple[TreeSplit, ...], leaves: Sequence[NDArray[np.uint16]]) -> ObliviousTree:
+    def _estimate(self, tree: Tree, leaves: Sequence[NDArray[np.uint16]]) -> Tree:
         """Estimate the leaves in each permutation, and move its predictions on; the tree has the values of the last one."""
         starts = [
             WalkStart(learner.predictions, leaf_of_row, learner.bound, learner.top)
             for learner, leaf_of_row in zip(self.learners, leaves, strict=True)
         ]
-        constraints = [constraint_of(self.params.monotone_constraints, split.feature) for split in splits]
-        estimated = self.leaves.estimate(self.sets[0].rows, starts, 1 << len(splits), constraints)
+        constraints = [constraint_of(self.params.monotone_constraints, split.feature) for split in tree.splits]
+        estimated = self.leaves.estimate(self.sets[0].rows, starts, tree.n_leaves, constraints)
         for learner, leaf_of_row, found in zip(self.learners, leaves, estimated, strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
                 values = found.values * self.params.learning_rate
@@ -203,11 +206,11 @@ class _Run:
                 largest = bound if exponent is None else learner.top + exponent.largest(values)
             limit = self.params.objective.largest_prediction
             if not largest < limit:
-                tree, expected = len(self.trees), f"steps that keep raw predictions below {limit}"
-                fix = f"Tree {tree} leaves that range. Lower learning_rate, or raise l2_leaf_reg."
+                expected = f"steps that keep raw predictions below {limit}"
+                fix = f"Tree {len(self.trees)} leaves that range. Lower learning_rate, or raise l2_leaf_reg."
                 raise ParameterError("learning_rate", self.params.learning_rate, expected, fix)
             learner.add_leaves(leaf_of_row, values)
-        return ObliviousTree(splits, values, estimated[-1].weights)
+        return replace(tree, leaf_values=values, leaf_weights=estimated[-1].weights)
 
     def _shrink(self) -> None:
         """Shrink the model so far, where the parameters ask for it; the derivatives at what is left cost a round."""
@@ -230,12 +233,12 @@ class _Run:
         for data, low, high in zip(loose, np.min(told, axis=0)[..., 0], np.max(told, axis=0)[..., 1], strict=True):
             data.take_range(low, high)
 
-    def _begin_tree(self, last: ObliviousTree | None) -> GradientFacts:
+    def _begin_tree(self, last: Tree | None) -> GradientFacts:
         """Compute the derivatives for the next tree, and their sums in a round of their own."""
         survey, sums = self._gradients(last)
         return survey.read(self.collective.all_reduce(sums))
 
-    def _finish_tree(self, last: ObliviousTree, score: bool) -> tuple[MetricTable, GradientFacts]:
+    def _finish_tree(self, last: Tree, score: bool) -> tuple[MetricTable, GradientFacts]:
         """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients.
 
         Derivatives of a model that is shrunk before that tree are left to ``_shrink``.
@@ -250,7 +253,7 @@ class _Run:
         values, summed = score_all(scored, metrics, sums, self.collective)
         return values, survey.read(summed)
 
-    def _gradients(self, last: ObliviousTree | None) -> tuple[GradientSurvey, NDArray[np.int64]]:
+    def _gradients(self, last: Tree | None) -> tuple[GradientSurvey, NDArray[np.int64]]:
         """Compute the derivatives for the next tree; this rank's sums of them, and what reads the sums of all ranks."""
         bound = self._refresh_derivatives(self.learners[self.features.permutation_of(len(self.trees))])
         ridge = 0.0

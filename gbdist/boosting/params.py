@@ -52,7 +52,8 @@ class BoostParams:
     Both are the same on all ranks; ``threads`` and ``card`` (None: the CPU) may differ. ``categories`` is None without
     categorical columns, ``penalties`` where columns cost nothing,
     ``shrinkage`` where the model is not shrunk; columns whose positions are ``ignored`` are never used.
-    ``monotone_constraints`` are those of the binned columns: −1, 0 or 1.
+    ``monotone_constraints`` are those of the binned columns: −1, 0 or 1, all 0 where trees are not symmetric. ``max_leaves`` is
+    for grow_policy "Lossguide" alone, ``min_data_in_leaf``, which is 1 at least, for "Depthwise" too.
     """
 
     objective: Objective | Unbounded
@@ -61,6 +62,9 @@ class BoostParams:
     iterations: int = 1000
     learning_rate: float = 0.03
     depth: int = 6
+    grow_policy: str = "SymmetricTree"
+    max_leaves: int = 31
+    min_data_in_leaf: int = 1
     l2_leaf_reg: float = 3.0
     score_function: str = "Cosine"
     leaf_estimation_method: str = "Newton"

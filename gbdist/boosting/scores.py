@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.events import MetricTable
-from gbdist.boosting.features import TreeFeatures, move_rows
+from gbdist.boosting.features import TreeFeatures
 from gbdist.boosting.population import Population
 from gbdist.boosting.risk import RiskOrder
+from gbdist.boosting.routes import find_leaves
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
 from gbdist.metrics import evaluate_many
 from gbdist.metrics.base import Metric, Scored
-from gbdist.models.tree import ObliviousTree
+from gbdist.models.tree import Tree
 from gbdist.objectives.base import Exponent, Objective, Unbounded
 
 #: CatBoost's name of the training set
@@ -113,14 +114,17 @@ class DataSet:
         self.bound = float(max(np.abs(low).max(), np.abs(high).max()))
         self.top = self.measured = self.exponent.largest_between(low, high)
 
-    def add_tree(self, tree: ObliviousTree, features: TreeFeatures, number: int) -> None:
+    def add_tree(self, tree: Tree, features: TreeFeatures, number: int) -> None:
         """Move predictions on by a tree that was grown on other rows; ``number`` is that of this eval set."""
         crew = self.crew
         leaf_of_row: NDArray[np.uint16] = crew.scratch.array("eval leaf of row", (self.rows.n_rows,), np.uint16)
-        crew.kernels.clear_leaves(leaf_of_row)
-        for level, split in enumerate(tree.splits):
-            bins = features.applied_column(split.feature, number, self.rows)
-            move_rows(bins, split.border, level, leaf_of_row, crew, one_hot=features.is_one_hot(split.feature))
+        find_leaves(
+            tree,
+            lambda feature: features.applied_column(feature, number, self.rows),
+            features.is_one_hot,
+            leaf_of_row,
+            crew,
+        )
         self.add_leaves(leaf_of_row, tree.leaf_values)
 
     def scored(self) -> Scored:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.models.tree import ObliviousTree
+from gbdist.models.tree import Tree
 
 #: CatBoost's model_shrink_mode: by a constant, or by one over the number of trees so far
 MODES = ("Constant", "Decreasing")
@@ -30,8 +30,8 @@ class Shrinkage:
         return 1.0 - (self.rate * learning_rate if self.mode == "Constant" else self.rate / tree)
 
     def shrunk(
-        self, bias: NDArray[np.float64], trees: Sequence[ObliviousTree], learning_rate: float
-    ) -> tuple[NDArray[np.float64], list[ObliviousTree]]:
+        self, bias: NDArray[np.float64], trees: Sequence[Tree], learning_rate: float
+    ) -> tuple[NDArray[np.float64], list[Tree]]:
         """Bias, float64 [dimension], and trees of the finished model: each times all factors that came after it."""
         behind, turned = 1.0, []
         for number in reversed(range(len(trees))):

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.draws import Purpose, key_of
-from gbdist.boosting.features import Block, move_rows
+from gbdist.boosting.features import Block
 from gbdist.boosting.penalties import Costs, Penalties
+from gbdist.boosting.routes import find_leaves
 from gbdist.boosting.rows import Rows
 from gbdist.categories.cache import Latest
 from gbdist.categories.combinations import Combination, Combinations
@@ -21,7 +22,7 @@ from gbdist.categories.rules import CategoryRules
 from gbdist.categories.statistics import Counts, StatisticCounter, chunks
 from gbdist.kernels.elementary import exp_array, log_array
 from gbdist.models.statistics import CategoricalPart, OneHotFeature, Projection, StatisticFeature
-from gbdist.models.tree import ObliviousTree, TreeSplit
+from gbdist.models.tree import Tree, TreeSplit
 
 #: Bytes of a combination for each row beside its bins where every row is a category of its own: codes and names; and for each
 #: column of counts, those of the rank, those before, and totals.
@@ -129,7 +130,6 @@ class CategoricalFeatures:
         self._listed: dict[Projection, Combination] = {}
         self._kept: list[tuple[Block, frozenset[Projection]]] = []
         self._blocks = 0
-        self._structure_column: Any = None
 
     def _block_of_singles(self, permutation: int) -> Block:
         """Statistics of single columns in a permutation."""
@@ -254,7 +254,6 @@ class CategoricalFeatures:
         self._costs.note(self._columns_of(feature))
         n_binned = self._n_static - len(self._one_hot)
         if feature < self._n_static:
-            self._structure_column = self._rows.bins[feature, :]
             if feature < n_binned:
                 self._combinations.split_float(feature, border)
             else:
@@ -262,14 +261,13 @@ class CategoricalFeatures:
                 self._combinations.split_one_hot(tested.cat, tested.values[border])
             return TreeSplit(feature, border)
         statistic = self._candidates[feature - self._n_static]
-        self._structure_column = self._column_of(feature, statistic)
         self._note_use(statistic)
         number = self.statistics.setdefault(statistic, self._n_static + len(self.statistics))
         self._chosen[number] = statistic
         return TreeSplit(number, border)
 
     def _column_of(self, feature: int, statistic: StatisticFeature) -> Any:
-        """Bins of a candidate in the permutation of the tree: still there, or made anew."""
+        """Bins of a statistic among the candidates: still there, or made anew."""
         blocks = [block for block, _ in self._kept]
         for block in blocks if self._single_block is None else [self._single_block, *blocks]:
             places = np.flatnonzero(block.numbers == feature)
@@ -307,8 +305,10 @@ class CategoricalFeatures:
         return self._crew.load(out)[0]
 
     def column(self, feature: int) -> Any:
-        """Bins of the feature that was chosen last."""
-        return self._structure_column
+        """Bins of a candidate in the permutation of the tree."""
+        if feature < self._n_static:
+            return self._rows.bins[feature, :]
+        return self._column_of(feature, self._candidates[feature - self._n_static])
 
     def is_one_hot(self, feature: int) -> bool:
         """Whether a feature is one-hot."""
@@ -316,23 +316,21 @@ class CategoricalFeatures:
 
     # ---- once it has grown
 
-    def leaves(
-        self, splits: tuple[TreeSplit, ...], leaf_of_row: NDArray[np.uint16], permutation: int
-    ) -> NDArray[np.uint16]:
+    def leaves(self, tree: Tree, leaf_of_row: NDArray[np.uint16], permutation: int) -> NDArray[np.uint16]:
         """Leaves in a permutation; those of the structure where no statistic was chosen."""
         self._count_chosen()
-        if permutation == self._permutation or all(split.feature < self._n_static for split in splits):
+        if permutation == self._permutation or all(split.feature < self._n_static for split in tree.splits):
             return leaf_of_row
         crew = self._crew
         leaves: NDArray[np.uint16] = crew.scratch.array(
             f"leaf of row in {permutation}", (self._rows.n_rows,), np.uint16
         )
-        crew.kernels.clear_leaves(leaves)
-        for level, split in enumerate(splits):
-            number = split.feature
+
+        def column(number: int) -> Any:
             static = number < self._n_static
-            bins = self._rows.bins[number, :] if static else self._learned_column(number, permutation)
-            move_rows(bins, split.border, level, leaves, crew, one_hot=self.is_one_hot(number))
+            return self._rows.bins[number, :] if static else self._learned_column(number, permutation)
+
+        find_leaves(tree, column, self.is_one_hot, leaves, crew)
         return leaves
 
     def applied_column(self, feature: int, number: int, rows: Rows) -> Any:
@@ -352,7 +350,7 @@ class CategoricalFeatures:
         self._chosen.clear()
         self._counts = {counts.projection: counts for counts in self._singles}
 
-    def model_part(self, trees: Sequence[ObliviousTree]) -> CategoricalPart:
+    def model_part(self, trees: Sequence[Tree]) -> CategoricalPart:
         """One-hot features, statistics, and on rank 0 the tables of those that the trees use."""
         used = {split.feature for tree in trees for split in tree.splits}
         needed = [each for each, number in self.statistics.items() if number in used]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gbdist.errors import DataError, ModelError
 from gbdist.models.catboost_format import load_file
-from gbdist.models.merge import require_symmetric
+from gbdist.models.merge import require_same_trees
 from gbdist.quantize.raw import RawPart
 
 _BLOCK_CELLS = 1 << 22
@@ -80,8 +80,11 @@ class InitialModel:
             )
 
 
-def initial_model(given: Any) -> InitialModel:
-    """Read ``init_model``: a CatBoost model or estimator, one of ours, or the path of a model file."""
+def initial_model(given: Any, *, symmetric: bool) -> InitialModel:
+    """Read ``init_model``: a CatBoost model or estimator, one of ours, or the path of a model file.
+
+    ``symmetric``: whether the trees that are to follow are. ModelError for a model that cannot be continued.
+    """
     named = isinstance(given, str | Path)
     model = load_file(CatBoost(), given, what="init_model") if named else getattr(given, "model_", given)
     if not isinstance(model, CatBoost) or not model.is_fitted():
@@ -93,10 +96,10 @@ def initial_model(given: Any) -> InitialModel:
         path = Path(folder) / "initial.cbm"
         model.save_model(str(path))
         blob = path.read_bytes()
-    return _describe(blob)
+    return _describe(blob, symmetric=symmetric)
 
 
-def _describe(blob: bytes) -> InitialModel:
+def _describe(blob: bytes, *, symmetric: bool) -> InitialModel:
     model = _loaded(blob)
     if model.get_cat_feature_indices() or model.get_text_feature_indices() or model.get_embedding_feature_indices():
         raise ModelError(
@@ -106,7 +109,7 @@ def _describe(blob: bytes) -> InitialModel:
     classes = tuple(np.asarray(model.classes_).tolist()) if len(model.classes_) else None
     one_row = np.zeros((1, len(names)), dtype=np.float32)
     dimension = int(np.size(model.predict(one_row, prediction_type="RawFormulaVal")))
-    require_symmetric(model, dimension)
+    require_same_trees(model, dimension, symmetric=symmetric)
     return InitialModel(blob, dimension, names, classes)
 
 

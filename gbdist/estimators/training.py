@@ -167,13 +167,14 @@ def train(
     """
     given = Given(X, y, sample_weight, baseline, group_id)
     columns = ColumnRules(parameters, aggregation is None, cat_nan)
+    symmetric = parameters.get("grow_policy", "SymmetricTree") == "SymmetricTree"
     request = _Request(
         parameters=parameters,
         classifier=classifier,
         pool=X if isinstance(X, DaskPool) else None,
         sources=sources_of(given, eval_sets or [], eval_fraction, columns),
         eval_pools=tuple((i, one) for i, one in enumerate(eval_sets or []) if isinstance(one, DaskPool)),
-        initial=None if init_model is None else initial_model(init_model),
+        initial=None if init_model is None else initial_model(init_model, symmetric=symmetric),
         listener=listener,
         callbacks=callback_listener(callbacks),
         aggregation=aggregation,

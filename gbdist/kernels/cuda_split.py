@@ -107,6 +107,44 @@ def choose_border(scores: Any, n_borders: Any, f: Any, feature: Any, sigma: Any,
                 noisy[f] += times(sigma, normal_quantile(draw))
 
 
+@device_function
+def score_borders(table: Any, n_bins: Any, one_hot: Any, units: Any, options: Any, parts: Any, memory: Any) -> Any:
+    """Score every border of one feature; all threads of the block call it, and get the number of borders, 0 of one bin.
+
+    ``table`` is [dimensions, n_leaves, width], ``parts`` shared [THREADS]; ``memory`` is (sums, scores), [2, n_bins] each, where
+    scores[0] is the result.
+    """
+    sums, scores = memory
+    l2, cosine, wide = options
+    if n_bins < 2:
+        return 0
+    me = card.threadIdx.x
+    n_borders = n_bins if one_hot else n_bins - 1
+    high, low = sums[0], sums[1]
+    for b in range(me, n_borders, THREADS):
+        scores[0, b], scores[1, b] = 0.0, 1e-100
+    dimensions, n_leaves = table.shape[0], table.shape[1]
+    for leaf in range(n_leaves):
+        for k in range(dimensions):
+            cells = table[k, leaf]
+            if wide:
+                total_high = _add_up(cells, 2, n_bins, one_hot, parts, high)
+                total_low = _add_up(cells[1:], 2, n_bins, one_hot, parts, low)
+            else:
+                total = _add_up(cells, 1, n_bins, one_hot, parts, high)
+                total_high, total_low = total >> 32, total & _LOW
+                for b in range(me, n_bins, THREADS):
+                    low[b] = high[b] & _LOW
+                    high[b] = high[b] >> 32
+            if total_low != 0:
+                both = (units[k], units[dimensions])
+                _score_leaf(high, low, (total_high, total_low), n_borders, both, l2, scores)
+    if cosine:
+        for b in range(me, n_borders, THREADS):
+            scores[0, b] /= math.sqrt(scores[1, b])
+    return n_borders
+
+
 @kernel
 def _best_borders(
     table: Any,
@@ -121,39 +159,10 @@ def _best_borders(
     best: Any,
 ) -> None:
     f = card.blockIdx.x
-    l2, cosine, wide = options
-    sums, scores = memory
-    me = card.threadIdx.x
-    if n_bins[f] < 2:
-        if me == 0:
-            best[0][f], best[1][f] = -1, -math.inf
-        return
-    one_hot = equals[f] != 0
-    n_borders = n_bins[f] if one_hot else n_bins[f] - 1
     parts = card.shared.array(THREADS, numba.int64)
-    high, low, mine = sums[f, 0], sums[f, 1], scores[f]
-    for b in range(me, n_borders, THREADS):
-        mine[0, b], mine[1, b] = 0.0, 1e-100
-    dimensions, n_leaves = table.shape[1], table.shape[2]
-    for leaf in range(n_leaves):
-        for k in range(dimensions):
-            cells = table[f, k, leaf]
-            if wide:
-                total_high = _add_up(cells, 2, n_bins[f], one_hot, parts, high)
-                total_low = _add_up(cells[1:], 2, n_bins[f], one_hot, parts, low)
-            else:
-                total = _add_up(cells, 1, n_bins[f], one_hot, parts, high)
-                total_high, total_low = total >> 32, total & _LOW
-                for b in range(me, n_bins[f], THREADS):
-                    low[b] = high[b] & _LOW
-                    high[b] = high[b] >> 32
-            if total_low != 0:
-                both = (units[k], units[dimensions])
-                _score_leaf(high, low, (total_high, total_low), n_borders, both, l2, mine)
-    if cosine:
-        for b in range(me, n_borders, THREADS):
-            mine[0, b] /= math.sqrt(mine[1, b])
-    choose_border(mine[0], n_borders, f, features[f], sigma, keys, best)
+    mine = memory[0][f], memory[1][f]
+    n_borders = score_borders(table[f], n_bins[f], equals[f] != 0, units, options, parts, mine)
+    choose_border(mine[1][0], n_borders, f, features[f], sigma, keys, best)
 
 
 def best_borders(

@@ -1,5 +1,7 @@
 """The obvious way to apply an ensemble; the oracle of the CatBoost models that ``catboost_format`` writes."""
 
+from itertools import chain
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from gbdist.categories.keys import projection_keys
 from gbdist.categories.values import counts_of_keys, statistic_bins
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.statistics import OneHotFeature, Projection, StatisticFeature
-from gbdist.models.tree import ObliviousTree, TreeSplit
+from gbdist.models.tree import ObliviousTree, Tree, TreeSplit, levels_of
 from gbdist.quantize.borders import FeatureBorders
 
 
@@ -34,12 +36,16 @@ def raw_predictions(
 
 
 def leaf_of_rows(
-    tree: ObliviousTree, ensemble: Ensemble, features: NDArray[np.float32], hashes: NDArray[np.uint32]
+    tree: Tree, ensemble: Ensemble, features: NDArray[np.float32], hashes: NDArray[np.uint32]
 ) -> NDArray[np.int64]:
-    """Leaf number of each row, int64 [n_rows]: bit ``d`` is the outcome of ``splits[d]``."""
+    """Leaf number of each row, int64 [n_rows]: of an oblivious tree, bit ``d`` is the outcome of ``splits[d]``."""
     leaves = np.zeros(features.shape[0], dtype=np.int64)
-    for level, split in enumerate(tree.splits):
-        leaves |= _outcomes(split, ensemble, features, hashes).astype(np.int64) << level
+    if isinstance(tree, ObliviousTree):
+        for level, split in enumerate(tree.splits):
+            leaves |= _outcomes(split, ensemble, features, hashes).astype(np.int64) << level
+        return leaves
+    for move in chain.from_iterable(levels_of(tree.nodes)):
+        leaves[(leaves == move.leaf) & _outcomes(move.split, ensemble, features, hashes)] = move.right
     return leaves
 
 

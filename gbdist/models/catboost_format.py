@@ -20,7 +20,8 @@ from gbdist.models.ensemble import Ensemble
 from gbdist.models.features_format import features_in_use
 from gbdist.models.statistics import StatisticTable
 from gbdist.models.tables_format import tables_in_use, write_tables
-from gbdist.models.tree import ObliviousTree, TreeSplit
+from gbdist.models.tree import ObliviousTree
+from gbdist.models.trees_format import written_trees
 
 _VARYING = ("model_guid", "train_finish_time")
 _LABEL_TYPES = ((bool, "Boolean"), (int, "Integer"), (float, "Float"))
@@ -42,7 +43,7 @@ def to_catboost(ensemble: Ensemble) -> catboost.CatBoostClassifier | catboost.Ca
     tables = tables_in_use(features.statistics, ensemble.categories.tables, ensemble.borders)
     document: dict[str, Any] = {
         "model_info": _model_info(ensemble),
-        "oblivious_trees": [_written(tree, features.split_index) for tree in trees],
+        **written_trees(trees, features.split_index),
         "features_info": features.info,
         "scale_and_bias": [1, [0] * ensemble.dimension],
     }
@@ -131,14 +132,6 @@ def _estimator(class_names: tuple[Any, ...] | None) -> Any:
 
 def _leaf_of_zeros(dimension: int) -> ObliviousTree:
     return ObliviousTree((), np.zeros((1, dimension)), np.zeros(1))
-
-
-def _written(tree: ObliviousTree, split_index: Mapping[TreeSplit, int]) -> dict[str, Any]:
-    return {
-        "splits": [{"split_index": split_index[split]} for split in tree.splits],
-        "leaf_values": [0] * tree.leaf_values.size,  # set exactly after the import
-        "leaf_weights": tree.leaf_weights.tolist(),
-    }
 
 
 def _model_info(ensemble: Ensemble) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.models.statistics import CategoricalPart, OneHotFeature, StatisticFeature
-from gbdist.models.tree import ObliviousTree
+from gbdist.models.tree import Tree
 from gbdist.quantize.borders import FeatureBorders
 
 
@@ -17,7 +17,8 @@ class Ensemble:
 
     Parameters
     ----------
-    trees : tuple of ObliviousTree
+    trees : tuple of ObliviousTree or of NonSymmetricTree
+        All of one kind.
     borders : tuple of FeatureBorders
         One a binned column, in their order; a feature without borders is never used.
     bias : float64 [dimension]
@@ -32,7 +33,7 @@ class Ensemble:
         Nothing without categorical columns.
     """
 
-    trees: tuple[ObliviousTree, ...]
+    trees: tuple[Tree, ...]
     borders: tuple[FeatureBorders, ...]
     bias: NDArray[np.float64]
     feature_names: tuple[str, ...]

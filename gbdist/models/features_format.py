@@ -15,7 +15,7 @@ import numpy as np
 from gbdist.categories.values import border_values
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.statistics import OneHotFeature, Projection, StatisticFeature
-from gbdist.models.tree import ObliviousTree, TreeSplit
+from gbdist.models.tree import Tree, TreeSplit
 from gbdist.quantize.borders import FeatureBorders
 
 _KINDS = ("Borders", "Buckets", "Counter")  # in the order of CatBoost's ECtrType
@@ -48,7 +48,7 @@ class _Place(NamedTuple):
     border: int  # for a one-hot value, its hash as CatBoost writes it
 
 
-def features_in_use(trees: Iterable[ObliviousTree], ensemble: Ensemble) -> FeaturesInUse:
+def features_in_use(trees: Iterable[Tree], ensemble: Ensemble) -> FeaturesInUse:
     """What the ``trees`` use of the ensemble's features."""
     features = ensemble.features
     splits = {split for tree in trees for split in tree.splits}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gbdist.errors import ModelError
 from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm, to_catboost
 from gbdist.models.ensemble import Ensemble
+from gbdist.models.tree import NonSymmetricTree, ObliviousTree, Tree
 from gbdist.quantize.borders import FeatureBorders
 
 
@@ -56,21 +57,27 @@ def sum_of_parts(
     for blob, _ in parts:
         digest.update(blob)
     return _described_as(
-        total, _without_trees(names, class_names, bias.shape[0], options), _spelled(digest.hexdigest())
+        total, _without_splits(names, class_names, bias.shape[0], options), _spelled(digest.hexdigest())
     )
 
 
-def require_symmetric(initial: catboost.CatBoost, dimension: int) -> None:
-    """ModelError unless a model of symmetric trees can be added to ``initial``; found by adding one leaf of zeros."""
-    _sum(initial, _without_trees(initial.feature_names_, tuple(_labels(initial)) or None, dimension, {}))
+def require_same_trees(initial: catboost.CatBoost, dimension: int, *, symmetric: bool) -> None:
+    """ModelError unless ``symmetric`` trees, or others, can follow those of ``initial``; found by adding a leaf of zeros."""
+    kind = ObliviousTree if symmetric else NonSymmetricTree
+    leaf = kind((), np.zeros((1, dimension)), np.zeros(1))
+    _sum(initial, _without_splits(initial.feature_names_, tuple(_labels(initial)) or None, dimension, {}, (leaf,)))
 
 
-def _without_trees(
-    names: Sequence[str], class_names: tuple[Any, ...] | None, dimension: int, options: Mapping[str, Any]
+def _without_splits(
+    names: Sequence[str],
+    class_names: tuple[Any, ...] | None,
+    dimension: int,
+    options: Mapping[str, Any],
+    trees: tuple[Tree, ...] = (),
 ) -> catboost.CatBoost:
     """An estimator that knows features, classes and parameters, and predicts 0."""
     no_borders = tuple(FeatureBorders(np.empty(0, dtype=np.float32), "AsIs") for _ in names)
-    return to_catboost(Ensemble((), no_borders, np.zeros(dimension), tuple(names), class_names, dict(options)))
+    return to_catboost(Ensemble(trees, no_borders, np.zeros(dimension), tuple(names), class_names, dict(options)))
 
 
 def _described_as(model: catboost.CatBoost, like: catboost.CatBoost, guid: str) -> catboost.CatBoost:

@@ -22,7 +22,7 @@ class _Feature:
 
 
 def split_counts(model: Any) -> dict[str, Counter[str]]:
-    """How many splits of a model of symmetric trees test each column, by its name and by what is tested of it.
+    """How many splits of a model's trees test each column, by its name and by what is tested of it.
 
     A split on a statistic of several columns counts as a combination for each of them. Columns that are not used are left out.
     """
@@ -30,12 +30,23 @@ def split_counts(model: Any) -> dict[str, Counter[str]]:
     features = list(_features(document["features_info"]))
     names = [feature for feature in features for _ in range(feature.splits)]
     found: dict[str, Counter[str]] = {}
-    for tree in document["oblivious_trees"]:
-        for split in tree["splits"] or ():
-            feature = names[split["split_index"]]
-            for column in feature.columns:
-                found.setdefault(column, Counter())[feature.how] += 1
+    for split in _splits(document):
+        feature = names[split["split_index"]]
+        for column in feature.columns:
+            found.setdefault(column, Counter())[feature.how] += 1
     return found
+
+
+def _splits(document: Any) -> Iterator[Any]:
+    """The splits of all trees: of levels, or of nodes within nodes."""
+    for tree in document.get("oblivious_trees", ()):
+        yield from tree["splits"] or ()
+    waiting = list(document.get("trees", ()))
+    while waiting:
+        node = waiting.pop()
+        if "split" in node:
+            yield node["split"]
+            waiting += [node["left"], node["right"]]
 
 
 def _json_of(model: Any) -> Any:

@@ -58,8 +58,8 @@ def with_labels(loss: str, table: pd.DataFrame, target: Any) -> Any:
     return (labels > np.median(labels, axis=0)).astype(np.int64) if loss == "MultiLogloss" else labels
 
 
-def splits_of(model: Any, path: pathlib.Path) -> list[list[tuple[Any, ...]]]:
-    """The splits of each tree, whatever numbers a model has for them."""
+def splits_of(model: Any, path: pathlib.Path) -> list[Any]:
+    """The splits of each tree, whatever numbers a model has for them: of levels, or of nodes within nodes."""
     model.save_model(str(path), format="json")
     document = json.loads(path.read_text())
     features = document["features_info"]
@@ -72,6 +72,14 @@ def splits_of(model: Any, path: pathlib.Path) -> list[list[tuple[Any, ...]]]:
         elements = sorted(json.dumps(element) for element in each["elements"])
         kind = (*elements, each["ctr_type"], each["target_border_idx"], each["prior_numerator"])
         known += [(*kind, border) for border in each["borders"]]
+
+    def nested(node: Any) -> Any:
+        if "split" not in node:
+            return None
+        return known[node["split"]["split_index"]], nested(node["left"]), nested(node["right"])
+
+    if "trees" in document:
+        return [nested(tree) for tree in document["trees"]]
     return [[known[split["split_index"]] for split in tree["splits"]] for tree in document["oblivious_trees"]]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Set
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, options_of
+from gbdist.estimators.parameters.growth import check_growth
 from gbdist.estimators.parameters.objects import as_catboost
 from gbdist.estimators.parameters.statistics import check_descriptions
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE
@@ -30,6 +31,7 @@ def canonical(given: Mapping[str, object], *, classifier: bool) -> dict[str, obj
         checked[key] = check_value(user.name, user.value, TABLE[key], classifier=classifier)
     refuse_together(checked, written)
     check_descriptions(checked, written)
+    check_growth(checked, written)
     _refuse_what_catboost_refuses(checked, written, classifier)
     return checked
 

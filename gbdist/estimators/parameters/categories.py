@@ -57,6 +57,9 @@ def category_rules(
         shown = list(checked["per_feature_ctr"])
         raise ParameterError("per_feature_ctr", shown, "positions of categorical columns", fix)
     limit = params["ctr_leaf_count_limit"]
+    trees = options["tree_learner_options"]
+    # CatBoost takes 0 for 1, and makes no combinations for trees that are not symmetric.
+    max_complexity = max(1, params["max_ctr_complexity"]) if trees["grow_policy"] == "SymmetricTree" else 1
     return CategoryRules(
         columns=tuple(_column(each, params["one_hot_max_size"], each.position in ignored) for each in columns),
         simple=_rules(params["simple_ctrs"]),
@@ -64,8 +67,8 @@ def category_rules(
         of_column=tuple((number_of[at], _rules(ctrs)) for at, ctrs in sorted(described.items())),
         target_border_count=target[0],
         target_border_type=target[1],
-        max_complexity=max(1, params["max_ctr_complexity"]),  # CatBoost takes 0 for 1
-        model_size_reg=options["tree_learner_options"]["model_size_reg"],
+        max_complexity=max_complexity,
+        model_size_reg=trees["model_size_reg"],
         permutations=options["boosting_options"]["permutation_count"],
         has_time=options["data_processing_options"]["has_time"],
         counts_evals=params["counter_calc_method"] == "Full",

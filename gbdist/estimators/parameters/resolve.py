@@ -1,5 +1,6 @@
 """Checked parameters and facts of the data → everything the trainer is told, with CatBoost's own defaults filled in."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -246,6 +247,9 @@ def boost_params(
         iterations=boosting["iterations"],
         learning_rate=boosting["learning_rate"],
         depth=trees["depth"],
+        grow_policy=trees["grow_policy"],
+        max_leaves=trees["max_leaves"],
+        min_data_in_leaf=max(1, math.ceil(trees["min_data_in_leaf"])),
         l2_leaf_reg=trees["l2_leaf_reg"],
         score_function=trees["score_function"],
         leaf_estimation_method=trees["leaf_estimation_method"],

@@ -108,7 +108,6 @@ _NO_TEXT = (
     'Set aggregate="models", which takes text and embedding columns; or turn them into numbers, or drop the column.'
 )
 _NO_GPU = 'It is about CatBoost\'s own GPU trainer, which aggregate="models" uses; leave it out with histograms.'
-_NO_OTHER_TREES = 'Only symmetric trees are grown; leave it out, or set aggregate="models".'
 _NO_ORDERED = "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\"."
 _NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
 _NO_PENALTY = "Rows are not asked what they cost; leave it out, or use first_feature_use_penalties."
@@ -118,7 +117,7 @@ TABLE: Final[dict[str, Rule]] = {
     # the trees
     "iterations": Used("int", low=1, note="number of trees"),
     "learning_rate": Used("float", low=0, above_low=True, note="left out: CatBoost's own automatic rate"),
-    "depth": Used("int", low=1, high=16),
+    "depth": Used("int", low=1, high=16, note="up to 15 with grow_policy='Depthwise'"),
     "l2_leaf_reg": Used("float", low=0),
     "random_strength": Used("float", low=0),
     "rsm": Used("float", low=0, high=1, above_low=True),
@@ -132,13 +131,9 @@ TABLE: Final[dict[str, Rule]] = {
     "subsample": Used("float", low=0, high=1, above_low=True),
     "bagging_temperature": Used("float", low=0),
     "mvs_reg": Used("float", low=0),
-    "grow_policy": OnlyAt(
-        ("SymmetricTree",),
-        "trees are symmetric",
-        _NO_OTHER_TREES,
-    ),
-    "max_leaves": OnlyAt((), "CatBoost itself refuses values that symmetric trees do not have"),
-    "min_data_in_leaf": OnlyAt((), "no effect on symmetric trees, as in CatBoost"),
+    "grow_policy": Used("choice", choices=("SymmetricTree", "Depthwise", "Lossguide")),
+    "max_leaves": Used("int", low=1, high=65536, note="of grow_policy='Lossguide', up to 32768"),
+    "min_data_in_leaf": Used("float", low=0, note="no effect on symmetric trees, as in CatBoost"),
     "boosting_type": OnlyAt(
         ("Plain",),
         "boosting is plain",
@@ -167,7 +162,8 @@ TABLE: Final[dict[str, Rule]] = {
     "posterior_sampling": OnlyAt((False,), "no noise is added to gradients", _NO_LANGEVIN),
     "monotone_constraints": Used(
         "constraints of columns",
-        note="model_shrink_rate, left out, is then 0.01 (Decreasing: 0.2); not with exact leaves, LogCosh's default",
+        note="model_shrink_rate, left out, is then 0.01 (Decreasing: 0.2); not with exact leaves, LogCosh's default, "
+        "and with symmetric trees alone",
     ),
     "feature_weights": Used("numbers of columns", note="a column that a statistic has twice counts twice"),
     "first_feature_use_penalties": Used("numbers of columns"),

@@ -33,7 +33,8 @@ def pair(kind: Any) -> Any:
 
 FOUR = types.UniTuple(f8, 4)
 I1, I2, I3, I4 = i8[::1], i8[:, ::1], i8[:, :, ::1], i8[:, :, :, ::1]
-F1, F2, F3 = f8[::1], f8[:, ::1], f8[:, :, ::1]
+I5 = i8[:, :, :, :, ::1]
+F1, F2, F3, F4 = f8[::1], f8[:, ::1], f8[:, :, ::1], f8[:, :, :, ::1]
 N1, N2 = i4[::1], i4[:, ::1]
 RULE = types.Tuple((i8, f8, f8))
 PAIRS = (u8[::1], u4[::1], u4[::1])
@@ -110,6 +111,17 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
     "split": {
         "_best_borders": (
             I4, I1, u1[::1], I1, F1, types.Tuple((f8, boolean, boolean)), f8, pair(u8), types.Tuple((I3, F3)), F2,
+        ),
+    },
+    "leafwise": {
+        "_split_leaf": (u1[::1], i8, i8, i8, u2[::1]),
+        "_split_equal_leaf": (u1[::1], i8, i8, i8, u2[::1]),
+        "_renumber_leaves": (u2[::1], u2[::1]),
+        "_count_leaves": (u2[::1], u1[::1], boolean, I1),
+        "_place_children": (I4, i8, I1, I1, I4),
+        "_take_leaves": (I4, I1, I1, I3),
+        "_best_leaf_borders": (
+            I5, i8, I1, I2, u1[::1], I1, F1, types.Tuple((f8, boolean, boolean)), f8, u8[:, ::1], types.Tuple((I4, F4)), F3,
         ),
     },
     "monotone": {

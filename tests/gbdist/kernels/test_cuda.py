@@ -319,6 +319,7 @@ def test_bins() -> None:
 #: called by kernels only
 DEVICE_FUNCTIONS = {
     "choose_border",
+    "score_borders",
     "target_of",
     "weight_of",
     "softmax_parts",
@@ -339,7 +340,19 @@ def cuda_names(module: ModuleType) -> set[str]:
 
 @pytest.mark.parametrize(
     "stage",
-    ["rows", "histogram", "losses", "split", "binning", "categories", "coding", "pointwise", "quantiles", "monotone"],
+    [
+        "rows",
+        "histogram",
+        "losses",
+        "split",
+        "binning",
+        "categories",
+        "coding",
+        "pointwise",
+        "quantiles",
+        "monotone",
+        "leafwise",
+    ],
 )
 def test_every_cpu_kernel_has_its_cuda_twin(stage: str) -> None:
     cpu = importlib.import_module(f"gbdist.kernels.cpu_{stage}")
