@@ -18,6 +18,7 @@ from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.exact_leaves import ExactWalk
 from gbdist.boosting.fixed_point import sum_scale
+from gbdist.boosting.groups import GroupWork
 from gbdist.boosting.leaf_rows import LeafRows, LeafSums, Leaves, Steps, Sums, WalkStart
 from gbdist.boosting.monotone import Orders, orders_of
 from gbdist.boosting.params import BoostParams
@@ -25,6 +26,7 @@ from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
 from gbdist.kernels.cpu_leaves import bound_gain, bound_next_steps, find_settled, solve_leaves
 from gbdist.objectives.base import LeafScales, Objective
+from gbdist.objectives.grouped import Grouped
 
 #: A leaf has settled when the step after its next one would be below this, or below this share of its value
 SETTLED = 2.0**-22
@@ -42,9 +44,17 @@ _ALL = np.empty(0, np.uint8)
 class LeafEstimator:
     """Estimates the leaves of one tree after the other."""
 
-    def __init__(self, params: BoostParams, population: Population, collective: Collective, crew: Crew) -> None:
+    def __init__(
+        self,
+        params: BoostParams,
+        population: Population,
+        collective: Collective,
+        crew: Crew,
+        groups: GroupWork | None = None,
+    ) -> None:
         self.params, self._population = params, population
-        self._collective, self.crew = collective, crew
+        self._collective, self.crew, self.groups = collective, crew, groups
+        self._tree = 0
         self._l2 = params.l2_leaf_reg * population.total_weight / max(population.n_rows, 1)
         self._orders: Orders | None = None
 
@@ -54,13 +64,14 @@ class LeafEstimator:
         return self._l2
 
     def estimate(
-        self, rows: Rows, starts: Sequence[WalkStart], n_leaves: int, constraints: Sequence[int] = ()
+        self, rows: Rows, starts: Sequence[WalkStart], n_leaves: int, constraints: Sequence[int] = (), tree: int = 0
     ) -> list[Leaves]:
         """Walk from 0 to the leaf values, from each of several starts; walks share their rounds.
 
-        ``constraints`` are those of the tree's splits, where values must be monotone (``monotone.orders_of``).
+        ``constraints`` are those of the tree's splits, where values must be monotone (``monotone.orders_of``); ``tree`` is its
+        number.
         """
-        self._orders = orders_of(constraints) if any(constraints) else None
+        self._orders, self._tree = orders_of(constraints) if any(constraints) else None, tree
         walks = []
         for number, start in enumerate(starts):
             pieces = [
@@ -70,7 +81,7 @@ class LeafEstimator:
                     start.predictions[:, piece],
                     start.leaf_of_row[piece],
                 )
-                for piece in self.crew.row_slices(rows.n_rows)
+                for piece in (self.crew.row_slices(rows.n_rows) if self.groups is None else [slice(0, rows.n_rows)])
             ]
             kind = ExactWalk if self.params.leaf_estimation_method == "Exact" else _Walk
             walks.append(kind(self, pieces, n_leaves, (start.prediction_bound, start.top), number).run())
@@ -134,6 +145,8 @@ class LeafEstimator:
     def own_sums(self, pieces: Sequence[LeafRows], shift: NDArray[np.float64], scales: LeafScales) -> NDArray[np.int64]:
         """Sums over some of this rank's rows at their predictions + ``shift`` (float64 [n_leaves, dimension])."""
         objective = self.params.objective
+        if isinstance(objective, Grouped):
+            return self._sums_of_groups(pieces[0], shift, scales)
         shape = (shift.shape[0], sum_columns(objective))
 
         def add(piece: LeafRows) -> Sums:
@@ -147,6 +160,11 @@ class LeafEstimator:
         for sums in others:
             first += sums
         return first
+
+    def _sums_of_groups(self, whole: LeafRows, shift: NDArray[np.float64], scales: LeafScales) -> NDArray[np.int64]:
+        if self.groups is None:
+            raise ValueError(f"{self.params.objective.name} needs groups")
+        return self.groups.own_sums(whole.predictions, whole.leaf_of_row, shift, scales, self._tree)
 
     def read(self, total: NDArray[np.int64], scales: LeafScales) -> LeafSums:
         """Sums over the rows of all ranks."""
@@ -197,6 +215,14 @@ class LeafEstimator:
     def put_in_order(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values that are monotone but for rounding, monotone in every bit."""
         return values if self._orders is None else self._orders.isotonic(values, np.ones_like(values))
+
+    def centred(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values less their weighted mean, where only their differences count (CatBoost's NormalizeLeafValues)."""
+        objective = self.params.objective
+        if not (isinstance(objective, Grouped) and objective.counts_pairs):
+            return values
+        total = math.fsum(weights.tolist())
+        return values - (math.fsum((values[:, 0] * weights).tolist()) / total if total > 0.0 else 0.0)
 
     @property
     def _has_bounds(self) -> bool:
@@ -262,7 +288,7 @@ class _Walk:
             step = self._estimator.step(self._sums, self._weights)
             if self._estimator.is_monotone:
                 step = self._estimator.monotone(self._point + step, self._sums, self._weights) - self._point
-            else:
+            elif self._estimator.groups is None:  # else rows of other leaves count too
                 self._settle(step)
             if not self._active.any():
                 break
@@ -270,7 +296,8 @@ class _Walk:
             goes_on = yield from (self._go_if_better(step) if self._backtracks else self._go(step))
             if not goes_on:
                 break
-        return Leaves(self._estimator.put_in_order(self._point), self._weights)
+        values = self._estimator.put_in_order(self._point)
+        return Leaves(self._estimator.centred(values, self._weights), self._weights)
 
     def _go(self, step: NDArray[np.float64]) -> "Steps[bool]":
         self._tried += 1
@@ -340,7 +367,7 @@ class _Walk:
         return self._estimator.read(total, asked)
 
 
-def sum_columns(objective: Objective) -> int:
+def sum_columns(objective: Objective | Grouped) -> int:
     """Columns of a leaf's sums: loss, weight, first derivatives, second derivatives (objectives/base.py)."""
     k = objective.dimension
     return 2 + k + (k if objective.second_order == "diagonal" else k * (k + 1) // 2)

@@ -7,6 +7,7 @@ from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.categories.rules import CategoryRules
 from gbdist.metrics.base import Metric
 from gbdist.objectives.base import Objective
+from gbdist.objectives.grouped import Grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class BoostParams:
     ``monotone_constraints`` are those of the binned columns: −1, 0 or 1.
     """
 
-    objective: Objective
+    objective: Objective | Grouped
     metrics: tuple[Metric, ...]
     eval_metric: int = 0
     iterations: int = 1000

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.exact_leaves import quantile_rules, start_of_labels
+from gbdist.boosting.groups import Groups, GroupWork, bounds_of
 from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population, with_weights
 from gbdist.boosting.rows import Rows
+from gbdist.objectives.grouped import Grouped
 
 
 def without_ignored(n_bins: NDArray[np.int64], params: BoostParams) -> NDArray[np.int64]:
@@ -43,3 +45,26 @@ def start_value(
         else:
             bias[:] = params.objective.start_value(population.label_mean)
     return bias
+
+
+def groups_of(
+    train: Rows, params: BoostParams, population: Population, collective: Collective
+) -> tuple[Groups | None, BoostParams, Population]:
+    """Groups of a rank's training rows for a loss of ranking, else None; parameters and facts that hold for all groups.
+
+    Derivatives of some of these losses do not know weights, so that the bound of a weight is at least 1. A round.
+    """
+    objective = params.objective
+    if not isinstance(objective, Grouped):
+        return None, params, population
+    groups = Groups.of(train)
+    told = objective.among(bounds_of(train, groups, collective))
+    bounded = replace(population, weight_bound=max(population.weight_bound, 1.0))
+    return groups, replace(params, objective=told), bounded
+
+
+def work_on(groups: Groups | None, rows: Rows, params: BoostParams, crew: Crew) -> GroupWork | None:
+    """A loss of ranking at work on the training rows, which lie where the crew works; None of other losses."""
+    if groups is None or not isinstance(params.objective, Grouped):
+        return None
+    return GroupWork(params.objective, rows, groups, params.random_seed, crew)

@@ -17,6 +17,17 @@ from gbdist.kernels.cpu_coding import (
     number_categories,
     number_places,
 )
+from gbdist.kernels.cpu_grouped import (
+    add_group_losses,
+    add_row_leaf_sums,
+    label_pair_derivatives,
+    lambda_mart_derivatives,
+    listed_pair_derivatives,
+    query_rmse_derivatives,
+    query_softmax_derivatives,
+    shift_predictions,
+    yeti_rank_derivatives,
+)
 from gbdist.kernels.cpu_histogram import pack_cells, pack_wide_cells, pick_rows, split_parents
 from gbdist.kernels.cpu_losses import (
     add_logistic_leaf_sums,
@@ -57,6 +68,7 @@ __all__ = [
     "add_brier_sums",
     "add_classes",
     "add_counts",
+    "add_group_losses",
     "add_key_digits",
     "add_leaf_values",
     "add_logistic_leaf_sums",
@@ -65,6 +77,7 @@ __all__ = [
     "add_pointwise_sums",
     "add_residual_leaf_sums",
     "add_residual_sums",
+    "add_row_leaf_sums",
     "add_softmax_leaf_sums",
     "add_softmax_sums",
     "apply_draws",
@@ -84,7 +97,10 @@ __all__ = [
     "join_keys",
     "join_outcomes",
     "join_places",
+    "label_pair_derivatives",
+    "lambda_mart_derivatives",
     "learn_bins",
+    "listed_pair_derivatives",
     "logistic_derivatives",
     "mark_drawn",
     "number_categories",
@@ -93,9 +109,12 @@ __all__ = [
     "pack_wide_cells",
     "pick_rows",
     "pointwise_derivatives",
+    "query_rmse_derivatives",
+    "query_softmax_derivatives",
     "residual_derivatives",
     "residual_keys",
     "scale_values",
+    "shift_predictions",
     "softmax_derivatives",
     "split_equal_leaves",
     "split_leaves",
@@ -105,4 +124,5 @@ __all__ = [
     "take_rows",
     "weigh_draws",
     "weight_sum",
+    "yeti_rank_derivatives",
 ]

@@ -152,3 +152,15 @@ def add_group_losses(loss: NDArray[np.float64], scale: float, sums: NDArray[np.i
     for g in range(np.uint64(loss.shape[0])):
         total += np.int64(np.rint(loss[g] * scale))
     sums[0, 0] += total
+
+
+@kernel
+def shift_predictions(
+    prediction: NDArray[np.float64],
+    leaf_of_row: NDArray[np.uint16],
+    shift: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """See ``reference_grouped.shift_predictions``."""
+    for i in range(np.uint64(prediction.shape[0])):
+        out[i] = prediction[i] + shift[leaf_of_row[i]]

@@ -262,3 +262,8 @@ def add_row_leaf_sums(
 def add_group_losses(loss: _F8, scale: float, sums: _I8) -> None:
     """Σ losses of groups, each rounded once, to ``sums[0, 0]``."""
     sums[0, 0] += np.rint(loss * scale).astype(np.int64).sum()
+
+
+def shift_predictions(prediction: _F8, leaf_of_row: NDArray[np.uint16], shift: _F8, out: _F8) -> None:
+    """Write each row's prediction + its leaf's shift: float64 [n_leaves] IN, [n] OUT."""
+    out[:] = prediction + shift[leaf_of_row]

@@ -3,14 +3,17 @@
 from gbdist.description import parse_description
 from gbdist.objectives.base import Bounds, LeafScales, Objective
 from gbdist.objectives.classification import CrossEntropy, Logloss, MultiClass, MultiClassOneVsAll
+from gbdist.objectives.grouped import RANKING, Grouped, ranking_loss
 from gbdist.objectives.pointwise import FAMILIES, MultiQuantile, Pointwise, multi_quantile, rule_of
 from gbdist.objectives.regression import RMSE
 
 __all__ = [
     "LOSSES",
+    "RANKING",
     "RMSE",
     "Bounds",
     "CrossEntropy",
+    "Grouped",
     "LeafScales",
     "Logloss",
     "MultiClass",
@@ -24,7 +27,7 @@ __all__ = [
 LOSSES = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll", "RMSE", *FAMILIES, "MultiQuantile")
 
 
-def make_objective(description: str, n_classes: int) -> Objective:
+def make_objective(description: str, n_classes: int) -> Objective | Grouped:
     """Objective of CatBoost's ``loss_function``; ``n_classes`` matters to the multi-class ones alone.
 
     Raises
@@ -37,6 +40,8 @@ def make_objective(description: str, n_classes: int) -> Objective:
         return Pointwise(description, rule_of(description))
     if given.metric == "MultiQuantile":
         return multi_quantile(description)
+    if given.metric in RANKING:
+        return ranking_loss(description)
     if given.metric in LOSSES:
         given.numbers({})
     match given.metric:
