@@ -93,7 +93,7 @@ class GroupWork:
         """Write the derivatives by which tree number ``tree`` is grown; ``predictions`` IN and ``out`` OUT are [1, n]."""
         parts = GroupParts(out[0], self._parts.second, self._parts.count, self._parts.loss)
         keys = self._keys(Purpose.PAIRS_OF_STRUCTURE, tree)
-        self._each(lambda some, _: self._write(some, predictions[0], parts, keys, with_loss=False))
+        self._each(lambda some, _: self._write(some, (predictions[0],) * 2, parts, keys, with_loss=False))
 
     def own_sums(
         self,
@@ -118,7 +118,7 @@ class GroupWork:
             leaves, weight = leaf_of_row[rows], kernel_weight(self._rows.weight)
             kernels.shift_predictions(predictions[0, rows], leaves, there, self._moved[rows])
             with_loss = scales.loss != 0.0
-            self._write(some, self._moved, self._parts, keys, with_loss=with_loss)
+            self._write(some, (predictions[0], self._moved), self._parts, keys, with_loss=with_loss)
             first, second = self._parts.first[rows], self._parts.second[rows]
             kernels.add_row_leaf_sums(first, second, weight[rows] if weight.shape[0] else weight, leaves, units, sums)
             if with_loss:
@@ -133,13 +133,13 @@ class GroupWork:
     def _write(
         self,
         some: slice,
-        prediction: NDArray[np.float64],
+        predictions: tuple[NDArray[np.float64], NDArray[np.float64]],
         parts: GroupParts,
         keys: NDArray[np.uint64],
         *,
         with_loss: bool,
     ) -> None:
-        """Write what a slice of the groups has."""
+        """Write what a slice of the groups has; ``predictions`` are those that pairs are drawn by, and those where it is asked for."""
         starts = slice(some.start, some.stop + 1)
         if some.start == some.stop:
             return
@@ -147,7 +147,8 @@ class GroupWork:
             label=self._rows.label,
             weight=self._rows.weight,
             starts=self._starts[starts],
-            prediction=prediction,
+            ranked_by=predictions[0],
+            prediction=predictions[1],
             first_rows=self._first_rows[some],
             draw_keys=keys,
             pairs=self._pairs,

@@ -217,12 +217,16 @@ class LeafEstimator:
         return values if self._orders is None else self._orders.isotonic(values, np.ones_like(values))
 
     def centred(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values less their weighted mean, where only their differences count (CatBoost's NormalizeLeafValues)."""
+        """Values less their weighted mean, where only their differences count (CatBoost's NormalizeLeafValues).
+
+        Leaves without weight stay at 0.
+        """
         objective = self.params.objective
         if not (isinstance(objective, Grouped) and objective.counts_pairs):
             return values
         total = math.fsum(weights.tolist())
-        return values - (math.fsum((values[:, 0] * weights).tolist()) / total if total > 0.0 else 0.0)
+        mean = math.fsum((values[:, 0] * weights).tolist()) / total if total > 0.0 else 0.0
+        return np.where(weights[:, None] > 0.0, values - mean, values)
 
     @property
     def _has_bounds(self) -> bool:

@@ -108,6 +108,7 @@ def yeti_rank_derivatives(
     label: NDArray[np.float32],
     weight: NDArray[np.float32],
     starts: NDArray[np.int64],
+    ranked_by: NDArray[np.float64],
     prediction: NDArray[np.float64],
     draws: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     options: YetiOptions,
@@ -123,7 +124,7 @@ def yeti_rank_derivatives(
         begin = starts[g]
         w = np.float64(weight[begin]) if weighted else 1.0
         group = (w, first_rows[g], keys)
-        _yeti_rank(label, prediction, begin, starts[g + 1], group, options, scratch, first, second, count)
+        _yeti_rank(label, ranked_by, prediction, begin, starts[g + 1], group, options, scratch, first, second, count)
 
 
 @kernel

@@ -295,10 +295,10 @@ def grouped(
     weigh = compiled(weigh)
 
     def yeti_rank(
-        label: Any, a: Any, begin: Any, end: Any, group: Any, options: Any, scratch: Any, first: Any, second: Any,
-        count: Any,
+        label: Any, ranked_by: Any, a: Any, begin: Any, end: Any, group: Any, options: Any, scratch: Any, first: Any,
+        second: Any, count: Any,
     ) -> None:  # fmt: skip
-        """``group`` is (its weight, number of its first row, a key a draw); ``scratch`` two float64 [n], and int32 [n]."""
+        """Noise is added to ``ranked_by``; ``group`` is (its weight, number of its first row, a key a draw); ``scratch`` two float64 [n], and int32 [n]."""
         mode, decaying, top, neighbours, exponential, by_position, noise, power = options
         weight, first_row, keys = group
         base, key, order = scratch
@@ -307,11 +307,11 @@ def grouped(
         if mode == NDCG:
             best = ideal(label, begin, end, (top, exponential, by_position), key, order)
             scale = scale / best if best > 0.0 else 0.0
-        largest = a[begin]
+        largest = ranked_by[begin]
         for i in range(begin, end):
-            largest = max(largest, a[i])
+            largest = max(largest, ranked_by[i])
         for i in range(begin, end):
-            base[i] = exp(a[i] - largest)
+            base[i] = exp(ranked_by[i] - largest)
         size = end - begin
         for draw in range(keys.shape[0]):
             for i in range(begin, end):

@@ -200,6 +200,7 @@ def yeti_rank_derivatives(
     label: _F4,
     weight: _F4,
     starts: _I8,
+    ranked_by: _F8,
     prediction: _F8,
     draws: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     options: YetiOptions,
@@ -208,14 +209,14 @@ def yeti_rank_derivatives(
     second: _F8,
     count: _F4,
 ) -> None:
-    """Pairs of neighbours after noise; ``draws`` are uint64 [n_groups], numbers of the groups' first rows, and a key a draw.
+    """Pairs of neighbours once noise is added to ``ranked_by``, float64 [n], IN; ``draws`` are uint64 [n_groups], numbers of the groups' first rows, and a key a draw.
 
     ``scratch`` is float64 [n] twice and int32 [n], of no meaning.
     """
     mode, decay, top, neighbours, exponential, by_position, _, _ = options
     first_rows, keys = draws
     for g, rows in _groups(starts):
-        y, a, size = label[rows], prediction[rows], rows.stop - rows.start
+        y, a, size = label[rows], ranked_by[rows], rows.stop - rows.start
         worth, counts = gains(y, exponential), discounts(size, top, by_position)
         first[rows], second[rows], count[rows] = 0.0, 0.0, 0.0
         scale = float(_weights(weight, label)[rows.start]) / len(keys)

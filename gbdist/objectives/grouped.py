@@ -24,7 +24,7 @@ _FINITE = Option(None, -math.inf, math.inf, "a number")
 class GroupRows:
     """Rows of some groups, IN, where kernels read them; see ``reference_grouped`` for the shapes.
 
-    ``first_rows`` are the numbers of the groups' first rows in the whole data set, uint64 [n_groups]. ``draw_keys`` is uint64 [draws], one
+    ``ranked_by`` are the predictions that pairs are drawn by: where a walk to leaf values starts, wherever it has got to. ``first_rows`` are the numbers of the groups' first rows in the whole data set, uint64 [n_groups]. ``draw_keys`` is uint64 [draws], one
     key a draw of a random loss, else without elements. ``pairs`` are those that were given, their starts among them.
     ``scratch`` is float64 [n] twice and int32 [n], of no meaning.
     """
@@ -32,6 +32,7 @@ class GroupRows:
     label: NDArray[np.float32]
     weight: NDArray[np.float32] | None
     starts: NDArray[np.int64]
+    ranked_by: NDArray[np.float64]
     prediction: NDArray[np.float64]
     first_rows: NDArray[np.uint64]
     draw_keys: NDArray[np.uint64]
@@ -253,6 +254,7 @@ class YetiRank(Grouped):
             rows.label,
             kernel_weight(rows.weight),
             rows.starts,
+            rows.ranked_by,
             rows.prediction,
             (rows.first_rows, rows.draw_keys),
             self.options,

@@ -53,7 +53,8 @@ class Groups:
             plain = (self.label, self.starts, self.prediction, of_lambda, (np.zeros(self.n), order))
             found[f"lambda_mart_derivatives {of_lambda}"] = plain
         for of_yeti in YETI:
-            found[f"yeti_rank_derivatives {of_yeti}"] = (*rows, yeti[0], of_yeti, yeti[1])
+            drawn = (*rows[:3], self.prediction[::-1].copy(), rows[3], yeti[0], of_yeti, yeti[1])
+            found[f"yeti_rank_derivatives {of_yeti}"] = drawn
         return found
 
     def results(self, name: str) -> list[np.ndarray]:
