@@ -89,7 +89,9 @@ def test_sums_of_leaves(weighted: bool) -> None:
         sums = np.ones((N_LEAVES, 4), np.int64)
         module.add_row_leaf_sums(first, second, weight, leaf_of_row, 2.0 ** np.array([9, 40, 30, 29]), sums)
         module.add_group_losses(first[:9], 2.0**20, sums)
-        found.append(sums.tolist())
+        moved = np.empty(300)
+        module.shift_predictions(first, leaf_of_row, np.arange(N_LEAVES) / 3.0, moved)
+        found.append((sums.tolist(), moved.tobytes()))
     assert found[0] == found[1]
 
 
