@@ -24,7 +24,7 @@ from gbdist.estimators.preparation.pipeline import Source, quantize_sets, requir
 from gbdist.estimators.preparation.quantized import QuantizedSet, row_bytes
 from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
-from gbdist.estimators.sources import Given, eval_name, sources_of
+from gbdist.estimators.sources import Given, GroupGiven, eval_name, sources_of
 from gbdist.metrics.base import Metric
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.embeddings import note_dimensions
@@ -80,6 +80,7 @@ class _Request:
     callbacks: CallbackListener | None
     aggregation: Aggregation | None
     columns: ColumnRules
+    groups: tuple[GroupGiven, ...]
 
     def names(self) -> list[str]:
         """What errors call the data sets, the training set first."""
@@ -131,6 +132,8 @@ def train(
     eval_fraction: float | None = None,
     baseline: Any = None,
     group_id: Any = None,
+    group_weight: Any = None,
+    pairs: Any = None,
     init_model: Any = None,
     callbacks: Any = None,
     listener: Listener | None = None,
@@ -147,6 +150,7 @@ def train(
     Parameters
     ----------
     X, y, sample_weight, baseline, group_id : see ``inputs.collect``; X may be a DaskPool, which has the others
+    group_weight, pairs : of a ranker; see ``DaskCatBoostRanker.fit``
     parameters : ``canonical``'s answer
     eval_sets : (X, y), (X, y, sample_weight), ``Given`` or DaskPool each
     eval_fraction : share of the rows to hold out as the only eval set
@@ -161,7 +165,7 @@ def train(
     ParameterError, DataError, ModelError, ClusterError
         Nothing is left on the cluster after an error.
     """
-    given = Given(X, y, sample_weight, baseline, group_id)
+    given = Given(X, y, sample_weight, baseline, group_id, group_weight, pairs)
     columns = ColumnRules(parameters, aggregation is None, cat_nan)
     request = _Request(
         parameters=parameters,
@@ -174,6 +178,7 @@ def train(
         callbacks=callback_listener(callbacks),
         aggregation=aggregation,
         columns=columns,
+        groups=() if group_id is None else _of_groups(given, eval_sets or []),
     )
     _refuse_start_of_columns(request)
     if request.pool is None and columns.by_type:
@@ -183,6 +188,12 @@ def train(
     if not request.eval_pools and local_run.trains_here(request.sources):
         return _train_here(request)
     return _train_on_cluster(request, client)
+
+
+def _of_groups(train: Given, eval_sets: Sequence[Any]) -> tuple[GroupGiven, ...]:
+    """What a ranker was given for the groups of each data set."""
+    evals = [one.of_groups(eval_name(i, len(eval_sets))) for i, one in enumerate(eval_sets) if isinstance(one, Given)]
+    return train.of_groups(""), *evals
 
 
 def _refuse_start_of_columns(request: _Request) -> None:
@@ -205,7 +216,8 @@ def _train_here(request: _Request) -> TrainResult:
     if isinstance(setup.resolved, ResolvedRounds):
         data = RankData(rows[0], tuple(rows[1:]), borders, request.feature_names)
         return _finish_rounds(request, setup, rounds_here(data, setup, listeners, request.callbacks is not None))
-    result = local_run.boost_here(rows, borders, setup, listeners, request.callbacks is not None)
+    pairs = [one.pairs for one in request.groups if one.pairs is not None]
+    result = local_run.boost_here(rows, borders, setup, listeners, request.callbacks is not None, pairs)
     return _finish(request, setup, result, borders)
 
 
@@ -284,7 +296,9 @@ def _set_up(request: _Request, surveys: Sequence[DataSurvey]) -> Setup:
     names = request.names()
     for name, survey in zip(names, surveys, strict=True):
         require_same_columns(name, survey, surveys[0])
-    return set_up(request.parameters, request.classifier, surveys, names, request.initial, request.aggregation)
+    return set_up(
+        request.parameters, request.classifier, surveys, names, request.initial, request.aggregation, request.groups
+    )
 
 
 def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet]) -> TrainResult:
@@ -295,7 +309,8 @@ def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[Quantize
             client, sets, setup, request.feature_names, request.heard(), request.callbacks is not None
         )
         return _finish_rounds(request, setup, found)
-    result = boost_on_gang(client, sets, setup, request.heard(), request.callbacks is not None)
+    pairs = [one.pairs for one in request.groups if one.pairs is not None]
+    result = boost_on_gang(client, sets, setup, request.heard(), request.callbacks is not None, pairs)
     return _finish(request, setup, result, sets[0].borders)
 
 

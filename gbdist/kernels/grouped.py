@@ -59,23 +59,26 @@ def ordering(elementary: Functions, times: Callable[[Any, Any], Any], compiled: 
     """Make the functions that rank rows, for one kind of kernel; parameters as of ``grouped``."""
     exp, log = elementary.exp, elementary.log
 
-    def comes_before(key: Any, begin: Any, i: Any, j: Any) -> Any:
-        """Whether row i is ahead of j: by its key, else by its number."""
+    def comes_before(key: Any, tie: Any, begin: Any, i: Any, j: Any) -> Any:
+        """Whether row i is ahead of j: by the larger key, else by the smaller tie, else by its number."""
         mine, other = key[begin + i], key[begin + j]
-        return mine > other or (mine == other and i < j)
+        if mine != other:
+            return mine > other
+        mine, other = tie[begin + i], tie[begin + j]
+        return mine < other or (mine == other and i < j)
 
     comes_before = compiled(comes_before)
 
-    def sift(key: Any, order: Any, begin: Any, root: Any, stop: Any) -> None:
+    def sift(key: Any, tie: Any, order: Any, begin: Any, root: Any, stop: Any) -> None:
         """Move a root of a heap, in which the last of all is on top, to its place."""
         moving = order[begin + root]
         while True:
             child = 2 * root + 1
             if child >= stop:
                 break
-            if child + 1 < stop and comes_before(key, begin, order[begin + child], order[begin + child + 1]):
+            if child + 1 < stop and comes_before(key, tie, begin, order[begin + child], order[begin + child + 1]):
                 child += 1
-            if not comes_before(key, begin, moving, order[begin + child]):
+            if not comes_before(key, tie, begin, moving, order[begin + child]):
                 break
             order[begin + root] = order[begin + child]
             root = child
@@ -83,19 +86,22 @@ def ordering(elementary: Functions, times: Callable[[Any, Any], Any], compiled: 
 
     sift = compiled(sift)
 
-    def sort_down(key: Any, order: Any, begin: Any, end: Any) -> None:
-        """Number rows from the largest key to the smallest, equal ones in their order; numbers are counted from ``begin``."""
+    def sort_down(key: Any, tie: Any, order: Any, begin: Any, end: Any) -> None:
+        """Number rows from the largest key to the smallest, counted from ``begin``.
+
+        Of equal keys the smaller ``tie`` comes first, of equal ties the smaller number.
+        """
         count = end - begin
         for i in range(count):
             order[begin + i] = i
         for step in range(count // 2):
-            sift(key, order, begin, count // 2 - 1 - step, count)
+            sift(key, tie, order, begin, count // 2 - 1 - step, count)
         for step in range(count - 1):
             last = count - 1 - step
             top = order[begin]
             order[begin] = order[begin + last]
             order[begin + last] = top
-            sift(key, order, begin, 0, last)
+            sift(key, tie, order, begin, 0, last)
 
     def gain(label: Any, exponential: Any) -> Any:
         """What a row of that relevance is worth."""
@@ -224,7 +230,7 @@ def grouped(
         top, exponential, by_position = how
         for i in range(begin, end):
             key[i] = np.float64(label[i])
-        sort_down(key, order, begin, end)
+        sort_down(key, key, order, begin, end)
         total = 0.0
         for position in range(min(end - begin, top)):
             worth = gain(np.float64(label[begin + order[begin + position]]), exponential)
@@ -241,7 +247,7 @@ def grouped(
             first[i] = 0.0
             second[i] = 0.0
         best = ideal(label, begin, end, (top, exponential, by_position), key, order)
-        sort_down(a, order, begin, end)
+        sort_down(a, a, order, begin, end)
         count = end - begin
         for position in range(count):
             # CatBoost discounts beyond ``top`` too: pairs that reach into it count for what they are worth there.
@@ -317,7 +323,7 @@ def grouped(
             for i in range(begin, end):
                 u = draws.unit_draw(keys[draw], first_row + np.uint64(i - begin))
                 key[i] = shaken(base[i], u, noise, power)
-            sort_down(key, order, begin, end)
+            sort_down(key, key, order, begin, end)
             share = times(scale, _CLASSIC_SHARE) if mode == CLASSIC else scale
             for place in range(min(top, size - 1) if mode != CLASSIC else size - 1):
                 i = begin + order[begin + place]

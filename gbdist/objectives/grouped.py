@@ -230,8 +230,8 @@ class YetiRank(Grouped):
 
     @property
     def lowest_label(self) -> float:
-        """See ``Grouped.lowest_label``."""
-        return -math.inf if self.options[0] == kinds.CLASSIC else 0.0
+        """See ``Grouped.lowest_label``; what CatBoost follows the loss by is no measure of less than 0."""
+        return 0.0
 
     @property
     def largest_label(self) -> float:

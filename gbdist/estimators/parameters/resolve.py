@@ -12,11 +12,13 @@ from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_de
 from gbdist.estimators.parameters.categories import category_rules, target_of_statistics
 from gbdist.estimators.parameters.class_weights import class_weights
 from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
+from gbdist.estimators.parameters.ranking import is_ranked, metric_of, refuse_statistics
 from gbdist.estimators.parameters.statistics import with_target_borders
-from gbdist.metrics import make_metrics
+from gbdist.metrics import make_metrics, ranking_metrics
 from gbdist.metrics.base import Metric
 from gbdist.objectives import make_objective
 from gbdist.objectives.base import Objective
+from gbdist.objectives.grouped import Grouped
 from gbdist.quantize.unbinned import UnbinnedFacts
 
 #: Losses of one dimension whose labels are the two classes, or probabilities.
@@ -48,6 +50,8 @@ class DataFacts:
         Columns that are kept as hashes, ascending in position.
     names : tuple of str
         Of all columns, by position; empty where no parameter may name one.
+    group_weighted : bool
+        Whether those weights are of groups.
     """
 
     rows: int
@@ -63,6 +67,7 @@ class DataFacts:
     class_weight_sums: tuple[float, ...] | None = None
     categorical: tuple[UnbinnedFacts, ...] = ()
     names: tuple[str, ...] = ()
+    group_weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +129,21 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     target = target_of_statistics(checked, options, several)
     options = with_target_borders(options, *target)
     threads, ignored = checked.get("thread_count", -1), ignored_columns(checked, facts.names)
-    metrics = _metrics(loss, checked, _n_classes(loss, facts), weighted=facts.weighted or weights is not None)
+    weighted = facts.weighted or weights is not None
+    if is_ranked(loss):
+        metrics = ranking_metrics(metric_of(options), checked, weighted=weighted, group_weighted=facts.group_weighted)
+    else:
+        metrics = _metrics(loss, checked, _n_classes(loss, facts), weighted=weighted)
     params = boost_params(checked, options, make_objective(loss, _n_classes(loss, facts)), metrics)
+    categories = category_rules(checked, options, facts.categorical, target, several, ignored)
+    if is_ranked(loss):
+        refuse_statistics(categories, loss)
     return Resolved(
         params=replace(
             params,
             use_best_model=best_model,
             threads=max(int(str(threads)), 1),
-            categories=category_rules(checked, options, facts.categorical, target, several, ignored),
+            categories=categories,
             penalties=penalties(checked, facts.names),
             ignored=ignored,
             monotone_constraints=tuple(each for at, each in enumerate(constraints) if at not in categorical),
@@ -192,7 +204,7 @@ def _n_classes(loss: str, facts: DataFacts) -> int:
 
 
 def boost_params(
-    checked: Mapping[str, Any], options: Mapping[str, Any], objective: Objective, metrics: tuple[Metric, ...]
+    checked: Mapping[str, Any], options: Mapping[str, Any], objective: Objective | Grouped, metrics: tuple[Metric, ...]
 ) -> BoostParams:
     """Pick what the trainer needs out of CatBoost's nested options."""
     boosting, trees = options["boosting_options"], options["tree_learner_options"]

@@ -60,6 +60,8 @@ REGRESSOR_LOSSES: Final = (
     "MultiQuantile",
 )
 
+RANKER_LOSSES: Final = ("YetiRank", "QueryRMSE", "QuerySoftMax", "PairLogit", "LambdaMart")
+
 #: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.
 ALIASES: Final[dict[str, str]] = {
     "eta": "learning_rate",
@@ -187,7 +189,7 @@ TABLE: Final[dict[str, Rule]] = {
     "fixed_binary_splits": OnlyAt(((),), "there are none", _NO_GPU),
     # the loss, the metrics, the classes
     "loss_function": Used(
-        "loss", note="RMSE for the regressor; the classifier: Logloss for two classes, else MultiClass"
+        "loss", note="RMSE for the regressor; the classifier: Logloss for two classes, else MultiClass; the ranker: YetiRank"
     ),
     "eval_metric": Used("metric", note="left out: the loss"),
     "custom_metric": Used("metrics"),
