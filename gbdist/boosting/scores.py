@@ -113,6 +113,8 @@ class DataSet:
             prediction_bound=self.bound,
             prediction_top=self.top,
             total_rows=self.population.n_rows,
+            group=self.rows.group,
+            pairs=self.rows.pairs,
             kernels=self.crew.kernels,
             fetch=self.crew.fetch,
         )

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.boosting.rows import RowPairs
 from gbdist.kernels import cpu
 
 
@@ -33,6 +34,8 @@ class Scored:
         spends a round on asking.
     group : uint64 [n_rows] or None
         Which rows are ranked together; rows of a group are neighbours, and on one rank.
+    pairs : RowPairs or None
+        Given pairs of the rows; None: those that labels make.
     kernels : module
         Those for where the rows lie.
     fetch : callable or None
@@ -48,6 +51,7 @@ class Scored:
     total_rows: int = 0
     prediction_top: float = math.inf
     group: NDArray[np.uint64] | None = None
+    pairs: RowPairs | None = None
     kernels: ModuleType = cpu
     fetch: Callable[[NDArray[Any]], NDArray[Any]] | None = None
 

@@ -14,7 +14,7 @@ from gbdist.estimators.parameters.class_weights import class_weights
 from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
 from gbdist.estimators.parameters.ranking import is_ranked, metric_of, refuse_statistics
 from gbdist.estimators.parameters.statistics import with_target_borders
-from gbdist.metrics import make_metrics, ranking_metrics
+from gbdist.metrics import make_metrics, make_ranking_metric
 from gbdist.metrics.base import Metric
 from gbdist.objectives import make_objective
 from gbdist.objectives.base import Objective
@@ -131,7 +131,7 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     threads, ignored = checked.get("thread_count", -1), ignored_columns(checked, facts.names)
     weighted = facts.weighted or weights is not None
     if is_ranked(loss):
-        metrics = ranking_metrics(metric_of(options), checked, weighted=weighted, group_weighted=facts.group_weighted)
+        metrics = _ranking_metrics(metric_of(options), checked, facts)
     else:
         metrics = _metrics(loss, checked, _n_classes(loss, facts), weighted=weighted)
     params = boost_params(checked, options, make_objective(loss, _n_classes(loss, facts)), metrics)
@@ -267,6 +267,23 @@ def _metrics(loss: str, checked: Mapping[str, Any], n_classes: int, weighted: bo
     for description, twice in ((loss, False), *customs):
         for metric in make_metrics(description, n_classes, loss, expand_weights=twice):
             made.setdefault(metric.name, metric)
+    return tuple(made.values())
+
+
+def _ranking_metrics(own: str, checked: Mapping[str, Any], facts: DataFacts) -> tuple[Metric, ...]:
+    """As ``_metrics``; ``own`` is what CatBoost follows the loss by. Metrics of groups are reported once, weights or not.
+
+    DataError for labels that a metric is no measure of.
+    """
+    made: dict[str, Metric] = {}
+    for description in (checked.get("eval_metric", own), own, *checked.get("custom_metric", ())):
+        metric = make_ranking_metric(description, group_weighted=facts.group_weighted)
+        lowest, highest = metric.labels
+        if not lowest <= facts.label_min <= facts.label_max <= highest:
+            found = f"labels from {facts.label_min:g} to {facts.label_max:g}"
+            expected = f"labels from {lowest:g} to {highest:g} for the metric {metric.name}"
+            raise DataError("y", found, expected, "Change the labels, or choose another metric.")
+        made.setdefault(metric.name, metric)
     return tuple(made.values())
 
 
