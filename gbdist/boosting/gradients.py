@@ -24,7 +24,8 @@ class GradientFacts:
     """Global facts about the derivatives of one tree.
 
     ``bound`` is the largest |derivative| any rank may have; ``absolute`` and ``squares`` are float64 [dimensions]: upper bound
-    of Σ|d|, and Σd². ``counted`` is Σ of what rows count for, where that is not their weights, else None. ``ridge`` is MVS's λ, ``threshold`` its μ, None where rows are not drawn by their norm. ``norms`` are those
+    of Σ|d|, and Σd². ``counted`` is Σ of what rows count for, where that is not their weights, else None.
+    ``ridge`` is MVS's λ, ``threshold`` its μ, None where rows are not drawn by their norm. ``norms`` are those
     of this rank's rows, float64 [n], filled in where rows are drawn by them, and valid until the next survey.
     """
 

@@ -25,8 +25,16 @@ _RECORD = struct.Struct("<qd")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """Groups of rows in the host's memory: int64 [n_groups + 1], where each starts and the last one ends; uint64 [n_groups], the
-    numbers of their first rows in the whole data set; and where the given pairs of each start, int64 [n_groups + 1], if there are any.
+    """Groups of rows, in the host's memory.
+
+    Parameters
+    ----------
+    starts : int64 [n_groups + 1]
+        Where each starts, and where the last one ends.
+    first_rows : uint64 [n_groups]
+        Numbers of their first rows in the whole data set.
+    pair_starts : int64 [n_groups + 1] or None
+        Where the given pairs of each start; None without any.
     """
 
     starts: NDArray[np.int64]
@@ -78,15 +86,14 @@ class GroupWork:
             self._pair_starts = crew.load(groups.pair_starts)
         n_rows = rows.n_rows
         self._scratch = tuple(crew.empty((n_rows,), kind) for kind in (np.float64, np.float64, np.int32))
-        self._parts = GroupParts(
-            *(crew.empty((n_rows,), kind) for kind in (np.float64, np.float64, np.float32)),
-            crew.zeros((len(groups.first_rows),), np.float64),
-        )
+        first, second = (crew.empty((n_rows,), np.float64) for _ in range(2))
+        losses = crew.zeros((len(groups.first_rows),), np.float64)
+        self._parts = GroupParts(first, second, crew.empty((n_rows,), np.float32), losses)
         self._moved = crew.empty((n_rows,), np.float64)
 
     @property
     def counts(self) -> NDArray[np.float32] | None:
-        """What each row counted for in the last derivatives, float32 [n]: the weights of its pairs; None if that is its weight."""
+        """What each row counted for in the last derivatives, float32 [n]: the weights of its pairs; None: its weight."""
         return self._parts.count if self._objective.counts_pairs else None
 
     def derivatives(self, predictions: NDArray[np.float64], out: NDArray[np.float64], tree: int) -> None:
@@ -139,7 +146,7 @@ class GroupWork:
         *,
         with_loss: bool,
     ) -> None:
-        """Write what a slice of the groups has; ``predictions`` are those that pairs are drawn by, and those where it is asked for."""
+        """Write what a slice of the groups has at the second ``predictions``; pairs are drawn by the first."""
         starts = slice(some.start, some.stop + 1)
         if some.start == some.stop:
             return

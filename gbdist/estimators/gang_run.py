@@ -101,7 +101,7 @@ def boost_on_gang(
 ) -> BoostResult:
     """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``.
 
-    ``pairs`` are those of each data set that has any: every rank is sent an equal part, and ranks send them on to whom they belong.
+    ``pairs`` are those of each data set that has any: every rank is sent an equal part, and they go on to whom they belong to.
     """
     resolved = setup.resolved
     if not isinstance(resolved, Resolved):

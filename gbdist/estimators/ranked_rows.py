@@ -1,4 +1,4 @@
-"""What a rank does before it ranks rows: groups are whole, weights of groups are theirs, and pairs come to the rows they are of."""
+"""What a rank does before it ranks rows: it looks at groups and their weights, and pairs come to their rows."""
 
 import pickle
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _EMPTY = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.floa
 
 @dataclass(frozen=True, slots=True)
 class RankedSets:
-    """Of each data set: whether its groups have integers as ids, whether its weights are of groups, and whether pairs were given."""
+    """Of each data set: whether its groups have integers as ids, its weights are of groups, and pairs were given."""
 
     numbered: tuple[bool, ...]
     group_weighted: tuple[bool, ...]
@@ -34,7 +34,7 @@ class RankedSets:
 
 
 def ready_rows(sets: Sequence[Rows], facts: RankedSets, given: Sequence[Pairs], collective: Collective) -> list[Rows]:
-    """A rank's rows of all data sets, with pairs; ``given`` are some of the pairs of each set that has any, whoever owns their rows.
+    """A rank's rows of all data sets, with pairs; ``given`` are some pairs of each set that has any, whoever owns their rows.
 
     Raises the same DataError on every rank for groups that are not whole, weights that differ in a group, and pairs of rows of
     different groups. Without groups the rows come back as they are.
@@ -77,7 +77,9 @@ def _require_weights_of_groups(rows: Rows, where: str, collective: Collective, *
         if wrong.size:
             row = int(wrong[0])
             found = f"{rows.weight[row - 1]:g} and {rows.weight[row]:g} in {_group_name(rows, row, numbered)}"
-            error = DataError(where, found, "one weight for all rows of a group", "Give every row the weight of its group.")
+            error = DataError(
+                where, found, "one weight for all rows of a group", "Give every row the weight of its group."
+            )
             fault = (int(rows.numbers()[row]), error)
     _agree(fault, collective)
 
@@ -101,7 +103,10 @@ def _pairs_of_rows(rows: Rows, mine: Pairs, where: str, collective: Collective) 
     if apart.any():
         k = int(np.flatnonzero(apart)[0])
         found = f"the rows {joined.winner[k]} and {joined.loser[k]} of different groups in pair {joined.number[k]}"
-        fault = (int(joined.number[k]), DataError(where, found, "two rows of one group", "Pair rows of the same group_id."))
+        fault = (
+            int(joined.number[k]),
+            DataError(where, found, "two rows of one group", "Pair rows of the same group_id."),
+        )
     _agree(fault, collective)
     order = np.argsort(np.searchsorted(group_starts(group), winner, side="right"), kind="stable")
     return RowPairs(winner[order].astype(np.int32), loser[order].astype(np.int32), joined.weight[order])

@@ -69,7 +69,8 @@ class DaskCatBoostRanker(DaskCatBoost):
         pairs : array or frame [n_pairs, 2] of row numbers from 0, or [n_pairs, 3] with a weight, optional
             (winner, loser) of rows of one group, for ``PairLogit``; left out: all pairs of rows of a group with different labels.
         eval_set : dict of these arguments, or a list of such, optional
-            ``{"X": X_val, "y": y_val, "group_id": group_val}``, with ``"sample_weight"`` or ``"group_weight"`` if metrics are to be weighted.
+            ``{"X": X_val, "y": y_val, "group_id": group_val}``, with ``"sample_weight"`` or ``"group_weight"`` if metrics are
+            to be weighted.
         init_model, callbacks : as of the other estimators
 
         Raises

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 
 from distributed import Client
 
-from gbdist.boosting.collective import Collective, SingleRank
+from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.events import Event, Listener
-from gbdist.boosting.rows import Rows
 from gbdist.errors import GbdistError
 from gbdist.estimators.devices import devices_here, devices_of
 from gbdist.estimators.gang_run import gang_of, layouts_of, listeners_of

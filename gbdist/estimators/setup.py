@@ -15,9 +15,9 @@ from gbdist.estimators.parameters.canonical import class_order
 from gbdist.estimators.parameters.ranking import refuse_row_weights
 from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds, resolve_rounds
+from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
 from gbdist.estimators.ranked_rows import RankedSets
 from gbdist.estimators.sources import GroupGiven
-from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
 from gbdist.objectives import RANKING, Grouped, make_objective
 from gbdist.objectives.pointwise import FAMILIES
 from gbdist.quantize.exact import to_float
@@ -65,7 +65,8 @@ def set_up(
 ) -> Setup:
     """Resolve the parameters and match the labels of all data sets; the first one is trained on.
 
-    ``names`` are what errors call the data sets, ``given`` what a ranker was given for their groups. Raises ParameterError, DataError, ModelError.
+    ``names`` are what errors call the data sets, ``given`` what a ranker was given for their groups. Raises ParameterError,
+    DataError, ModelError.
     """
     train = surveys[0]
     if train.label is None:
@@ -110,9 +111,7 @@ def set_up(
     return Setup(resolved, model_classes, tuple(tables), train.unbinned, ranked)
 
 
-def _ranked(
-    surveys: Sequence[DataSurvey], names: Sequence[str], given: Sequence[GroupGiven], loss: str
-) -> RankedSets:
+def _ranked(surveys: Sequence[DataSurvey], names: Sequence[str], given: Sequence[GroupGiven], loss: str) -> RankedSets:
     """Facts of the groups of all data sets; ``loss`` is empty where CatBoost itself trains."""
     weighted = [survey.weight is not None for survey in surveys]
     of_groups = [one.weights_groups and has for one, has in zip(given, weighted, strict=True)]

@@ -43,9 +43,7 @@ def query_softmax_derivatives(
     """See ``reference_grouped.query_softmax_derivatives``."""
     weighted = weight.shape[0] != 0
     for g in range(starts.shape[0] - 1):
-        loss[g] = _query_softmax(
-            label, weight, weighted, prediction, starts[g], starts[g + 1], options, first, second
-        )
+        loss[g] = _query_softmax(label, weight, weighted, prediction, starts[g], starts[g + 1], options, first, second)
 
 
 @kernel

@@ -1,5 +1,7 @@
 """Metrics of ranking, group by group. The twins, which say what each computes, are in ``reference_ranking``."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,21 +44,21 @@ def score_groups(
         begin = starts[g]
         size = starts[g + 1] - begin
         depth = min(top, size)
-        if kind == RANKING_AUC or kind == CLASSIC_AUC:
-            right, pairs = 0.0, 0.0
+        if kind in (RANKING_AUC, CLASSIC_AUC):
+            right, pairs = np.float64(0.0), np.float64(0.0)
             for i in range(begin, begin + size):
                 for j in range(begin, begin + size):
                     if kind == CLASSIC_AUC:
                         w = np.float64(label[i]) * (1.0 - np.float64(label[j]))
                     else:
-                        w = 1.0 if label[i] > label[j] else 0.0
+                        w = np.float64(label[i] > label[j])
                     pairs += w
                     if prediction[i] > prediction[j]:
                         right += w
                     elif prediction[i] == prediction[j]:
                         right += 0.5 * w
             scores[g] = right / pairs if pairs > 0.0 else 0.0
-        elif kind == DCG or kind == NDCG:
+        elif kind in (DCG, NDCG):
             total = 0.0
             for place in range(depth):
                 y = np.float64(label[begin + order[begin + place]])
@@ -65,7 +67,7 @@ def score_groups(
                 best = _ideal(label, begin, size, (depth, top, exponential, by_position))
                 total = total / best if best > 0.0 else 1.0
             scores[g] = total
-        elif kind == PFOUND or kind == ERR:
+        elif kind in (PFOUND, ERR):
             found, looks = 0.0, 1.0
             for place in range(depth):
                 y = np.float64(label[begin + order[begin + place]])
@@ -77,7 +79,7 @@ def score_groups(
 
 
 @device_function
-def _ideal(label, begin, size, how):  # type: ignore[no-untyped-def]
+def _ideal(label: Any, begin: Any, size: Any, how: Any) -> Any:
     """DCG of the best order."""
     depth, top, exponential, by_position = how
     sorted_labels = np.sort(label[begin : begin + size])
@@ -89,7 +91,7 @@ def _ideal(label, begin, size, how):  # type: ignore[no-untyped-def]
 
 
 @device_function
-def _of_relevant(kind, label, begin, size, depth, border, order):  # type: ignore[no-untyped-def]
+def _of_relevant(kind: Any, label: Any, begin: Any, size: Any, depth: Any, border: Any, order: Any) -> Any:
     """MAP, MRR, precision and recall: of rows whose label is above the border."""
     hits, hits_above, first, precisions = 0.0, 0.0, 0.0, 0.0
     for place in range(size):

@@ -1,7 +1,7 @@
 """Losses of ranking, whose derivatives follow from all rows of a group together: one source for CPU and card.
 
-Formulas are CatBoost's (error_functions.h and .cpp, yetirank_helpers.cpp), with y the label, a the prediction, w the weight of a row
-of a group, W that of the group:
+Formulas are CatBoost's (error_functions.h and .cpp, yetirank_helpers.cpp), with y the label, a the prediction, w the weight
+of a row of a group, W that of the group:
 
 QueryRMSE     ½ w (d − mean)², with d = y − a and its weighted mean over the group, which counts as a constant
 QuerySoftMax  −w y log p, with p = w e^(β a) / Σ w e^(β a); its second derivative has β λ Σ w y taken off
@@ -9,8 +9,8 @@ pairs         W log(1 + e^(a_loser − a_winner)), of every pair of rows of whic
 LambdaMart    those pairs, each counting for what the swap of its rows would change of NDCG, and less the further they are apart
 YetiRank      those pairs that are neighbours once noise is added to the predictions, over several draws of it
 
-Everywhere in this library the derivative is that of minus the loss, by a; CatBoost has both derivatives of LambdaMart with the other
-sign. Rows of a group are ``begin … end − 1``; what functions add up they add up in the order of the rows.
+Everywhere in this library the derivative is that of minus the loss, by a; CatBoost has both derivatives of LambdaMart with
+the other sign. Rows of a group are ``begin … end − 1``; what functions add up they add up in the order of the rows.
 """
 
 from collections.abc import Callable
@@ -128,7 +128,9 @@ def grouped(
     softplus_of_decay, normal_quantile = elementary.softplus_of_decay, elementary.normal_quantile
     sort_down, gain, discount = ordering(elementary, times, compiled)
 
-    def query_rmse(label: Any, weight: Any, weighted: Any, a: Any, begin: Any, end: Any, first: Any, second: Any) -> Any:
+    def query_rmse(
+        label: Any, weight: Any, weighted: Any, a: Any, begin: Any, end: Any, first: Any, second: Any
+    ) -> Any:
         total, whole, loss = 0.0, 0.0, 0.0
         for i in range(begin, end):
             w = np.float64(weight[i]) if weighted else 1.0
@@ -304,7 +306,10 @@ def grouped(
         label: Any, ranked_by: Any, a: Any, begin: Any, end: Any, group: Any, options: Any, scratch: Any, first: Any,
         second: Any, count: Any,
     ) -> None:  # fmt: skip
-        """Noise is added to ``ranked_by``; ``group`` is (its weight, number of its first row, a key a draw); ``scratch`` two float64 [n], and int32 [n]."""
+        """Noise is added to ``ranked_by``; ``group`` is (its weight, number of its first row, a key a draw).
+
+        ``scratch`` is float64 [n] twice, and int32 [n].
+        """
         mode, decaying, top, neighbours, exponential, by_position, noise, power = options
         weight, first_row, keys = group
         base, key, order = scratch
@@ -337,4 +342,6 @@ def grouped(
                         count[j] += w
                 share = times(share, decaying) if mode == CLASSIC else share
 
-    return GroupFunctions(*map(compiled, (query_rmse, query_softmax, label_pairs, listed_pairs, lambda_mart, yeti_rank)))
+    return GroupFunctions(
+        *map(compiled, (query_rmse, query_softmax, label_pairs, listed_pairs, lambda_mart, yeti_rank))
+    )

@@ -21,7 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels import grouped as kinds
-from gbdist.kernels.elementary import exp_array, log_array, normal_quantile_array, sigmoid_array, softplus_of_decay_array
+from gbdist.kernels.elementary import (
+    exp_array,
+    log_array,
+    normal_quantile_array,
+    sigmoid_array,
+    softplus_of_decay_array,
+)
 from gbdist.kernels.grouped import LambdaOptions, YetiOptions
 from gbdist.kernels.hashing import unit_draws
 
@@ -209,7 +215,8 @@ def yeti_rank_derivatives(
     second: _F8,
     count: _F4,
 ) -> None:
-    """Pairs of neighbours once noise is added to ``ranked_by``, float64 [n], IN; ``draws`` are uint64 [n_groups], numbers of the groups' first rows, and a key a draw.
+    """Pairs of neighbours once noise is added to ``ranked_by``, float64 [n], IN; ``draws`` are uint64 [n_groups], numbers of
+    the groups' first rows, and a key a draw.
 
     ``scratch`` is float64 [n] twice and int32 [n], of no meaning.
     """
@@ -234,7 +241,7 @@ def yeti_rank_derivatives(
                         if mode != kinds.CLASSIC:
                             apart = (worth[i] - worth[j]) * (counts[place] - counts[other])
                         w = share * abs(apart)
-                        winner, loser = ((i, j) if y[i] > y[j] else (j, i)) + np.int64(rows.start)
+                        winner, loser = (rows.start + int(k) for k in ((i, j) if y[i] > y[j] else (j, i)))
                         _add_pair(prediction, winner, loser, w, first, second)
                         count[winner], count[loser] = np.float64(count[winner]) + w, np.float64(count[loser]) + w
                 share = share * decay if mode == kinds.CLASSIC else share

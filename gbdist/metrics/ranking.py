@@ -100,7 +100,7 @@ class GroupLoss:
     use_weights: bool
     skip_train: bool
     kind: str
-    options: tuple[float, ...]
+    options: tuple[float, float]
     labels: tuple[float, float]
     is_max_optimal: bool = False
 
@@ -203,7 +203,7 @@ _UNWEIGHTED = ("MAP", "PrecisionAt", "QueryAUC", "RecallAt")
 
 
 def make_ranking_metric(description: str, *, group_weighted: bool) -> "GroupScore | GroupLoss | PairLoss":
-    """The metric of a description; ``group_weighted`` says that weights are those of groups, as which means over groups take them.
+    """The metric of a description; ``group_weighted`` says that weights are those of groups: means over groups take no others.
 
     Raises
     ------
@@ -217,7 +217,11 @@ def make_ranking_metric(description: str, *, group_weighted: bool) -> "GroupScor
     known = _OPTIONS[given.metric]
     for key, _ in given.options:
         if key not in known:
-            words = f"no option but {', '.join(known)}, use_weights and hints" if known else "no options but use_weights and hints"
+            words = (
+                f"no option but {', '.join(known)}, use_weights and hints"
+                if known
+                else "no options but use_weights and hints"
+            )
             raise given.refused(words, f"Leave {key!r} out.")
     if given.use_weights and given.metric in _UNWEIGHTED:
         raise given.refused("use_weights=false: groups count alike here", "Leave use_weights out.")
@@ -234,10 +238,10 @@ def make_ranking_metric(description: str, *, group_weighted: bool) -> "GroupScor
     return GroupScore(name, of_groups, skip, rule, labels)
 
 
-_LOSSES: Mapping[str, Callable[[Description], tuple[tuple[float, ...], tuple[float, float]]]] = {
-    "QueryRMSE": lambda given: ((), _ANY),
+_LOSSES: Mapping[str, Callable[[Description], tuple[tuple[float, float], tuple[float, float]]]] = {
+    "QueryRMSE": lambda given: ((0.0, 0.0), _ANY),
     "QuerySoftMax": lambda given: ((_number(given, "lambda", 0.01), _number(given, "beta", 1.0)), _AT_LEAST_0),
-    "QueryCrossEntropy": lambda given: ((_option(given, "alpha", _SHARE),), _PROBABILITY),
+    "QueryCrossEntropy": lambda given: ((_option(given, "alpha", _SHARE), 0.0), _PROBABILITY),
 }
 
 

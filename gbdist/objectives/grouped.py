@@ -24,9 +24,10 @@ _FINITE = Option(None, -math.inf, math.inf, "a number")
 class GroupRows:
     """Rows of some groups, IN, where kernels read them; see ``reference_grouped`` for the shapes.
 
-    ``ranked_by`` are the predictions that pairs are drawn by: where a walk to leaf values starts, wherever it has got to. ``first_rows`` are the numbers of the groups' first rows in the whole data set, uint64 [n_groups]. ``draw_keys`` is uint64 [draws], one
-    key a draw of a random loss, else without elements. ``pairs`` are those that were given, their starts among them.
-    ``scratch`` is float64 [n] twice and int32 [n], of no meaning.
+    ``ranked_by`` are the predictions that pairs are drawn by: where a walk to leaf values starts, wherever it has got to.
+    ``first_rows`` are the numbers of the groups' first rows in the whole data set, uint64 [n_groups]. ``draw_keys`` is uint64
+    [draws], one key a draw of a random loss, else without elements. ``pairs`` are those that were given, their starts among
+    them. ``scratch`` is float64 [n] twice and int32 [n], of no meaning.
     """
 
     label: NDArray[np.float32]
@@ -53,7 +54,7 @@ class GroupParts:
 
 @dataclass(frozen=True, slots=True)
 class GroupBounds:
-    """Facts of all groups that bound derivatives: rows of the largest one, and Σ weights of the given pairs that a row is in, at most."""
+    """Facts of all groups that bound derivatives: rows of the largest one; Σ weights of a row's given pairs, at most."""
 
     largest: int = 1
     pair_weight: float = 0.0
@@ -61,14 +62,15 @@ class GroupBounds:
 
 @dataclass(frozen=True, slots=True)
 class Grouped(ABC):
-    """A loss of ranking: of one raw value a row, with a diagonal second derivative; what it shares with ``Objective`` means the same.
+    """A loss of ranking: of one raw value a row, with a diagonal second derivative; what it shares with ``Objective`` means
+    the same.
 
     ``description`` is CatBoost's, options included. What ``bounds`` says of rows of weight 1 holds for the groups that ``groups``
     describes; of derivatives that do not know the rows' weights it holds for weights of at most 1.
 
-    ``has_loss`` says whether there is a loss that steps to leaf values could be compared by; ``counts_pairs`` whether a row counts as
-    the weights of its pairs where splits are scored, and leaf values are centred, as CatBoost's; ``takes_pairs`` whether pairs may
-    be given.
+    ``has_loss`` says whether there is a loss that steps to leaf values could be compared by; ``counts_pairs`` whether a row
+    counts as the weights of its pairs where splits are scored, and leaf values are centred, as CatBoost's; ``takes_pairs``
+    whether pairs may be given.
     """
 
     description: str
@@ -178,9 +180,7 @@ class PairLogit(Grouped):
             weight = kernel_weight(rows.weight)
             kernels.label_pair_derivatives(rows.label, weight, rows.starts, rows.prediction, with_loss, *out)
         else:
-            kernels.listed_pair_derivatives(
-                rows.pairs, rows.pair_starts, rows.starts, rows.prediction, with_loss, *out
-            )
+            kernels.listed_pair_derivatives(rows.pairs, rows.pair_starts, rows.starts, rows.prediction, with_loss, *out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,9 @@ def _choice(given: Description, key: str, default: str, choices: Mapping[str, An
     value = dict(given.options).get(key, default)
     if value not in choices:
         known = ", ".join(choices)
-        raise given.refused(f"{key} to be one of {known}", f'Correct {key}; aggregate="models" takes what CatBoost does.')
+        raise given.refused(
+            f"{key} to be one of {known}", f'Correct {key}; aggregate="models" takes what CatBoost does.'
+        )
     return choices[value]
 
 
@@ -329,7 +331,17 @@ def _lambda_mart(given: Description) -> Grouped:
 
 
 def _yeti_rank(given: Description) -> Any:
-    known = ("mode", "permutations", "decay", "top", "num_neighbors", "dcg_type", "dcg_denominator", "noise", "noise_power")
+    known = (
+        "mode",
+        "permutations",
+        "decay",
+        "top",
+        "num_neighbors",
+        "dcg_type",
+        "dcg_denominator",
+        "noise",
+        "noise_power",
+    )
     _known(given, known)
     mode = _choice(given, "mode", "Classic", {"Classic": kinds.CLASSIC, "DCG": kinds.DCG, "NDCG": kinds.NDCG})
     options = (

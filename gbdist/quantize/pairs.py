@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ _FIX = "Pass an array [n_pairs, 2] of row numbers (winner, loser), or [n_pairs, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Pairs by the numbers of their rows in the whole data set, int64 [n] each; their weights, float32 [n]; and their own numbers."""
+    """Pairs by the numbers of their rows in the whole data set; arrays [n_pairs]. ``number`` is the pair's own."""
 
     winner: NDArray[np.int64]
     loser: NDArray[np.int64]
@@ -32,7 +33,7 @@ class Pairs:
     def split(self, parts: int) -> "list[Pairs]":
         """Neighbouring pairs, about as many in each part."""
         edges = [len(self.number) * i // parts for i in range(parts + 1)]
-        return [self.take(slice(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
+        return [self.take(slice(a, b)) for a, b in pairwise(edges)]
 
 
 def read_pairs(given: object, where: str) -> Pairs:
@@ -44,7 +45,11 @@ def read_pairs(given: object, where: str) -> Pairs:
     if table.ndim != 2 or table.shape[1] not in (2, 3) or table.dtype.kind not in "iuf" or not table.shape[0]:
         raise DataError(where, f"an array of shape {table.shape} and type {table.dtype}", "pairs of row numbers", _FIX)
     rows = table[:, :2]
-    whole = np.isfinite(rows.astype(np.float64)).all(axis=1) & (rows >= 0).all(axis=1) & (rows == np.floor(rows)).all(axis=1)
+    whole = (
+        np.isfinite(rows.astype(np.float64)).all(axis=1)
+        & (rows >= 0).all(axis=1)
+        & (rows == np.floor(rows)).all(axis=1)
+    )
     _refuse(where, table, ~whole, "row numbers of at least 0")
     numbers = rows.astype(np.int64)
     _refuse(where, table, numbers[:, 0] == numbers[:, 1], "two different rows")

@@ -31,7 +31,8 @@ class QuantizeParams:
 def canonical(given: Mapping[str, object], *, classifier: bool, ranker: bool = False) -> dict[str, object]:
     """Check parameters; return them under CatBoost's canonical names in plain Python types, Nones dropped, nothing filled in.
 
-    A ranker's loss is: it decides about the metrics, and does not depend on the data. Raises ParameterError, which names the parameter as the user wrote it.
+    A ranker's loss is: it decides about the metrics, and does not depend on the data. Raises ParameterError, which names the
+    parameter as the user wrote it.
     """
     checked: dict[str, object] = {}
     written: dict[str, Written] = {}

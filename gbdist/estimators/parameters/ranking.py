@@ -22,7 +22,11 @@ def refuse_where_ranked(checked: Mapping[str, object], written: Mapping[str, Wri
     loss = name_of(str(checked["loss_function"]))
     expected = f"{{}} with loss_function={str(checked['loss_function'])!r}"
     if loss == "LambdaMart":
-        for name, allowed in (("l2_leaf_reg", 0.0), ("leaf_estimation_method", "Newton"), ("leaf_estimation_backtracking", "No")):
+        for name, allowed in (
+            ("l2_leaf_reg", 0.0),
+            ("leaf_estimation_method", "Newton"),
+            ("leaf_estimation_backtracking", "No"),
+        ):
             if name in checked and checked[name] != allowed:
                 why = f": {_WRONG_WAY}" if name != "leaf_estimation_backtracking" else ": there is no loss to compare"
                 user, words = written[name], expected.format(repr(allowed))

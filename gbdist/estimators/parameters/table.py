@@ -189,7 +189,8 @@ TABLE: Final[dict[str, Rule]] = {
     "fixed_binary_splits": OnlyAt(((),), "there are none", _NO_GPU),
     # the loss, the metrics, the classes
     "loss_function": Used(
-        "loss", note="RMSE for the regressor; the classifier: Logloss for two classes, else MultiClass; the ranker: YetiRank"
+        "loss",
+        note="RMSE for the regressor; the classifier: Logloss for two classes, else MultiClass; the ranker: YetiRank",
     ),
     "eval_metric": Used("metric", note="left out: the loss"),
     "custom_metric": Used("metrics"),

@@ -10,7 +10,15 @@ from catboost.metrics import BuiltinMetric
 
 from gbdist.description import name_of
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, RANKER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
+from gbdist.estimators.parameters.table import (
+    CLASSIFIER_LOSSES,
+    RANKER_LOSSES,
+    REGRESSOR_LOSSES,
+    OnlyAt,
+    Refused,
+    Rule,
+    Used,
+)
 
 _EXPECTED = {
     "bool": "True or False",

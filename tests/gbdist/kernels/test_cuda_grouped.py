@@ -13,6 +13,7 @@ pytestmark = [
     pytest.mark.usefixtures("quick_simulator"),
 ]
 
+
 def carded(one: Any) -> Any:
     """Arrays as a kernel wants them, tuples of them included; the last of scratch are numbers of rows."""
     if isinstance(one, tuple) and any(isinstance(each, np.ndarray) for each in one):

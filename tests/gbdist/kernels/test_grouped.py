@@ -35,7 +35,7 @@ class Groups:
         self.keys = rng.integers(0, 2**63, 3).astype(np.uint64)
         pairs = [(b, b + 1) for b, e in zip(self.starts, self.starts[1:], strict=False) if e - b > 1] * 2
         pairs.sort()
-        self.pairs = tuple(np.array(pairs, np.int32).T.copy()) + ((1 + rng.random(len(pairs))).astype(np.float32),)
+        self.pairs = (*np.array(pairs, np.int32).T.copy(), (1 + rng.random(len(pairs))).astype(np.float32))
         self.pair_starts = np.searchsorted(self.pairs[0], self.starts).astype(np.int64)
 
     def calls(self) -> dict[str, tuple[Any, ...]]:
@@ -101,7 +101,9 @@ def test_derivatives_are_those_of_the_loss() -> None:
         kernel, given = getattr(cpu_grouped, name.partition(" ")[0]), list(groups.calls()[name])
         place = next(i for i, one in enumerate(given) if one is groups.prediction)
 
-        def loss_at(moved: np.ndarray, kernel: Any = kernel, given: Any = given, place: int = place, name: str = name) -> Any:
+        def loss_at(
+            moved: np.ndarray, kernel: Any = kernel, given: Any = given, place: int = place, name: str = name
+        ) -> Any:
             given[place] = moved
             out = groups.results(name)
             kernel(*given, *out)
