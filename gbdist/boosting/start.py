@@ -29,7 +29,9 @@ def crew_for(params: BoostParams, train: Rows, collective: Collective) -> Crew:
         return Crew(params.threads)
     from gbdist.boosting.cuda_crew import CardCrew  # and with it CUDA, which other runs need not have
 
-    return CardCrew(params.threads, params.card, params.objective.dimension, shares_tables=collective.size > 1)
+    # What a loss of ranking keeps for each row takes about as much as two more raw values.
+    values = params.objective.dimension + 2 * isinstance(params.objective, Grouped)
+    return CardCrew(params.threads, params.card, values, shares_tables=collective.size > 1)
 
 
 def start_value(
