@@ -1,10 +1,10 @@
 """Does gbdist rank as well as CatBoost? NDCG of held-out groups, mean over seeds and splits, same parameters on both sides.
 
-usage: python bench/ranking.py DATA_DIR [--seeds 3] [--splits 4] [--only LOSS] [--json FILE]
+usage: python bench/ranking.py DATA_DIR [--seeds 3] [--splits 3] [--only LOSS] [--json FILE]
 
 DATA_DIR holds rank-train.parquet and rank-test.parquet (columns label, query_id and features). Their groups are dealt to
 training and test anew for each split, a fifth of them to the test: the few groups of one test set say little. Allowed: 1 % worse.
-200 trees of depth 6 at rate 0.1; what is not said is CatBoost's default for the loss. The value is CatBoost's own metric
+100 trees of depth 6 at rate 0.1; what is not said is CatBoost's default for the loss. The value is CatBoost's own metric
 (catboost.utils.eval_metric) of the models' raw values.
 """
 
@@ -20,7 +20,7 @@ from catboost.utils import eval_metric
 
 from gbdist import DaskCatBoostRanker
 
-SETTINGS = {"iterations": 200, "depth": 6, "learning_rate": 0.1}
+SETTINGS = {"iterations": 100, "depth": 6, "learning_rate": 0.1}
 ALLOWED = 0.01
 LOSSES = ("YetiRank", "YetiRank:mode=NDCG", "PairLogit", "QueryRMSE", "QuerySoftMax", "LambdaMart")
 METRICS = ("NDCG", "NDCG:top=5")
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--splits", type=int, default=4)
+    parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--only", help="one loss, as it is written here")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()

@@ -95,11 +95,10 @@ class DaskCatBoostRanker(DaskCatBoost):
                 callbacks=callbacks,
             )
         except DataError as error:
-            if group_weight is None:
+            if group_weight is None or "group_weight" in str(error):
                 raise
             # Weights of groups travel as those of their rows.
-            where, *others = (str(one).replace("sample_weight", "group_weight") for one in error.args)
-            raise DataError(where, *others) from error
+            raise DataError(*(str(one).replace("sample_weight", "group_weight") for one in error.args)) from error
 
     def _refuse_pairs(self, pairs: Any) -> None:
         """DataError for pairs that nobody would look at."""

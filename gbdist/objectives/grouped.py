@@ -270,13 +270,15 @@ def _number(given: Description, key: str, default: float, option: Option) -> flo
     return alone.numbers({key: replace(option, default=default)})[key]
 
 
-def _whole(given: Description, key: str, default: int, lowest: int) -> int:
-    """An integer; −1 stands for all where that is not below the lowest."""
-    words = f"an integer of at least {lowest}" + (", or -1 for all" if lowest > 0 else "")
+def _whole(given: Description, key: str, default: int, *, or_all: bool = True) -> int:
+    """An integer of at least 1; −1 stands for all where there may be as many."""
+    words = "an integer of at least 1" + (", or -1 for all" if or_all else "")
     value = _number(given, key, default, Option(None, -math.inf, math.inf, words))
-    if value != int(value) or (value < lowest and value != -1):
+    if value == -1 and or_all:
+        return kinds.ALL
+    if value < 1 or value != int(value):
         raise given.refused(f"{key} to be {words}", f"Correct {key}.")
-    return kinds.ALL if value == -1 else int(value)
+    return int(value)
 
 
 def _choice(given: Description, key: str, default: str, choices: Mapping[str, Any]) -> Any:
@@ -323,7 +325,7 @@ def _lambda_mart(given: Description) -> Grouped:
     options = (
         _number(given, "sigma", 1.0, Option(None, 0.0, math.inf, "above 0")),
         _choice(given, "norm", "true", _TRUTH),
-        _whole(given, "top", -1, 1),
+        _whole(given, "top", -1),
         _choice(given, "type", "Base", _GAINS),
         _choice(given, "denominator", "LogPosition", _DISCOUNTS),
     )
@@ -347,17 +349,14 @@ def _yeti_rank(given: Description) -> Any:
     options = (
         mode,
         _number(given, "decay", 0.85, _FINITE),
-        _whole(given, "top", -1, 1),
-        1 if mode == kinds.CLASSIC else _whole(given, "num_neighbors", 1, 1),
+        _whole(given, "top", -1),
+        1 if mode == kinds.CLASSIC else _whole(given, "num_neighbors", 1),
         _choice(given, "dcg_type", "Base", _GAINS),
         _choice(given, "dcg_denominator", "LogPosition", _DISCOUNTS),
         _choice(given, "noise", "Gumbel", {"Gumbel": kinds.GUMBEL, "Gauss": kinds.GAUSS, "No": kinds.NO_NOISE}),
         _number(given, "noise_power", 1.0, _FINITE),
     )
-    draws = _whole(given, "permutations", 10, 1)
-    if draws == kinds.ALL:
-        raise given.refused("permutations to be an integer of at least 1", "Correct permutations.")
-    return YetiRank(given.text, options, draws)
+    return YetiRank(given.text, options, _whole(given, "permutations", 10, or_all=False))
 
 
 #: By CatBoost's names: from a description to the loss; ParameterError for an option that it has not, or out of range.

@@ -78,7 +78,9 @@ def expected() -> Callable[[str], DaskCatBoostRanker]:
 
 
 @pytest.mark.parametrize("name", ["YetiRank", "PairLogit-given"])
-def test_workers_threads_and_partitions(cluster: Client, expected: Callable[[str], DaskCatBoostRanker], name: str) -> None:
+def test_workers_threads_and_partitions(
+    cluster: Client, expected: Callable[[str], DaskCatBoostRanker], name: str
+) -> None:
     for n_parts in (1, 4, 13):
         found = fit(name, cluster, n_parts)
         assert fixed_cbm_bytes(found.model_) == fixed_cbm_bytes(expected(name).model_), f"{n_parts} partitions"

@@ -73,7 +73,9 @@ def test_value_with_weights_of_groups(description: str, fractions: bool) -> None
     if name in ("MAP", "PrecisionAt", "RecallAt", "QueryAUC"):
         beside = {}
     if name == "PairLogit":
-        pairs = all_pairs(scored.label)  # the weights of pairs are lost on CatBoost's function: each counts by itself here
+        pairs = all_pairs(
+            scored.label
+        )  # the weights of pairs are lost on CatBoost's function: each counts by itself here
         x = scored.predictions[0][pairs[:, 1]] - scored.predictions[0][pairs[:, 0]]
         expected = np.average(np.log1p(np.exp(x)), weights=weights[pairs[:, 0]])
     else:
