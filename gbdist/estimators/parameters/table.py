@@ -145,7 +145,7 @@ TABLE: Final[dict[str, Rule]] = {
     "sampling_frequency": OnlyAt(
         ("PerTree",), "rows are drawn once a tree", "Rows are drawn once a tree; leave it out."
     ),
-    "sampling_unit": OnlyAt(("Object",), "rows are drawn one by one", "Rows have no groups here; leave it out."),
+    "sampling_unit": OnlyAt(("Object",), "rows are drawn one by one", "Rows are drawn one by one; leave it out."),
     "random_score_type": OnlyAt(
         ("NormalWithModelSizeDecrease",), "the noise of scores is this one", "Leave it out, or set random_strength=0."
     ),
