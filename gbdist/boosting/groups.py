@@ -1,5 +1,6 @@
 """Groups of a rank's rows, and what a loss of ranking makes of them: derivatives and leaf sums, group by group."""
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.draws import Purpose, key_of
+from gbdist.boosting.leaf_rows import LeafRows
 from gbdist.boosting.rows import Rows
 from gbdist.objectives.base import LeafScales, kernel_scales, kernel_weight
 from gbdist.objectives.grouped import GroupBounds, Grouped, GroupParts, GroupRows
@@ -102,19 +104,13 @@ class GroupWork:
         keys = self._keys(Purpose.PAIRS_OF_STRUCTURE, tree)
         self._each(lambda some, _: self._write(some, (predictions[0],) * 2, parts, keys, with_loss=False))
 
-    def own_sums(
-        self,
-        predictions: NDArray[np.float64],
-        leaf_of_row: NDArray[np.uint16],
-        shift: NDArray[np.float64],
-        scales: LeafScales,
-        tree: int,
-    ) -> NDArray[np.int64]:
-        """This rank's sums at ``predictions + shift[leaf]``, int64 [n_leaves, 4], for the values of tree number ``tree``.
+    def own_sums(self, whole: LeafRows, shift: NDArray[np.float64], scales: LeafScales, tree: int) -> NDArray[np.int64]:
+        """Sums over this rank's rows at their predictions + ``shift``, int64 [n_leaves, 4], for tree number ``tree``.
 
         As ``Objective.add_leaf_sums`` adds them; what is scaled out is 0.
         """
         keys, kernels = self._keys(Purpose.PAIRS_OF_LEAVES, tree), self._crew.kernels
+        predictions, leaf_of_row = whole.predictions, whole.leaf_of_row
         steps, units = np.ascontiguousarray(shift[:, 0]), kernel_scales(scales)
         there = self._crew.load(steps)
 
@@ -136,6 +132,17 @@ class GroupWork:
         for sums in others:
             first += sums
         return first
+
+    def centred(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Leaf values less their weighted mean, where only their differences count (CatBoost's NormalizeLeafValues).
+
+        ``values`` are float64 [n_leaves, 1], ``weights`` float64 [n_leaves]. Leaves without weight stay as they are.
+        """
+        if not self._objective.counts_pairs:
+            return values
+        total = math.fsum(weights.tolist())
+        mean = math.fsum((values[:, 0] * weights).tolist()) / total if total > 0.0 else 0.0
+        return np.where(weights[:, None] > 0.0, values - mean, values)
 
     def _write(
         self,

@@ -146,7 +146,9 @@ class LeafEstimator:
         """Sums over some of this rank's rows at their predictions + ``shift`` (float64 [n_leaves, dimension])."""
         objective = self.params.objective
         if isinstance(objective, Grouped):
-            return self._sums_of_groups(pieces[0], shift, scales)
+            if self.groups is None:
+                raise ValueError(f"{objective.name} needs groups")
+            return self.groups.own_sums(pieces[0], shift, scales, self._tree)
         shape = (shift.shape[0], sum_columns(objective))
 
         def add(piece: LeafRows) -> Sums:
@@ -160,11 +162,6 @@ class LeafEstimator:
         for sums in others:
             first += sums
         return first
-
-    def _sums_of_groups(self, whole: LeafRows, shift: NDArray[np.float64], scales: LeafScales) -> NDArray[np.int64]:
-        if self.groups is None:
-            raise ValueError(f"{self.params.objective.name} needs groups")
-        return self.groups.own_sums(whole.predictions, whole.leaf_of_row, shift, scales, self._tree)
 
     def read(self, total: NDArray[np.int64], scales: LeafScales) -> LeafSums:
         """Sums over the rows of all ranks."""
@@ -215,18 +212,6 @@ class LeafEstimator:
     def put_in_order(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values that are monotone but for rounding, monotone in every bit."""
         return values if self._orders is None else self._orders.isotonic(values, np.ones_like(values))
-
-    def centred(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values less their weighted mean, where only their differences count (CatBoost's NormalizeLeafValues).
-
-        Leaves without weight stay at 0.
-        """
-        objective = self.params.objective
-        if not (isinstance(objective, Grouped) and objective.counts_pairs):
-            return values
-        total = math.fsum(weights.tolist())
-        mean = math.fsum((values[:, 0] * weights).tolist()) / total if total > 0.0 else 0.0
-        return np.where(weights[:, None] > 0.0, values - mean, values)
 
     @property
     def _has_bounds(self) -> bool:
@@ -300,8 +285,8 @@ class _Walk:
             goes_on = yield from (self._go_if_better(step) if self._backtracks else self._go(step))
             if not goes_on:
                 break
-        values = self._estimator.put_in_order(self._point)
-        return Leaves(self._estimator.centred(values, self._weights), self._weights)
+        values, groups = self._estimator.put_in_order(self._point), self._estimator.groups
+        return Leaves(values if groups is None else groups.centred(values, self._weights), self._weights)
 
     def _go(self, step: NDArray[np.float64]) -> "Steps[bool]":
         self._tried += 1

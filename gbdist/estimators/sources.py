@@ -49,6 +49,17 @@ class Given:
         return GroupGiven(self.group_weight is not None, pairs)
 
 
+def groups_of(train: Given, eval_sets: Sequence[Any]) -> tuple[GroupGiven, ...]:
+    """What a ranker was given for the groups of each data set."""
+    evals = [one.of_groups(eval_name(i, len(eval_sets))) for i, one in enumerate(eval_sets) if isinstance(one, Given)]
+    return train.of_groups(""), *evals
+
+
+def pairs_in(groups: Sequence[GroupGiven]) -> list[Pairs]:
+    """The pairs of each data set that has any."""
+    return [one.pairs for one in groups if one.pairs is not None]
+
+
 def sources_of(
     train: Given, eval_sets: Sequence[Any], eval_fraction: float | None, rules: ColumnRules
 ) -> tuple[Source, ...]:

@@ -24,7 +24,7 @@ from gbdist.estimators.preparation.pipeline import Source, quantize_sets, requir
 from gbdist.estimators.preparation.quantized import QuantizedSet, row_bytes
 from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
-from gbdist.estimators.sources import Given, GroupGiven, eval_name, sources_of
+from gbdist.estimators.sources import Given, GroupGiven, eval_name, groups_of, pairs_in, sources_of
 from gbdist.metrics.base import Metric
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.embeddings import note_dimensions
@@ -178,7 +178,7 @@ def train(
         callbacks=callback_listener(callbacks),
         aggregation=aggregation,
         columns=columns,
-        groups=() if group_id is None else _of_groups(given, eval_sets or []),
+        groups=() if group_id is None else groups_of(given, eval_sets or []),
     )
     _refuse_start_of_columns(request)
     if request.pool is None and columns.by_type:
@@ -188,12 +188,6 @@ def train(
     if not request.eval_pools and local_run.trains_here(request.sources):
         return _train_here(request)
     return _train_on_cluster(request, client)
-
-
-def _of_groups(train: Given, eval_sets: Sequence[Any]) -> tuple[GroupGiven, ...]:
-    """What a ranker was given for the groups of each data set."""
-    evals = [one.of_groups(eval_name(i, len(eval_sets))) for i, one in enumerate(eval_sets) if isinstance(one, Given)]
-    return train.of_groups(""), *evals
 
 
 def _refuse_start_of_columns(request: _Request) -> None:
@@ -216,7 +210,7 @@ def _train_here(request: _Request) -> TrainResult:
     if isinstance(setup.resolved, ResolvedRounds):
         data = RankData(rows[0], tuple(rows[1:]), borders, request.feature_names)
         return _finish_rounds(request, setup, rounds_here(data, setup, listeners, request.callbacks is not None))
-    pairs = [one.pairs for one in request.groups if one.pairs is not None]
+    pairs = pairs_in(request.groups)
     result = local_run.boost_here(rows, borders, setup, listeners, request.callbacks is not None, pairs)
     return _finish(request, setup, result, borders)
 
@@ -309,7 +303,7 @@ def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[Quantize
             client, sets, setup, request.feature_names, request.heard(), request.callbacks is not None
         )
         return _finish_rounds(request, setup, found)
-    pairs = [one.pairs for one in request.groups if one.pairs is not None]
+    pairs = pairs_in(request.groups)
     result = boost_on_gang(client, sets, setup, request.heard(), request.callbacks is not None, pairs)
     return _finish(request, setup, result, sets[0].borders)
 

@@ -16,7 +16,7 @@ from gbdist.kernels.grouped import ALL
 from gbdist.metrics.base import Scored
 from gbdist.metrics.sums import Rounds, ratio, scales
 from gbdist.objectives.base import kernel_weight
-from gbdist.objectives.grouped import LARGEST_EXPONENT
+from gbdist.objectives.ranking import LARGEST_EXPONENT
 from gbdist.quantize.groups import group_starts
 
 _NO_WEIGHT = np.empty(0, np.float32)

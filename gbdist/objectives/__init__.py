@@ -3,8 +3,9 @@
 from gbdist.description import parse_description
 from gbdist.objectives.base import Bounds, LeafScales, Objective
 from gbdist.objectives.classification import CrossEntropy, Logloss, MultiClass, MultiClassOneVsAll
-from gbdist.objectives.grouped import RANKING, Grouped, ranking_loss
+from gbdist.objectives.grouped import Grouped
 from gbdist.objectives.pointwise import FAMILIES, MultiQuantile, Pointwise, multi_quantile, rule_of
+from gbdist.objectives.ranking import RANKING, ranking_loss
 from gbdist.objectives.regression import RMSE
 
 __all__ = [

@@ -8,16 +8,8 @@ import pytest
 from gbdist.errors import ParameterError
 from gbdist.kernels import grouped as kinds
 from gbdist.objectives import RANKING, make_objective
-from gbdist.objectives.grouped import (
-    GroupBounds,
-    Grouped,
-    GroupParts,
-    GroupRows,
-    LambdaMart,
-    QuerySoftMax,
-    YetiRank,
-    ranking_loss,
-)
+from gbdist.objectives.grouped import GroupBounds, Grouped, GroupParts, GroupRows
+from gbdist.objectives.ranking import LambdaMart, QuerySoftMax, YetiRank, ranking_loss
 
 DESCRIPTIONS = [
     "QueryRMSE",
