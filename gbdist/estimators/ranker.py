@@ -65,7 +65,7 @@ class DaskCatBoostRanker(DaskCatBoost):
         group_weight : vector, or name of a column of X, optional
             In place of ``sample_weight``: one value a row, the same for all rows of a group.
         subgroup_id : None
-            CatBoost looks at it for ``YetiRank`` on GPUs and in the metric ``PFound`` alone; it is refused here.
+            Refused: on CPUs CatBoost looks at it in the metric ``PFound`` alone.
         pairs : array or frame [n_pairs, 2] of row numbers from 0, or [n_pairs, 3] with a weight, optional
             (winner, loser) of rows of one group, for ``PairLogit``; left out: all pairs of rows of a group with different labels.
         eval_set : dict of these arguments, or a list of such, optional
@@ -79,8 +79,8 @@ class DaskCatBoostRanker(DaskCatBoost):
         """
         _require_groups("", X, group_id)
         if subgroup_id is not None:
-            fix = 'Leave it out, or let catboost train on one machine with task_type="GPU".'
-            raise DataError("subgroup_id", "a value", "None: no loss that is trained here looks at it", fix)
+            expected = "None: no loss looks at it, and of the metrics PFound alone, which is computed without it"
+            raise DataError("subgroup_id", "a value", expected, "Leave it out.")
         self._refuse_pairs(pairs)
         try:
             return self._fit(

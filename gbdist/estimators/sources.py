@@ -49,10 +49,18 @@ class Given:
         return GroupGiven(self.group_weight is not None, pairs)
 
 
-def groups_of(train: Given, eval_sets: Sequence[Any]) -> tuple[GroupGiven, ...]:
-    """What a ranker was given for the groups of each data set."""
-    evals = [one.of_groups(eval_name(i, len(eval_sets))) for i, one in enumerate(eval_sets) if isinstance(one, Given)]
-    return train.of_groups(""), *evals
+def groups_of(train: Given, eval_sets: Sequence[Given], *, of_models: bool) -> tuple[GroupGiven, ...]:
+    """What a ranker was given for the groups of each data set; ``of_models`` refuses what CatBoost's pools are not given."""
+    named = [("", train), *((eval_name(i, len(eval_sets)), one) for i, one in enumerate(eval_sets))]
+    groups = tuple(one.of_groups(name) for name, one in named)
+    for (name, _), one in zip(named, groups, strict=True):
+        if of_models and (one.weights_groups or one.pairs is not None):
+            what = "group_weight" if one.weights_groups else "pairs"
+            where = f"{name}, {what}" if name else what
+            raise DataError(
+                where, "a value", "None with aggregate='models'", 'Leave it out, or set aggregate="histograms".'
+            )
+    return groups
 
 
 def pairs_in(groups: Sequence[GroupGiven]) -> list[Pairs]:

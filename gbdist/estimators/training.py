@@ -178,7 +178,7 @@ def train(
         callbacks=callback_listener(callbacks),
         aggregation=aggregation,
         columns=columns,
-        groups=() if group_id is None else groups_of(given, eval_sets or []),
+        groups=() if group_id is None else groups_of(given, eval_sets or [], of_models=aggregation is not None),
     )
     _refuse_start_of_columns(request)
     if request.pool is None and columns.by_type:

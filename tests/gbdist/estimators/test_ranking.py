@@ -146,7 +146,17 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     (
         "QueryRMSE",
         {"subgroup_id": "w"},
-        "subgroup_id: found a value, expected None: no loss that is trained here looks at it.",
+        "subgroup_id: found a value, expected None: no loss looks at it, and of the metrics PFound alone",
+    ),
+    (
+        "QueryRMSE",
+        {"group_weight": "w", "aggregate": "models"},
+        "group_weight: found a value, expected None with aggregate='models'. Leave it out, or set aggregate=\"histograms\".",
+    ),
+    (
+        "PairLogit",
+        {"eval_set": {"X": TABLE, "y": "y", "group_id": "q", "pairs": [[0, 1]]}, "aggregate": "models"},
+        "eval_set, pairs: found a value, expected None with aggregate='models'.",
     ),
     ("QueryRMSE", {"pairs": [[0, 1]]}, "pairs: found a value, expected None with loss_function='QueryRMSE'"),
     (
