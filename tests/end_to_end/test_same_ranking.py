@@ -81,7 +81,7 @@ def expected() -> Callable[[str], DaskCatBoostRanker]:
 def test_workers_threads_and_partitions(
     cluster: Client, expected: Callable[[str], DaskCatBoostRanker], name: str
 ) -> None:
-    for n_parts in (1, 4, 13):
+    for n_parts in (1, 4, 13) if name == "YetiRank" else (4,):
         found = fit(name, cluster, n_parts)
         assert fixed_cbm_bytes(found.model_) == fixed_cbm_bytes(expected(name).model_), f"{n_parts} partitions"
         assert found.evals_result_ == expected(name).evals_result_

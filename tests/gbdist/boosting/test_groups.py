@@ -86,7 +86,7 @@ CASES = [*((loss, False) for loss in LOSSES), ("PairLogit", True)]
 
 @pytest.mark.filterwarnings("ignore:(overflow|divide by zero|invalid value) encountered:RuntimeWarning")
 @pytest.mark.usefixtures("quick_simulator")
-@pytest.mark.parametrize(("loss", "pairs"), [("QuerySoftMax", False), ("YetiRank", False), ("PairLogit", True)])
+@pytest.mark.parametrize(("loss", "pairs"), [("YetiRank", False), ("PairLogit", True)])
 def test_a_card_ranks_as_the_cpu_does(loss: str, pairs: bool) -> None:
     rows = make_rows(5, pairs=pairs)  # few: the simulator runs every thread in Python
     params = params_of(loss, bootstrap=Bootstrap("MVS", 0.7), leaf_estimation_iterations=2)
