@@ -84,7 +84,10 @@ class GroupWork:
         self._pairs = None
         self._pair_starts = None
         if pairs is not None and groups.pair_starts is not None:
-            self._pairs = (crew.load(pairs.winner), crew.load(pairs.loser), crew.load(pairs.weight))
+            listed = (pairs.winner, pairs.loser, pairs.weight)
+            # A kernel of a card cannot be given an array without elements.
+            winner, loser, weight = (crew.load(each if len(each) else np.zeros(1, each.dtype)) for each in listed)
+            self._pairs = (winner, loser, weight)
             self._pair_starts = crew.load(groups.pair_starts)
         n_rows = rows.n_rows
         self._scratch = tuple(crew.empty((n_rows,), kind) for kind in (np.float64, np.float64, np.int32))

@@ -125,6 +125,19 @@ def test_leaf_values_of_pairs_are_centred() -> None:
     assert tree.leaf_weights.sum() == pytest.approx(rows.weight.sum() if rows.weight is not None else 0)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_groups_that_teach_nothing(loss: str) -> None:
+    rows = make_rows()
+    assert rows.group is not None
+    rows = replace(
+        rows,
+        label=(rows.group % 2).astype(np.float32),
+        pairs=RowPairs(*np.empty((2, 0), np.int32), np.empty(0, np.float32)),
+    )
+    result = boost(rows, (rows,), BINS, params_of(loss, bootstrap=Bootstrap("MVS", 0.8)), SingleRank())
+    assert not result.predictions.any()
+
+
 def test_rows_without_groups_are_one_each() -> None:
     rows = replace(make_rows(weighted=False), group=None)
     groups = Groups.of(rows)
