@@ -19,6 +19,8 @@ class Purpose(IntEnum):
     ROW_ORDER = 7
     STRUCTURE_PERMUTATION = 8
     TARGET_SAMPLE = 9
+    PAIRS_OF_STRUCTURE = 10
+    PAIRS_OF_LEAVES = 11
 
 
 def key_of(seed: int, purpose: Purpose, *numbers: int) -> np.uint64:

@@ -24,13 +24,15 @@ class GradientFacts:
     """Global facts about the derivatives of one tree.
 
     ``bound`` is the largest |derivative| any rank may have; ``absolute`` and ``squares`` are float64 [dimensions]: upper bound
-    of Σ|d|, and Σd². ``ridge`` is MVS's λ, ``threshold`` its μ, None where rows are not drawn by their norm. ``norms`` are those
+    of Σ|d|, and Σd². ``counted`` is Σ of what rows count for, where that is not their weights, else None.
+    ``ridge`` is MVS's λ, ``threshold`` its μ, None where rows are not drawn by their norm. ``norms`` are those
     of this rank's rows, float64 [n], filled in where rows are drawn by them, and valid until the next survey.
     """
 
     bound: float
     absolute: NDArray[np.float64]
     squares: NDArray[np.float64]
+    counted: float | None
     ridge: float
     threshold: float | None
     norms: NDArray[np.float64] = field(repr=False)
@@ -48,15 +50,24 @@ class GradientSurvey:
         top = int(np.float64(norm_bound).view(np.int64)) >> 47
         self._first_bucket = top - MVS_BUCKETS + 1
         self._norms = np.empty(0)
+        self._counts = False
 
-    def local_sums(self, derivatives: NDArray[np.float64], crew: Crew) -> NDArray[np.int64]:
-        """Return this rank's sums, int64; ``derivatives`` is float64 [dimension, n], IN."""
+    def local_sums(
+        self, derivatives: NDArray[np.float64], crew: Crew, counts: NDArray[np.float32] | None = None
+    ) -> NDArray[np.int64]:
+        """Return this rank's sums, int64; ``derivatives`` is float64 [dimension, n], IN.
+
+        ``counts`` float32 [n], IN, is what rows count for where that is not their weights: none above the derivatives' bound.
+        """
+        self._counts = counts is not None
         all_norms = self._norms = crew.scratch.array("norms", derivatives[0].shape, np.float64)
 
         def add(rows: slice) -> NDArray[np.int64]:
-            sums = np.zeros((self._dimension, 2), np.int64)
+            sums = np.zeros((self._dimension + 1, 2), np.int64)
             for k in range(self._dimension):
                 crew.kernels.absolute_sums(derivatives[k, rows], self._scales, sums[k])
+            if counts is not None:
+                sums[-1, 0] = crew.kernels.weight_sum(counts[rows], self._scales[0])
             if not draws_by_norm(self._bootstrap):
                 return sums.ravel()
             norms = all_norms[rows]
@@ -73,15 +84,16 @@ class GradientSurvey:
         head = sums[: 2 * self._dimension].reshape(self._dimension, 2)
         absolute = (head[:, 0] + self._n_rows) / self._scales[0]  # each term was rounded by at most half a unit
         squares = head[:, 1] / self._scales[1]
+        counted = int(sums[2 * self._dimension]) / self._scales[0] if self._counts else None
         threshold = self._threshold(self._buckets(sums)) if draws_by_norm(self._bootstrap) else None
-        return GradientFacts(self._bound, absolute, squares, self._ridge, threshold, self._norms)
+        return GradientFacts(self._bound, absolute, squares, counted, self._ridge, threshold, self._norms)
 
     def mean_norm(self, sums: NDArray[np.int64]) -> float:
         """Mean norm of the rows' gradients, from the sums over all ranks."""
         return int(self._buckets(sums)[:, 1].sum()) / self._norm_scale / max(self._n_rows, 1)
 
     def _buckets(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
-        return sums[2 * self._dimension :].reshape(MVS_BUCKETS, 2)
+        return sums[2 * self._dimension + 2 :].reshape(MVS_BUCKETS, 2)
 
     def _threshold(self, buckets: NDArray[np.int64]) -> float:
         """Find μ with Σ min(1, norm/μ) = subsample × n: small norms count norm/μ, large ones 1.

@@ -18,6 +18,7 @@ from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.exact_leaves import ExactWalk
 from gbdist.boosting.fixed_point import sum_scale
+from gbdist.boosting.groups import GroupWork
 from gbdist.boosting.leaf_rows import LeafRows, LeafSums, Leaves, Steps, Sums, WalkStart
 from gbdist.boosting.measured import MeasuredLoss, MeasuredWalk
 from gbdist.boosting.monotone import Orders, orders_of
@@ -26,6 +27,7 @@ from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows, labels_of, part_of_label
 from gbdist.kernels.cpu_leaves import bound_gain, bound_next_steps, find_settled, solve_leaves
 from gbdist.objectives.base import LeafScales, Objective, with_bounds
+from gbdist.objectives.grouped import Grouped
 
 #: A leaf has settled when the step after its next one would be below this, or below this share of its value
 SETTLED = 2.0**-22
@@ -49,10 +51,12 @@ class LeafEstimator:
         population: Population,
         collective: Collective,
         crew: Crew,
+        groups: GroupWork | None = None,
         measured: MeasuredLoss | None = None,
     ) -> None:
         self.params, self._population = params, population
-        self._collective, self.crew, self._measured = collective, crew, measured
+        self._collective, self.crew, self.groups, self._measured = collective, crew, groups, measured
+        self._tree = 0
         self._l2 = params.l2_leaf_reg * population.total_weight / max(population.n_rows, 1)
         self._orders: Orders | None = None
 
@@ -62,13 +66,14 @@ class LeafEstimator:
         return self._l2
 
     def estimate(
-        self, rows: Rows, starts: Sequence[WalkStart], n_leaves: int, constraints: Sequence[int] = ()
+        self, rows: Rows, starts: Sequence[WalkStart], n_leaves: int, constraints: Sequence[int] = (), tree: int = 0
     ) -> list[Leaves]:
         """Walk from 0 to the leaf values, from each of several starts; walks share their rounds.
 
-        ``constraints`` are those of the tree's splits, where values must be monotone (``monotone.orders_of``).
+        ``constraints`` are those of the tree's splits, where values must be monotone (``monotone.orders_of``); ``tree`` is its
+        number.
         """
-        self._orders = orders_of(constraints) if any(constraints) else None
+        self._orders, self._tree = orders_of(constraints) if any(constraints) else None, tree
         walks = []
         for number, start in enumerate(starts):
             if self._measured is not None:
@@ -82,7 +87,7 @@ class LeafEstimator:
                     start.predictions[:, piece],
                     start.leaf_of_row[piece],
                 )
-                for piece in self.crew.row_slices(rows.n_rows)
+                for piece in (self.crew.row_slices(rows.n_rows) if self.groups is None else [slice(0, rows.n_rows)])
             ]
             kind = ExactWalk if self.params.leaf_estimation_method == "Exact" else _Walk
             walks.append(kind(self, pieces, n_leaves, (start.prediction_bound, start.top), number).run())
@@ -150,6 +155,10 @@ class LeafEstimator:
     def own_sums(self, pieces: Sequence[LeafRows], shift: NDArray[np.float64], scales: LeafScales) -> NDArray[np.int64]:
         """Sums over some of this rank's rows at their predictions + ``shift`` (float64 [n_leaves, dimension])."""
         objective = with_bounds(self.params.objective)
+        if isinstance(objective, Grouped):
+            if self.groups is None:
+                raise ValueError(f"{objective.name} needs groups")
+            return self.groups.own_sums(pieces[0], shift, scales, self._tree)
         shape = (shift.shape[0], sum_columns(objective))
 
         def add(piece: LeafRows) -> Sums:
@@ -278,7 +287,7 @@ class _Walk:
             step = self._estimator.step(self._sums, self._weights)
             if self._estimator.is_monotone:
                 step = self._estimator.monotone(self._point + step, self._sums, self._weights) - self._point
-            else:
+            elif self._estimator.groups is None:  # else rows of other leaves count too
                 self._settle(step)
             if not self._active.any():
                 break
@@ -286,7 +295,8 @@ class _Walk:
             goes_on = yield from (self._go_if_better(step) if self._backtracks else self._go(step))
             if not goes_on:
                 break
-        return Leaves(self._estimator.put_in_order(self._point), self._weights)
+        values, groups = self._estimator.put_in_order(self._point), self._estimator.groups
+        return Leaves(values if groups is None else groups.centred(values, self._weights), self._weights)
 
     def _go(self, step: NDArray[np.float64]) -> "Steps[bool]":
         self._tried += 1
@@ -357,7 +367,7 @@ class _Walk:
         return self._estimator.read(total, asked)
 
 
-def sum_columns(objective: Objective) -> int:
+def sum_columns(objective: Objective | Grouped) -> int:
     """Columns of a leaf's sums: loss, weight, first derivatives, second derivatives (objectives/base.py)."""
     k = objective.dimension
     return 2 + k + (k if objective.second_order == "diagonal" else k * (k + 1) // 2)

@@ -6,6 +6,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +30,13 @@ from gbdist.boosting.risk import RiskOrder
 from gbdist.boosting.rows import Rows, part_of_label
 from gbdist.boosting.sampling import Sampler
 from gbdist.boosting.scores import DataSet, score_all, set_names
-from gbdist.boosting.start import crew_for, start_value, without_ignored
+from gbdist.boosting.start import crew_for, groups_of, start_value, without_ignored, work_on
 from gbdist.boosting.stopping import Detector
 from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import Tree
-from gbdist.objectives.base import with_bounds
+from gbdist.objectives.base import Objective, with_bounds
 from gbdist.objectives.cox import Cox
 
 #: Bounds of predictions that are exponents may be above what was measured by this.
@@ -131,7 +132,8 @@ class _Run:
         if params.grow_policy == "SymmetricTree":
             check_table_size(widths, params.objective.dimension, params.depth)
         populations = [survey_population(rows, collective) for rows in (train, *evals)]
-        self.population = populations[0]
+        groups, self.params, self.population = groups_of(train, params, populations[0], collective)
+        params = self.params
         self.bias = start_value(params, train, self.population, collective, crew.host)
         sets = [
             with_weights(rows, population.weighted)
@@ -155,8 +157,9 @@ class _Run:
         # Each permutation has predictions of its own, so that a structure finds no signal that only its permutation lacks.
         self.learners = [self.sets[0].copied() for _ in range(self.features.permutations - 1)] + self.sets[:1]
         self.sampler = Sampler(params, self.population, collective, crew)
+        self._work = work_on(groups, trained, params, crew)
         self.measured = measured_loss(params.objective, trained, self.sets[0].risk, crew)
-        self.leaves = LeafEstimator(params, self.population, collective, crew, self.measured)
+        self.leaves = LeafEstimator(params, self.population, collective, crew, self._work, self.measured)
         self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
         self.trees: list[Tree] = []
         self.history: History = {data.name: {} for data in self.sets}
@@ -172,7 +175,9 @@ class _Run:
         """Sample rows, grow a structure, estimate its leaves, move all predictions on, score."""
         train, tree = self.sets[0], len(self.trees)
         self._shrink()
-        cells = self.sampler.cells(train.rows, self._derivatives, self._facts, tree)
+        counts = None if self._work is None else self._work.counts
+        counted = train.rows if counts is None else replace(train.rows, weight=counts)
+        cells = self.sampler.cells(counted, self._derivatives, self._facts, tree)
         rules = GrowthRules(self.params, tree, self.leaves.l2, self._noise_sigma())
         choose = grow if self.params.grow_policy == "SymmetricTree" else grow_leaves
         structure = choose(self.features, train.rows.n_rows, cells, rules, self.collective, self.crew)
@@ -197,7 +202,7 @@ class _Run:
             for learner, leaf_of_row in zip(self.learners, leaves, strict=True)
         ]
         constraints = [constraint_of(self.params.monotone_constraints, split.feature) for split in tree.splits]
-        estimated = self.leaves.estimate(self.sets[0].rows, starts, tree.n_leaves, constraints)
+        estimated = self.leaves.estimate(self.sets[0].rows, starts, tree.n_leaves, constraints, len(self.trees))
         for learner, leaf_of_row, found in zip(self.learners, leaves, estimated, strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
                 values = found.values * self.params.learning_rate
@@ -262,7 +267,8 @@ class _Run:
             first = self._mean_gradient_norm(bound) if last is None and given is None else 0.0
             ridge = mvs_ridge(given, None if last is None else last.leaf_values, first)
         survey = self._survey(bound, ridge)
-        return survey, survey.local_sums(self._derivatives, self.crew)
+        counts = None if self._work is None else self._work.counts
+        return survey, survey.local_sums(self._derivatives, self.crew, counts)
 
     def _refresh_derivatives(self, learner: DataSet) -> float:
         """Compute the derivatives at a learner's predictions; the largest that any rank may have, times its weight."""
@@ -271,23 +277,21 @@ class _Run:
             first = self.measured.derivatives(self.crew.fetch(learner.predictions))[: objective.dimension]
             self._derivatives = self.crew.load(first)
             return float(largest_of(first, self.collective).max())
-        objective = with_bounds(objective)
-
-        def work(piece: slice) -> None:
-            weight = None if rows.weight is None else rows.weight[piece]
-            objective.derivatives(
-                part_of_label(rows.label, piece),
-                weight,
-                learner.predictions[:, piece],
-                self._derivatives[:, piece],
-                self.crew.kernels,
-            )
-
-        self.crew.each(work, self.crew.row_slices(rows.n_rows))
+        bounded = with_bounds(objective)
+        if self._work is not None:
+            self._work.derivatives(learner.predictions, self._derivatives, len(self.trees))
+        else:
+            self.crew.each(partial(self._derive, bounded, learner), self.crew.row_slices(rows.n_rows))
         return (
-            objective.bounds(self.population.label_bound, learner.bound, learner.top).derivative
+            bounded.bounds(self.population.label_bound, learner.bound, learner.top).derivative
             * self.population.weight_bound
         )
+
+    def _derive(self, objective: Objective, learner: DataSet, piece: slice) -> None:
+        rows, out = learner.rows, self._derivatives[:, piece]
+        weight = None if rows.weight is None else rows.weight[piece]
+        label = part_of_label(rows.label, piece)
+        objective.derivatives(label, weight, learner.predictions[:, piece], out, self.crew.kernels)
 
     def _mean_gradient_norm(self, bound: float) -> float:
         """Mean norm of the gradients before the first tree; costs a round, once."""

@@ -7,6 +7,7 @@ from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.categories.rules import CategoryRules
 from gbdist.metrics.base import Metric
 from gbdist.objectives.base import Objective, Unbounded
+from gbdist.objectives.grouped import Grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class BoostParams:
     for grow_policy "Lossguide" alone, ``min_data_in_leaf``, which is 1 at least, for "Depthwise" too.
     """
 
-    objective: Objective | Unbounded
+    objective: Objective | Grouped | Unbounded
     metrics: tuple[Metric, ...]
     eval_metric: int = 0
     iterations: int = 1000

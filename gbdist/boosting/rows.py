@@ -40,6 +40,18 @@ class UnbinnedColumn:
         return int(self.values.nbytes)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RowPairs:
+    """Pairs of a rank's rows, the first of which should rank above the second: int32 [n_pairs] twice, and float32 [n_pairs].
+
+    Those of a group are together, groups in the order of the rows, and pairs of a group in the order in which they were given.
+    """
+
+    winner: NDArray[np.int32]
+    loser: NDArray[np.int32]
+    weight: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Rows of one data set on one rank.
@@ -60,6 +72,8 @@ class Rows:
         Ascending in ``position``. A rank without rows has those of hashes alone.
     group : uint64 [n_rows] or None
         Which rows are ranked together: an integer id itself, or the hash of a string.
+    pairs : RowPairs or None
+        Given pairs; None: those that labels make.
     """
 
     bins: Bins
@@ -69,6 +83,7 @@ class Rows:
     segments: tuple[Segment, ...]
     unbinned: tuple[UnbinnedColumn, ...] = ()
     group: NDArray[np.uint64] | None = None
+    pairs: RowPairs | None = None
 
     @property
     def n_rows(self) -> int:

@@ -47,7 +47,8 @@ class Sampler:
     def cells(self, rows: Rows, derivatives: NDArray[np.float64], facts: GradientFacts, tree: int) -> Cells:
         """Cells of tree number ``tree``, valid until the next call.
 
-        ``derivatives`` is float64 [dimension, n], IN, and scratch where rows are drawn.
+        ``derivatives`` is float64 [dimension, n], IN, and scratch where rows are drawn. The weight of ``rows`` is what they count
+        for, which is told by ``facts.counted`` where it is not their own.
         """
         if not _draws_rows(self._bootstrap):
             return self._pack(rows, derivatives, rows.weight, None, self._whole_scales(facts), tree)
@@ -87,7 +88,10 @@ class Sampler:
 
     def _whole_scales(self, facts: GradientFacts) -> CellScales:
         population = self._population
-        return cell_scales(population.n_rows, facts.absolute, population.total_weight if population.weighted else None)
+        counted = population.total_weight if population.weighted else None
+        if facts.counted is not None:
+            counted = facts.counted
+        return cell_scales(population.n_rows, facts.absolute, counted)
 
     def _sampled_scales(
         self, derivatives: NDArray[np.float64], weight: NDArray[np.float32], facts: GradientFacts
@@ -98,7 +102,8 @@ class Sampler:
         n_rows = self._population.n_rows
         largest_draw, derivative_bound = _largest_draw(self._bootstrap, facts)
         derivative_scale = sum_scale(derivative_bound, n_rows)
-        weight_scale = sum_scale(self._population.weight_bound * largest_draw, n_rows)
+        weight_bound = self._population.weight_bound if facts.counted is None else facts.bound
+        weight_scale = sum_scale(weight_bound * largest_draw, n_rows)
 
         kernels = self._crew.kernels
 

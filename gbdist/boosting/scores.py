@@ -139,6 +139,8 @@ class DataSet:
             prediction_top=self.top,
             total_rows=self.population.n_rows,
             risk=self.risk,
+            group=self.rows.group,
+            pairs=self.rows.pairs,
             kernels=self.crew.kernels,
             fetch=self.crew.fetch,
             segments=self.rows.segments,

@@ -9,11 +9,13 @@ from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.exact_leaves import quantile_rules, start_of_labels
 from gbdist.boosting.fixed_point import sum_scale
+from gbdist.boosting.groups import Groups, GroupWork, bounds_of
 from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import Population, with_weights
 from gbdist.boosting.rows import Rows
 from gbdist.kernels.elementary import log_array
+from gbdist.objectives.grouped import Grouped
 from gbdist.objectives.uncertainty import RMSEWithUncertainty
 
 _LEAST_WEIGHT = 1e-290
@@ -34,7 +36,9 @@ def crew_for(params: BoostParams, train: Rows, collective: Collective) -> Crew:
         return Crew(params.threads)
     from gbdist.boosting.cuda_crew import CardCrew  # and with it CUDA, which other runs need not have
 
-    return CardCrew(params.threads, params.card, params.objective.dimension, shares_tables=collective.size > 1)
+    # What a loss of ranking keeps for each row takes about as much as two more raw values.
+    values = params.objective.dimension + 2 * isinstance(params.objective, Grouped)
+    return CardCrew(params.threads, params.card, values, shares_tables=collective.size > 1)
 
 
 def start_value(
@@ -63,3 +67,26 @@ def _start_of_uncertainty(train: Rows, population: Population, collective: Colle
     variance = np.float64(np.float32(int(total[0]) / scale / max(population.total_weight, _LEAST_WEIGHT)))
     deviation = 0.5 * float(log_array(np.maximum(variance, _LEAST_VARIANCE)))
     return np.array([np.float64(np.float32(mean)), deviation])
+
+
+def groups_of(
+    train: Rows, params: BoostParams, population: Population, collective: Collective
+) -> tuple[Groups | None, BoostParams, Population]:
+    """Groups of a rank's training rows for a loss of ranking, else None; parameters and facts that hold for all groups.
+
+    Derivatives of some of these losses do not know weights, so that the bound of a weight is at least 1. A round.
+    """
+    objective = params.objective
+    if not isinstance(objective, Grouped):
+        return None, params, population
+    groups = Groups.of(train)
+    told = objective.among(bounds_of(train, groups, collective))
+    bounded = replace(population, weight_bound=max(population.weight_bound, 1.0))
+    return groups, replace(params, objective=told), bounded
+
+
+def work_on(groups: Groups | None, rows: Rows, params: BoostParams, crew: Crew) -> GroupWork | None:
+    """A loss of ranking at work on the training rows, which lie where the crew works; None of other losses."""
+    if groups is None or not isinstance(params.objective, Grouped):
+        return None
+    return GroupWork(params.objective, rows, groups, params.random_seed, crew)

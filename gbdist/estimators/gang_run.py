@@ -16,8 +16,11 @@ from gbdist.estimators.local_run import n_bins
 from gbdist.estimators.memory import kept_memory
 from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of, rows_of_rank
+from gbdist.estimators.ranked_rows import RankedSets, ready_rows
 from gbdist.estimators.setup import Setup
+from gbdist.quantize.pairs import Pairs
 from gbdist_cluster.gang import Member, RankContext, run_on_gang
+from gbdist_cluster.shards import keep
 
 #: Spans of features whose tables GPUs count while the ranks add up those before: more of them overlap more, and cost more rounds.
 _SPANS = 4
@@ -25,7 +28,10 @@ _SPANS = 4
 
 @dataclass(frozen=True, eq=False)
 class RunSpec:
-    """What every rank is told. ``layouts`` are of the training set and the eval sets, ``cards`` of the ranks."""
+    """What every rank is told. ``layouts`` are of the training set and the eval sets, ``cards`` of the ranks.
+
+    ``ranked`` is about the groups of these sets, if they have any: then pairs that were given lie behind a rank's shards.
+    """
 
     layouts: tuple[SetLayout, ...]
     n_bins: NDArray[np.int64]
@@ -33,6 +39,7 @@ class RunSpec:
     all_threads: bool
     asks: bool
     cards: tuple[Card | None, ...]
+    ranked: RankedSets | None
 
 
 class Relay:
@@ -70,6 +77,9 @@ def train_rank(context: RankContext) -> BoostResult | None:
     """One rank: put its rows together and train; rank 0 returns the result, without what is O(rows)."""
     spec: RunSpec = context.shared
     sets = rows_of_rank(spec.layouts, context.shards, context.rank)
+    if spec.ranked is not None:
+        behind = sum(layout.counts[context.rank] for layout in spec.layouts)
+        sets = ready_rows(sets, spec.ranked, context.shards[behind:], context.collective)
     params = replace(spec.params, card=spec.cards[context.rank])
     if spec.all_threads:
         params = replace(params, threads=context.threads)
@@ -87,8 +97,12 @@ def boost_on_gang(
     setup: Setup,
     listener: Callable[[Event], bool | None] | None,
     asks: bool,
+    pairs: Sequence[Pairs] = (),
 ) -> BoostResult:
-    """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``."""
+    """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``.
+
+    ``pairs`` are those of each data set that has any: every rank is sent an equal part, and they go on to whom they belong to.
+    """
     resolved = setup.resolved
     if not isinstance(resolved, Resolved):
         raise TypeError("histograms were not asked for")
@@ -101,10 +115,25 @@ def boost_on_gang(
         all_threads=resolved.all_threads,
         asks=asks,
         cards=cards,
+        ranked=setup.ranked,
     )
-    results = run_on_gang(client, train_rank, members=gang_of(sets), shared=spec, listener=listener)
+    members = _with_pairs(client, gang_of(sets), pairs)
+    results = run_on_gang(client, train_rank, members=members, shared=spec, listener=listener)
     result: BoostResult = results[0]
     return result
+
+
+def _with_pairs(client: Client, members: list[Member], pairs: Sequence[Pairs]) -> list[Member]:
+    """The gang, each member with its part of the pairs of each set behind its shards."""
+    parts = [each.split(len(members)) for each in pairs]
+    made = []
+    for rank, member in enumerate(members):
+        kept = []
+        for each in parts:
+            (sent,) = client.scatter([each[rank]], workers=[member.address], hash=False)
+            kept.append(client.submit(keep, sent, workers=[member.address], allow_other_workers=True, pure=False))
+        made.append(replace(member, shards=(*member.shards, *kept)))
+    return made
 
 
 def layouts_of(sets: Sequence[QuantizedSet], setup: Setup) -> tuple[SetLayout, ...]:

@@ -22,10 +22,12 @@ from gbdist.estimators.preparation.pipeline import Source, named, require_same_c
 from gbdist.estimators.preparation.quantized import SetLayout
 from gbdist.estimators.preparation.raw_parts import PartFormat, PartNumber, cut_block, read_part
 from gbdist.estimators.preparation.shard import ArenaSpec
+from gbdist.estimators.ranked_rows import ready_rows
 from gbdist.estimators.setup import Setup
 from gbdist.quantize.binning import bins_dtype
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey, merge_surveys
+from gbdist.quantize.pairs import Pairs
 from gbdist.quantize.raw import RawPart
 from gbdist.quantize.sample import sample_rows
 from gbdist.quantize.survey import survey_part
@@ -119,8 +121,9 @@ def boost_here(
     setup: Setup,
     listeners: Sequence[Listener],
     may_stop: bool,
+    pairs: Sequence[Pairs] = (),
 ) -> BoostResult:
-    """Train on one rank: this process."""
+    """Train on one rank: this process; ``pairs`` are those of each data set that has any."""
     resolved = setup.resolved
     if not isinstance(resolved, Resolved):
         raise TypeError("histograms were not asked for")
@@ -128,6 +131,8 @@ def boost_here(
     params = replace(resolved.params, listeners_may_stop=may_stop, card=card)
     if resolved.all_threads:
         params = replace(params, threads=threads_for(sets[0]))
+    if setup.ranked is not None:
+        sets = ready_rows(sets, setup.ranked, pairs, SingleRank())
     return boost(sets[0], sets[1:], n_bins(borders), params, SingleRank(), listeners)
 
 

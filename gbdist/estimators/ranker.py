@@ -7,19 +7,19 @@ from gbdist.errors import DataError
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm
 
-_EVAL_KEYS = ("X", "y", "group_id", "sample_weight")
+_EVAL_KEYS = ("X", "y", "group_id", "sample_weight", "group_weight", "pairs")
 
 
 class DaskCatBoostRanker(DaskCatBoost):
     """Trains a CatBoost ranker on a Dask cluster; what comes out is a plain ``catboost.CatBoostRanker``.
 
-    Losses: every ranking loss of CatBoost's that needs no more than ``group_id``: ``YetiRank`` (default), ``YetiRankPairwise``,
-    ``QueryRMSE``, ``QuerySoftMax``, ``PairLogit`` (of all pairs of a group), ``LambdaMart``, ``StochasticRank``, … It trains with
-    ``aggregate="models"`` only (docs/choosing.md).
+    Losses: ``YetiRank`` (default), ``QueryRMSE``, ``QuerySoftMax``, ``PairLogit`` (of all pairs of a group, or of given ones) and
+    ``LambdaMart``, with CatBoost's options; with ``aggregate="models"`` every ranking loss of CatBoost's that needs no more than
+    ``group_id`` (docs/choosing.md).
 
     Parameters
     ----------
-    aggregate : "models"
+    aggregate : "histograms" (default) or "models"
     iterations, learning_rate, depth, … : CatBoost's parameters under any of its names, left out: CatBoost's defaults
     verbose : False, True or n for a line every n trees; left out: a bar in a terminal, silence elsewhere
     client : a Dask client, or the address of a scheduler; left out: the current client, else a local cluster
@@ -43,6 +43,9 @@ class DaskCatBoostRanker(DaskCatBoost):
         *,
         group_id: Any = None,
         sample_weight: Any = None,
+        group_weight: Any = None,
+        subgroup_id: Any = None,
+        pairs: Any = None,
         eval_set: Any = None,
         init_model: Any = None,
         callbacks: Any = None,
@@ -58,8 +61,16 @@ class DaskCatBoostRanker(DaskCatBoost):
             Which rows are ranked together, as integers or strings. The rows of a group are neighbours; they may lie in several
             partitions, and go to one worker.
         sample_weight : vector, or name of a column of X, optional
+            Not with ``PairLogit`` and ``YetiRank``, whose pairs weigh as their group does.
+        group_weight : vector, or name of a column of X, optional
+            In place of ``sample_weight``: one value a row, the same for all rows of a group.
+        subgroup_id : None
+            Refused: on CPUs CatBoost looks at it in the metric ``PFound`` alone.
+        pairs : array or frame [n_pairs, 2] of row numbers from 0, or [n_pairs, 3] with a weight, optional
+            (winner, loser) of rows of one group, for ``PairLogit``; left out: all pairs of rows of a group with different labels.
         eval_set : dict of these arguments, or a list of such, optional
-            ``{"X": X_val, "y": y_val, "group_id": group_val}``, with ``"sample_weight"`` if metrics are to be weighted.
+            ``{"X": X_val, "y": y_val, "group_id": group_val}``, with ``"sample_weight"`` or ``"group_weight"`` if metrics are
+            to be weighted.
         init_model, callbacks : as of the other estimators
 
         Raises
@@ -67,15 +78,36 @@ class DaskCatBoostRanker(DaskCatBoost):
         ParameterError, DataError, ModelError, ClusterError
         """
         _require_groups("", X, group_id)
-        return self._fit(
-            X,
-            y,
-            sample_weight=sample_weight,
-            group_id=group_id,
-            eval_sets=_eval_sets(eval_set),
-            init_model=init_model,
-            callbacks=callbacks,
-        )
+        if subgroup_id is not None:
+            expected = "None: no loss looks at it, and of the metrics PFound alone, which is computed without it"
+            raise DataError("subgroup_id", "a value", expected, "Leave it out.")
+        self._refuse_pairs(pairs)
+        try:
+            return self._fit(
+                X,
+                y,
+                sample_weight=sample_weight,
+                group_id=group_id,
+                group_weight=group_weight,
+                pairs=pairs,
+                eval_sets=_eval_sets(eval_set),
+                init_model=init_model,
+                callbacks=callbacks,
+            )
+        except DataError as error:
+            if group_weight is None or "group_weight" in str(error):
+                raise
+            # Weights of groups travel as those of their rows.
+            raise DataError(*(str(one).replace("sample_weight", "group_weight") for one in error.args)) from error
+
+    def _refuse_pairs(self, pairs: Any) -> None:
+        """DataError for pairs that nobody would look at."""
+        given = self.given_parameters()
+        loss = str(given.get("loss_function") or given.get("objective") or "YetiRank")
+        if pairs is None or (given.get("aggregate") in (None, "histograms") and loss.partition(":")[0] == "PairLogit"):
+            return
+        expected = f"None with loss_function={loss!r} and aggregate={given.get('aggregate') or 'histograms'!r}"
+        raise DataError("pairs", "a value", expected, 'Set loss_function="PairLogit", or leave pairs out.')
 
     def _adopt(self, model: Any, labels: Any, class_names: Any = None) -> None:
         """Take a model of raw values as a ranker's."""

@@ -5,19 +5,17 @@ from dataclasses import dataclass, replace
 
 from distributed import Client
 
-from gbdist.boosting.collective import Collective, SingleRank
+from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.events import Event, Listener
-from gbdist.boosting.rows import Rows
 from gbdist.errors import GbdistError
 from gbdist.estimators.devices import devices_here, devices_of
 from gbdist.estimators.gang_run import gang_of, layouts_of, listeners_of
 from gbdist.estimators.local_run import threads_for
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, rows_of_rank
+from gbdist.estimators.ranked_rows import RankedSets, ready_rows
 from gbdist.estimators.setup import Setup
-from gbdist.estimators.sources import eval_name
 from gbdist.quantize.borders import FeatureBorders
-from gbdist.rounds.groups import require_whole_groups
 from gbdist.rounds.loop import RankData, RoundsResult, run_rounds
 from gbdist.rounds.spec import RoundsSpec
 from gbdist_cluster.gang import RankContext, run_on_gang
@@ -25,7 +23,7 @@ from gbdist_cluster.gang import RankContext, run_on_gang
 
 @dataclass(frozen=True, eq=False)
 class RoundsOrder:
-    """What every rank is told. ``layouts`` and ``numbered_groups`` are of the training set and the eval sets."""
+    """What every rank is told. ``layouts`` and ``ranked`` are of the training set and the eval sets."""
 
     layouts: tuple[SetLayout, ...]
     borders: tuple[FeatureBorders, ...]
@@ -33,7 +31,7 @@ class RoundsOrder:
     spec: RoundsSpec
     all_threads: bool
     asks: bool
-    numbered_groups: tuple[bool, ...]
+    ranked: RankedSets | None
 
 
 def rounds_rank(context: RankContext) -> RoundsResult | None:
@@ -49,7 +47,8 @@ def rounds_rank(context: RankContext) -> RoundsResult | None:
             return False
         return True
 
-    _require_whole_groups(sets, order.numbered_groups, context.collective)
+    if order.ranked is not None:
+        ready_rows(sets, order.ranked, (), context.collective)
     data = RankData(sets[0], tuple(sets[1:]), order.borders, order.names)
     result = run_rounds(data, spec, context.collective, listeners_of(context, order.asks), wanted)
     return result if context.rank == 0 else None
@@ -73,7 +72,7 @@ def rounds_on_gang(
         spec=replace(resolved.spec, devices=devices, listeners_may_stop=asks),
         all_threads=resolved.all_threads,
         asks=asks,
-        numbered_groups=setup.numbered_groups,
+        ranked=setup.ranked,
     )
     results = run_on_gang(client, rounds_rank, members=gang_of(sets), shared=order, listener=listener)
     result: RoundsResult = results[0]
@@ -88,7 +87,8 @@ def rounds_here(data: RankData, setup: Setup, listeners: Sequence[Listener], may
     if resolved.all_threads:
         spec = replace(spec, threads=threads_for(data.train))
     collective = SingleRank()
-    _require_whole_groups([data.train, *data.evals], setup.numbered_groups, collective)
+    if setup.ranked is not None:
+        ready_rows([data.train, *data.evals], setup.ranked, (), collective)
     return run_rounds(data, spec, collective, listeners)
 
 
@@ -96,9 +96,3 @@ def _resolved(setup: Setup) -> ResolvedRounds:
     if not isinstance(setup.resolved, ResolvedRounds):
         raise TypeError("rounds were not asked for")
     return setup.resolved
-
-
-def _require_whole_groups(sets: Sequence[Rows], numbered: Sequence[bool], collective: Collective) -> None:
-    names = ["", *(eval_name(number, len(sets) - 1) for number in range(len(sets) - 1))]
-    for rows, name, ids_are_numbers in zip(sets, names, numbered, strict=True):
-        require_whole_groups(rows, f"{name}, group_id" if name else "group_id", collective, numbered=ids_are_numbers)

@@ -12,14 +12,18 @@ from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.canonical import class_order
+from gbdist.estimators.parameters.ranking import refuse_row_weights
 from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds, resolve_rounds
 from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
-from gbdist.objectives import make_objective
+from gbdist.estimators.ranked_rows import RankedSets
+from gbdist.estimators.sources import GroupGiven
+from gbdist.objectives import RANKING, Grouped, make_objective
 from gbdist.objectives.multi_target import MULTI_TARGET, WITH_MISSING
 from gbdist.objectives.pointwise import FAMILIES
 from gbdist.quantize.exact import to_float
 from gbdist.quantize.merge_surveys import DataSurvey
+from gbdist.quantize.pairs import require_rows
 from gbdist.quantize.survey import LabelFacts
 from gbdist.quantize.unbinned import HASHED, UnbinnedFacts
 
@@ -36,15 +40,15 @@ class Setup:
 
     ``classes`` are those of the model, None for a regressor. ``label_of_code`` has one entry a data set: what the label
     codes in the shards mean to the trainer, None where the shards keep the values themselves. ``unbinned`` is about
-    the training set's columns that are not binned; ``numbered_groups`` says of each data set whether its groups have integers
-    as ids.
+    the training set's columns that are not binned; ``ranked`` about the groups of all data sets, None of estimators that do not
+    rank.
     """
 
     resolved: Resolved | ResolvedRounds
     classes: tuple[Any, ...] | None
     label_of_code: tuple[NDArray[np.float32] | None, ...]
     unbinned: tuple[UnbinnedFacts, ...] = ()
-    numbered_groups: tuple[bool, ...] = ()
+    ranked: RankedSets | None = None
 
     @property
     def class_weights(self) -> NDArray[np.float64] | None:
@@ -60,10 +64,12 @@ def set_up(
     names: Sequence[str],
     initial: InitialModel | None,
     aggregation: Aggregation | None = None,
+    given: Sequence[GroupGiven] = (),
 ) -> Setup:
     """Resolve the parameters and match the labels of all data sets; the first one is trained on.
 
-    ``names`` are what errors call the data sets. Raises ParameterError, DataError, ModelError.
+    ``names`` are what errors call the data sets, ``given`` what a ranker was given for their groups. Raises ParameterError,
+    DataError, ModelError.
     """
     train = surveys[0]
     if not train.targets:
@@ -103,7 +109,10 @@ def set_up(
         categorical=tuple(each for each in train.unbinned if each.kind == HASHED),
         names=_all_names(train),
         labels=len(train.targets),
+        group_weighted=bool(given) and given[0].weights_groups,
     )
+    loss = str(checked.get("loss_function"))
+    ranked = _ranked(surveys, names, given, loss if aggregation is None else "") if given else None
     resolved = resolve(checked, facts) if aggregation is None else resolve_rounds(checked, facts, aggregation)
     _check_baselines(surveys, names, resolved.dimension)
     for survey, name in zip(surveys, names, strict=True):
@@ -113,8 +122,22 @@ def set_up(
         model_classes = tuple(range(len(train.targets))) if loss in MULTI_TARGET else _PROBABILITY_CLASSES
     if initial is not None:
         initial.require_fit(train.names, model_classes)
-    numbered = tuple(survey.group_kind == "integer" for survey in surveys)
-    return Setup(resolved, model_classes, tuple(tables), train.unbinned, numbered)
+    return Setup(resolved, model_classes, tuple(tables), train.unbinned, ranked)
+
+
+def _ranked(surveys: Sequence[DataSurvey], names: Sequence[str], given: Sequence[GroupGiven], loss: str) -> RankedSets:
+    """Facts of the groups of all data sets; ``loss`` is empty where CatBoost itself trains."""
+    weighted = [survey.weight is not None for survey in surveys]
+    of_groups = [one.weights_groups and has for one, has in zip(given, weighted, strict=True)]
+    refuse_row_weights(loss, list(zip(names, weighted, of_groups, strict=True)))
+    for one, survey, name in zip(given, surveys, names, strict=True):
+        if one.pairs is not None:
+            require_rows(one.pairs, survey.n_rows, f"{name}, pairs" if name else "pairs")
+    return RankedSets(
+        numbered=tuple(survey.group_kind == "integer" for survey in surveys),
+        group_weighted=tuple(of_groups),
+        paired=tuple(one.pairs is not None for one in given),
+    )
 
 
 def _all_names(train: DataSurvey) -> tuple[str, ...]:
@@ -160,6 +183,7 @@ def _check_number_of_labels(surveys: Sequence[DataSurvey], names: Sequence[str],
 def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str) -> None:
     """DataError unless all labels are in the range of the loss, and finite in float32, in which they are trained on."""
     name = name_of(loss)
+    ranking = make_objective(loss, 1) if name in RANKING else None
     family = FAMILIES.get(name)
     lowest, highest = -_FLOAT_MAX, _FLOAT_MAX
     expected, fix = "numbers that float32 can hold", "Divide y by a constant."
@@ -169,6 +193,11 @@ def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str)
     elif family is not None and family.lowest_label > lowest:
         lowest = family.lowest_label
         expected, fix = f"labels of at least {lowest:g} for {name}", "Check y, or use another loss_function."
+    elif isinstance(ranking, Grouped):
+        lowest, highest = max(lowest, ranking.lowest_label), min(highest, ranking.largest_label)
+        if lowest > -_FLOAT_MAX:
+            most = f" and at most {highest:g}" if highest < _FLOAT_MAX else ""
+            expected, fix = f"labels of at least {lowest:g}{most} for {loss}", "Check y, or use another loss_function."
     elif name == "Lq":
         highest = min(highest, make_objective(loss, 1).largest_prediction)
         lowest = -highest

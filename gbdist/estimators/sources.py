@@ -10,7 +10,16 @@ from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.inputs import Parts, collect
 from gbdist.estimators.preparation.pipeline import Source
 from gbdist.estimators.preparation.split import split_for
+from gbdist.quantize.pairs import Pairs, read_pairs
 from gbdist.quantize.unbinned import KINDS
+
+
+@dataclass(frozen=True, eq=False)
+class GroupGiven:
+    """Of a data set that is ranked: whether its weights are those of groups, and the pairs that were given, if any."""
+
+    weights_groups: bool = False
+    pairs: Pairs | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +31,41 @@ class Given:
     sample_weight: Any = None
     baseline: Any = None
     group_id: Any = None
+    group_weight: Any = None
+    pairs: Any = None
 
     def collect(self) -> Parts:
-        """Keep the parts together; see ``inputs.collect``."""
-        return collect(self.X, self.y, self.sample_weight, self.baseline, self.group_id)
+        """Keep the parts together; see ``inputs.collect``. Weights of groups are those of their rows."""
+        weight = self.sample_weight if self.group_weight is None else self.group_weight
+        return collect(self.X, self.y, weight, self.baseline, self.group_id)
+
+    def of_groups(self, name: str) -> GroupGiven:
+        """What is about groups, checked; ``name`` is what errors call the data set."""
+        where = f"{name}, " if name else ""
+        if self.sample_weight is not None and self.group_weight is not None:
+            fix = "A row's weight is its group's, or its own."
+            raise DataError(f"{where}group_weight", "a value beside sample_weight", "one of the two", fix)
+        pairs = None if self.pairs is None else read_pairs(self.pairs, f"{where}pairs")
+        return GroupGiven(self.group_weight is not None, pairs)
+
+
+def groups_of(train: Given, eval_sets: Sequence[Given], *, of_models: bool) -> tuple[GroupGiven, ...]:
+    """What a ranker was given for the groups of each data set; ``of_models`` refuses what CatBoost's pools are not given."""
+    named = [("", train), *((eval_name(i, len(eval_sets)), one) for i, one in enumerate(eval_sets))]
+    groups = tuple(one.of_groups(name) for name, one in named)
+    for (name, _), one in zip(named, groups, strict=True):
+        if of_models and (one.weights_groups or one.pairs is not None):
+            what = "group_weight" if one.weights_groups else "pairs"
+            where = f"{name}, {what}" if name else what
+            raise DataError(
+                where, "a value", "None with aggregate='models'", 'Leave it out, or set aggregate="histograms".'
+            )
+    return groups
+
+
+def pairs_in(groups: Sequence[GroupGiven]) -> list[Pairs]:
+    """The pairs of each data set that has any."""
+    return [one.pairs for one in groups if one.pairs is not None]
 
 
 def sources_of(

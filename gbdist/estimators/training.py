@@ -24,7 +24,7 @@ from gbdist.estimators.preparation.pipeline import Source, quantize_sets, requir
 from gbdist.estimators.preparation.quantized import QuantizedSet, row_bytes
 from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
-from gbdist.estimators.sources import Given, eval_name, sources_of
+from gbdist.estimators.sources import Given, GroupGiven, eval_name, groups_of, pairs_in, sources_of
 from gbdist.metrics.base import Metric
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.embeddings import note_dimensions
@@ -80,6 +80,7 @@ class _Request:
     callbacks: CallbackListener | None
     aggregation: Aggregation | None
     columns: ColumnRules
+    groups: tuple[GroupGiven, ...]
 
     def names(self) -> list[str]:
         """What errors call the data sets, the training set first."""
@@ -135,6 +136,8 @@ def train(
     eval_fraction: float | None = None,
     baseline: Any = None,
     group_id: Any = None,
+    group_weight: Any = None,
+    pairs: Any = None,
     init_model: Any = None,
     callbacks: Any = None,
     listener: Listener | None = None,
@@ -151,6 +154,7 @@ def train(
     Parameters
     ----------
     X, y, sample_weight, baseline, group_id : see ``inputs.collect``; X may be a DaskPool, which has the others
+    group_weight, pairs : of a ranker; see ``DaskCatBoostRanker.fit``
     parameters : ``canonical``'s answer
     eval_sets : (X, y), (X, y, sample_weight), ``Given`` or DaskPool each
     eval_fraction : share of the rows to hold out as the only eval set
@@ -165,7 +169,7 @@ def train(
     ParameterError, DataError, ModelError, ClusterError
         Nothing is left on the cluster after an error.
     """
-    given = Given(X, y, sample_weight, baseline, group_id)
+    given = Given(X, y, sample_weight, baseline, group_id, group_weight, pairs)
     columns = ColumnRules(parameters, aggregation is None, cat_nan)
     symmetric = parameters.get("grow_policy", "SymmetricTree") == "SymmetricTree"
     request = _Request(
@@ -179,6 +183,7 @@ def train(
         callbacks=callback_listener(callbacks),
         aggregation=aggregation,
         columns=columns,
+        groups=() if group_id is None else groups_of(given, eval_sets or [], of_models=aggregation is not None),
     )
     _refuse_start_of_columns(request)
     if request.pool is None and columns.by_type:
@@ -210,7 +215,8 @@ def _train_here(request: _Request) -> TrainResult:
     if isinstance(setup.resolved, ResolvedRounds):
         data = RankData(rows[0], tuple(rows[1:]), borders, request.feature_names)
         return _finish_rounds(request, setup, rounds_here(data, setup, listeners, request.callbacks is not None))
-    result = local_run.boost_here(rows, borders, setup, listeners, request.callbacks is not None)
+    pairs = pairs_in(request.groups)
+    result = local_run.boost_here(rows, borders, setup, listeners, request.callbacks is not None, pairs)
     return _finish(request, setup, result, borders)
 
 
@@ -289,7 +295,9 @@ def _set_up(request: _Request, surveys: Sequence[DataSurvey]) -> Setup:
     names = request.names()
     for name, survey in zip(names, surveys, strict=True):
         require_same_columns(name, survey, surveys[0])
-    return set_up(request.parameters, request.classifier, surveys, names, request.initial, request.aggregation)
+    return set_up(
+        request.parameters, request.classifier, surveys, names, request.initial, request.aggregation, request.groups
+    )
 
 
 def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet]) -> TrainResult:
@@ -300,7 +308,8 @@ def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[Quantize
             client, sets, setup, request.feature_names, request.heard(), request.callbacks is not None
         )
         return _finish_rounds(request, setup, found)
-    result = boost_on_gang(client, sets, setup, request.heard(), request.callbacks is not None)
+    pairs = pairs_in(request.groups)
+    result = boost_on_gang(client, sets, setup, request.heard(), request.callbacks is not None, pairs)
     return _finish(request, setup, result, sets[0].borders)
 
 

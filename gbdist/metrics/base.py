@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.risk import RiskOrder
-from gbdist.boosting.rows import Segment
+from gbdist.boosting.rows import RowPairs, Segment
 from gbdist.kernels import cpu
 
 
@@ -37,6 +37,8 @@ class Scored:
         Which rows are ranked together; rows of a group are neighbours, and on one rank.
     risk : RiskOrder or None
         The order of times, for Cox.
+    pairs : RowPairs or None
+        Given pairs of the rows; None: those that labels make.
     kernels : module
         Those for where the rows lie.
     fetch : callable or None
@@ -55,6 +57,7 @@ class Scored:
     prediction_top: float = math.inf
     group: NDArray[np.uint64] | None = None
     risk: RiskOrder | None = None
+    pairs: RowPairs | None = None
     kernels: ModuleType = cpu
     fetch: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     segments: tuple[Segment, ...] = ()

@@ -4,8 +4,10 @@ from gbdist.description import parse_description
 from gbdist.objectives.base import Bounds, LeafScales, Objective, Unbounded
 from gbdist.objectives.classification import CrossEntropy, Logloss, MultiClass, MultiClassOneVsAll
 from gbdist.objectives.cox import Cox
+from gbdist.objectives.grouped import Grouped
 from gbdist.objectives.multi_target import MULTI_TARGET, MultiTarget
 from gbdist.objectives.pointwise import FAMILIES, MultiQuantile, Pointwise, multi_quantile, rule_of
+from gbdist.objectives.ranking import RANKING, ranking_loss
 from gbdist.objectives.regression import RMSE
 from gbdist.objectives.survival import SurvivalAft, survival_aft
 from gbdist.objectives.uncertainty import RMSEWithUncertainty
@@ -13,10 +15,12 @@ from gbdist.objectives.uncertainty import RMSEWithUncertainty
 __all__ = [
     "LOSSES",
     "MULTI_TARGET",
+    "RANKING",
     "RMSE",
     "Bounds",
     "Cox",
     "CrossEntropy",
+    "Grouped",
     "LeafScales",
     "Logloss",
     "MultiClass",
@@ -37,7 +41,7 @@ LOSSES = (
 )
 
 
-def make_objective(description: str, n_classes: int) -> Objective | Unbounded:
+def make_objective(description: str, n_classes: int) -> Objective | Grouped | Unbounded:
     """Objective of CatBoost's ``loss_function``; ``n_classes`` is the number of classes, or of labels a row.
 
     Raises
@@ -52,6 +56,8 @@ def make_objective(description: str, n_classes: int) -> Objective | Unbounded:
         return multi_quantile(description)
     if given.metric == "SurvivalAft":
         return survival_aft(description)
+    if given.metric in RANKING:
+        return ranking_loss(description)
     if given.metric in LOSSES:
         given.numbers({})
     if given.metric in MULTI_TARGET:

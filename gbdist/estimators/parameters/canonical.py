@@ -7,8 +7,9 @@ from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, options_of
 from gbdist.estimators.parameters.growth import check_growth
 from gbdist.estimators.parameters.objects import as_catboost
+from gbdist.estimators.parameters.ranking import refuse_where_ranked
 from gbdist.estimators.parameters.statistics import check_descriptions
-from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, TABLE
+from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, RANKER_LOSSES, TABLE
 from gbdist.estimators.parameters.value_checks import check_value
 
 #: At most one of each group may be given, as in CatBoost's core.py (_process_synonyms, _process_verbose).
@@ -19,16 +20,20 @@ _ONE_OF = (
 _NO_AUTO_WEIGHTS = ("auto_class_weights", "None")
 
 
-def canonical(given: Mapping[str, object], *, classifier: bool) -> dict[str, object]:
+def canonical(given: Mapping[str, object], *, classifier: bool, ranker: bool = False) -> dict[str, object]:
     """Check parameters; return them under CatBoost's canonical names in plain Python types, Nones dropped, nothing filled in.
 
-    Raises ParameterError, which names the parameter as the user wrote it.
+    A ranker's loss is: it decides about the metrics, and does not depend on the data. Raises ParameterError, which names the
+    parameter as the user wrote it.
     """
     checked: dict[str, object] = {}
     written: dict[str, Written] = {}
     for key, user in under_one_name(given, TABLE.keys(), classifier=classifier):
         written[key] = user
-        checked[key] = check_value(user.name, user.value, TABLE[key], classifier=classifier)
+        checked[key] = check_value(user.name, user.value, TABLE[key], classifier=classifier, ranker=ranker)
+    if ranker:
+        checked.setdefault("loss_function", RANKER_LOSSES[0])
+        refuse_where_ranked(checked, written)
     refuse_together(checked, written)
     check_descriptions(checked, written)
     check_growth(checked, written)

@@ -65,6 +65,7 @@ DESCRIBING: Final = ("simple_ctr", "combinations_ctr", "per_feature_ctr", "ctr_d
 _ABOUT: Final = (
     ("doesn't support 'subsample'", ("subsample",)),
     ("bagging temperature available", ("bagging_temperature",)),
+    ("changing the leaf_estimation_method parameter is prohibited", ("leaf_estimation_method",)),
     ("if bootstrap is disabled", ("subsample", "bagging_temperature")),
     ("Auto-stop PValue", ("od_pval",)),
     ("boost_from_average", ("boost_from_average",)),

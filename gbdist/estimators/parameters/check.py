@@ -14,14 +14,11 @@ def check_parameters(
     given: Mapping[str, object], *, classifier: bool, ranker: bool = False
 ) -> tuple[Aggregation | None, dict[str, object]]:
     """What ``train`` wants as aggregation (None: histograms) and as CatBoost's parameters. Raises ParameterError."""
-    if ranker and given.get("aggregate") in (None, "histograms"):
-        expected = "'models': histograms are not counted for ranking losses"
-        raise ParameterError("aggregate", "histograms", expected, 'Set aggregate="models".')
     aggregation = aggregation_of({name: value for name, value in given.items() if name in AGGREGATION})
     checked_cat_nan(given.get("cat_nan"))
     of_catboost = {name: value for name, value in given.items() if name not in AGGREGATION and name != "cat_nan"}
     if aggregation is None:
-        return None, canonical(of_catboost, classifier=classifier)
+        return None, canonical(of_catboost, classifier=classifier, ranker=ranker)
     checked = canonical_native(of_catboost, classifier=classifier, ranker=ranker)
     return _for_columns(aggregation, checked), checked
 

@@ -13,12 +13,10 @@ from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.canonical import refuse_together, under_one_name
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, without_source_line
 from gbdist.estimators.parameters.objects import as_catboost, is_object
-from gbdist.estimators.parameters.table import TABLE, Rule, Used
+from gbdist.estimators.parameters.table import RANKER_LOSSES, TABLE, Rule, Used
 from gbdist.estimators.parameters.value_checks import check_value, plain_value
 from gbdist.quantize.unbinned import KINDS
 
-#: CatBoostRanker's default.
-RANKER_LOSS: Final = "YetiRank"
 #: Decided for all ranks together, by the rules of ``table.TABLE``.
 _OURS: Final = frozenset(
     {
@@ -120,7 +118,7 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: b
         kind = _RANKING if ranker else _CLASSES if classifier else _NUMBERS
         _check_loss(written["loss_function"], str(checked["loss_function"]), kind)
     elif ranker:
-        checked["loss_function"] = RANKER_LOSS
+        checked["loss_function"] = RANKER_LOSSES[0]
     loss = {"loss_function": "Logloss" if classifier else "RMSE"}
     catboost_defaults({**loss, **asked_of_catboost(checked), **_metrics_of(checked)}, ANY_DATA, written)
     return checked

@@ -22,12 +22,14 @@ from gbdist.estimators.parameters.objects import (
     is_object,
     metrics_beside,
 )
+from gbdist.estimators.parameters.ranking import is_ranked, metric_of, refuse_statistics
 from gbdist.estimators.parameters.statistics import with_target_borders
-from gbdist.metrics import make_metrics
+from gbdist.metrics import make_metrics, make_ranking_metric
 from gbdist.metrics.base import Metric
 from gbdist.objectives import make_objective
 from gbdist.objectives.base import Objective, Unbounded
 from gbdist.objectives.cox import Cox
+from gbdist.objectives.grouped import Grouped
 from gbdist.objectives.multi_target import MULTI_TARGET
 from gbdist.objectives.uncertainty import RMSEWithUncertainty
 from gbdist.quantize.unbinned import UnbinnedFacts
@@ -63,6 +65,8 @@ class DataFacts:
         Of all columns, by position; empty where no parameter may name one.
     labels : int
         How many a row has.
+    group_weighted : bool
+        Whether those weights are of groups.
     """
 
     rows: int
@@ -79,6 +83,7 @@ class DataFacts:
     categorical: tuple[UnbinnedFacts, ...] = ()
     names: tuple[str, ...] = ()
     labels: int = 1
+    group_weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +146,15 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     options = with_target_borders(options, *target)
     threads, ignored = checked.get("thread_count", -1), ignored_columns(checked, facts.names)
     objective, beside = _objective(loss, checked, facts)
-    metrics = _metrics(loss, beside, checked, _n_classes(beside, facts), facts.weighted or weights is not None)
+    if is_ranked(loss):
+        metrics = _ranking_metrics(metric_of(options), checked, facts)
+    else:
+        weighted = facts.weighted or weights is not None
+        metrics = _metrics(loss, beside, checked, _n_classes(beside, facts), weighted)
     categories = category_rules(checked, options, facts.categorical, target, several, ignored)
     check_labels_of_statistics(categories, facts.labels)
+    if is_ranked(loss):
+        refuse_statistics(categories, loss)
     params = boost_params(checked, options, objective, metrics)
     if isinstance(objective, Cox) and params.leaf_estimation_iterations > 1:
         expected = "1 with loss_function='Cox', unless leaf_estimation_backtracking='No'"
@@ -234,7 +245,7 @@ def _n_classes(loss: str, facts: DataFacts) -> int:
 def boost_params(
     checked: Mapping[str, Any],
     options: Mapping[str, Any],
-    objective: Objective | Unbounded,
+    objective: Objective | Grouped | Unbounded,
     metrics: tuple[Metric, ...],
 ) -> BoostParams:
     """Pick what the trainer needs out of CatBoost's nested options."""
@@ -302,6 +313,23 @@ def _metrics(loss: str, beside: str, checked: Mapping[str, Any], n_classes: int,
     for description, twice in (*own, *((name, weighted) for name in checked.get("custom_metric", ()))):
         for metric in make_metrics(description, n_classes, beside, expand_weights=twice):
             made.setdefault(metric.name, metric)
+    return tuple(made.values())
+
+
+def _ranking_metrics(own: str, checked: Mapping[str, Any], facts: DataFacts) -> tuple[Metric, ...]:
+    """As ``_metrics``; ``own`` is what CatBoost follows the loss by. Metrics of groups are reported once, weights or not.
+
+    DataError for labels that a metric is no measure of.
+    """
+    made: dict[str, Metric] = {}
+    for description in (checked.get("eval_metric", own), own, *checked.get("custom_metric", ())):
+        metric = make_ranking_metric(description, group_weighted=facts.group_weighted)
+        lowest, highest = metric.labels
+        if not lowest <= facts.label_min <= facts.label_max <= highest:
+            found = f"labels from {facts.label_min:g} to {facts.label_max:g}"
+            expected = f"labels from {lowest:g} to {highest:g} for the metric {metric.name}"
+            raise DataError("y", found, expected, "Change the labels, or choose another metric.")
+        made.setdefault(metric.name, metric)
     return tuple(made.values())
 
 

@@ -73,6 +73,8 @@ REGRESSOR_LOSSES: Final = (
     "Cox",
 )
 
+RANKER_LOSSES: Final = ("YetiRank", "QueryRMSE", "QuerySoftMax", "PairLogit", "LambdaMart")
+
 #: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.
 ALIASES: Final[dict[str, str]] = {
     "eta": "learning_rate",
@@ -151,7 +153,7 @@ TABLE: Final[dict[str, Rule]] = {
     "sampling_frequency": OnlyAt(
         ("PerTree",), "rows are drawn once a tree", "Rows are drawn once a tree; leave it out."
     ),
-    "sampling_unit": OnlyAt(("Object",), "rows are drawn one by one", "Rows have no groups here; leave it out."),
+    "sampling_unit": OnlyAt(("Object",), "rows are drawn one by one", "Rows are drawn one by one; leave it out."),
     "random_score_type": OnlyAt(
         ("NormalWithModelSizeDecrease",), "the noise of scores is this one", "Leave it out, or set random_strength=0."
     ),
@@ -196,7 +198,8 @@ TABLE: Final[dict[str, Rule]] = {
     "fixed_binary_splits": OnlyAt(((),), "there are none", _NO_GPU),
     # the loss, the metrics, the classes
     "loss_function": Used(
-        "loss", note="RMSE for the regressor; the classifier: Logloss for two classes, else MultiClass"
+        "loss",
+        note="RMSE for the regressor; the classifier: Logloss for two classes, else MultiClass; the ranker: YetiRank",
     ),
     "eval_metric": Used("metric", note="left out: the loss"),
     "custom_metric": Used("metrics"),

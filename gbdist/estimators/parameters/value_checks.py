@@ -14,7 +14,15 @@ from gbdist.description import name_of
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.cuts import parse_cut
 from gbdist.estimators.parameters.objects import checked_object, is_object
-from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OnlyAt, Refused, Rule, Used
+from gbdist.estimators.parameters.table import (
+    CLASSIFIER_LOSSES,
+    RANKER_LOSSES,
+    REGRESSOR_LOSSES,
+    OnlyAt,
+    Refused,
+    Rule,
+    Used,
+)
 
 _EXPECTED = {
     "bool": "True or False",
@@ -23,7 +31,8 @@ _EXPECTED = {
     "constraints of columns": "-1 (falling), 0 or 1 (rising): a list, one for each column of X, or a dictionary {column: one}",
     "statistics": "a description such as 'Borders:Prior=0.5', or a list of them",
     "statistics of columns": "a list such as ['3:Borders:Prior=0.5'], by position of the column",
-    "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES)) + ", or an object (docs/custom.md)",
+    "loss": " or ".join(map(repr, CLASSIFIER_LOSSES + REGRESSOR_LOSSES + RANKER_LOSSES))
+    + ", or an object (docs/custom.md)",
     "metric": "the name of a metric, or an object (docs/custom.md)",
     "metrics": "the name of a metric or a list of names",
     "cuts of columns": "a list such as ['0:border_count=1024,nan_mode=Max'], by position of the column",
@@ -36,7 +45,7 @@ _EXPECTED = {
 _DEFAULT = "Leave it out for CatBoost's default."
 
 
-def check_value(name: str, value: object, rule: Rule, *, classifier: bool) -> object:
+def check_value(name: str, value: object, rule: Rule, *, classifier: bool, ranker: bool = False) -> object:
     """Return ``value`` as int, float, bool, str, tuple or dict; ParameterError(``name``, …) when ``rule`` forbids it."""
     plain = plain_value(value)
     if isinstance(rule, Refused):
@@ -47,7 +56,8 @@ def check_value(name: str, value: object, rule: Rule, *, classifier: bool) -> ob
         return plain
     try:
         if rule.kind == "loss":
-            return _loss(name, plain, CLASSIFIER_LOSSES if classifier else REGRESSOR_LOSSES)
+            losses = RANKER_LOSSES if ranker else CLASSIFIER_LOSSES if classifier else REGRESSOR_LOSSES
+            return _loss(name, plain, losses)
         return _CHECKS[rule.kind](name, plain, rule)
     except ParameterError as error:
         # The error shows the value as the user wrote it.

@@ -169,12 +169,6 @@ def test_group_that_comes_back_is_an_error(client: Client, table: pd.DataFrame, 
 
 REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
-        {"aggregate": None},
-        {},
-        "aggregate='histograms' cannot be used: expected 'models': histograms are not counted for ranking losses. "
-        'Set aggregate="models".',
-    ),
-    (
         {"loss_function": "RMSE"},
         {},
         "loss_function='RMSE' cannot be used: expected a loss of CatBoost's for ranking. "
@@ -201,7 +195,7 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
         {},
         {"eval_set": {"X": 1, "w": 2}},
-        "eval_set: found the key 'w', expected keys among 'X', 'y', 'group_id', 'sample_weight'. "
+        "eval_set: found the key 'w', expected keys among 'X', 'y', 'group_id', 'sample_weight', 'group_weight', 'pairs'. "
         'Pass eval_set={"X": X_val, "y": y_val, "group_id": group_val}.',
     ),
     (

@@ -37,6 +37,8 @@ I5 = i8[:, :, :, :, ::1]
 F1, F2, F3, F4 = f8[::1], f8[:, ::1], f8[:, :, ::1], f8[:, :, :, ::1]
 N1, N2 = i4[::1], i4[:, ::1]
 RULE = types.Tuple((i8, f8, f8))
+YETI = types.Tuple((i8, f8, i8, i8, boolean, boolean, i8, f8))
+LAMBDA = types.Tuple((f8, boolean, i8, boolean, boolean))
 PAIRS = (u8[::1], u4[::1], u4[::1])
 LABEL = (f4[::1], f4[::1], boolean)
 ENDS, NOISE = (f4[::1], *LABEL), types.Tuple((i8, f8))
@@ -101,6 +103,21 @@ SIGNATURES: dict[str, dict[str, tuple[Any, ...]]] = {
         "_uncertainty_derivatives": (*LABEL, F2, F2),
         "_add_uncertainty_leaf_sums": (*LABEL, F2, u2[::1], F2, FOUR, i8, I2),
         "_add_uncertainty_sums": (*LABEL, F2, pair(f8), I1),
+    },
+    "grouped": {
+        "_query_rmse_derivatives": (*LABEL, I1, F1, F1, F1, F1),
+        "_query_softmax_derivatives": (*LABEL, I1, F1, pair(f8), F1, F1, F1),
+        "_label_pair_derivatives": (*LABEL, I1, F1, boolean, F1, F1, f4[::1], F1),
+        "_listed_pair_derivatives": (
+            types.Tuple((N1, N1, f4[::1])), I1, I1, F1, boolean, F1, F1, f4[::1], F1,
+        ),
+        "_lambda_mart_derivatives": (f4[::1], I1, F1, LAMBDA, types.Tuple((F1, N1)), F1, F1),
+        "_yeti_rank_derivatives": (
+            *LABEL, I1, F1, F1, pair(u8[::1]), YETI, types.Tuple((F1, F1, N1)), F1, F1, f4[::1],
+        ),
+        "_add_row_leaf_sums": (F1, F1, f4[::1], boolean, u2[::1], FOUR, i8, I2),
+        "_add_group_losses": (F1, f8, I2),
+        "_shift_predictions": (F1, u2[::1], F1, F1),
     },
     "metrics": {
         "_add_residual_sums": (*LABEL, F1, f8, i8, I2),

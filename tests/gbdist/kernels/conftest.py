@@ -11,6 +11,7 @@ from gbdist.kernels import (
     cuda_binning,
     cuda_categories,
     cuda_coding,
+    cuda_grouped,
     cuda_histogram,
     cuda_leafwise,
     cuda_losses,
@@ -24,6 +25,7 @@ from gbdist.kernels import (
     reference_binning,
     reference_categories,
     reference_coding,
+    reference_grouped,
     reference_histogram,
     reference_leafwise,
     reference_losses,
@@ -50,6 +52,7 @@ MODULES = {
     reference_quantiles: cuda_quantiles,
     reference_survival: cuda_survival,
     reference_uncertainty: cuda_uncertainty,
+    reference_grouped: cuda_grouped,
 }
 
 
@@ -58,6 +61,11 @@ class Card:
     """An array that a kernel wants on the device."""
 
     values: np.ndarray
+
+
+@dataclass
+class Scratch(Card):
+    """A card's array that is of no meaning once the kernel has run."""
 
 
 def outcome(kernel: Callable[..., Any], arguments: tuple[Any, ...], on_card: bool) -> list[Any]:
@@ -70,14 +78,16 @@ def outcome(kernel: Callable[..., Any], arguments: tuple[Any, ...], on_card: boo
             return cuda.to_device(one.values) if on_card and one.values.size else one.values.copy()
         return one.copy() if isinstance(one, np.ndarray) else one
 
-    def left(one: Any) -> list[np.ndarray]:
+    def left(one: Any, was: Any) -> list[np.ndarray]:
         if isinstance(one, tuple):
-            return [array for each in one for array in left(each)]
+            return [array for pair in zip(one, was, strict=True) for array in left(*pair)]
+        if isinstance(was, Scratch):
+            return []
         array = one.copy_to_host() if hasattr(one, "copy_to_host") else one
         return [array] if isinstance(array, np.ndarray) else []
 
     given = copied(arguments)
-    return [kernel(*given), *left(given)]
+    return [kernel(*given), *left(given, arguments)]
 
 
 def equal(name: str, *arguments: Any) -> list[Any]:

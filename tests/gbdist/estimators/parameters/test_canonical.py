@@ -144,7 +144,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"sampling_unit": "Group"},
-        "expected 'Object' (rows are drawn one by one). Rows have no groups here; leave it out.",
+        "expected 'Object' (rows are drawn one by one). Rows are drawn one by one; leave it out.",
     ),
     (
         {"random_score_type": "Gumbel"},
