@@ -119,7 +119,7 @@ def compare(loss: str, split: Split, seeds: int, client: Any) -> dict[str, Any]:
     worse = (means["ours"] - means["catboost"]) / abs(means["catboost"] - zero)
     worse = -worse if loss == "Cox" else worse  # a likelihood: the larger, the better
     spread = {name: float(np.std(values)) / abs(means["catboost"] - zero) for name, values in found.items()}
-    data = "adult" if classes else "diamonds"
+    data = "adult" if loss in OF_CLASSES else "generated" if loss in OF_TIMES else "diamonds"
     return {"loss": loss, "data": data, **means, "worse_by": worse, "spread": spread}
 
 

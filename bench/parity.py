@@ -33,9 +33,9 @@ from gbdist.metrics.native import any_metrics
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE, FIGURES = DOCS / "parity.md", DOCS / "quality.json"
 #: Benches whose figures are kept, and the seeds that they are run with.
-BENCHES = {"quality": 5, "losses": 3}
-#: That of bench/losses.py.
-SETTING = "300 x 6 x 0.1"
+BENCHES = {"quality": 5, "losses": 3, "ranking": 3}
+#: Those of benches that have one.
+SETTINGS = {"losses": "300 x 6 x 0.1", "ranking": "100 x 6 x 0.1"}
 #: Options of losses and metrics that cannot be left out.
 OPTIONS = {
     "AverageGain": "top=2",
@@ -91,7 +91,7 @@ beside any loss.
 QUALITY_HEAD = """
 ## Quality beside CatBoost
 
-Holdout values of the loss itself, of models with the same parameters on both sides, means over seeds; the spread is that of the
+Holdout values of the loss itself (of rankers: of NDCG), of models with the same parameters on both sides, means over seeds; the spread is that of the
 seeds, gbdist's and CatBoost's, as a share. Settings are CatBoost's defaults, or trees x depth x learning rate. What the benches
 compute, and on which data, they say themselves. `python bench/parity.py DATA_DIR` measures the figures anew and keeps them in
 `docs/quality.json`.
@@ -278,21 +278,23 @@ def measure(data: pathlib.Path, workers: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             told = pathlib.Path(folder) / "figures.json"
             script = pathlib.Path(__file__).with_name(f"{bench}.py")
-            how = [str(data), "--seeds", str(seeds), "--workers", str(workers), "--json", str(told)]
+            how = [str(data), "--seeds", str(seeds), "--json", str(told)]
+            how += [] if bench == "ranking" else ["--workers", str(workers)]  # which ranks few rows in this process
             subprocess.run([sys.executable, str(script), *how], check=True)
-            kept[bench] = {"seeds": seeds, "rows": [_kept(row) for row in json.loads(told.read_text())]}
+            kept[bench] = {"seeds": seeds, "rows": [_kept(bench, row) for row in json.loads(told.read_text())]}
     FIGURES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
-def _kept(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of a bench: tasks have settings, and spreads that are no shares."""
-    of_task = "task" in row
+def _kept(bench: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a bench: tasks have settings, and spreads that are no shares; of rankers it is NDCG, the first of two metrics."""
+    of_task, ranked = bench == "quality", bench == "ranking"
+    spread = [] if ranked else [value / (row["catboost"] if of_task else 1.0) for value in row["spread"].values()]
     return {
         "loss": row["loss"],
-        "data": row["task"] if of_task else row["data"],
-        "setting": row["setting"] if of_task else SETTING,
-        **{name: row[name] for name in ("ours", "catboost", "worse_by")},
-        "spread": [value / (row["catboost"] if of_task else 1.0) for value in row["spread"].values()],
+        "data": row["task"] if of_task else "rank, by NDCG" if ranked else row["data"],
+        "setting": row["setting"] if of_task else SETTINGS[bench],
+        **{name: row[name][0] if ranked else row[name] for name in ("ours", "catboost", "worse_by")},
+        "spread": spread,
     }
 
 
