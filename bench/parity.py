@@ -91,10 +91,10 @@ beside any loss.
 QUALITY_HEAD = """
 ## Quality beside CatBoost
 
-Holdout values of the loss itself (of rankers: of NDCG), of models with the same parameters on both sides, means over seeds; the spread is that of the
-seeds, gbdist's and CatBoost's, as a share. Settings are CatBoost's defaults, or trees x depth x learning rate. What the benches
-compute, and on which data, they say themselves. `python bench/parity.py DATA_DIR` measures the figures anew and keeps them in
-`docs/quality.json`.
+Holdout values of the loss itself (of rankers: of NDCG), of models with the same parameters on both sides, means over seeds; the
+spread is that of the seeds, gbdist's and CatBoost's, as a share. Settings are CatBoost's defaults, or trees x depth x learning
+rate. What the benches compute, and on which data, they say themselves. `python bench/parity.py DATA_DIR` measures the figures
+anew and keeps them in `docs/quality.json`.
 """
 _ESTIMATORS: tuple[tuple[str, dict[str, bool]], ...] = (
     ("classifier", {"classifier": True}),

@@ -89,17 +89,20 @@ def test_figures_of_a_bench_are_kept_in_one_form(parity: ModuleType) -> None:
     values = {"ours": 6.0, "catboost": 4.0, "worse_by": 0.5}
     of_loss = {"loss": "MAE", "data": "some", **values, "spread": {"ours": 0.1, "catboost": 0.2}}
     of_task = {"task": "adult", "loss": "Logloss", "setting": "defaults", **values, "spread": {"a": 0.2, "b": 0.4}}
-    assert parity._kept(of_loss) == {
+    assert parity._kept("losses", of_loss) == {
         "loss": "MAE",
         "data": "some",
-        "setting": parity.SETTING,
+        "setting": parity.SETTINGS["losses"],
         **values,
         "spread": [0.1, 0.2],
     }
-    assert parity._kept(of_task) == {
+    assert parity._kept("quality", of_task) == {
         "loss": "Logloss",
         "data": "adult",
         "setting": "defaults",
         **values,
         "spread": [0.05, 0.1],
     }
+    of_ranker = {"loss": "YetiRank", "ours": [0.8, 0.7], "catboost": [0.9, 0.6], "worse_by": [0.1, -0.2]}
+    kept = parity._kept("ranking", of_ranker)
+    assert (kept["ours"], kept["catboost"], kept["worse_by"], kept["spread"]) == (0.8, 0.9, 0.1, [])
