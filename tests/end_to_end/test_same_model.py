@@ -79,9 +79,21 @@ CASES = {
     "Quantile-MVS": Case("Quantile:alpha=0.8", plain, {}),
     "Poisson-noise": Case("Poisson", counts, {"bootstrap_type": "No"}),
     "RMSE-monotone": Case("RMSE", plain, {"monotone_constraints": [1, -1, 0, 1, 0]}),
+    "Logloss-Depthwise": Case("Logloss", binary, {"grow_policy": "Depthwise", "min_data_in_leaf": 40}),
+    "MultiClass-Lossguide": Case(
+        "MultiClass", several, {"grow_policy": "Lossguide", "max_leaves": 12, "rsm": 0.7, "bootstrap_type": "Bayesian"}
+    ),
     "RMSE-Bernoulli": Case("RMSE", plain, {"bootstrap_type": "Bernoulli", "nan_mode": "Max"}),
 }
-ON_CLUSTERS = ["Logloss-MVS", "Logloss-rare", "MultiClass-Bernoulli", "RMSE-MVS", "Quantile-MVS", "RMSE-monotone"]
+ON_CLUSTERS = [
+    "Logloss-MVS",
+    "Logloss-rare",
+    "MultiClass-Bernoulli",
+    "RMSE-MVS",
+    "Quantile-MVS",
+    "RMSE-monotone",
+    "Logloss-Depthwise",
+]
 
 
 @pytest.fixture(scope="module")
