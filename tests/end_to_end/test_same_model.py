@@ -106,6 +106,10 @@ CASES = {
     "RMSEWithUncertainty-MVS": Case("RMSEWithUncertainty", plain, {}),
     "SurvivalAft-MVS": Case("SurvivalAft:dist=Logistic", times, {}, ["low", "high"]),
     "Cox-MVS": Case("Cox", events, {}),
+    "Logloss-Depthwise": Case("Logloss", binary, {"grow_policy": "Depthwise", "min_data_in_leaf": 40}),
+    "MultiClass-Lossguide": Case(
+        "MultiClass", several, {"grow_policy": "Lossguide", "max_leaves": 12, "rsm": 0.7, "bootstrap_type": "Bayesian"}
+    ),
     "RMSE-Bernoulli": Case("RMSE", plain, {"bootstrap_type": "Bernoulli", "nan_mode": "Max"}),
 }
 ON_CLUSTERS = [
@@ -116,6 +120,7 @@ ON_CLUSTERS = [
     "Quantile-MVS",
     "RMSE-monotone",
     "MultiRMSE-noise",
+    "Logloss-Depthwise",
 ]
 
 

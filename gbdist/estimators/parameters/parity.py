@@ -46,8 +46,12 @@ among the features (none is found by its type), and need `merge="best"` in one r
   loss; CatBoost weighs by what is left of the label.
 * `Huber` with several leaf iterations moves where CatBoost, whose backtracking compares other losses, stays at 0. Negative labels
   are refused for `Poisson` and `Tweedie` in eval sets too.
-* `learning_rate` below 0, `depth=0`, `random_strength` and `model_size_reg` below 0 and `one_hot_max_size` above 255, which
-  CatBoost takes, are refused.
+* `learning_rate` below 0, `depth=0`, `random_strength`, `model_size_reg` and `min_data_in_leaf` below 0 and `one_hot_max_size`
+  above 255, which CatBoost takes, are refused.
+* With `grow_policy="Depthwise"` a `depth` of 16 is refused, with `"Lossguide"` one above 16 and more than 32768 `max_leaves`:
+  CatBoost trains such trees, and crashes when the largest of them predict.
+* With `grow_policy="Depthwise"` and `min_data_in_leaf`, CatBoost takes a leaf's sums for another's where both children of a leaf
+  have too few rows (but not with several raw values a row, or `rsm` below 1). Here each leaf is split by its own sums.
 * Columns of categories and of strings are categorical where `cat_features` is left out; CatBoost wants them named.
   `cat_nan="missing"`, which is not CatBoost's, says what stands for missing values in categorical columns, in `fit` and in
   `predict`; without it they are refused, as CatBoost refuses them.

@@ -13,6 +13,7 @@ from gbdist.categories import combinations
 from gbdist.categories import features as module
 from gbdist.categories.statistics import StatisticCounter
 from gbdist.models.statistics import Projection
+from gbdist.models.tree import ObliviousTree
 
 from ..conftest import Begun, CategoricalTable, begun_on_ranks, in_order, make_table, params_of
 
@@ -149,12 +150,12 @@ def test_chosen_combinations_are_counted_once_a_tree_and_all_of_them_at_once(mon
         splits += [features.choose(int(made.numbers[place]), 3) for place in (0, 1, 4)]
         assert counted[3:] == [(3, 1)]
         for permutation in range(4):
-            features.leaves(tuple(splits), leaves, permutation)
+            features.leaves(ObliviousTree(tuple(splits)), leaves, permutation)
         assert counted[4:] == [(2, 4)]
         features.end_tree()
         features.begin_tree(1)
         list(features.of_level())
-        features.leaves((features.choose(0, 20),), leaves, 3)
+        features.leaves(ObliviousTree((features.choose(0, 20),)), leaves, 3)
         assert len(counted) == 5  # nothing new was chosen
 
     begun_on_ranks([table], params_of(table.rules(max_complexity=2)), work)

@@ -109,12 +109,12 @@ def averaged(begun: Begun, learned: Bins, numbers: dict[StatisticFeature, int]) 
     elsewhere = np.zeros(begun.train.n_rows, np.uint16)
     if last == 0:  # the only one: rows stay where they are
         splits = tuple(TreeSplit(numbers[one], 0) for one in learned)
-        assert features.leaves(splits, elsewhere, last) is elsewhere
+        assert features.leaves(ObliviousTree(splits), elsewhere, last) is elsewhere
         return learned
     return {
         one: sum(
             (
-                np.array(features.leaves((TreeSplit(numbers[one], border),), elsewhere, last))
+                np.array(features.leaves(ObliviousTree((TreeSplit(numbers[one], border),)), elsewhere, last))
                 for border in range(one.border_count)
             ),
             start=elsewhere,

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import catboost
@@ -46,12 +47,18 @@ def described(model: Any, pool: Any) -> dict[str, Counter[str]]:
     return found
 
 
-def test_counts_are_those_of_catboosts_descriptions(pool: Any) -> None:
+@pytest.mark.parametrize("policy", ["SymmetricTree", "Lossguide"])
+def test_counts_are_those_of_catboosts_descriptions(pool: Any, policy: str, tmp_path: Path) -> None:
     model = catboost.CatBoostRegressor(
         iterations=30, depth=5, one_hot_max_size=3, max_ctr_complexity=2, random_seed=0, verbose=False,
-        allow_writing_files=False, thread_count=1,
+        allow_writing_files=False, thread_count=1, grow_policy=policy,
     )  # fmt: skip
     model.fit(pool)
     found = split_counts(model)
-    assert found == described(model, pool)
-    assert {how for counts in found.values() for how in counts} == {"number", "one-hot", "statistic", "combination"}
+    model.save_model(str(tmp_path / "m.json"), "json", pool=pool)
+    expected = described(model.load_model(str(tmp_path / "m.json"), "json"), pool)
+    if policy == "Lossguide":  # once read, leaves are nodes too, which CatBoost describes by its first split
+        expected["x"]["number"] -= int(model.get_tree_leaf_counts().sum())
+    assert found == expected
+    combined = {"combination"} if policy == "SymmetricTree" else set()
+    assert {how for counts in found.values() for how in counts} == {"number", "one-hot", "statistic"} | combined

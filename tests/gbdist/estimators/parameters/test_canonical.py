@@ -129,10 +129,29 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "expected 'Plain' (boosting is plain). "
         "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\".",
     ),
+    ({"grow_policy": "Region"}, f"expected one of 'SymmetricTree', 'Depthwise', 'Lossguide'. {LEAVE_OUT}"),
+    ({"grow_policy": "lossguide"}, f"expected one of 'SymmetricTree', 'Depthwise', 'Lossguide'. {LEAVE_OUT}"),
+    ({"grow_policy": "Lossguide", "max_leaves": 0}, f"expected an integer from 1 to 65536. {LEAVE_OUT}"),
+    ({"grow_policy": "Lossguide", "num_leaves": 7.5}, f"expected an integer from 1 to 65536. {LEAVE_OUT}"),
+    ({"grow_policy": "Lossguide", "depth": 17}, f"expected an integer from 1 to 16. {LEAVE_OUT}"),
+    ({"grow_policy": "Depthwise", "min_child_samples": -1}, f"expected a number of at least 0. {LEAVE_OUT}"),
     (
-        {"grow_policy": "Depthwise"},
-        "expected 'SymmetricTree' (trees are symmetric). "
-        'Only symmetric trees are grown; leave it out, or set aggregate="models".',
+        {"grow_policy": "Depthwise", "max_depth": 16},
+        "expected at most 15 with grow_policy='Depthwise'. "
+        "Larger trees make CatBoost crash when they predict: lower it.",
+    ),
+    (
+        {"grow_policy": "Lossguide", "num_leaves": 32769},
+        "expected at most 32768 with grow_policy='Lossguide'. "
+        "Larger trees make CatBoost crash when they predict: lower it.",
+    ),
+    (
+        {"grow_policy": "Depthwise", "max_leaves": 32},
+        TOGETHER + '"max_leaves option works only with lossguide tree growing".',
+    ),
+    (
+        {"loss_function": "Logloss", "grow_policy": "Lossguide", "monotone_constraints": {"a": 1, "b": 0}},
+        "expected no constraints with grow_policy='Lossguide', as in CatBoost. Leave one of them out.",
     ),
     (
         {"approx_on_full_history": True},
@@ -423,8 +442,6 @@ def test_values_that_mean_what_is_done_anyway_are_taken(name: str) -> None:
 
 #: A value of every parameter that is taken at any value, far from its default.
 NO_EFFECT: dict[str, Any] = {
-    "max_leaves": 31,
-    "min_data_in_leaf": 200,
     "fold_len_multiplier": 1.5,
     "dev_score_calc_obj_block_size": 100,
     "dev_efb_max_buckets": 5,

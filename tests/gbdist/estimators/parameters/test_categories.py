@@ -49,6 +49,7 @@ def test_catboosts_defaults() -> None:
         limit_combinations_only=False,
     )
     assert rules({"iterations": 199}).max_complexity == 1
+    assert rules({"grow_policy": "Lossguide", "max_ctr_complexity": 3}).max_complexity == 1
 
 
 def test_none_without_categorical_columns() -> None:

@@ -279,6 +279,27 @@ def test_the_trainer_is_told_all_of_it() -> None:
     assert not ours.all_threads
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("SymmetricTree", 64, 1)),
+        ({"max_leaves": 31, "min_data_in_leaf": 7}, ("SymmetricTree", 31, 7)),
+        ({"grow_policy": "Depthwise", "depth": 4}, ("Depthwise", 16, 1)),
+        ({"grow_policy": "Lossguide"}, ("Lossguide", 31, 1)),
+        ({"grow_policy": "Lossguide", "num_leaves": 6, "min_child_samples": 2.5}, ("Lossguide", 6, 3)),
+        ({"grow_policy": "Lossguide", "min_data_in_leaf": 0}, ("Lossguide", 31, 1)),
+    ],
+    ids=str,
+)
+def test_how_trees_grow_is_catboosts_default_or_what_is_given(
+    given: dict[str, Any], expected: tuple[str, int, int]
+) -> None:
+    ours = resolved(given)
+    params, trees = ours.params, ours.options["tree_learner_options"]
+    assert (params.grow_policy, params.max_leaves, params.min_data_in_leaf) == expected
+    assert (trees["grow_policy"], trees["max_leaves"]) == expected[:2]
+
+
 def test_thread_count_changes_nothing_but_the_threads() -> None:
     one, all_of_them = resolved({"thread_count": 1}), resolved({})
     assert one.options["tree_learner_options"] == all_of_them.options["tree_learner_options"]
