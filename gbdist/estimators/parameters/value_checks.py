@@ -151,11 +151,12 @@ def _loss(name: str, value: object, losses: tuple[str, ...]) -> object:
 
         make_objective(value, 2)  # which checks the options
         return value
-    if is_object(value):
+    ranks = losses == RANKER_LOSSES  # an object's rows have no groups
+    if is_object(value) and not ranks:
         return checked_object("loss_function", value)
     known = " or ".join(map(repr, losses))
-    other = 'Set aggregate="models" for CatBoost\'s other losses, or pass an object (docs/custom.md).'
-    raise ParameterError(name, value, known, other)
+    other = 'Set aggregate="models" for CatBoost\'s other losses'
+    raise ParameterError(name, value, known, f"{other}." if ranks else f"{other}, or pass an object (docs/custom.md).")
 
 
 def _threads(name: str, value: object, rule: Used) -> int:

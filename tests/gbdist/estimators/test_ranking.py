@@ -227,3 +227,12 @@ def test_columns_of_many_categories_are_refused() -> None:
         "with loss_function='QueryRMSE' on histograms. "
         'Raise one_hot_max_size, leave the column out, or set aggregate="models".'
     )
+
+
+def test_an_object_does_not_rank() -> None:
+    class Loss:
+        def derivatives(self, predictions: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return label - predictions, -np.ones_like(label)
+
+    with pytest.raises(ParameterError, match="cannot be used: expected 'YetiRank' or"):
+        DaskCatBoostRanker(loss_function=Loss()).fit(np.zeros((4, 1)), np.arange(4), group_id=[1, 1, 2, 2])
