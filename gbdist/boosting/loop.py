@@ -6,28 +6,28 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
+from gbdist.boosting.derivatives import Derivatives
 from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
-from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
+from gbdist.boosting.gradients import GradientFacts, GradientSurvey
 from gbdist.boosting.grow import GrowthRules, grow
 from gbdist.boosting.grow_leaves import grow_leaves
 from gbdist.boosting.histogram import check_table_size
 from gbdist.boosting.leaf_rows import WalkStart
 from gbdist.boosting.leaves import LeafEstimator
-from gbdist.boosting.measured import largest_of, measured_loss
+from gbdist.boosting.measured import measured_loss
 from gbdist.boosting.monotone import constraint_of
 from gbdist.boosting.noise import noise_left
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import survey_population, with_weights
 from gbdist.boosting.risk import RiskOrder
-from gbdist.boosting.rows import Rows, part_of_label
+from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Sampler
 from gbdist.boosting.scores import DataSet, score_all, set_names
 from gbdist.boosting.start import crew_for, groups_of, start_value, without_ignored, work_on
@@ -36,7 +36,6 @@ from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import Tree
-from gbdist.objectives.base import Objective, with_bounds
 from gbdist.objectives.cox import Cox
 
 #: Bounds of predictions that are exponents may be above what was measured by this.
@@ -157,14 +156,15 @@ class _Run:
         # Each permutation has predictions of its own, so that a structure finds no signal that only its permutation lacks.
         self.learners = [self.sets[0].copied() for _ in range(self.features.permutations - 1)] + self.sets[:1]
         self.sampler = Sampler(params, self.population, collective, crew)
-        self._work = work_on(groups, trained, params, crew)
-        self.measured = measured_loss(params.objective, trained, self.sets[0].risk, crew)
-        self.leaves = LeafEstimator(params, self.population, collective, crew, self._work, self.measured)
+        work = work_on(groups, trained, params, crew)
+        measured = measured_loss(params.objective, trained, self.sets[0].risk, crew)
+        self.leaves = LeafEstimator(params, self.population, collective, crew, work, measured)
+        facts = (params, self.population, trained.n_rows, collective, crew)
+        self.derivatives = Derivatives(*facts, work, measured)
         self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
         self.trees: list[Tree] = []
         self.history: History = {data.name: {} for data in self.sets}
         self.stopped: str | None = None if params.iterations > 0 else "iterations"
-        self._derivatives = crew.empty((params.objective.dimension, trained.n_rows), np.float64)
         self._overfitted = False
         self._n_columns = n_bins.shape[0] + (len(params.categories.columns) if params.categories is not None else 0)
         self._tighten_bounds()
@@ -175,9 +175,9 @@ class _Run:
         """Sample rows, grow a structure, estimate its leaves, move all predictions on, score."""
         train, tree = self.sets[0], len(self.trees)
         self._shrink()
-        counts = None if self._work is None else self._work.counts
+        counts = self.derivatives.counts
         counted = train.rows if counts is None else replace(train.rows, weight=counts)
-        cells = self.sampler.cells(counted, self._derivatives, self._facts, tree)
+        cells = self.sampler.cells(counted, self.derivatives.values, self._facts, tree)
         rules = GrowthRules(self.params, tree, self.leaves.l2, self._noise_sigma())
         choose = grow if self.params.grow_policy == "SymmetricTree" else grow_leaves
         structure = choose(self.features, train.rows.n_rows, cells, rules, self.collective, self.crew)
@@ -260,47 +260,8 @@ class _Run:
 
     def _gradients(self, last: Tree | None) -> tuple[GradientSurvey, NDArray[np.int64]]:
         """Compute the derivatives for the next tree; this rank's sums of them, and what reads the sums of all ranks."""
-        bound = self._refresh_derivatives(self.learners[self.features.permutation_of(len(self.trees))])
-        ridge = 0.0
-        if draws_by_norm(self.params.bootstrap):
-            given = self.params.bootstrap.mvs_reg
-            first = self._mean_gradient_norm(bound) if last is None and given is None else 0.0
-            ridge = mvs_ridge(given, None if last is None else last.leaf_values, first)
-        survey = self._survey(bound, ridge)
-        counts = None if self._work is None else self._work.counts
-        return survey, survey.local_sums(self._derivatives, self.crew, counts)
-
-    def _refresh_derivatives(self, learner: DataSet) -> float:
-        """Compute the derivatives at a learner's predictions; the largest that any rank may have, times its weight."""
-        objective, rows = self.params.objective, learner.rows
-        if self.measured is not None:
-            first = self.measured.derivatives(self.crew.fetch(learner.predictions))[: objective.dimension]
-            self._derivatives = self.crew.load(first)
-            return float(largest_of(first, self.collective).max())
-        bounded = with_bounds(objective)
-        if self._work is not None:
-            self._work.derivatives(learner.predictions, self._derivatives, len(self.trees))
-        else:
-            self.crew.each(partial(self._derive, bounded, learner), self.crew.row_slices(rows.n_rows))
-        return (
-            bounded.bounds(self.population.label_bound, learner.bound, learner.top).derivative
-            * self.population.weight_bound
-        )
-
-    def _derive(self, objective: Objective, learner: DataSet, piece: slice) -> None:
-        rows, out = learner.rows, self._derivatives[:, piece]
-        weight = None if rows.weight is None else rows.weight[piece]
-        label = part_of_label(rows.label, piece)
-        objective.derivatives(label, weight, learner.predictions[:, piece], out, self.crew.kernels)
-
-    def _mean_gradient_norm(self, bound: float) -> float:
-        """Mean norm of the gradients before the first tree; costs a round, once."""
-        survey = self._survey(bound, 0.0)
-        return survey.mean_norm(self.collective.all_reduce(survey.local_sums(self._derivatives, self.crew)))
-
-    def _survey(self, bound: float, ridge: float) -> GradientSurvey:
-        params = self.params
-        return GradientSurvey(params.bootstrap, params.objective.dimension, self.population.n_rows, bound, ridge)
+        tree = len(self.trees)
+        return self.derivatives.survey(self.learners[self.features.permutation_of(tree)], last, tree)
 
     def _noise_sigma(self) -> float:
         """σ of the score noise (CatBoost's greedy_tensor_search.cpp, CalcScoreStDev): falls as the model grows."""
