@@ -122,7 +122,7 @@ class QuantileSearch:
 
 
 class ExactWalk:
-    """The exact values of one tree's leaves; see ``leaves._Walk`` for what its methods yield."""
+    """The exact values of one tree's leaves; see ``LeafWalk`` for what its methods yield."""
 
     def __init__(
         self,

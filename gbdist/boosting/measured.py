@@ -78,7 +78,7 @@ def largest_of(values: NDArray[np.float64], collective: Collective) -> NDArray[n
 
 
 class MeasuredWalk:
-    """The walk of one tree's leaves by steps that are taken as they come, CatBoost's for such a loss; see ``leaves._Walk``."""
+    """The walk of one tree's leaves by steps that are taken as they come, CatBoost's for such a loss; see ``LeafWalk``."""
 
     def __init__(
         self,

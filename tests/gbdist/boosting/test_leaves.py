@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gbdist.boosting import leaves
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.leaf_rows import LeafSums, Leaves, WalkStart
@@ -122,7 +121,7 @@ def test_leaving_settled_leaves_out_changes_next_to_nothing(
     found = estimate(table, "Logloss", 2, leaf_estimation_iterations=20, **more)
     with_settling = sum(passed_over)
     passed_over.clear()
-    monkeypatch.setattr(leaves, "SETTLED", 0.0)
+    monkeypatch.setattr("gbdist.boosting.leaf_walk.SETTLED", 0.0)
     whole = estimate(table, "Logloss", 2, leaf_estimation_iterations=20, **more)
     assert found.values == pytest.approx(whole.values, abs=1e-6)
     assert found.weights.tolist() == whole.weights.tolist()
