@@ -218,6 +218,20 @@ def test_groups_that_come_back_and_pairs_apart_on_a_cluster(client: Client, task
     assert tasks_left() == []
 
 
+def test_columns_of_up_to_ten_categories_are_one_hot_as_in_catboost(capfd: pytest.CaptureFixture[str]) -> None:
+    table = TABLE.assign(kind=[f"k{i % 10}" for i in range(len(TABLE))])
+    more = {"bootstrap_type": "No", "random_strength": 0}
+    model = fit("QueryRMSE", table, **more)
+    assert capfd.readouterr().err == ""
+    plain = catboost.CatBoostRanker(
+        loss_function="QueryRMSE", **SETTINGS, **more, cat_features=["kind"], allow_writing_files=False
+    )
+    features = [*USED, "kind"]
+    plain.fit(table[features], table["y"], group_id=table["q"])
+    assert plain.get_all_params()["one_hot_max_size"] == model.model_.get_all_params()["one_hot_max_size"] == 10
+    assert model.predict(table[features]) == pytest.approx(plain.predict(table[features]), abs=1e-9)
+
+
 def test_columns_of_many_categories_are_refused() -> None:
     table = TABLE.assign(kind=[f"k{i % 40}" for i in range(len(TABLE))])
     with pytest.raises(DataError) as caught:
