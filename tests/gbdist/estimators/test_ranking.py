@@ -116,6 +116,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
         "reg_lambda=3 cannot be used: expected 0.0 with loss_function='LambdaMart': "
         "CatBoost's own leaves have the wrong sign then. Leave it out.",
     ),
+    ("LambdaMart", {"monotone_constraints": {"a": 1}}, "expected none with loss_function='LambdaMart': CatBoost's own"),
     ("LambdaMart", {"leaf_estimation_method": "Gradient"}, "CatBoost's own leaves have the wrong sign then"),
     ("LambdaMart", {"leaf_estimation_backtracking": "AnyImprovement"}, "there is no loss to compare. Leave it out."),
     ("PairLogit", {"leaf_estimation_method": "Gradient"}, "expected 'Newton' with loss_function='PairLogit'."),
