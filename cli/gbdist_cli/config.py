@@ -13,6 +13,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "target": str,
     "eval": (str, list),
     "weight": str,
+    "group": str,
     "ignore": (str, list),
     "cat": (str, list),
     "cat-nan": str,

@@ -29,6 +29,9 @@ EvalOption = Annotated[
     list[str] | None, typer.Option("--eval", metavar="DATA", help="Data to score while training; may be repeated.")
 ]
 WeightOption = Annotated[str | None, typer.Option("--weight", metavar="COL", help="The column with row weights.")]
+GroupOption = Annotated[
+    str | None, typer.Option("--group", metavar="COL", help="The column of groups, whose rows are ranked together.")
+]
 IgnoreOption = Annotated[
     list[str] | None, typer.Option("--ignore", metavar="COL", help="A column that is no feature; may be repeated.")
 ]

@@ -14,6 +14,7 @@ from gbdist_cli.options import (
     DataArgument,
     DebugOption,
     EvalOption,
+    GroupOption,
     IgnoreOption,
     JsonOption,
     ParamOption,
@@ -28,7 +29,7 @@ from gbdist_cli.params import parse_columns, parse_params
 
 TaskOption = Annotated[
     str | None,
-    typer.Option("--task", metavar="TASK", help="auto, binary, multiclass or regression.  [default: auto]"),
+    typer.Option("--task", metavar="TASK", help="auto, binary, multiclass, regression or ranking.  [default: auto]"),
 ]
 CatNanOption = Annotated[
     str | None,
@@ -57,6 +58,7 @@ def train(
     target: TargetOption = None,
     eval_data: EvalOption = None,
     weight: WeightOption = None,
+    group: GroupOption = None,
     ignore: IgnoreOption = None,
     cat: CatOption = None,
     cat_nan: CatNanOption = None,
@@ -78,6 +80,7 @@ def train(
     * gbdist train sales.parquet --target bought
     * gbdist train 'sales/2024-*.parquet' --target price --eval holdout.parquet -p iterations=500 -p depth=8
     * gbdist train clicks/ --target clicked --cat shop,city --cat-nan missing
+    * gbdist train clicks/ --target relevance --group query -p eval_metric=NDCG:top=10
     * gbdist train data/ --target price --scheduler tcp://host:8786 -o price.cbm
     * gbdist train --config job.toml --dry-run
     """
@@ -86,6 +89,7 @@ def train(
         "target": target,
         "eval": eval_data,
         "weight": weight,
+        "group": group,
         "ignore": ignore,
         "cat": parse_columns(cat or ()),
         "cat-nan": cat_nan,
@@ -106,6 +110,7 @@ def train(
         output=Path(values.get("output", "model.cbm")),
         eval_data=tuple(values.get("eval", ())),
         weight=values.get("weight"),
+        group=values.get("group"),
         ignore=tuple(values.get("ignore", ())),
         cat=tuple(values.get("cat", ())),
         cat_nan=values.get("cat-nan"),
@@ -121,7 +126,9 @@ def train(
     result = jobs.train(job, say=out.note)
     out.result("model saved", asdict(result))
     if job.params.get("embedding_features"):  # which gbdist predict does not read
-        estimator = "DaskCatBoostRegressor" if result.task == "regression" else "DaskCatBoostClassifier"
+        estimator = {"regression": "DaskCatBoostRegressor", "ranking": "DaskCatBoostRanker"}.get(
+            result.task, "DaskCatBoostClassifier"
+        )
         out.hint(f'in Python: gbdist.{estimator}().load_model("{result.model}").predict(X)')
     else:
         out.hint(f"gbdist predict {result.model} NEW_DATA -o predictions.parquet")

@@ -60,16 +60,19 @@ def plan(
     parameters: Mapping[str, object],
     sample_weight: Any = None,
     baseline: Any = None,
+    group_id: Any = None,
     classes: int = 1,
     client: Any = None,
 ) -> Plan:
     """Count the rows of X's partitions and place them, as ``train`` would; nothing is quantized and nothing is kept.
 
+    Groups are not looked at: a few rows of theirs may go to another worker, so that they stay together.
+
     Bytes are those of training on histograms, with every column binned or, if it is categorical, hashed.
 
     ``classes`` is the number of raw values of a row: 1 but for multi-class losses. Raises what ``train`` raises for X and y.
     """
-    parts = collect(X, y, sample_weight, baseline)
+    parts = collect(X, y, sample_weight, baseline, group_id)
     hashed = sum(kind == HASHED for _, kind in unbinned_of(parts, ColumnRules(parameters)))
     client = resolve_client(client)
     workers = ready_workers(client)

@@ -44,12 +44,14 @@ def plan_training(job: TrainJob, say: Callable[[str], None] = lambda _: None) ->
     prepared.tell(say)
     table = prepared.table
     with workers_for(job.scheduler, job.workers, job.threads) as client:
-        task = choose_task(job.task, prepared.params, table, job.target, client)
+        task = choose_task(job.task, prepared.params, table, job.target, client, grouped=job.group is not None)
+        kind = {"classifier": task in ("binary", "multiclass"), "ranker": task == "ranking"}
         found = plan(
             table,
             job.target,
-            parameters=check_parameters(prepared.params, classifier=task != "regression")[1],
+            parameters=check_parameters(prepared.params, **kind)[1],
             sample_weight=job.weight,
+            group_id=job.group,
             classes=count_classes(table, job.target, client) if task == "multiclass" else 1,
             client=client,
         )

@@ -3,10 +3,10 @@
 from typing import Any, Literal
 
 from gbdist.errors import DataError, ParameterError
-from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES, REGRESSOR_LOSSES
 
-Task = Literal["binary", "multiclass", "regression"]
-TASKS = ("auto", "binary", "multiclass", "regression")
+Task = Literal["binary", "multiclass", "regression", "ranking"]
+TASKS = ("auto", "binary", "multiclass", "regression", "ranking")
 
 MOST_CLASSES = 20
 """Whole numbers with more distinct values than this are quantities, not classes."""
@@ -15,8 +15,12 @@ MOST_COUNTED = 10_000
 """Classes beyond this are not counted."""
 
 
-def choose_task(task: str, params: dict[str, Any], table: Any, target: str, client: Any) -> Task:
+def choose_task(
+    task: str, params: dict[str, Any], table: Any, target: str, client: Any, *, grouped: bool = False
+) -> Task:
     """The task to train for: as asked; else as the loss says; else as the target looks.
+
+    ``grouped`` says that a column of groups is named: then rows are ranked.
 
     Raises
     ------
@@ -27,6 +31,8 @@ def choose_task(task: str, params: dict[str, Any], table: Any, target: str, clie
     """
     require_known_task(task)
     loss = _loss_of(params)
+    if grouped or task == "ranking" or loss in RANKER_LOSSES:
+        return _ranking(task, loss, grouped=grouped)
     if task == "regression" or (task == "auto" and loss in REGRESSOR_LOSSES):
         if loss in CLASSIFIER_LOSSES:
             raise ParameterError(
@@ -40,6 +46,18 @@ def choose_task(task: str, params: dict[str, Any], table: Any, target: str, clie
     if task == "binary" or (task == "auto" and loss in ("Logloss", "CrossEntropy", "Focal")):
         return "binary"
     return _task_of_target(table, target, client)
+
+
+def _ranking(task: str, loss: str | None, *, grouped: bool) -> Task:
+    """Ranking, if nothing speaks against it."""
+    if not grouped:
+        name, value = ("task", task) if task == "ranking" else ("loss_function", loss)
+        raise ParameterError(
+            name, value, "a column of groups beside it", "Say which rows are ranked together: --group COL."
+        )
+    if task not in ("auto", "ranking"):
+        raise ParameterError("task", task, "ranking, as groups are named", "Leave out --task or --group.")
+    return "ranking"
 
 
 def require_known_task(task: str) -> None:

@@ -21,7 +21,8 @@ from gbdist.jobs.targets import Task, choose_task, require_known_task
 class TrainJob:
     """What to train on, for what, where, and where the model goes.
 
-    ``data`` and ``eval_data`` are files, folders or patterns; ``ignore`` are columns that are no features.
+    ``data`` and ``eval_data`` are files, folders or patterns; ``ignore`` are columns that are no features. ``group`` is the
+    column that says which rows are ranked together; without one rows are not ranked.
     ``cat`` are the categorical columns, as ``cat_features`` in ``params``; without either they are those of categories and of
     texts by their types. ``cat_nan`` stands for missing values in them.
     ``params`` are CatBoost's parameters under its names.
@@ -33,6 +34,7 @@ class TrainJob:
     output: Path = Path("model.cbm")
     eval_data: tuple[str, ...] = ()
     weight: str | None = None
+    group: str | None = None
     ignore: tuple[str, ...] = ()
     cat: tuple[str, ...] = ()
     cat_nan: str | None = None
@@ -76,14 +78,21 @@ def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainRe
     with workers_for(job.scheduler, job.workers, job.threads) as client:
         n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
         say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
-        task = choose_task(job.task, prepared.params, prepared.table, job.target, client)
+        grouped = job.group is not None
+        task = choose_task(job.task, prepared.params, prepared.table, job.target, client, grouped=grouped)
         say(
             f"task: {task}"
-            + (f" (from the values of {job.target!r}; --task says otherwise)" if job.task == "auto" else "")
+            + (
+                f" (from the values of {job.target!r}; --task says otherwise)"
+                if job.task == "auto" and not grouped
+                else ""
+            )
         )
         estimator = make_estimator(task, prepared.params, client)
         started = perf_counter()
-        estimator.fit(prepared.table, job.target, sample_weight=job.weight, eval_set=prepared.eval_set(job.target))
+        beside = {} if job.group is None else {"group_id": job.group}
+        evals = prepared.eval_set(job.target, job.group)
+        estimator.fit(prepared.table, job.target, sample_weight=job.weight, eval_set=evals, **beside)
         seconds = perf_counter() - started
     unfinished = job.output.with_name(f".{job.output.name}.unfinished")
     estimator.save_model(str(unfinished))
@@ -114,9 +123,11 @@ class Prepared:
     kinds: ColumnKinds
     by_type: bool
 
-    def eval_set(self, target: str) -> tuple[Any, str] | None:
+    def eval_set(self, target: str, group: str | None) -> Any:
         """What ``fit`` takes as ``eval_set``."""
-        return None if self.eval_table is None else (self.eval_table, target)
+        if self.eval_table is None:
+            return None
+        return (self.eval_table, target) if group is None else {"X": self.eval_table, "y": target, "group_id": group}
 
     def tell(self, say: Callable[[str], None]) -> None:
         """Say which columns are categorical, if any are."""
@@ -133,23 +144,29 @@ def prepare(job: TrainJob) -> Prepared:
     given = _given_once(job)
     # Classification knows every parameter that regression knows; what is not for the task is refused by ``fit``.
     params = {name: value for name, value in given.items() if not _is_loss(name)}
-    aggregation, checked = check_parameters(params, classifier=True)
+    if job.group is None:
+        aggregation, checked = check_parameters(params, classifier=True)
+    else:
+        aggregation, checked = check_parameters(given, classifier=False, ranker=True)
     if not job.data:
         raise ParameterError("DATA", job.data, "at least one file, folder or pattern", "Say what to train on.")
-    if job.target in job.ignore or job.weight in job.ignore:
-        raise ParameterError("ignore", job.ignore, "neither the target nor the weight in it", "Leave it out.")
+    if {job.target, job.weight, job.group} & set(job.ignore):
+        raise ParameterError(
+            "ignore", job.ignore, "neither the target nor the weight nor the group in it", "Leave it out."
+        )
     require_not_read(job.output, [file.path for data in (job.data, job.eval_data) if data for file in find_files(data)])
     kinds, by_type = _column_kinds(job, checked, hashed=aggregation is None)
     if kinds.categorical:
         given = {**given, "cat_features": list(kinds.categorical)}
-    required = [name for name in (job.target, job.weight) if name is not None]
+    required = [name for name in (job.target, job.weight, job.group) if name is not None]
     cat_nan = given.get("cat_nan")
     table = open_table(job.data, required, ignore=job.ignore, kinds=kinds, cat_nan=cat_nan)
     eval_table = None
     if job.eval_data:
         # The eval set is scored as it is: row weights are about learning.
         columns = [name for name in table.columns if name != job.weight]
-        eval_table = open_table(job.eval_data, [job.target], columns, kinds=kinds, cat_nan=cat_nan)
+        needed = [job.target, *([] if job.group is None else [job.group])]
+        eval_table = open_table(job.eval_data, needed, columns, kinds=kinds, cat_nan=cat_nan)
     return Prepared(table, eval_table, given, kinds, by_type)
 
 
@@ -170,6 +187,7 @@ def _column_kinds(job: TrainJob, checked: Mapping[str, Any], *, hashed: bool) ->
     schema = read_schema(first)
     others = dict.fromkeys(job.ignore, "a column to ignore") | {job.target: "the target"}
     others |= {} if job.weight is None else {job.weight: "the weight"}
+    others |= {} if job.group is None else {job.group: "the group"}
     features = [name for name in schema.names if name not in others]
     named = {parameter: checked[parameter] for parameter in KINDS.values() if parameter in checked}
     named |= {"cat": job.cat} if job.cat else {}
@@ -188,8 +206,10 @@ def _is_loss(name: str) -> bool:
 
 def make_estimator(task: Task, params: dict[str, Any], client: Any) -> Any:
     """The estimator for a task, not fitted."""
-    from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
+    from gbdist import DaskCatBoostClassifier, DaskCatBoostRanker, DaskCatBoostRegressor
 
+    if task == "ranking":
+        return DaskCatBoostRanker(**params, client=client)
     if task == "regression":
         return DaskCatBoostRegressor(**params, client=client)
     if task == "multiclass" and not any(_is_loss(name) for name in params):

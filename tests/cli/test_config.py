@@ -33,7 +33,7 @@ def test_a_full_job_is_read(tmp_path: Path) -> None:
         ("[prams]\ndepth = 3\n", "{path}:1: unknown key 'prams'. Did you mean 'params'?"),
         (
             "iterations = 3\n",
-            "{path}:1: unknown key 'iterations'. Known keys: data, target, eval, weight, ignore, cat, cat-nan, task, "
+            "{path}:1: unknown key 'iterations'. Known keys: data, target, eval, weight, group, ignore, cat, cat-nan, task, "
             "workers, threads, scheduler, output, params; CatBoost's parameters go under [params].",
         ),
         ('workers = "2"\n', "{path}:1: workers = '2' has the wrong type. Expected a whole number."),

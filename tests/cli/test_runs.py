@@ -52,6 +52,30 @@ def test_columns_that_are_not_numbers(run: Callable[..., Any], tmp_path: Path, s
     assert "column 'note': found text, expected numbers" in ran.stderr
 
 
+def test_rows_are_ranked_in_groups(run: Callable[..., Any], tmp_path: Path, scheduler: str) -> None:
+    table = pd.DataFrame({"a": [i % 7 for i in range(600)], "query": [f"q{i // 10}" for i in range(600)]})
+    table = table.assign(relevance=table["a"] % 3 / 2)
+    for name, rows in (("train.parquet", table[:400]), ("eval.parquet", table[400:])):
+        rows.to_parquet(tmp_path / name)
+    job = ("train", "train.parquet", "--target", "relevance", "--group", "query", "--eval", "eval.parquet",
+           "--scheduler", scheduler, "-p", "iterations=5", "-p", "eval_metric=NDCG:top=3",
+           "-p", "use_best_model=false", "-p", "verbose=false", "--json")  # fmt: skip
+    ran = run(*job)
+    assert ran.code == 0, ran.stderr
+    assert (ran.json["task"], ran.json["features"], ran.json["trees"]) == ("ranking", 1, 5)
+    assert set(ran.json["best_score"]["validation"]) == {"NDCG:top=3;type=Base", "PFound"}
+    assert "task: ranking\n" in ran.stderr
+    model = catboost.CatBoostRanker().load_model(tmp_path / "model.cbm")
+    assert run("predict", "model.cbm", "eval.parquet", "-o", "out.parquet").code == 0
+    written = pd.read_parquet(tmp_path / "out.parquet")["prediction"]
+    assert written.tolist() == model.predict(table[["a"]][400:]).tolist()
+    planned = run(*job, "--dry-run")
+    assert (planned.json["task"], planned.json["features"], planned.json["rows"]) == ("ranking", 1, 400)
+    ran = run("train", "train.parquet", "--target", "relevance", "--group", "query", "-p", "loss_function=RMSE")
+    assert ran.code == 2
+    assert "loss_function='RMSE' cannot be used: expected 'YetiRank' or 'QueryRMSE'" in ran.stderr
+
+
 def test_job_file_on_a_cluster_that_runs_already(
     run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
 ) -> None:

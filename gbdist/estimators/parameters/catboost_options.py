@@ -3,10 +3,13 @@
 import difflib
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any, Final
 
 from catboost import CatBoostError
+from catboost.core import log_fixup
 from catboost.utils import DataMetaInfo, TargetStats, compute_training_options
 
 from gbdist.errors import ParameterError
@@ -80,13 +83,17 @@ _ABOUT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """What CatBoost looks at when it fills in defaults. ``best_model`` is use_best_model, resolved."""
+    """What CatBoost looks at when it fills in defaults. ``best_model`` is use_best_model, resolved.
+
+    ``category_values`` are how many values a categorical column has at most, where rows are ranked: CatBoost looks at it there.
+    """
 
     rows: int
     features: int
     label_min: float
     label_max: float
     best_model: bool
+    category_values: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +142,14 @@ def catboost_defaults(
 
     ``written`` holds what the user wrote, by canonical name. What CatBoost refuses becomes a ParameterError that quotes it.
     """
-    # CatBoost looks at the values of categorical columns (the third fact) for ranking alone, and would warn that their statistics
-    # need a target: it cannot be told of one here.
-    learn = DataMetaInfo(facts.rows, facts.features, 0, TargetStats(facts.label_min, facts.label_max), False)
+    target = TargetStats(facts.label_min, facts.label_max)
+    learn = DataMetaInfo(facts.rows, facts.features, facts.category_values, target, False)
     # CatBoost looks at the eval set only to decide use_best_model, and there takes no heed of an explicit False.
     test = DataMetaInfo(facts.rows, facts.features, 0, TargetStats(0.0, 1.0), False) if facts.best_model else None
     try:
-        filled: dict[str, Any] = compute_training_options(dict(options), learn, test)
+        # Of categorical columns CatBoost would say that their statistics need a target: it cannot be told of one here.
+        with log_fixup(StringIO(), StringIO()) if facts.category_values else nullcontext():
+            filled: dict[str, Any] = compute_training_options(dict(options), learn, test)
     except CatBoostError as refusal:
         raise _in_our_words(str(refusal), options, written or {}) from None
     return filled

@@ -31,6 +31,10 @@ def refuse_where_ranked(checked: Mapping[str, object], written: Mapping[str, Wri
                 why = f": {_WRONG_WAY}" if name != "leaf_estimation_backtracking" else ": there is no loss to compare"
                 user, words = written[name], expected.format(repr(allowed))
                 raise ParameterError(user.name, user.value, words + why, "Leave it out.")
+        constraints: Any = checked.get("monotone_constraints", ())
+        if any(constraints.values() if isinstance(constraints, Mapping) else constraints):
+            user, words = written["monotone_constraints"], expected.format("none")
+            raise ParameterError(user.name, user.value, f"{words}: {_WRONG_WAY}", "Leave it out.")
     if loss == "PairLogit" and checked.get("leaf_estimation_method", "Newton") != "Newton":
         user = written["leaf_estimation_method"]
         fix = 'Leave it out, or set aggregate="models".'

@@ -139,7 +139,10 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     if facts.baseline or facts.init_model:
         # CatBoost starts from what it is given, and its automatic learning rate knows that; what it is given is not shrunk.
         asked |= {"boost_from_average": False, "model_shrink_rate": 0.0}
-    pool = PoolFacts(facts.rows, facts.features, facts.label_min, facts.label_max, best_model)
+    values = (
+        [len(each.values) if each.values is not None else 256 for each in facts.categorical] if is_ranked(loss) else []
+    )
+    pool = PoolFacts(facts.rows, facts.features, facts.label_min, facts.label_max, best_model, max(values, default=0))
     options = catboost_defaults(asked, pool)
     several = _n_classes(loss, facts) if loss.startswith("MultiClass") else None
     target = target_of_statistics(checked, options, several)

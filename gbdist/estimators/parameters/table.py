@@ -229,7 +229,7 @@ TABLE: Final[dict[str, Rule]] = {
     "feature_calcers": OnlyAt(((),), "there are none", _NO_TEXT),
     "text_processing": OnlyAt(((),), "there is none", _NO_TEXT),
     "model_size_reg": Used("float", low=0),
-    "one_hot_max_size": Used("int", low=0, high=255, note='up to 65535 with `aggregate="models"`'),
+    "one_hot_max_size": Used("int", low=0, high=255, note='ranker: 10; up to 65535 with `aggregate="models"`'),
     "max_ctr_complexity": Used("int", low=0, high=15),
     "ctr_leaf_count_limit": Used("int", low=1),
     "store_all_simple_ctr": Used("bool"),

@@ -116,6 +116,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
         "reg_lambda=3 cannot be used: expected 0.0 with loss_function='LambdaMart': "
         "CatBoost's own leaves have the wrong sign then. Leave it out.",
     ),
+    ("LambdaMart", {"monotone_constraints": {"a": 1}}, "expected none with loss_function='LambdaMart': CatBoost's own"),
     ("LambdaMart", {"leaf_estimation_method": "Gradient"}, "CatBoost's own leaves have the wrong sign then"),
     ("LambdaMart", {"leaf_estimation_backtracking": "AnyImprovement"}, "there is no loss to compare. Leave it out."),
     ("PairLogit", {"leaf_estimation_method": "Gradient"}, "expected 'Newton' with loss_function='PairLogit'."),
@@ -216,6 +217,20 @@ def test_groups_that_come_back_and_pairs_apart_on_a_cluster(client: Client, task
     with pytest.raises(DataError, match=r"^group_weight: found .* in group 50, expected one weight"):
         fit("QueryRMSE", frame, client=client, group_weight="w")
     assert tasks_left() == []
+
+
+def test_columns_of_up_to_ten_categories_are_one_hot_as_in_catboost(capfd: pytest.CaptureFixture[str]) -> None:
+    table = TABLE.assign(kind=[f"k{i % 10}" for i in range(len(TABLE))])
+    more = {"bootstrap_type": "No", "random_strength": 0}
+    model = fit("QueryRMSE", table, **more)
+    assert capfd.readouterr().err == ""
+    plain = catboost.CatBoostRanker(
+        loss_function="QueryRMSE", **SETTINGS, **more, cat_features=["kind"], allow_writing_files=False
+    )
+    features = [*USED, "kind"]
+    plain.fit(table[features], table["y"], group_id=table["q"])
+    assert plain.get_all_params()["one_hot_max_size"] == model.model_.get_all_params()["one_hot_max_size"] == 10
+    assert model.predict(table[features]) == pytest.approx(plain.predict(table[features]), abs=1e-9)
 
 
 def test_columns_of_many_categories_are_refused() -> None:

@@ -22,6 +22,42 @@ def client() -> Iterator[Client]:
         yield found
 
 
+def test_groups_make_it_ranking() -> None:
+    for asked in ("auto", "ranking"):
+        assert choose_task(asked, {"loss_function": "PairLogit"}, None, "y", None, grouped=True) == "ranking"
+
+
+@pytest.mark.parametrize(
+    ("asked", "params", "grouped", "message"),
+    [
+        (
+            "ranking",
+            {},
+            False,
+            "task='ranking' cannot be used: expected a column of groups beside it. "
+            "Say which rows are ranked together: --group COL.",
+        ),
+        (
+            "auto",
+            {"loss_function": "YetiRank:mode=NDCG"},
+            False,
+            "loss_function='YetiRank' cannot be used: expected a column of groups beside it. "
+            "Say which rows are ranked together: --group COL.",
+        ),
+        (
+            "binary",
+            {},
+            True,
+            "task='binary' cannot be used: expected ranking, as groups are named. Leave out --task or --group.",
+        ),
+    ],
+)
+def test_what_does_not_go_with_groups(asked: str, params: dict[str, Any], grouped: bool, message: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        choose_task(asked, params, None, "y", None, grouped=grouped)
+    assert str(caught.value) == message
+
+
 def table_of(values: Any) -> Any:
     return dd.from_pandas(pd.DataFrame({"y": values, "x": 1.0}), npartitions=3, sort=False)
 
@@ -66,9 +102,9 @@ def test_what_is_asked_for_needs_no_look_at_the_target(asked: str, params: dict[
     ("asked", "params", "message"),
     [
         (
-            "ranking",
+            "sorting",
             {},
-            "task='ranking' cannot be used: expected one of auto, binary, multiclass, regression. "
+            "task='sorting' cannot be used: expected one of auto, binary, multiclass, regression, ranking. "
             "Leave it out to have it chosen from the target.",
         ),
         (
