@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from gbdist.boosting import fixed_point, histogram
-from gbdist.boosting.loop import BoostResult
+from gbdist.boosting.cuda_crew import SCORED_ROW, TRAINED_ROW
+from gbdist.boosting.loop import BoostResult, boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Card
 from gbdist.boosting.penalties import Penalties
 from gbdist.metrics import make_metrics
 from gbdist.models.tree import NonSymmetricTree, TreeSplit
 from gbdist.objectives import make_objective
+from gbdist_cluster.collective.threads import run_threads
 
 from .conftest import MakeTable, Table
 
@@ -169,7 +171,7 @@ def test_rows_that_are_alike_are_not_split(make_table: MakeTable, policy: dict[s
         (POLICIES[0], "RMSE", 1, {"bootstrap": Bootstrap("MVS", 0.7), "min_data_in_leaf": 12}),
         (POLICIES[1] | {"max_leaves": 4}, "MultiClass", 3, {"random_strength": 0.0}),
     ],
-    ids=["Depthwise, counted rows", "Lossguide, tables of spans"],
+    ids=["Depthwise, counted rows, streamed bins", "Lossguide, tables of spans"],
 )
 def test_a_card_grows_the_cpus_trees(
     make_table: MakeTable,
@@ -179,10 +181,57 @@ def test_a_card_grows_the_cpus_trees(
     more: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if "max_leaves" in policy:
+    by_level = policy["grow_policy"] == "Depthwise"
+    memory = 61 * (TRAINED_ROW + SCORED_ROW) + 200 if by_level else None  # bins are streamed
+    if not by_level:
         monkeypatch.setattr(histogram, "TABLE_BUDGET", 1_000)
     table = make_table(61, n_features=3, classes=classes if classes > 1 else 0, weighted=True, bins=5)
     params = params_of(loss, classes, **{**policy, "iterations": 2, "depth": 3, **more})
     expected = table.boost(params, (table,))
     assert all(tree.n_leaves > 2 for tree in expected.trees)
-    assert_same(table.boost(replace(params, card=Card(0)), (table,)), expected)
+    assert_same(table.boost(replace(params, card=Card(0, memory=memory)), (table,)), expected)
+
+
+class Counting:
+    """A collective that counts its rounds."""
+
+    def __init__(self, collective: Any) -> None:
+        self.rounds, self._collective = 0, collective
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._collective, name)
+
+        def call(*arguments: Any, **more: Any) -> Any:
+            self.rounds += 1
+            return found(*arguments, **more)
+
+        return call if callable(found) else found
+
+
+@pytest.mark.parametrize(
+    ("policy", "limit", "most"),
+    [
+        ({"grow_policy": "Depthwise"}, 1 << 30, 5),  # one a level
+        ({"grow_policy": "Depthwise"}, 0, 2 * 5),  # sums, and the best splits
+        ({"grow_policy": "Lossguide", "max_leaves": 31, "depth": 12}, 1 << 30, 18),  # of 30 splits
+    ],
+    ids=str,
+)
+def test_rounds_of_a_tree(
+    make_table: MakeTable, policy: dict[str, Any], limit: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Children of several leaves share a round, also where the best leaf is split first."""
+    monkeypatch.setattr(histogram, "ALL_REDUCE_BYTES", limit)
+    table = make_table()
+
+    def rounds_with(iterations: int) -> int:
+        def work(collective: Any) -> int:
+            counting = Counting(collective)
+            part = table.part(1_500 * collective.rank, 1_500 * (collective.rank + 1))
+            boost(part, [], table.n_bins, params_of(iterations=iterations, **policy), counting)  # type: ignore[arg-type]
+            return counting.rounds
+
+        return run_threads(2, work)[0]
+
+    beside = 2  # leaves, metrics
+    assert (rounds_with(9) - rounds_with(1)) / 8 <= most + beside
