@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.events import Event, Listener, RunFinished, RunStarted, TreeGrown
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey, draws_by_norm, mvs_ridge
 from gbdist.boosting.grow import GrowthRules, grow
@@ -25,18 +25,17 @@ from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import survey_population, with_weights
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Sampler
-from gbdist.boosting.scores import DataSet, score_all, set_names
+from gbdist.boosting.scores import DataSet, score_all
 from gbdist.boosting.start import crew_for, start_value, without_ignored
 from gbdist.boosting.stopping import Detector
 from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
+from gbdist.models.history import History, MetricTable, history_of, set_names
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import ObliviousTree, TreeSplit
 
 #: Bounds of predictions that are exponents may be above what was measured by this.
 _LOOSE = 1.0
-
-History = dict[str, dict[str, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class BoostResult:
     trees : tuple of ObliviousTree
         Cut after the best iteration where ``use_best_model`` asks for it.
     bias : float64 [dimension]
-    history : data set → metric → one value for each time it was evaluated
+    scores : metrics after each tree that was grown, empty where none were computed
     best_iteration : int
         −1 without an eval set.
     best_value : float
@@ -66,7 +65,7 @@ class BoostResult:
 
     trees: tuple[ObliviousTree, ...]
     bias: NDArray[np.float64]
-    history: History
+    scores: tuple[MetricTable, ...]
     best_iteration: int
     best_value: float
     stopped: str
@@ -74,6 +73,11 @@ class BoostResult:
     eval_predictions: tuple[NDArray[np.float64], ...] = field(repr=False)
     categories: CategoricalPart
     left_out: int
+
+    @property
+    def history(self) -> History:
+        """Data set → metric → one value for each time it was evaluated."""
+        return history_of(self.scores)
 
 
 def boost(
@@ -149,7 +153,7 @@ class _Run:
         self.leaves = LeafEstimator(params, self.population, collective, crew)
         self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
         self.trees: list[ObliviousTree] = []
-        self.history: History = {data.name: {} for data in self.sets}
+        self.scores: list[MetricTable] = []
         self.stopped: str | None = None if params.iterations > 0 else "iterations"
         self._derivatives = crew.empty((params.objective.dimension, trained.n_rows), np.float64)
         self._overfitted = False
@@ -288,9 +292,7 @@ class _Run:
         return self.params.random_strength * deviation * left
 
     def _record(self) -> None:
-        for name, values in self._metrics.items():
-            for metric, value in values.items():
-                self.history[name].setdefault(metric, []).append(value)
+        self.scores.append(self._metrics)
         # The last eval set decides, as in CatBoost.
         if len(self.sets) > 1 and self.sets[-1].name in self._metrics:
             metric = self.params.metrics[self.params.eval_metric].name
@@ -331,7 +333,7 @@ class _Run:
         return BoostResult(
             trees=tuple(trees),
             bias=bias,
-            history=self.history,
+            scores=tuple(self.scores),
             best_iteration=self.detector.best_iteration,
             best_value=self.detector.best_value,
             stopped=self.stopped or "iterations",

@@ -9,17 +9,14 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.events import MetricTable
 from gbdist.boosting.features import TreeFeatures, move_rows
 from gbdist.boosting.population import Population
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
 from gbdist.metrics import evaluate_many
 from gbdist.metrics.base import Metric, Scored
+from gbdist.models.history import LEARN, MetricTable
 from gbdist.models.tree import ObliviousTree
-
-#: CatBoost's name of the training set
-LEARN = "learn"
 
 
 @dataclass
@@ -116,13 +113,6 @@ class DataSet:
             kernels=self.crew.kernels,
             fetch=self.crew.fetch,
         )
-
-
-def set_names(n_evals: int) -> list[str]:
-    """Names of the data sets, as CatBoost has them in ``evals_result_``."""
-    if n_evals == 1:
-        return [LEARN, "validation"]
-    return [LEARN, *(f"validation_{i}" for i in range(n_evals))]
 
 
 def score_all(

@@ -19,6 +19,7 @@ from gbdist.estimators.prediction.predictor import Predictor
 from gbdist.estimators.prediction.scoring import Compare, Moments, lazy_moments
 from gbdist.estimators.preparation.inputs import collect, is_lazy
 from gbdist.models.catboost_format import cbm_bytes, load_file, read_cbm, save_file
+from gbdist.models.history import TrainingRecord, record_of
 from gbdist.models.missing import cat_nan_of, note_cat_nan
 
 
@@ -103,9 +104,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
         if result.model.get_cat_feature_indices():
             note_cat_nan(result.model, self.cat_nan)
         self._adopt(result.model, result.labels, result.class_names)
-        self.evals_result_ = result.history
-        self.best_iteration_ = None if result.best_iteration < 0 else result.best_iteration
-        self.best_score_ = result.best_scores
+        self._recall(result.record)
         return self
 
     def _lazy_moments(self, X: Any, y: Any, sample_weight: Any, compare: Compare) -> Moments:
@@ -125,9 +124,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
     def load_model(self, path: str | Path, format: str = "cbm") -> Self:
         """Take the model of a file, gbdist's or CatBoost's own, in place of fitting; return the estimator itself."""
         model = load_file(self._new_model(), path, format)
-        for left_by_fit in ("evals_result_", "best_iteration_", "best_score_"):
-            self.__dict__.pop(left_by_fit, None)
         self._adopt(model, None)
+        self._recall(record_of(model))
         return self
 
     def to_local(self) -> Any:
@@ -234,6 +232,15 @@ class DaskCatBoost(Predictor, Hyperparameters):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self._take_classes(model, class_names)
+
+    def _recall(self, record: TrainingRecord | None) -> None:
+        """Say how the model was trained; nothing where that is not known."""
+        for left_by_fit in ("evals_result_", "best_iteration_", "best_score_"):
+            self.__dict__.pop(left_by_fit, None)
+        if record is not None:
+            self.evals_result_ = record.history
+            self.best_iteration_ = None if record.best_iteration < 0 else record.best_iteration
+            self.best_score_ = record.best_scores
 
 
 def _as_list(eval_set: Any) -> list[Any]:

@@ -34,7 +34,7 @@ class Setup:
     ``classes`` are those of the model, None for a regressor. ``label_of_code`` has one entry a data set: what the label
     codes in the shards mean to the trainer, None where the shards keep the values themselves. ``unbinned`` is about
     the training set's columns that are not binned; ``numbered_groups`` says of each data set whether its groups have integers
-    as ids.
+    as ids; ``rows`` are how many each has.
     """
 
     resolved: Resolved | ResolvedRounds
@@ -42,6 +42,7 @@ class Setup:
     label_of_code: tuple[NDArray[np.float32] | None, ...]
     unbinned: tuple[UnbinnedFacts, ...] = ()
     numbered_groups: tuple[bool, ...] = ()
+    rows: tuple[int, ...] = ()
 
     @property
     def class_weights(self) -> NDArray[np.float64] | None:
@@ -100,7 +101,8 @@ def set_up(
     if initial is not None:
         initial.require_fit(train.names, model_classes)
     numbered = tuple(survey.group_kind == "integer" for survey in surveys)
-    return Setup(resolved, model_classes, tuple(tables), train.unbinned, numbered)
+    rows = tuple(survey.n_rows for survey in surveys)
+    return Setup(resolved, model_classes, tuple(tables), train.unbinned, numbered, rows)
 
 
 def _all_names(train: DataSurvey) -> tuple[str, ...]:
