@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -67,9 +67,10 @@ def record_of(model: Any) -> TrainingRecord | None:
         learn, evals = metrics["learn_metrics_history"], metrics["test_metrics_history"]
         best = [metrics.get("learn_best_error", {}), *metrics.get("test_best_error", ())]
         names = set_names(max([len(best) - 1, *map(len, evals)]))
+        trees: Iterator[tuple[Any, Any]] = zip_longest(learn, evals)
         scores = tuple(
-            {name: table for name, table in zip(names, [one, *others], strict=False) if table}
-            for one, others in zip_longest(learn, evals, fillvalue={})
+            {name: table for name, table in zip(names, [of_learn, *(of_evals or ())], strict=False) if table}
+            for of_learn, of_evals in trees
         )
     except (KeyError, TypeError, ValueError):
         return None
