@@ -1,5 +1,6 @@
 """What all estimators share: ``fit``, what it leaves behind, saving, loading and pickling."""
 
+import sys
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,6 +14,7 @@ from gbdist.errors import DataError
 from gbdist.estimators.hyperparameters import Hyperparameters
 from gbdist.estimators.listeners import close, progress_listener
 from gbdist.estimators.parameters.check import check_parameters
+from gbdist.estimators.plotting import Plot, page_of_fit, plot_asked
 from gbdist.estimators.prediction.answers import Job, answer_shape
 from gbdist.estimators.prediction.features import Expected
 from gbdist.estimators.prediction.predictor import Predictor
@@ -40,6 +42,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
         baseline: Any = None,
         init_model: Any = None,
         callbacks: Any = None,
+        plot: bool = False,
+        plot_file: Any = None,
     ) -> Self:
         """Train on X and y; everything given is checked before anything is started.
 
@@ -61,6 +65,12 @@ class DaskCatBoost(Predictor, Hyperparameters):
             Go on from this model; its trees stay as they are.
         callbacks : sequence of objects with ``after_iteration(info) -> bool``, optional
             As CatBoost's: ``info.iteration`` counts trees, ``info.metrics[set][metric]`` lists values so far.
+        plot : bool
+            Write a page about the model, which opens in any browser: learning curves, importances, SHAP values, calibration or
+            residuals, trees. It looks at some thousand rows of the last eval set, else of X; of a collection it computes up to
+            eight partitions once more.
+        plot_file : path, or text file open for writing, optional
+            Where the page goes, whatever ``plot`` is; ``report.html`` in the current folder by default.
 
         Raises
         ------
@@ -75,9 +85,10 @@ class DaskCatBoost(Predictor, Hyperparameters):
             baseline=baseline,
             init_model=init_model,
             callbacks=callbacks,
+            plot=plot_asked(plot, plot_file),
         )
 
-    def _fit(self, X: Any, y: Any, *, init_model: Any, **given: Any) -> Self:
+    def _fit(self, X: Any, y: Any, *, init_model: Any, plot: Plot | None, **given: Any) -> Self:
         """Check the parameters, train, and keep what comes out; ``given`` are the other arguments of ``train``."""
         aggregation, parameters = check_parameters(
             self.given_parameters(), classifier=self._is_classifier, ranker=self._is_ranker
@@ -105,7 +116,19 @@ class DaskCatBoost(Predictor, Hyperparameters):
             note_cat_nan(result.model, self.cat_nan)
         self._adopt(result.model, result.labels, result.class_names)
         self._recall(result.record)
+        if plot is not None:
+            train_set = X, y, given["sample_weight"], None, given.get("group_id")
+            self._plot(plot, [train_set, *given["eval_sets"]], result)
         return self
+
+    def _plot(self, plot: Plot, data_sets: Sequence[Any], result: Any) -> None:
+        """Write the page about the model, and say where it is unless silence was asked for."""
+        scheduler, expected = _scheduler(self.client), self._expected()
+        page = page_of_fit(self.model_, result.record, data_sets, result.rows, expected, scheduler)
+        path = plot.write(page)
+        verbose = _verbosity(self.given_parameters())
+        if path is not None and (verbose is None or verbose):
+            sys.stderr.write(f"report: {path}\n")
 
     def _lazy_moments(self, X: Any, y: Any, sample_weight: Any, compare: Compare) -> Moments:
         """Predict and compare every partition of a collection where it is; y and the weight may name columns of X."""
@@ -256,13 +279,18 @@ def _is_pool(X: Any) -> bool:
 
 
 def _progress(parameters: dict[str, Any]) -> Any:
-    """The listener that reports progress, as CatBoost's ``verbose``, ``silent`` and ``logging_level`` ask for it."""
+    """The listener that reports progress, as the parameters ask for it."""
+    return progress_listener(_verbosity(parameters), int(parameters.get("metric_period", 1)))
+
+
+def _verbosity(parameters: dict[str, Any]) -> Any:
+    """CatBoost's ``verbose``, also where ``silent`` or ``logging_level`` say it; None where nothing is said."""
     verbose = parameters.get("verbose")
     if parameters.get("silent") is not None:
         verbose = not parameters["silent"]
     if parameters.get("logging_level") is not None:
         verbose = parameters["logging_level"] != "Silent"
-    return progress_listener(verbose, int(parameters.get("metric_period", 1)))
+    return verbose
 
 
 def _scheduler(client: Any) -> Any:

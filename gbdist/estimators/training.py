@@ -52,6 +52,7 @@ class TrainResult:
     class_names : tuple or None
     labels : tuple or None
         Column labels of the frame that X is, None for arrays and pools.
+    rows : rows of the data sets, the training set first
     """
 
     model: Any
@@ -60,6 +61,7 @@ class TrainResult:
     stopped: str
     class_names: tuple[Any, ...] | None
     labels: tuple[Any, ...] | None
+    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -336,6 +338,7 @@ def _train_result(
         stopped=stopped,
         class_names=setup.classes,
         labels=None if request.pool is not None else request.sources[0].parts.labels,
+        rows=setup.rows,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from bokeh.core.templates import MACROS
 from bokeh.embed import file_html
 from bokeh.resources import INLINE
 from jinja2 import Environment, FileSystemLoader
@@ -25,6 +26,8 @@ def report_page(subject: Subject, sections: Sequence[Section]) -> str:
     template = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True).get_template("page.html")
     title = f"Model report: {subject.name}"
     values = {"name": subject.name, "facts": facts_of(subject), "sections": sections}
+    if not charts:  # which Bokeh makes no page of
+        return template.render(**values, title=title, bokeh_css="", bokeh_js="", plot_script="", macros=MACROS)
     html: str = file_html(
         [chart.model for chart in charts], INLINE, title, template=template, template_variables=values
     )

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from catboost import Pool
+from catboost import CatBoost, Pool
 from catboost.core import is_ranking_metric
 from numpy.typing import NDArray
 
@@ -116,7 +116,9 @@ class Subject:
     def predicted(self, rows: Rows, kind: str | None = None) -> NDArray[np.float64]:
         """Predictions, float64 [n, n_values]; of CatBoost's ``prediction_type``, or what a regressor predicts by default."""
         kind = default_prediction(self.model) if kind is None else kind
-        answer = self.model.predict(self.pool(rows), prediction_type=kind)
+        answer = CatBoost.predict(
+            self.model, self.pool(rows), prediction_type=kind
+        )  # CatBoostRanker's own takes no type
         return np.asarray(answer, dtype=np.float64).reshape(rows.n, -1)
 
 

@@ -57,8 +57,10 @@ found by its type), and need `merge="best"` in one round. The parameters that ar
   to another category's), and statistics with a `CtrBorderCount` above 32 are cut in training as the model cuts them. Else the
   trees of categorical columns are CatBoost's, split for split, where nothing is left to chance (statistics: `has_time=True`) and
   no two scores are equal.
-* Parameters go to the estimator: `fit` takes data, `callbacks` and `init_model`, and none of CatBoost's other arguments of
-  `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, `plot`, …).
+* Parameters go to the estimator: `fit` takes data, `callbacks`, `init_model`, `plot` and `plot_file`, and none of CatBoost's
+  other arguments of `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, …).
+* `plot=True` writes a page, `report.html` in the current folder or `plot_file`, in place of a widget in a notebook; it shows
+  learning curves as CatBoost's, and more.
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.
 * `od_type="Wilcoxon"` is refused.
 * Labels that are numbers in text, such as `"9"` and `"10"`, are ordered as text, as scikit-learn orders them; CatBoost orders
