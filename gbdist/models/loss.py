@@ -5,23 +5,39 @@ from typing import Any
 
 #: Losses of which CatBoost's own ``predict`` gives e to the raw value (core.py, _get_default_prediction_type).
 _EXPONENTIAL = ("Poisson", "Tweedie")
+#: What CatBoost keeps beside a loss's options.
+_NOTES = ("__params_key_order", "hints")
 
 
 def loss_of(model: Any) -> str | None:
     """Name of the loss, without options, as the model's metadata tell it; None where they do not."""
-    metadata = dict(model.get_metadata())
-    for text, keys in ((metadata.get("loss_function"), ("type",)), (metadata.get("params"), ("loss_function", "type"))):
-        try:
-            found: Any = json.loads(text) if text else None
-            for key in keys:
-                found = found[key]
-        except (KeyError, TypeError, ValueError):
-            continue
-        if isinstance(found, str):
-            return found
+    described = described_loss(model)
+    return None if described is None else described.partition(":")[0]
+
+
+def described_loss(model: Any) -> str | None:
+    """The loss as CatBoost writes it, "Quantile:alpha=0.9"; None where the model does not tell."""
+    for found in (_read(model, "loss_function"), training_params(model).get("loss_function")):
+        if isinstance(found, dict) and isinstance(name := found.get("type"), str):
+            options = found.get("params") or {}
+            written = [f"{key}={value}" for key, value in options.items() if key not in _NOTES]
+            return f"{name}:{';'.join(written)}" if written else name
     return None
+
+
+def training_params(model: Any) -> dict[str, Any]:
+    """CatBoost's nested training options, as the model's metadata tell them; nothing where they do not."""
+    found = _read(model, "params")
+    return found if isinstance(found, dict) else {}
 
 
 def default_prediction(model: Any) -> str:
     """The prediction type of a regressor's ``predict`` where none is asked for."""
     return "Exponent" if loss_of(model) in _EXPONENTIAL else "RawFormulaVal"
+
+
+def _read(model: Any, key: str) -> Any:
+    try:
+        return json.loads(dict(model.get_metadata())[key])
+    except (KeyError, ValueError):
+        return None

@@ -1,6 +1,5 @@
 """The table on top of the page: what the model is, and how good it was."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from catboost import CatBoostError
 from catboost.utils import eval_metric
 
+from gbdist.models.loss import described_loss, training_params
 from gbdist.report.subject import Rows, Subject
 
 _MOST_CLASSES = 10
@@ -18,13 +18,12 @@ _SCORES = {"classes": ("Accuracy", "AUC"), "numbers": ("RMSE", "MAE", "R2")}
 def facts_of(subject: Subject) -> list[tuple[str, str]]:
     """Names and values, in order; what is not known is left out."""
     model, record = subject.model, subject.record
-    params = _params(model)
     found = {
         "Kind": _kind(subject),
-        "Loss": str(params.get("loss_function") or subject.loss),
+        "Loss": described_loss(model) or "",
         "Trees": f"{model.tree_count_:,}",
         "Depth": _depth(model),
-        "Learning rate": _number(params.get("learning_rate")),
+        "Learning rate": _number(training_params(model).get("boosting_options", {}).get("learning_rate")),
         "Features": _features(model),
         "Classes": _listed(subject.classes),
         "Rows trained on": "" if record is None or record.rows is None else f"{record.rows:,}",
@@ -47,7 +46,7 @@ def scores_of(subject: Subject, rows: Rows) -> dict[str, float]:
         return {}
     raw = subject.predicted(rows, "RawFormulaVal")
     answers = {}
-    for metric in dict.fromkeys((_params(subject.model).get("loss_function"), *_SCORES.get(subject.task, ()))):
+    for metric in dict.fromkeys((described_loss(subject.model), *_SCORES.get(subject.task, ()))):
         if metric is None:
             continue
         try:
@@ -55,15 +54,6 @@ def scores_of(subject: Subject, rows: Rows) -> dict[str, float]:
         except CatBoostError:  # such as AUC of rows of one class
             continue
     return answers
-
-
-def _params(model: Any) -> Mapping[str, Any]:
-    """CatBoost's parameters of the training; nothing for a model that lost them."""
-    try:
-        found: Mapping[str, Any] = model.get_all_params()
-    except (CatBoostError, TypeError, ValueError, json.JSONDecodeError):
-        return {}
-    return found
 
 
 def _kind(subject: Subject) -> str:

@@ -51,6 +51,8 @@ def loss_change(subject: Subject) -> tuple[NDArray[np.float64], int] | str:
         return f"With rows that have labels this also shows how much worse the loss is without each feature. {subject.remedy}"
     if subject.task == "ranking":
         return f"{what} of a ranker needs the groups of its rows, which this page is not given."
+    if subject.task == "other":
+        return f"{what} is not computed for models of several targets, or of losses that the page does not know."
     rows = subject.rows.some(LOSS_CHANGE_ROWS)
     answer = asked(what, lambda: subject.model.get_feature_importance(subject.pool(rows), type="LossFunctionChange"))
     return answer if isinstance(answer, str) else (answer, rows.n)

@@ -10,9 +10,13 @@ from catboost.core import is_ranking_metric
 from numpy.typing import NDArray
 
 from gbdist.models.history import TrainingRecord
-from gbdist.models.loss import default_prediction, loss_of
+from gbdist.models.loss import default_prediction, described_loss, loss_of
+from gbdist.objectives.pointwise import FAMILIES
 
 Task = Literal["classes", "probabilities", "numbers", "quantiles", "ranking", "other"]
+
+#: Losses of one number and one raw value a row; a sum of models may not say its loss.
+_OF_NUMBERS = frozenset({"", "RMSE", "GroupQuantile", *FAMILIES})
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,12 +136,13 @@ def task_of(model: Any) -> Task:
         return "other" if loss.startswith("Multi") and loss not in ("MultiClass", "MultiClassOneVsAll") else "classes"
     if loss == "MultiQuantile":
         return "quantiles"
-    if dimension > 1:
-        return "other"
-    return "ranking" if loss and is_ranking_metric(loss) else "numbers"
+    if loss and is_ranking_metric(loss):
+        return "ranking"
+    # Whatever is not known to compare one number with one prediction is left alone: CatBoost crashes on labels of another shape.
+    return "numbers" if dimension == 1 and loss in _OF_NUMBERS else "other"
 
 
 def quantile_levels(model: Any) -> list[float]:
     """The levels of a model that was trained with ``MultiQuantile``."""
-    options = str(model.get_all_params()["loss_function"]).partition("alpha=")[2].partition(";")[0]
+    options = str(described_loss(model)).partition("alpha=")[2].partition(";")[0]
     return [float(level) for level in options.split(",")]

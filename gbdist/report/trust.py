@@ -29,7 +29,7 @@ _CANNOT = {
     "probabilities": "The labels of CrossEntropy are probabilities themselves, which groups of rows that did or did not happen "
     "cannot be made of.",
     "ranking": "A ranker's values say which rows come first, and have no unit, so that there are no residuals.",
-    "other": "Models of several targets, or of a target and its uncertainty, have no single residual.",
+    "other": "Several targets, a target and its uncertainty, and losses that this page does not know have no residuals here.",
 }
 
 

@@ -18,7 +18,9 @@ def test_version(gbdist: Callable[..., Any]) -> None:
     assert (ran.code, ran.stdout, ran.stderr) == (0, f"gbdist {version('gbdist')}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["train", "--help"], ["train", "--target", "y"], ["report"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["train", "--help"], ["train", "--target", "y"], ["report"]]
+)
 def test_nothing_heavy_is_loaded_to_read_the_command_line(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom gbdist_cli.main import main\n"
