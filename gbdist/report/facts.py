@@ -83,8 +83,9 @@ def _features(model: Any) -> str:
         "embeddings": len(model.get_embedding_feature_indices()),
     }
     every = len(model.feature_names_)
-    others = [f"{count:,} {kind}" for kind, count in kinds.items() if count]
-    return f"{every:,}" + (f": {every - sum(kinds.values()):,} numbers, {', '.join(others)}" if others else "")
+    kinds = {"numbers": every - sum(kinds.values()), **kinds}
+    told = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items() if count)
+    return f"{every:,} ({told})"
 
 
 def _listed(classes: tuple[str, ...]) -> str:

@@ -34,18 +34,18 @@ def importances_section(subject: Subject) -> Section:
     if isinstance(lost, str):
         notes.append(lost)
     else:
-        values, n_rows = lost
+        values, which = lost
         unit = f"change of {subject.loss or 'the loss'} without the feature"
         heading = "Change of the loss (LossFunctionChange)"
         charts.append(Chart("loss_change", heading, bars(values, subject.features, unit, PALETTE[1])))
-        notes.append(f"The change of the loss is of {n_rows:,} rows: {subject.rows.origin if subject.rows else ''}.")
+        notes.append(f"The change of the loss is that of {which}.")
     if len(subject.features) > MOST_FEATURES:
         notes.append(f"The {MOST_FEATURES} most important of {len(subject.features):,} features are shown.")
     return Section("Feature importances", _READING, tuple(charts), tuple(notes))
 
 
-def loss_change(subject: Subject) -> tuple[NDArray[np.float64], int] | str:
-    """LossFunctionChange [n_features] and the rows it was computed on, or why there is none."""
+def loss_change(subject: Subject) -> tuple[NDArray[np.float64], str] | str:
+    """LossFunctionChange [n_features] and, in words, the rows it was computed on; or why there is none."""
     what = "The change of the loss"
     if subject.rows is None or subject.rows.label is None:
         return f"With rows that have labels this also shows how much worse the loss is without each feature. {subject.remedy}"
@@ -55,7 +55,7 @@ def loss_change(subject: Subject) -> tuple[NDArray[np.float64], int] | str:
         return f"{what} is not computed for models of several targets, or of losses that the page does not know."
     rows = subject.rows.some(LOSS_CHANGE_ROWS)
     answer = asked(what, lambda: subject.model.get_feature_importance(subject.pool(rows), type="LossFunctionChange"))
-    return answer if isinstance(answer, str) else (answer, rows.n)
+    return answer if isinstance(answer, str) else (answer, subject.rows.told(rows.n))
 
 
 def most_important(values: NDArray[np.float64], most: int = MOST_FEATURES) -> NDArray[np.int64]:

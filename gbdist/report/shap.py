@@ -20,17 +20,18 @@ _LEAST_ROWS = 50
 _TITLE = "What moved the predictions (SHAP)"
 _READING = (
     "Each dot is a row: how far a feature moved its prediction from the average, to the right for up, to the left for down, in "
-    "units of the model's raw value. The colour is the feature's own value in that row. Red on the right means that high values "
-    "push predictions up."
+    "units of the model's raw value. The colour is the feature's own value in that row, grey for categories and where it is "
+    "missing. Red on the right means that high values push predictions up."
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """SHAP values, float64 [n_rows, n_values, n_features], of ``rows``."""
+    """SHAP values, float64 [n_rows, n_values, n_features], of ``rows``; ``which`` says in words which these are."""
 
     values: NDArray[np.float64]
     rows: Rows
+    which: str
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -48,7 +49,7 @@ def explain(subject: Subject) -> Explained | str:
     answer = asked("SHAP values", lambda: subject.model.get_feature_importance(pool, type="ShapValues"))
     if isinstance(answer, str):
         return answer
-    return Explained(answer.reshape(rows.n, -1, answer.shape[-1])[..., :-1], rows)
+    return Explained(answer.reshape(rows.n, -1, answer.shape[-1])[..., :-1], rows, subject.rows.told(rows.n))
 
 
 def shap_section(subject: Subject) -> Section:
@@ -70,9 +71,8 @@ def shap_section(subject: Subject) -> Section:
     swarms = [(names[i], _swarm(found, subject, int(i), drawn)) for i in shown]
     plot = swarms[0][1] if len(swarms) == 1 else _tabs(swarms)
     charts.append(Chart("shap", "Rows", plot))
-    notes.insert(
-        0, f"{found.rows.n:,} rows are explained ({subject.rows.origin if subject.rows else ''}), {len(drawn):,} drawn."
-    )
+    few = "" if len(drawn) == found.rows.n else f"; {len(drawn):,} of them are drawn"
+    notes.insert(0, f"Explained are {found.which}{few}.")
     return Section(_TITLE, _READING, tuple(charts), tuple(notes))
 
 
@@ -83,7 +83,7 @@ def _tabs(swarms: list[tuple[str, Any]]) -> Any:
 
 def _stacked(found: Explained, subject: Subject, shown: list[int], names: tuple[str, ...]) -> Any:
     """Bars of the mean sizes, one piece for each raw value."""
-    order = most_important(found.mean.sum(axis=0))
+    order = most_important(found.mean[shown].sum(axis=0))
     features = [subject.features[i] for i in order]
     unit = "mean size of the SHAP value (raw value)"
     plot = feature_figure(
@@ -106,7 +106,7 @@ def _swarm(found: Explained, subject: Subject, value: int, drawn: NDArray[np.int
     names = [subject.features[i] for i in order]
     scale = _color_scale()
     tips = [("feature", "$name"), ("its value", "@value"), ("SHAP value", "@x{+0.[0000]}")]
-    plot = feature_figure(names, "SHAP value: change of the raw value", 34 * len(order) + 90, tips)
+    plot = feature_figure(names, "SHAP value: change of the raw value", max(240, 34 * len(order) + 90), tips)
     for place, i in enumerate(order):
         x = found.values[drawn, value, i]
         column = found.rows.features.iloc[drawn, int(i)]
@@ -126,7 +126,7 @@ def _swarm(found: Explained, subject: Subject, value: int, drawn: NDArray[np.int
 def _color_bar(scale: LinearColorMapper) -> ColorBar:
     return ColorBar(
         color_mapper=scale,
-        title="value of the feature (grey: a category, or missing)",
+        title="value of the feature",
         ticker=FixedTicker(ticks=[0, 1]),
         major_label_overrides={0: "low", 1: "high"},
         width=10,

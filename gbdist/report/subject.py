@@ -45,6 +45,10 @@ class Rows:
         """Number of rows."""
         return len(self.features)
 
+    def told(self, n: int) -> str:
+        """So many of these rows, in words."""
+        return self.origin if n == self.n else f"{n:,} of {self.origin}"
+
     def some(self, most: int) -> "Rows":
         """At most so many of them, evenly spaced."""
         if self.n <= most:

@@ -9,17 +9,23 @@ from numpy.typing import NDArray
 
 from gbdist.report.style import HIGH, INK, LOW, PALETTE, SOFT, Chart, Section, chart_figure, shortened
 from gbdist.report.subject import Subject
-from gbdist.report.trees import Node, cut, first_trees
+from gbdist.report.trees import UNNAMED, Node, cut, first_trees, tests_of
 
 _MOST_TREES, _MOST_DEPTH = 3, 7
 #: Tests are written beside their nodes in trees whose levels test different things, up to so many leaves.
 _MOST_WRITTEN = 16
+_MOST_TOLD = 8
 _READING = (
     "A row starts on top and goes left where the test says no, right where it says yes; the leaf it ends in adds its value to "
     "the row's raw value. Blue leaves lower it, red ones raise it, and the paler the closer to 0; the larger a leaf, the more "
     "rows it has. Hovering shows values and tests."
 )
-_OF_CLASSES = "The colour of a leaf is that of the class that it raises most."
+_OF_CLASSES = "The colour of a leaf is that of the class that it raises most; hovering says which."
+_OF_VALUES = "The colour of a leaf is that of the mean of its values."
+_OF_STATISTICS = (
+    "“target of city” stands for CatBoost's statistic of the target in the rows of a category of city (CTR), “frequency of city” "
+    "for how often it occurs."
+)
 
 
 def trees_section(subject: Subject) -> Section:
@@ -28,13 +34,17 @@ def trees_section(subject: Subject) -> Section:
     found = first_trees(subject.model, _MOST_TREES, pool)
     if isinstance(found, str):
         return Section("First trees", _READING, notes=(found,))
-    notes = [_OF_CLASSES] if subject.n_raw > 1 else []
+    by_class = subject.n_raw > 1 and subject.task == "classes"
+    notes = [_OF_CLASSES if by_class else _OF_VALUES] if subject.n_raw > 1 else []
+    tests = set().union(*map(tests_of, found))
+    if any(test.startswith(("target of ", "frequency of ")) for test in tests):
+        notes.append(_OF_STATISTICS)
     if max(tree.depth for tree in found) > _MOST_DEPTH:
         notes.append(f"Only the first {_MOST_DEPTH} tests are drawn; leaves stand for the mean of what is below them.")
-    if pool is None and subject.model.get_cat_feature_indices():
+    if pool is None and any(f" is {UNNAMED}" in test for test in tests):
         notes.append(f"The file keeps numbers in place of the names of single categories. {subject.remedy}")
     charts = tuple(
-        Chart(f"tree_{number}", f"Tree {number}", draw(cut(tree, _MOST_DEPTH), subject.values))
+        Chart(f"tree_{number}", f"Tree {number}", draw(cut(tree, _MOST_DEPTH), subject.values, by_class))
         for number, tree in enumerate(found)
     )
     return Section("First trees", _READING, charts, tuple(notes))
@@ -64,8 +74,8 @@ class _Placed:
         return x
 
 
-def draw(tree: Node, values: tuple[str, ...]) -> Any:
-    """A figure of one tree; ``values`` are the names of the raw values."""
+def draw(tree: Node, values: tuple[str, ...], by_class: bool = False) -> Any:
+    """A figure of one tree; ``values`` are the names of the raw values, of classes if ``by_class``."""
     placed = _Placed()
     placed.place(tree, 0, "")
     levels = _level_tests(placed)
@@ -78,7 +88,7 @@ def draw(tree: Node, values: tuple[str, ...]) -> Any:
     x0, y0, x1, y1 = (list(each) for each in zip(*placed.lines, strict=True)) if placed.lines else ([], [], [], [])
     plot.segment(x0, y0, x1, y1, color="#ccd4db", line_width=1.2)
     _draw_tests(plot, placed, levels, n_leaves, -0.6 - margin)
-    _draw_leaves(plot, placed, values)
+    _draw_leaves(plot, placed, values, by_class)
     return plot
 
 
@@ -101,11 +111,11 @@ def _draw_tests(plot: Any, placed: _Placed, levels: list[str], n_leaves: int, le
         for level, test in enumerate(levels):
             plot.text([left], [-level], [f"{shortened(test, 38)} ?"], **style)
     elif n_leaves <= _MOST_WRITTEN:
-        texts = [shortened(test, 24) for test in tests]
+        texts = [shortened(test, 26) for test in tests]
         plot.text(x, y, texts, y_offset=-13, text_align="center", background_fill_color="#ffffff", **style)
 
 
-def _draw_leaves(plot: Any, placed: _Placed, values: tuple[str, ...]) -> None:
+def _draw_leaves(plot: Any, placed: _Placed, values: tuple[str, ...], by_class: bool) -> None:
     every = np.array([leaf.values for _, _, leaf, _ in placed.leaves])
     weights = np.array([leaf.weight for _, _, leaf, _ in placed.leaves])
     total = float(weights.sum()) or 1.0
@@ -114,7 +124,7 @@ def _draw_leaves(plot: Any, placed: _Placed, values: tuple[str, ...]) -> None:
         "x": [x for x, _, _, _ in placed.leaves],
         "y": [y for _, y, _, _ in placed.leaves],
         "size": np.clip(room * (0.45 + 0.8 * np.sqrt(weights / total)), 3.0, 26.0),
-        "color": _colors(every),
+        "color": _colors_of_classes(every) if by_class else _colors(every.mean(axis=1)),
         "value": [_told(leaf, values) for leaf in every],
         "rows": [f"{weight:,.6g} ({weight / total:.1%})" for weight in weights],
         "path": [path for _, _, _, path in placed.leaves],
@@ -137,15 +147,20 @@ def _hover(plot: Any, renderers: list[Any], tips: list[tuple[str, str]]) -> None
 def _told(leaf: NDArray[np.float64], values: tuple[str, ...]) -> str:
     if len(leaf) == 1:
         return f"{leaf[0]:+.6g}"
-    return ", ".join(f"{name} {value:+.4g}" for name, value in zip(values, leaf, strict=True))
+    largest = np.sort(np.argsort(-np.abs(leaf), kind="stable")[:_MOST_TOLD])
+    more = ", …" if len(leaf) > _MOST_TOLD else ""
+    return ", ".join(f"{values[i]} {leaf[i]:+.4g}" for i in largest) + more
 
 
-def _colors(every: NDArray[np.float64]) -> list[str]:
-    """Blue below 0 and red above, by the largest size there is; of several values the colour of the largest one."""
-    if every.shape[1] > 1:
-        return [PALETTE[int(i) % len(PALETTE)] for i in every.argmax(axis=1)]
-    largest = float(np.abs(every).max()) or 1.0
-    return [_mixed(HIGH if value > 0 else LOW, abs(value) / largest) for value in every[:, 0]]
+def _colors(values: NDArray[np.float64]) -> list[str]:
+    """Blue below 0 and red above, by the largest size there is."""
+    largest = float(np.abs(values).max()) or 1.0
+    return [_mixed(HIGH if value > 0 else LOW, abs(value) / largest) for value in values]
+
+
+def _colors_of_classes(every: NDArray[np.float64]) -> list[str]:
+    """The colour of the class with the largest value."""
+    return [PALETTE[int(i) % len(PALETTE)] for i in every.argmax(axis=1)]
 
 
 def _mixed(color: str, share: float) -> str:

@@ -15,6 +15,8 @@ from gbdist.models.catboost_format import cbm_bytes, read_cbm
 
 #: Models of other than symmetric trees cannot be cut before they are written as text; larger ones are left alone.
 _LARGEST_UNCUT = 64 << 20
+#: What stands before the number of a category whose name is not known.
+UNNAMED = "category no."
 _FREQUENCIES = ("Counter", "FeatureFreq")
 
 
@@ -37,6 +39,8 @@ def first_trees(model: CatBoost, most: int, pool: Pool | None) -> list[Node] | s
     """The first ``most`` trees, or why they cannot be had; ``pool`` tells the names of single categories."""
     if model.get_text_feature_indices() or model.get_embedding_feature_indices():
         return "CatBoost does not describe trees of models with text or embedding features."
+    if not model.tree_count_:
+        return "The model has no trees."
     blob = cbm_bytes(model)
     copy = read_cbm(blob)
     try:
@@ -71,6 +75,11 @@ def leaves(node: Node) -> Iterator[Node]:
         yield node
     for child in node.children:
         yield from leaves(child)
+
+
+def tests_of(node: Node) -> set[str]:
+    """All tests of a tree."""
+    return {node.test}.union(*map(tests_of, node.children)) if node.children else set()
 
 
 def _as_json(model: CatBoost, pool: Pool | None) -> Any:
@@ -122,14 +131,14 @@ class _Tests:
             case "OneHotFeature":
                 number = split["value"] & 0xFFFFFFFF
                 value = self._texts.get(number)
-                shown = repr(value) if value is not None else f"category no. {number:08x}"
+                shown = repr(value) if value is not None else f"{UNNAMED} {number:08x}"
                 return f"{self._categories[split['cat_feature_index']]} is {shown}"
             case _:
                 return self._statistic(self._of_split[split["split_index"]], split["border"])
 
     def _statistic(self, statistic: Any, border: float) -> str:
         names = [self._part(element) for element in statistic["elements"]]
-        kind = "frequency" if statistic["ctr_type"] in _FREQUENCIES else "target statistic"
+        kind = "frequency" if statistic["ctr_type"] in _FREQUENCIES else "target"
         return f"{kind} of {' and '.join(names)} > {border / statistic['scale'] - statistic['shift']:.4g}"
 
     def _part(self, element: Any) -> str:

@@ -47,4 +47,4 @@ def trust_section(subject: Subject) -> Section:
         )
     draw = {"classes": calibration_charts, "quantiles": coverage_charts}.get(subject.task, residual_charts)
     charts, notes = draw(subject, rows)
-    return Section(title, reading, charts, (f"{rows.n:,} rows: {rows.origin}.", *notes))
+    return Section(title, reading, charts, (f"These are {rows.origin}.", *notes))

@@ -47,7 +47,7 @@ def test_page_lies_in_the_current_folder_and_is_told(
         "curve_0", "importance", "loss_change", "shap", "calibration", "probabilities", "tree_0", "tree_1", "tree_2",
     ]  # fmt: skip
     assert "<h1>DaskCatBoostClassifier</h1>" in html
-    assert '<tr><th scope="row">Features</th><td>4: 3 numbers, 1 categories</td></tr>' in html
+    assert '<tr><th scope="row">Features</th><td>4 (numbers 3, categories 1)</td></tr>' in html
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 

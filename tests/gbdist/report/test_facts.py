@@ -22,7 +22,7 @@ def test_facts_of_a_classifier(case: Callable[..., Any]) -> None:
         "Trees": str(found.model.tree_count_),
         "Depth": "up to 3 (8 leaves)",
         "Learning rate": f"{found.model.learning_rate_:.6g}",
-        "Features": "6: 4 numbers, 2 categories",
+        "Features": "6 (numbers 4, categories 2)",
         "Classes": "no, yes",
         "Best iteration": str(found.model.best_iteration_),
         "Best scores, learn": f"Logloss {best['learn']['Logloss']:.6g}",

@@ -41,7 +41,7 @@ def test_few_rows_of_many_are_explained(case: Callable[..., Any]) -> None:
     many = pd.concat([found.features] * 30, ignore_index=True)
     rows = type(subject.rows)(many, None, "y", "6,000 of the 9,999 rows of big.parquet")
     section = shap_section(type(subject)(found.model, "m", None, rows, ""))
-    assert section.notes == ("2,000 rows are explained (6,000 of the 9,999 rows of big.parquet), 2,000 drawn.",)
+    assert section.notes == ("Explained are 2,000 of 6,000 of the 9,999 rows of big.parquet.",)
     assert rows.some(2_000).features.iloc[[0, -1]].equals(many.iloc[[0, -1]])
 
 

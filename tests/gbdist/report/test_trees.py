@@ -7,6 +7,8 @@ import catboost
 import numpy as np
 import pytest
 
+from gbdist.report import trees as drawn
+from gbdist.report.subject import Subject
 from gbdist.report.tree_drawing import draw, trees_section
 from gbdist.report.trees import Node, cut, first_trees, leaves
 
@@ -23,11 +25,6 @@ def value_of(node: Node, row: dict[str, Any]) -> np.ndarray:
         node = node.children[int(said)]
     assert node.values is not None
     return node.values
-
-
-def every_test(node: Node) -> set[str]:
-    """All tests of a tree."""
-    return {node.test}.union(*map(every_test, node.children)) if node.children else set()
 
 
 @pytest.mark.parametrize("given", [{}, DEPTHWISE, LOSSGUIDE], ids=["symmetric", "depthwise", "lossguide"])
@@ -52,14 +49,14 @@ def test_single_categories_have_names_where_rows_are_given(case: Callable[..., A
     found = case("numbers", True, one_hot_max_size=3, max_ctr_complexity=1)
     pools = {"named": found.pool(), "numbered": None}
     tests = {
-        name: {test for tree in first_trees(found.model, 25, pool) for test in every_test(tree)}
+        name: {test for tree in first_trees(found.model, 25, pool) for test in drawn.tests_of(tree)}
         for name, pool in pools.items()
     }
     of_shop = {name: {test for test in found if test.startswith("shop is ")} for name, found in tests.items()}
     assert of_shop["named"] <= {"shop is 'north'", "shop is 'south'", "shop is 'east'"}
     assert of_shop["named"]
     assert all(test.startswith("shop is category no. ") for test in of_shop["numbered"])
-    assert any(test.startswith("target statistic of city > ") for test in tests["named"])
+    assert any(test.startswith("target of city > ") for test in tests["named"])
     note = trees_section(found.subject(rows=False)).notes[-1]
     assert note == (
         "The file keeps numbers in place of the names of single categories. "
@@ -79,8 +76,12 @@ def test_combinations_and_frequencies_are_named() -> None:
     }
     pool = catboost.Pool(pairs, either, cat_features=[0, 1], feature_names=["shop", "city"])
     model = catboost.CatBoostClassifier(iterations=20, depth=2, **few).fit(pool)
-    tests = {test for tree in first_trees(model, 20, None) for test in every_test(tree)}
-    assert any(test.startswith("target statistic of shop and city > ") for test in tests)
+    tests = {test for tree in first_trees(model, 20, None) for test in drawn.tests_of(tree)}
+    assert any(test.startswith("target of shop and city > ") for test in tests)
+    (note,) = trees_section(Subject(model, "m", None, None, "")).notes
+    assert note.startswith(
+        "“target of city” stands for CatBoost's statistic of the target in the rows of a category of city"
+    )
     uneven = np.array([["p"]] * 300 + [["q"]] * 100, dtype=object)
     pool = catboost.Pool(uneven, uneven[:, 0] == "p", cat_features=[0], feature_names=["shop"])
     model = catboost.CatBoostClassifier(iterations=1, simple_ctr="Counter", **few).fit(pool)
