@@ -45,8 +45,8 @@ class TrainingRecord:
     @property
     def metadata(self) -> dict[str, str]:
         """Entries of a model's metadata."""
-        # The first tree is scored on all sets; later ones may be on the set alone that decides when to stop.
-        evals = set_names(max((len(table) for table in self.scores), default=1) - 1)[1:]
+        scored = {name for table in self.scores for name in table}
+        evals = set_names(len(scored - {LEARN}))[1:]
         metrics: dict[str, Any] = {
             "learn_metrics_history": [_finite(table.get(LEARN, {})) for table in self.scores],
             "test_metrics_history": [_of_evals(table, evals) for table in self.scores] if evals else [],

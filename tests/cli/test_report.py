@@ -36,8 +36,8 @@ def test_model_and_data(run: Callable[..., Any], trained: Path, cancer: Path, tm
     )
 
 
-def test_model_alone(run: Callable[..., Any], trained: Path, tmp_path: Path) -> None:
-    ran = run("report", "model.cbm")
+def test_model_alone_in_a_process_of_its_own(gbdist: Callable[..., Any], trained: Path, tmp_path: Path) -> None:
+    ran = gbdist("report", "model.cbm")
     assert ran.code == 0, ran.stderr
     assert "report written" in ran.stdout
     assert "rows" not in ran.stdout

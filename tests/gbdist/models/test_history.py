@@ -47,6 +47,7 @@ def test_catboost_reads_what_is_written(make_ensemble: Callable[..., Any]) -> No
     ensemble = make_ensemble([2])
     model = read_cbm(cbm_bytes(to_catboost(ensemble, record)))
     assert record_of(model) == record
+    assert record_of(model).metadata == record.metadata
     assert model.evals_result_["validation_1"] == {"F1": [0.5, 0.5], "AUC": [0.9, 0.7, 0.9]}
     assert (model.best_iteration_, model.best_score_["validation_0"]["F1"]) == (0, pytest.approx(1 / 3))
     guids = [dict(each.get_metadata())["model_guid"] for each in (model, to_catboost(ensemble))]
