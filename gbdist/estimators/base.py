@@ -70,7 +70,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
             residuals, trees. It looks at some thousand rows of the last eval set, else of X; of a collection it computes up to
             eight partitions once more.
         plot_file : path, or text file open for writing, optional
-            Where the page goes, whatever ``plot`` is; ``report.html`` in the current folder by default.
+            Where the page goes, whatever ``plot`` is; ``report.html`` in the current folder by default. A line on stderr says
+            where it is, unless ``verbose`` is False.
 
         Raises
         ------
