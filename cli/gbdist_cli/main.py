@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from gbdist_cli import demo, predict, train
+from gbdist_cli import report as page
 from gbdist_cli.errors import INTERRUPTED, ending_of, next_step, text_of
 from gbdist_cli.output import out
 
@@ -73,6 +74,7 @@ def gbdist(
 
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("report")(page.report)
 app.command("demo")(demo.demo)
 
 

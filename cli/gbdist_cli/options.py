@@ -24,6 +24,17 @@ DataArgument = Annotated[
         metavar="DATA...", help="Parquet or CSV: files, folders or patterns. Workers read them.", show_default=False
     ),
 ]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model in CatBoost's .cbm format.", show_default=False)
+]
+CatNanOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cat-nan",
+        metavar="TEXT",
+        help="What stands for missing values in categorical columns.  [default: what it was in training]",
+    ),
+]
 TargetOption = Annotated[str | None, typer.Option("--target", metavar="COL", help="The column to learn.")]
 EvalOption = Annotated[
     list[str] | None, typer.Option("--eval", metavar="DATA", help="Data to score while training; may be repeated.")

@@ -7,26 +7,15 @@ from typing import Annotated
 import typer
 
 from gbdist.errors import ParameterError
-from gbdist_cli.options import DebugOption, JsonOption, SchedulerOption
+from gbdist_cli.options import CatNanOption, DebugOption, JsonOption, ModelArgument, SchedulerOption
 from gbdist_cli.output import out
 
-ModelArgument = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model in CatBoost's .cbm format.", show_default=False)
-]
 DataArgument = Annotated[
     list[str], typer.Argument(metavar="DATA...", help="Parquet or CSV: files, folders or patterns.", show_default=False)
 ]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="OUT.PARQUET", help="Where the predictions go.")]
 ProbaOption = Annotated[bool, typer.Option("--proba", help="Probabilities, a column for each class.")]
 RawOption = Annotated[bool, typer.Option("--raw", help="Raw values: log-odds, or what trees add up to.")]
-CatNanOption = Annotated[
-    str | None,
-    typer.Option(
-        "--cat-nan",
-        metavar="TEXT",
-        help="What stands for missing values in categorical columns.  [default: what it was in training]",
-    ),
-]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads on this machine.  [default: all cores]")
 ]

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-#: metrics[data set][metric name]; data sets are "learn", "validation" or "validation_0", "validation_1", … as CatBoost names them
-MetricTable = dict[str, dict[str, float]]
+from gbdist.models.history import MetricTable
 
 
 @dataclass(frozen=True, slots=True)

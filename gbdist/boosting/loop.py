@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.derivatives import Derivatives
-from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.events import Event, Listener, RunFinished, RunStarted, TreeGrown
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey
 from gbdist.boosting.grow import GrowthRules, grow
@@ -29,19 +29,18 @@ from gbdist.boosting.population import survey_population, with_weights
 from gbdist.boosting.risk import RiskOrder
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Sampler
-from gbdist.boosting.scores import DataSet, score_all, set_names
+from gbdist.boosting.scores import DataSet, score_all
 from gbdist.boosting.start import crew_for, groups_of, start_value, without_ignored, work_on
 from gbdist.boosting.stopping import Detector
 from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
+from gbdist.models.history import History, MetricTable, history_of, set_names
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import Tree
 from gbdist.objectives.cox import Cox
 
 #: Bounds of predictions that are exponents may be above what was measured by this.
 _LOOSE = 1.0
-
-History = dict[str, dict[str, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class BoostResult:
     trees : tuple of ObliviousTree or of NonSymmetricTree
         Cut after the best iteration where ``use_best_model`` asks for it.
     bias : float64 [dimension]
-    history : data set → metric → one value for each time it was evaluated
+    scores : metrics after each tree that was grown, empty where none were computed
     best_iteration : int
         −1 without an eval set.
     best_value : float
@@ -71,7 +70,7 @@ class BoostResult:
 
     trees: tuple[Tree, ...]
     bias: NDArray[np.float64]
-    history: History
+    scores: tuple[MetricTable, ...]
     best_iteration: int
     best_value: float
     stopped: str
@@ -79,6 +78,11 @@ class BoostResult:
     eval_predictions: tuple[NDArray[np.float64], ...] = field(repr=False)
     categories: CategoricalPart
     left_out: int
+
+    @property
+    def history(self) -> History:
+        """Data set → metric → one value for each time it was evaluated."""
+        return history_of(self.scores)
 
 
 def boost(
@@ -163,7 +167,7 @@ class _Run:
         self.derivatives = Derivatives(*facts, work, measured)
         self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
         self.trees: list[Tree] = []
-        self.history: History = {data.name: {} for data in self.sets}
+        self.scores: list[MetricTable] = []
         self.stopped: str | None = None if params.iterations > 0 else "iterations"
         self._overfitted = False
         self._n_columns = n_bins.shape[0] + (len(params.categories.columns) if params.categories is not None else 0)
@@ -273,9 +277,7 @@ class _Run:
         return self.params.random_strength * deviation * left
 
     def _record(self) -> None:
-        for name, values in self._metrics.items():
-            for metric, value in values.items():
-                self.history[name].setdefault(metric, []).append(value)
+        self.scores.append(self._metrics)
         # The last eval set decides, as in CatBoost.
         if len(self.sets) > 1 and self.sets[-1].name in self._metrics:
             metric = self.params.metrics[self.params.eval_metric].name
@@ -316,7 +318,7 @@ class _Run:
         return BoostResult(
             trees=tuple(trees),
             bias=bias,
-            history=self.history,
+            scores=tuple(self.scores),
             best_iteration=self.detector.best_iteration,
             best_value=self.detector.best_value,
             stopped=self.stopped or "iterations",

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.events import MetricTable
 from gbdist.boosting.features import TreeFeatures
 from gbdist.boosting.population import Population
 from gbdist.boosting.risk import RiskOrder
@@ -18,11 +17,9 @@ from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
 from gbdist.metrics import evaluate_many
 from gbdist.metrics.base import Metric, Scored
+from gbdist.models.history import LEARN, MetricTable
 from gbdist.models.tree import Tree
 from gbdist.objectives.base import Exponent, Objective, Unbounded
-
-#: CatBoost's name of the training set
-LEARN = "learn"
 
 
 @dataclass
@@ -145,13 +142,6 @@ class DataSet:
             fetch=self.crew.fetch,
             segments=self.rows.segments,
         )
-
-
-def set_names(n_evals: int) -> list[str]:
-    """Names of the data sets, as CatBoost has them in ``evals_result_``."""
-    if n_evals == 1:
-        return [LEARN, "validation"]
-    return [LEARN, *(f"validation_{i}" for i in range(n_evals))]
 
 
 def score_all(

@@ -1,5 +1,6 @@
 """What all estimators share: ``fit``, what it leaves behind, saving, loading and pickling."""
 
+import sys
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,12 +14,14 @@ from gbdist.errors import DataError
 from gbdist.estimators.hyperparameters import Hyperparameters
 from gbdist.estimators.listeners import close, progress_listener
 from gbdist.estimators.parameters.check import check_parameters
+from gbdist.estimators.plotting import Plot, page_of_fit, plot_asked
 from gbdist.estimators.prediction.answers import Job, answer_shape
 from gbdist.estimators.prediction.features import Expected
 from gbdist.estimators.prediction.predictor import Predictor
 from gbdist.estimators.prediction.scoring import Compare, Moments, lazy_moments
 from gbdist.estimators.preparation.inputs import collect, is_lazy
 from gbdist.models.catboost_format import cbm_bytes, load_file, read_cbm, save_file
+from gbdist.models.history import TrainingRecord, record_of
 from gbdist.models.missing import cat_nan_of, note_cat_nan
 
 
@@ -39,6 +42,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
         baseline: Any = None,
         init_model: Any = None,
         callbacks: Any = None,
+        plot: bool = False,
+        plot_file: Any = None,
     ) -> Self:
         """Train on X and y; everything given is checked before anything is started.
 
@@ -61,6 +66,13 @@ class DaskCatBoost(Predictor, Hyperparameters):
             Go on from this model; its trees stay as they are.
         callbacks : sequence of objects with ``after_iteration(info) -> bool``, optional
             As CatBoost's: ``info.iteration`` counts trees, ``info.metrics[set][metric]`` lists values so far.
+        plot : bool
+            Write a page about the model, which opens in any browser: learning curves, importances, SHAP values, calibration or
+            residuals, trees. It looks at some thousand rows of the last eval set, else of X; of a collection it computes up to
+            eight partitions once more.
+        plot_file : path, or text file open for writing, optional
+            Where the page goes, whatever ``plot`` is; ``report.html`` in the current folder by default. A line on stderr says
+            where it is, unless ``verbose`` is False.
 
         Raises
         ------
@@ -75,9 +87,10 @@ class DaskCatBoost(Predictor, Hyperparameters):
             baseline=baseline,
             init_model=init_model,
             callbacks=callbacks,
+            plot=plot_asked(plot, plot_file),
         )
 
-    def _fit(self, X: Any, y: Any, *, init_model: Any, **given: Any) -> Self:
+    def _fit(self, X: Any, y: Any, *, init_model: Any, plot: Plot | None, **given: Any) -> Self:
         """Check the parameters, train, and keep what comes out; ``given`` are the other arguments of ``train``."""
         aggregation, parameters = check_parameters(
             self.given_parameters(), classifier=self._is_classifier, ranker=self._is_ranker
@@ -104,10 +117,20 @@ class DaskCatBoost(Predictor, Hyperparameters):
         if result.model.get_cat_feature_indices():
             note_cat_nan(result.model, self.cat_nan)
         self._adopt(result.model, result.labels, result.class_names)
-        self.evals_result_ = result.history
-        self.best_iteration_ = None if result.best_iteration < 0 else result.best_iteration
-        self.best_score_ = result.best_scores
+        self._recall(result.record)
+        if plot is not None:
+            train_set = X, y, given["sample_weight"], None, given.get("group_id")
+            self._plot(plot, [train_set, *given["eval_sets"]], result)
         return self
+
+    def _plot(self, plot: Plot, data_sets: Sequence[Any], result: Any) -> None:
+        """Write the page about the model, and say where it is unless silence was asked for."""
+        scheduler, expected = _scheduler(self.client), self._expected()
+        page = page_of_fit(self.model_, result.record, data_sets, result.rows, expected, scheduler)
+        path = plot.write(page)
+        verbose = _verbosity(self.given_parameters())
+        if path is not None and (verbose is None or verbose):
+            sys.stderr.write(f"report: {path}\n")
 
     def _lazy_moments(self, X: Any, y: Any, sample_weight: Any, compare: Compare) -> Moments:
         """Predict and compare every partition of a collection where it is; y and the weight may name columns of X."""
@@ -126,9 +149,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
     def load_model(self, path: str | Path, format: str = "cbm") -> Self:
         """Take the model of a file, gbdist's or CatBoost's own, in place of fitting; return the estimator itself."""
         model = load_file(self._new_model(), path, format)
-        for left_by_fit in ("evals_result_", "best_iteration_", "best_score_"):
-            self.__dict__.pop(left_by_fit, None)
         self._adopt(model, None)
+        self._recall(record_of(model))
         return self
 
     def to_local(self) -> Any:
@@ -236,6 +258,15 @@ class DaskCatBoost(Predictor, Hyperparameters):
             del self.feature_names_in_
         self._take_classes(model, class_names)
 
+    def _recall(self, record: TrainingRecord | None) -> None:
+        """Say how the model was trained; nothing where that is not known."""
+        for left_by_fit in ("evals_result_", "best_iteration_", "best_score_"):
+            self.__dict__.pop(left_by_fit, None)
+        if record is not None:
+            self.evals_result_ = record.history
+            self.best_iteration_ = None if record.best_iteration < 0 else record.best_iteration
+            self.best_score_ = record.best_scores
+
 
 def _as_list(eval_set: Any) -> list[Any]:
     """Several eval sets as a list; a tuple is one of them, (X, y) or (X, y, sample_weight)."""
@@ -250,13 +281,18 @@ def _is_pool(X: Any) -> bool:
 
 
 def _progress(parameters: dict[str, Any]) -> Any:
-    """The listener that reports progress, as CatBoost's ``verbose``, ``silent`` and ``logging_level`` ask for it."""
+    """The listener that reports progress, as the parameters ask for it."""
+    return progress_listener(_verbosity(parameters), int(parameters.get("metric_period", 1)))
+
+
+def _verbosity(parameters: dict[str, Any]) -> Any:
+    """CatBoost's ``verbose``, also where ``silent`` or ``logging_level`` say it; None where nothing is said."""
     verbose = parameters.get("verbose")
     if parameters.get("silent") is not None:
         verbose = not parameters["silent"]
     if parameters.get("logging_level") is not None:
         verbose = parameters["logging_level"] != "Silent"
-    return progress_listener(verbose, int(parameters.get("metric_period", 1)))
+    return verbose
 
 
 def _scheduler(client: Any) -> Any:

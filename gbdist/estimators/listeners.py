@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.events import Event, Listener, RunFinished, RunStarted, TreeGrown
 from gbdist.errors import ParameterError
+from gbdist.models.history import History, add_to_history
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-#: history[data set][metric name] = its values, one for every iteration at which metrics were computed
-History = dict[str, dict[str, list[float]]]
 
 Clock = Callable[[], float]
 
@@ -160,13 +158,6 @@ def close(listener: Listener | None) -> None:
     """Let a listener tidy up, if it has anything to tidy; after a run, however it ended."""
     if isinstance(listener, ProgressBar):
         listener.close()
-
-
-def add_to_history(history: History, metrics: MetricTable) -> None:
-    """Append one iteration's values to ``history``, in place."""
-    for data_set, values in metrics.items():
-        for name, value in values.items():
-            history.setdefault(data_set, {}).setdefault(name, []).append(value)
 
 
 def describe(event: TreeGrown, *, first_only: bool = False) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from gbdist.errors import DataError
 from gbdist.estimators.base import DaskCatBoost
+from gbdist.estimators.plotting import plot_asked
 from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm
 
 _EVAL_KEYS = ("X", "y", "group_id", "sample_weight", "group_weight", "pairs")
@@ -49,6 +50,8 @@ class DaskCatBoostRanker(DaskCatBoost):
         eval_set: Any = None,
         init_model: Any = None,
         callbacks: Any = None,
+        plot: bool = False,
+        plot_file: Any = None,
     ) -> Self:
         """Train on X, y and group_id; everything given is checked before anything is started.
 
@@ -71,7 +74,7 @@ class DaskCatBoostRanker(DaskCatBoost):
         eval_set : dict of these arguments, or a list of such, optional
             ``{"X": X_val, "y": y_val, "group_id": group_val}``, with ``"sample_weight"`` or ``"group_weight"`` if metrics are
             to be weighted.
-        init_model, callbacks : as of the other estimators
+        init_model, callbacks, plot, plot_file : as of the other estimators
 
         Raises
         ------
@@ -93,6 +96,7 @@ class DaskCatBoostRanker(DaskCatBoost):
                 eval_sets=_eval_sets(eval_set),
                 init_model=init_model,
                 callbacks=callbacks,
+                plot=plot_asked(plot, plot_file),
             )
         except DataError as error:
             if group_weight is None or "group_weight" in str(error):

@@ -41,7 +41,7 @@ class Setup:
     ``classes`` are those of the model, None for a regressor. ``label_of_code`` has one entry a data set: what the label
     codes in the shards mean to the trainer, None where the shards keep the values themselves. ``unbinned`` is about
     the training set's columns that are not binned; ``ranked`` about the groups of all data sets, None of estimators that do not
-    rank.
+    rank; ``rows`` are how many each data set has.
     """
 
     resolved: Resolved | ResolvedRounds
@@ -49,6 +49,7 @@ class Setup:
     label_of_code: tuple[NDArray[np.float32] | None, ...]
     unbinned: tuple[UnbinnedFacts, ...] = ()
     ranked: RankedSets | None = None
+    rows: tuple[int, ...] = ()
 
     @property
     def class_weights(self) -> NDArray[np.float64] | None:
@@ -122,7 +123,8 @@ def set_up(
         model_classes = tuple(range(len(train.targets))) if loss in MULTI_TARGET else _PROBABILITY_CLASSES
     if initial is not None:
         initial.require_fit(train.names, model_classes)
-    return Setup(resolved, model_classes, tuple(tables), train.unbinned, ranked)
+    rows = tuple(survey.n_rows for survey in surveys)
+    return Setup(resolved, model_classes, tuple(tables), train.unbinned, ranked, rows)
 
 
 def _ranked(surveys: Sequence[DataSurvey], names: Sequence[str], given: Sequence[GroupGiven], loss: str) -> RankedSets:

@@ -6,7 +6,7 @@ from typing import Any
 from warnings import warn
 
 from gbdist.boosting.events import Event, Listener
-from gbdist.boosting.loop import BoostResult, History
+from gbdist.boosting.loop import BoostResult
 from gbdist.categories.combinations import MOST_COMBINATIONS
 from gbdist.errors import ParameterError
 from gbdist.estimators import local_run
@@ -29,6 +29,7 @@ from gbdist.metrics.base import Metric
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.embeddings import note_dimensions
 from gbdist.models.ensemble import Ensemble
+from gbdist.models.history import History, TrainingRecord
 from gbdist.models.merge import sum_of_parts, sum_with_initial
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.merge_surveys import DataSurvey
@@ -46,24 +47,21 @@ class TrainResult:
         With the trees of ``init_model`` in front, if there was one.
     ensemble : Ensemble or None
         The new trees alone, if they were grown here rather than by CatBoost.
-    history : data set → metric → one value for each evaluation
-    best_iteration : int
-        −1 without an eval set.
-    best_scores : data set → metric → its best value, as CatBoost's ``best_score_``
+    record : metrics after each tree, and which was best
     stopped : "iterations", "overfitting" or "callback"
     class_names : tuple or None
     labels : tuple or None
         Column labels of the frame that X is, None for arrays and pools.
+    rows : rows of the data sets, the training set first
     """
 
     model: Any
     ensemble: Ensemble | None
-    history: History
-    best_iteration: int
-    best_scores: dict[str, dict[str, float]]
+    record: TrainingRecord
     stopped: str
     class_names: tuple[Any, ...] | None
     labels: tuple[Any, ...] | None
+    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,7 +316,8 @@ def _finish(request: _Request, setup: Setup, result: BoostResult, borders: tuple
         _warn_of_combinations(result.left_out)
     names, options = request.feature_names, setup.resolved.options
     ensemble = Ensemble(result.trees, borders, result.bias, names, setup.classes, options, result.categories)
-    return _train_result(request, setup, to_catboost(ensemble), ensemble, result)
+    record = _record(setup, result)
+    return _train_result(request, setup, to_catboost(ensemble, record), ensemble, record, result.stopped)
 
 
 def _warn_of_combinations(left_out: int) -> None:
@@ -330,26 +329,30 @@ def _warn_of_combinations(left_out: int) -> None:
 
 
 def _finish_rounds(request: _Request, setup: Setup, result: RoundsResult) -> TrainResult:
-    model = sum_of_parts(result.parts, result.bias, request.feature_names, setup.classes, setup.resolved.options)
-    names = request.feature_names
+    names, record = request.feature_names, _record(setup, result)
+    model = sum_of_parts(result.parts, result.bias, names, setup.classes, setup.resolved.options, record)
     note_dimensions(model, {names.index(each.name): each.dimension for each in setup.unbinned if each.dimension})
-    return _train_result(request, setup, model, None, result)
+    return _train_result(request, setup, model, None, record, result.stopped)
+
+
+def _record(setup: Setup, result: BoostResult | RoundsResult) -> TrainingRecord:
+    scores = best_scores(result.history, setup.resolved.metrics)
+    return TrainingRecord(result.scores, result.best_iteration, scores, setup.rows[0])
 
 
 def _train_result(
-    request: _Request, setup: Setup, model: Any, ensemble: Ensemble | None, result: BoostResult | RoundsResult
+    request: _Request, setup: Setup, model: Any, ensemble: Ensemble | None, record: TrainingRecord, stopped: str
 ) -> TrainResult:
     if request.initial is not None:
         model = sum_with_initial(request.initial.model(), model)
     return TrainResult(
         model=model,
         ensemble=ensemble,
-        history=result.history,
-        best_iteration=result.best_iteration,
-        best_scores=best_scores(result.history, setup.resolved.metrics),
-        stopped=result.stopped,
+        record=record,
+        stopped=stopped,
         class_names=setup.classes,
         labels=None if request.pool is not None else request.sources[0].parts.labels,
+        rows=setup.rows,
     )
 
 

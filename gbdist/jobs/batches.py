@@ -22,6 +22,19 @@ def catboost_input(batch: Any, kinds: ColumnKinds, cat_nan: str | None, file: Da
     if not kinds.names:
         return feature_matrix(batch, file.path)
     from catboost import Pool
+
+    frame = feature_frame(batch, kinds, cat_nan, file)
+    return Pool(frame, cat_features=list(kinds.categorical), text_features=list(kinds.text))
+
+
+def feature_frame(batch: Any, kinds: ColumnKinds, cat_nan: str | None, file: DataFile) -> Any:
+    """The same as a ``pandas.DataFrame``: numbers in float32, categories as pandas' categories of texts, texts as objects.
+
+    Raises
+    ------
+    DataError
+        A column of ``file`` holds something else than the model was trained on.
+    """
     from pandas import Categorical, DataFrame, Index
 
     batch = with_categories(batch, kinds.categorical, cat_nan, file)
@@ -33,8 +46,7 @@ def catboost_input(batch: Any, kinds: ColumnKinds, cat_nan: str | None, file: Da
         texts = Index(column.dictionary.to_pylist(), dtype=object)
         columns[name] = Categorical.from_codes(column.indices.to_numpy(), texts)
     columns |= {name: _strings(batch.column(name), f"column {name!r} of {file.path}") for name in kinds.text}
-    frame = DataFrame({name: columns[name] for name in batch.schema.names}, copy=False)
-    return Pool(frame, cat_features=list(kinds.categorical), text_features=list(kinds.text))
+    return DataFrame({name: columns[name] for name in batch.schema.names}, copy=False)
 
 
 def feature_matrix(batch: Any, path: str) -> NDArray[np.float32]:

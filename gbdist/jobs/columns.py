@@ -29,6 +29,20 @@ class ColumnKinds:
         return (*self.categorical, *self.text)
 
 
+def kinds_of(model: Any) -> ColumnKinds:
+    """Which features of a CatBoost model are no numbers."""
+    names = [str(name) for name in model.feature_names_]
+    categorical, text, embedding = (
+        tuple(names[at] for at in positions)
+        for positions in (
+            model.get_cat_feature_indices(),
+            model.get_text_feature_indices(),
+            model.get_embedding_feature_indices(),
+        )
+    )
+    return ColumnKinds(categorical, text, embedding)
+
+
 def kinds_named(named: Mapping[str, Sequence[Any]], names: Sequence[str], others: Mapping[str, str]) -> ColumnKinds:
     """The columns that parameters name by name, or by position among the features.
 

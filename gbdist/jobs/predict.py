@@ -17,7 +17,7 @@ import numpy as np
 
 from gbdist.errors import ModelError
 from gbdist.jobs.batches import catboost_input
-from gbdist.jobs.columns import ColumnKinds
+from gbdist.jobs.columns import kinds_of
 from gbdist.jobs.files import DataFile, find_files
 from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable
 from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches
@@ -111,7 +111,7 @@ class Scorer:
         self._kind = kind
         self._cat_nan = cat_nan_of(self._model) if cat_nan is None else cat_nan
         self.features: tuple[str, ...] = tuple(self._model.feature_names_)
-        self.kinds = _kinds_of(self._model, self.features)
+        self.kinds = kinds_of(self._model)
         self._labels = [str(label) for label in self._model.classes_]
         if kind == "probability" and not self._labels:
             raise ModelError("a regression model has no probabilities", "Leave out --proba.")
@@ -156,12 +156,6 @@ def _load(blob: bytes, name: str) -> Any:
         fix = "Score it in Python: DaskCatBoostClassifier().load_model(path).predict(X), or the regressor's."
         raise ModelError("the model has embedding features, and files of vectors are not scored", fix)
     return model
-
-
-def _kinds_of(model: Any, names: Sequence[str]) -> ColumnKinds:
-    """Which features of a model are no numbers."""
-    categorical, text = model.get_cat_feature_indices(), model.get_text_feature_indices()
-    return ColumnKinds(tuple(names[at] for at in categorical), tuple(names[at] for at in text))
 
 
 def score_piece(piece: Piece, part: str, scorer: Scorer, threads: int = 1) -> int:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gbdist.errors import ModelError
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.features_format import features_in_use
+from gbdist.models.history import TrainingRecord
 from gbdist.models.statistics import StatisticTable
 from gbdist.models.tables_format import tables_in_use, write_tables
 from gbdist.models.tree import ObliviousTree
@@ -29,13 +30,15 @@ _LABEL_TYPES = ((bool, "Boolean"), (int, "Integer"), (float, "Float"))
 _OUTPUT_OPTIONS = {"name": "experiment", "allow_writing_files": False, "metric_period": 1, "use_best_model": False}
 
 
-def to_catboost(ensemble: Ensemble) -> catboost.CatBoostClassifier | catboost.CatBoostRegressor:
+def to_catboost(
+    ensemble: Ensemble, record: TrainingRecord | None = None
+) -> catboost.CatBoostClassifier | catboost.CatBoostRegressor:
     """A fitted CatBoost estimator with the ensemble's trees: a classifier where there are class names.
 
     Its raw predictions equal ``bias + Σ leaf values`` added in tree order. Only borders, statistics and tables that a tree uses
     are written, as CatBoost does, so that prediction does not pay for the others. An ensemble without trees gets one leaf of
-    zeros, for CatBoost cannot predict without a tree. Equal ensembles give equal ``.cbm`` bytes: the guid is a digest of the
-    content, and no time is written.
+    zeros, for CatBoost cannot predict without a tree. Equal ensembles of equal records give equal ``.cbm`` bytes: the guid is a
+    digest of the ensemble, and no time is written.
     """
     trees = ensemble.trees or (_leaf_of_zeros(ensemble.dimension),)
     leaf_values = np.concatenate([tree.leaf_values.ravel() for tree in trees])
@@ -48,6 +51,8 @@ def to_catboost(ensemble: Ensemble) -> catboost.CatBoostClassifier | catboost.Ca
         "scale_and_bias": [1, [0] * ensemble.dimension],
     }
     document["model_info"]["model_guid"] = _guid(document, leaf_values, ensemble.bias, tables)
+    if record is not None:
+        document["model_info"].update(record.metadata)
     model = _load_json(document, tables, _estimator(ensemble.class_names))
     model.set_leaf_values(leaf_values)
     model.set_scale_and_bias(1.0, ensemble.bias.tolist())

@@ -9,21 +9,30 @@ _EXPONENTIAL = ("Poisson", "Tweedie")
 _OF_LABELS = ("MultiLogloss", "MultiCrossEntropy")
 #: The loss whose predictions are a mean and a variance.
 WITH_VARIANCE = "RMSEWithUncertainty"
+#: What CatBoost keeps beside a loss's options.
+_NOTES = ("__params_key_order", "hints")
 
 
 def loss_of(model: Any) -> str | None:
     """Name of the loss, without options, as the model's metadata tell it; None where they do not."""
-    metadata = dict(model.get_metadata())
-    for text, keys in ((metadata.get("loss_function"), ("type",)), (metadata.get("params"), ("loss_function", "type"))):
-        try:
-            found: Any = json.loads(text) if text else None
-            for key in keys:
-                found = found[key]
-        except (KeyError, TypeError, ValueError):
-            continue
-        if isinstance(found, str):
-            return found
+    described = described_loss(model)
+    return None if described is None else described.partition(":")[0]
+
+
+def described_loss(model: Any) -> str | None:
+    """The loss as CatBoost writes it, "Quantile:alpha=0.9"; None where the model does not tell."""
+    for found in (_read(model, "loss_function"), training_params(model).get("loss_function")):
+        if isinstance(found, dict) and isinstance(name := found.get("type"), str):
+            options = found.get("params") or {}
+            written = [f"{key}={value}" for key, value in options.items() if key not in _NOTES]
+            return f"{name}:{';'.join(written)}" if written else name
     return None
+
+
+def training_params(model: Any) -> dict[str, Any]:
+    """CatBoost's nested training options, as the model's metadata tell them; nothing where they do not."""
+    found = _read(model, "params")
+    return found if isinstance(found, dict) else {}
 
 
 def default_prediction(model: Any) -> str:
@@ -35,3 +44,10 @@ def default_prediction(model: Any) -> str:
 def has_several_labels(model: Any) -> bool:
     """Whether a classifier's rows have several labels, each of which is or is not."""
     return loss_of(model) in _OF_LABELS
+
+
+def _read(model: Any, key: str) -> Any:
+    try:
+        return json.loads(dict(model.get_metadata())[key])
+    except (KeyError, ValueError):
+        return None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gbdist.errors import ModelError
 from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm, to_catboost
 from gbdist.models.ensemble import Ensemble
+from gbdist.models.history import TrainingRecord
 from gbdist.models.tree import NonSymmetricTree, ObliviousTree, Tree
 from gbdist.quantize.borders import FeatureBorders
 
@@ -31,6 +32,7 @@ def sum_of_parts(
     names: Sequence[str],
     class_names: tuple[Any, ...] | None,
     options: Mapping[str, Any],
+    record: TrainingRecord | None = None,
 ) -> catboost.CatBoost:
     """A fitted estimator whose raw predictions are ``bias`` plus the sum of models, each times its factor.
 
@@ -40,6 +42,7 @@ def sum_of_parts(
     bias : float64 [dimension]
     names : of the features
     class_names, options : see ``models.ensemble.Ensemble``
+    record : how it was trained
     """
     models = [read_cbm(blob) for blob, _ in parts]
     factors = [factor for _, factor in parts]
@@ -56,9 +59,8 @@ def sum_of_parts(
     digest = hashlib.sha256(repr((factors, bias.tolist(), class_names)).encode())
     for blob, _ in parts:
         digest.update(blob)
-    return _described_as(
-        total, _without_splits(names, class_names, bias.shape[0], options), _spelled(digest.hexdigest())
-    )
+    described = _without_splits(names, class_names, bias.shape[0], options, record=record)
+    return _described_as(total, described, _spelled(digest.hexdigest()))
 
 
 def require_same_trees(initial: catboost.CatBoost, dimension: int, *, symmetric: bool) -> None:
@@ -74,10 +76,12 @@ def _without_splits(
     dimension: int,
     options: Mapping[str, Any],
     trees: tuple[Tree, ...] = (),
+    record: TrainingRecord | None = None,
 ) -> catboost.CatBoost:
     """An estimator that knows features, classes and parameters, and predicts 0."""
     no_borders = tuple(FeatureBorders(np.empty(0, dtype=np.float32), "AsIs") for _ in names)
-    return to_catboost(Ensemble(trees, no_borders, np.zeros(dimension), tuple(names), class_names, dict(options)))
+    empty = Ensemble(trees, no_borders, np.zeros(dimension), tuple(names), class_names, dict(options))
+    return to_catboost(empty, record)
 
 
 def _described_as(model: catboost.CatBoost, like: catboost.CatBoost, guid: str) -> catboost.CatBoost:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.events import Event, Listener, MetricTable, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.events import Event, Listener, RunFinished, RunStarted, TreeGrown
 from gbdist.boosting.population import survey_population, with_weights
 from gbdist.boosting.rows import Rows
-from gbdist.boosting.scores import set_names
 from gbdist.boosting.stopping import Detector
+from gbdist.models.history import History, MetricTable, history_of, set_names
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.rounds.merged import MergedModel, Parts
 from gbdist.rounds.pools import make_pool, second_view
@@ -25,8 +25,6 @@ from gbdist.rounds.schedule import Schedule, make_schedule
 from gbdist.rounds.sets import RoundSet
 from gbdist.rounds.spec import RoundsSpec
 from gbdist.rounds.training import Trainer
-
-History = dict[str, dict[str, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class RoundsResult:
         ``use_best_model`` asks for it
     bias : float64 [dimension]
         Start value.
-    history : data set → metric → one value for each time it was evaluated
+    scores : metrics after each tree that a rank has grown, empty where none were computed: ranks meet after some of them
     best_iteration : number of the best round's last tree, counted as each rank grows them; −1 without an eval set
     best_value : deciding metric of that round, NaN without an eval set
     stopped : "iterations", "overfitting" or "callback"
@@ -47,10 +45,15 @@ class RoundsResult:
 
     parts: tuple[tuple[bytes, float], ...] = field(repr=False)
     bias: NDArray[np.float64]
-    history: History
+    scores: tuple[MetricTable, ...]
     best_iteration: int
     best_value: float
     stopped: str
+
+    @property
+    def history(self) -> History:
+        """Data set → metric → one value for each time it was evaluated."""
+        return history_of(self.scores)
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class _Run:
         self.rounds_done = 0
         self.stopped: str | None = None
         self._parts: list[Parts] = []
-        self._history: History = {one.name: {} for one in sets}
+        self._scores: list[MetricTable] = []
         self._metrics: MetricTable = {}
         self._overfitted = False
 
@@ -132,9 +135,8 @@ class _Run:
         self._record(self.rounds_done - 1)
 
     def _record(self, number: int) -> None:
-        for name, table in self._metrics.items():
-            for metric, value in table.items():
-                self._history[name].setdefault(metric, []).append(value)
+        unscored = self._last_tree(number) - len(self._scores)
+        self._scores += [*({} for _ in range(unscored)), self._metrics]
         if len(self.model.sets) > 1 and self._metrics:
             value = self._metrics[self.model.sets[-1].name][self.spec.metrics[0].name]
             self._overfitted = self.detector.update(number, value)
@@ -176,7 +178,7 @@ class _Run:
         return RoundsResult(
             parts=tuple(part for of_round in kept for part in of_round),
             bias=self.model.bias,
-            history=self._history,
+            scores=tuple(self._scores),
             best_iteration=self._last_tree(self.detector.best_iteration),
             best_value=self.detector.best_value,
             stopped=self.stopped or "iterations",

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.events import MetricTable
 from gbdist.boosting.rows import Rows
 from gbdist.metrics.evaluate import evaluate_many
 from gbdist.models.catboost_format import fixed_cbm_bytes, read_cbm
+from gbdist.models.history import MetricTable
 from gbdist.rounds.merge import Merging, best_column, mean_step
 from gbdist.rounds.refit import LeafRefit
 from gbdist.rounds.sets import RoundSet, largest_of_all

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-HEAVY = {"numba", "dask", "distributed", "catboost", "numpy", "pandas", "pyarrow", "sklearn"}
+HEAVY = {"numba", "dask", "distributed", "catboost", "numpy", "pandas", "pyarrow", "sklearn", "bokeh"}
 DOCUMENT = Path(__file__).parents[2] / "docs/cli.md"
 
 
@@ -18,7 +18,9 @@ def test_version(gbdist: Callable[..., Any]) -> None:
     assert (ran.code, ran.stdout, ran.stderr) == (0, f"gbdist {version('gbdist')}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["train", "--help"], ["train", "--target", "y"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["train", "--help"], ["train", "--target", "y"], ["report"]]
+)
 def test_nothing_heavy_is_loaded_to_read_the_command_line(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom gbdist_cli.main import main\n"
@@ -30,7 +32,7 @@ def test_nothing_heavy_is_loaded_to_read_the_command_line(arguments: list[str]) 
     assert done.stderr.splitlines()[-1] == "loaded: "
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "demo"])
+@pytest.mark.parametrize("command", ["train", "predict", "report", "demo"])
 def test_help_of_each_command_has_examples(run: Callable[..., Any], command: str) -> None:
     ran = run(command, "--help")
     assert ran.code == 0

@@ -73,8 +73,10 @@ among the features (none is found by its type), and need `merge="best"` in one r
   there, is refused. Row weights count in the derivatives of `SurvivalAft`; CatBoost leaves them out.
 * `Cox` has leaves of all rows at risk; CatBoost estimates them in blocks of 500 rows (docs/decisions/0025). Weights,
   which it does not heed there, are refused.
-* Parameters go to the estimator: `fit` takes data, `callbacks` and `init_model`, and none of CatBoost's other arguments of
-  `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, `plot`, …).
+* Parameters go to the estimator: `fit` takes data, `callbacks`, `init_model`, `plot` and `plot_file`, and none of CatBoost's
+  other arguments of `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, …).
+* `plot=True` writes a page, `report.html` in the current folder or `plot_file`, in place of a widget in a notebook; it shows
+  learning curves as CatBoost's, and more.
 * A loss or metric that is an object has a vectorised form too, and is called for blocks of rows, or row by row; a metric must be
   a sum over rows, where CatBoost hands all of them to `evaluate` ([custom.md](custom.md)).
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.

@@ -182,6 +182,26 @@ def as_catboost_reads(X: Any, expected: Expected, part: int = 0) -> Any:
     """
     if not expected.unbinned:
         return as_matrix_of_numbers(X, part)
+    return _pool(expected, *_columns(X, expected, part))
+
+
+def as_frame(X: Any, expected: Expected) -> pd.DataFrame:
+    """X as a frame of the model's features: numbers in float32, categories and texts as strings, vectors as arrays.
+
+    Raises
+    ------
+    DataError
+        As ``as_catboost_reads``.
+    """
+    if expected.unbinned:
+        return frame_for_catboost(expected.names, *_columns(X, expected, 0))
+    matrix = as_matrix_of_numbers(X)
+    dense = matrix.toarray() if library_of(matrix) == "scipy" else matrix
+    return pd.DataFrame(as_fortran_float(dense), columns=list(expected.names))
+
+
+def _columns(X: Any, expected: Expected, part: int) -> tuple[list[NDArray[np.float32]], tuple[UnbinnedColumn, ...]]:
+    """Columns of numbers, and those of other kinds."""
     kinds = tuple((feature.position, feature.kind) for feature in expected.unbinned)
     table, raw = take_apart(X, kinds, part, expected.cat_nan)
     numbers = open_features(table, part, [position for position, _ in kinds])
@@ -194,7 +214,7 @@ def as_catboost_reads(X: Any, expected: Expected, part: int = 0) -> Any:
                 f"{feature.dimension}, as the model was trained on",
                 "Make the vectors as they were made for training.",
             )
-    return _pool(expected, [numbers.column(f) for f in range(len(numbers.names))], columns)
+    return [numbers.column(f) for f in range(len(numbers.names))], columns
 
 
 def probe(expected: Expected) -> Any:

@@ -76,12 +76,16 @@ def test_second_fit_forgets_the_first():
     assert model.predict(VALUES[:, :2]).shape == (300,)
 
 
-def test_loaded_model_forgets_the_fit(tmp_path):
-    model = regressor().fit(FRAME[NAMES], FRAME["number"])
+def test_loaded_model_forgets_the_fit_and_knows_its_own(tmp_path):
+    model = regressor().fit(FRAME[NAMES], FRAME["number"], eval_set=(FRAME[NAMES], FRAME["number"]))
     expected = model.predict(FRAME[NAMES])
+    told = model.evals_result_, model.best_iteration_, model.best_score_
     model.save_model(tmp_path / "model.cbm")
     model.fit(VALUES[:, :2], FRAME["number"]).load_model(tmp_path / "model.cbm")
     np.testing.assert_array_equal(model.predict(FRAME[NAMES]), expected)
+    assert (model.evals_result_, model.best_iteration_, model.best_score_) == told
+    catboost.sum_models([model.model_, model.model_]).save_model(str(tmp_path / "sum.cbm"))
+    model.load_model(tmp_path / "sum.cbm")
     assert not any(hasattr(model, name) for name in ("evals_result_", "best_iteration_", "best_score_"))
 
 

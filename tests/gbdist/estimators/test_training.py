@@ -48,7 +48,7 @@ def both(fit: Fit, table: Any, frame: Any, *args: Any, **more: Any) -> tuple[Tra
     """The fit in this process and on the cluster, which must be the same model."""
     here, there = fit(table, *args, **more), fit(frame, *args, **more)
     assert model_bytes(here) == model_bytes(there)
-    assert here.history == there.history
+    assert here.record.history == there.record.history
     return here, there
 
 
@@ -56,7 +56,7 @@ def both(fit: Fit, table: Any, frame: Any, *args: Any, **more: Any) -> tuple[Tra
 def test_classifier(fit: Fit, table: pd.DataFrame, frame: dd.DataFrame, loss: str) -> None:
     here, _ = both(fit, table, frame, "y", given={"loss_function": loss})
     assert here.class_names == (0, 1)
-    assert here.history["learn"][loss][-1] < here.history["learn"][loss][0]
+    assert here.record.history["learn"][loss][-1] < here.record.history["learn"][loss][0]
     accuracy = np.mean(np.ravel(here.model.predict(table[[*FEATURES, "w"]])) == table["y"])
     assert accuracy > 0.8
 
@@ -64,7 +64,7 @@ def test_classifier(fit: Fit, table: pd.DataFrame, frame: dd.DataFrame, loss: st
 def test_regressor(fit: Fit, table: pd.DataFrame, frame: dd.DataFrame) -> None:
     here, _ = both(fit, table, frame, "a", classifier=False)
     assert here.class_names is None
-    assert here.history["learn"]["RMSE"][-1] < here.history["learn"]["RMSE"][0]
+    assert here.record.history["learn"]["RMSE"][-1] < here.record.history["learn"]["RMSE"][0]
 
 
 def test_labels_that_are_text(fit: Fit, table: pd.DataFrame, frame: dd.DataFrame) -> None:
@@ -111,9 +111,9 @@ def test_eval_sets(client: Client, fit: Fit, table: pd.DataFrame, frame: dd.Data
     lazy_weight = dd.from_pandas(weight, npartitions=2, sort=False)
     given = {"iterations": 12, "learning_rate": 0.9, "custom_metric": "AUC"}
     here = fit(table, "y", given=given, eval_sets=[(tail, "y"), (tail, "y", weight)])
-    assert set(here.history) == {"learn", "validation_0", "validation_1"}
-    assert set(here.history["validation_0"]) == {"Logloss", "AUC"}
-    assert len(here.ensemble.trees) == here.best_iteration + 1
+    assert set(here.record.history) == {"learn", "validation_0", "validation_1"}
+    assert set(here.record.history["validation_0"]) == {"Logloss", "AUC"}
+    assert len(here.ensemble.trees) == here.record.best_iteration + 1
     frame = frame[[*FEATURES, "y"]]
     with DaskPool(frame, "y", client=client) as pool, DaskPool(lazy, "y", borders_of=pool) as held:
         for X, evals in (
@@ -123,7 +123,7 @@ def test_eval_sets(client: Client, fit: Fit, table: pd.DataFrame, frame: dd.Data
         ):
             there = fit(X, None if X is pool else "y", given=given, eval_sets=evals)
             assert model_bytes(there) == model_bytes(here)
-            assert there.history == here.history
+            assert there.record.history == here.record.history
 
 
 def test_eval_set_smaller_than_the_gang(fit: Fit, table: pd.DataFrame, frame: dd.DataFrame) -> None:
@@ -138,7 +138,7 @@ def test_eval_fraction_holds_rows_out(fit: Fit, table: pd.DataFrame, frame: dd.D
     kept = split_for(0.2).mask(0, len(table))
     by_hand = fit(table[kept], "y", eval_sets=[(table[~kept], "y")])
     assert model_bytes(here) == model_bytes(by_hand)
-    assert here.history == by_hand.history
+    assert here.record.history == by_hand.record.history
 
 
 def test_baseline(fit: Fit, table: pd.DataFrame) -> None:

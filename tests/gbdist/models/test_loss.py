@@ -7,7 +7,7 @@ import catboost
 import numpy as np
 import pytest
 
-from gbdist.models.loss import default_prediction, loss_of
+from gbdist.models.loss import default_prediction, described_loss, loss_of, training_params
 
 
 def fitted(loss: str) -> Any:
@@ -23,7 +23,9 @@ def test_the_loss_of_a_model(loss: str, kind: str, tmp_path: Path) -> None:
     loaded = catboost.CatBoost().load_model(str(tmp_path / "model.cbm"))
     for each in (model, loaded, catboost.sum_models([model, model])):
         assert loss_of(each) == loss.partition(":")[0]
+        assert described_loss(each) == loss
         assert default_prediction(each) == kind
+    assert training_params(loaded)["boosting_options"]["iterations"] == 2
 
 
 def test_a_model_may_not_tell() -> None:
@@ -31,5 +33,6 @@ def test_a_model_may_not_tell() -> None:
     metadata = model.get_metadata()
     for key in list(metadata.keys()):
         del metadata[key]
-    assert loss_of(model) is None
+    assert loss_of(model) is described_loss(model) is None
+    assert training_params(model) == {}
     assert default_prediction(model) == "RawFormulaVal"

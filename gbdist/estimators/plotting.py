@@ -1,0 +1,191 @@
+"""``fit(plot=True)``: the page about the model, with some of the rows that the fit was given."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.errors import ParameterError
+from gbdist.estimators.prediction.features import Expected, as_frame
+from gbdist.estimators.preparation.inputs import Parts
+from gbdist.estimators.preparation.tables import as_vector, count_rows, label_of, select_columns, take_rows
+from gbdist.models.history import TrainingRecord
+
+if TYPE_CHECKING:
+    from gbdist.estimators.sources import Given
+
+DEFAULT_FILE = "report.html"
+#: Rows that the page looks at, cells of them, and partitions of a collection that they come from, evenly spaced.
+_MOST_ROWS, _MOST_CELLS, _LEAST_ROWS, _MOST_PARTS = 5_000, 20_000_000, 500, 8
+_FIX = (
+    "Name a file in a folder that is there, or leave plot_file out: the page is then report.html in the current folder."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Plot:
+    """A page that was asked for; ``file`` is a path, or an object with ``write``."""
+
+    file: Any
+
+    def write(self, html: str) -> Path | None:
+        """Put the page where it goes; the path, None for an object."""
+        if hasattr(self.file, "write"):
+            self.file.write(html)
+            return None
+        path = Path(self.file).absolute()
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        unfinished.write_text(html, encoding="utf-8")
+        os.replace(unfinished, path)
+        return path
+
+
+def plot_asked(plot: object, plot_file: Any) -> Plot | None:
+    """What ``fit``'s ``plot`` and ``plot_file`` ask for, as CatBoost reads them: either of them is enough.
+
+    Raises
+    ------
+    ParameterError
+        ``plot`` is neither True nor False, or no file can be made at ``plot_file``.
+    """
+    if not isinstance(plot, bool | np.bool_):
+        raise ParameterError("plot", plot, "True or False", "Say where the page goes with plot_file='report.html'.")
+    if plot_file is None and not plot:
+        return None
+    if hasattr(plot_file, "write"):
+        return Plot(plot_file)
+    file = DEFAULT_FILE if plot_file is None else plot_file
+    if not isinstance(file, str | os.PathLike):
+        raise ParameterError("plot_file", file, "a path, or a text file that is open for writing", _FIX)
+    path = Path(file).absolute()
+    if path.is_dir() or not path.parent.is_dir():
+        expected = (
+            "a file, and this is a folder"
+            if path.is_dir()
+            else f"a file in a folder that is there; {path.parent} is not"
+        )
+        raise ParameterError("plot_file", str(file), expected, _FIX)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        expected = f"a folder that can be written to ({error.strerror})"
+        raise ParameterError("plot_file", str(file), expected, _FIX) from error
+    return Plot(file)
+
+
+def page_of_fit(
+    model: Any,
+    record: TrainingRecord,
+    data_sets: Sequence[Any],
+    rows: Sequence[int],
+    expected: Expected,
+    scheduler: Any,
+) -> str:
+    """The page as HTML: of rows of the eval set that decides, the last one; without one of the rows trained on.
+
+    Parameters
+    ----------
+    data_sets : the training set first: (X, y, sample_weight, baseline, group_id) or fewer, ``Given``, or ``DaskPool`` each
+    rows : of the data sets; two with ``eval_fraction``, whose rows are those of one
+    scheduler : what ``dask.compute`` runs on, None for its default
+    """
+    from gbdist.report.page import report_page, sections_of
+    from gbdist.report.subject import Subject
+
+    shown = _chosen(data_sets, rows)
+    looked_at = None if shown is None else _rows(model, shown, expected, scheduler)
+    remedy = "Save the model, then run: gbdist report MODEL --data DATA --target COLUMN"
+    subject = Subject(model, expected.estimator, record, looked_at, remedy)
+    return report_page(subject, sections_of(subject))
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A data set to look at: what the page calls it, and the rows it has."""
+
+    given: "Given"
+    words: str
+    n_rows: int
+
+
+def _chosen(data_sets: Sequence[Any], rows: Sequence[int]) -> _Shown | None:
+    """The last eval set, else X; None for a DaskPool, which keeps no raw values."""
+    from gbdist.estimators.pool import DaskPool
+    from gbdist.estimators.sources import Given, eval_name
+
+    last, n_evals = data_sets[-1], len(data_sets) - 1
+    given = Given(*last) if isinstance(last, tuple) else last
+    if isinstance(given, DaskPool) or isinstance(given.X, DaskPool):
+        return None
+    if n_evals:
+        return _Shown(given, eval_name(n_evals - 1, n_evals), rows[-1])
+    scored = "" if len(rows) == 1 else " or scored"
+    return _Shown(given, f"X, which the model was trained{scored} on", sum(rows))
+
+
+def _rows(model: Any, shown: _Shown, expected: Expected, scheduler: Any) -> Any:
+    import pandas as pd
+
+    from gbdist.report.labels import labels_for
+    from gbdist.report.subject import Rows, task_of
+
+    parts = shown.given.collect()
+    # The page compares labels with predictions where a row has one of each.
+    labelled = task_of(model) != "other"
+    most = max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_CELLS // expected.n_features))
+    samples = (
+        _samples_of_collection(parts, labelled, most, scheduler) if parts.lazy else [_some_rows(parts, labelled, most)]
+    )
+    frames = [as_frame(features, expected) for features, _ in samples if count_rows(features)]
+    if not frames:
+        return None
+    features = pd.concat(frames, ignore_index=True)
+    label = None
+    if labelled:
+        label = labels_for(model, np.concatenate([np.asarray(label, dtype=object) for _, label in samples]), "y")
+    of = "all" if len(features) == shown.n_rows else f"{len(features):,} of the"
+    few = f", from {len(samples)} of its {parts.n_parts:,} partitions" if len(samples) < parts.n_parts else ""
+    name = str(parts.label_columns[0]) if parts.label_columns else "y"
+    return Rows(features, label, name, f"{of} {shown.n_rows:,} rows of {shown.words}{few}")
+
+
+def _samples_of_collection(
+    parts: Parts, labelled: bool, most: int, scheduler: Any
+) -> list[tuple[Any, NDArray[Any] | None]]:
+    """Rows of a few partitions, chosen where these are computed; only they travel."""
+    import dask
+
+    from gbdist.estimators.preparation.lazy_parts import LazyParts  # loads distributed, which only collections need
+
+    numbers = np.unique(np.linspace(0, parts.n_parts - 1, min(_MOST_PARTS, parts.n_parts)).round().astype(int)).tolist()
+    separate = parts.label if labelled else None
+    lazy = LazyParts([parts.features, None if isinstance(separate, list) else separate], parts.n_parts)
+    features = lazy.delayed(0) or []
+    labels = separate if isinstance(separate, list) else lazy.delayed(1) or [None] * parts.n_parts
+    layout = (parts.labels, parts.label_columns if labelled else ())
+    task = dask.delayed(_some_rows_of, pure=True)
+    tasks = [task(features[number], labels[number], *layout, most // len(numbers)) for number in numbers]
+    return list(dask.compute(*tasks, **({} if scheduler is None else {"scheduler": scheduler})))
+
+
+def _some_rows(parts: Parts, labelled: bool, most: int) -> tuple[Any, NDArray[Any] | None]:
+    label, columns = (parts.label, parts.label_columns) if labelled else (None, ())
+    return _some_rows_of(parts.features, label, parts.labels, columns, most)
+
+
+def _some_rows_of(
+    features: Any, label: Any, labels: Any, label_columns: Any, most: int
+) -> tuple[Any, NDArray[Any] | None]:
+    """At most ``most`` evenly spaced rows of a table, without other columns than features, and the label that they have."""
+    label = label_of(features, label_columns) if label_columns else label
+    features = features if labels is None else select_columns(features, list(labels))
+    n_rows = count_rows(features)
+    mask = np.zeros(n_rows, np.bool_)
+    mask[np.linspace(0, n_rows - 1, min(most, n_rows)).round().astype(np.int64)] = True
+    return take_rows(features, mask), None if label is None else as_vector(label, "y")[mask]

@@ -1,0 +1,50 @@
+"""How far predictions can be trusted: the section that fits what the model predicts."""
+
+from gbdist.report.calibration import calibration_charts, coverage_charts
+from gbdist.report.residuals import residual_charts
+from gbdist.report.style import Section
+from gbdist.report.subject import Subject
+
+_CALIBRATION = (
+    "Rows are sorted into ten groups of equal size by the probability that the model gave them. A dot on the dashed line means "
+    "that what was said to happen in, say, 30 % of the rows did happen in 30 % of them; below the line the model promises too "
+    "much. Beside it is how often which probability was given."
+)
+_COVERAGE = (
+    "For each quantile that the model predicts: the share of rows whose label is not above it. Dots on the dashed line keep what "
+    "the quantile promises."
+)
+_RESIDUALS = (
+    "A residual is the label less the prediction. Dots should lie around the line at 0 wherever one looks from left to right: "
+    "the median of rows with about the same prediction is drawn through them, and half of the rows lie in the band. The "
+    "histogram should be narrow and have its middle at 0."
+)
+_TITLES = {"classes": ("Calibration", _CALIBRATION), "probabilities": ("Calibration", _CALIBRATION)}
+_SHOWS = {
+    "Calibration": "whether probabilities keep what they promise",
+    "Coverage of quantiles": "whether quantiles keep what they promise",
+    "Residuals": "where predictions miss, and by how much",
+}
+_CANNOT = {
+    "probabilities": "The labels of CrossEntropy are probabilities themselves, which groups of rows that did or did not happen "
+    "cannot be made of.",
+    "ranking": "A ranker's values say which rows come first, and have no unit, so that there are no residuals.",
+    "other": "Several targets, a target and its uncertainty, and losses that this page does not know have no residuals here.",
+}
+
+
+def trust_section(subject: Subject) -> Section:
+    """Calibration of classes, residuals of numbers, coverage of quantiles; in words where there is nothing to draw."""
+    title, reading = {"quantiles": ("Coverage of quantiles", _COVERAGE), **_TITLES}.get(
+        subject.task, ("Residuals", _RESIDUALS)
+    )
+    if subject.task in _CANNOT:
+        return Section(title, "", notes=(_CANNOT[subject.task],))
+    rows = subject.rows
+    if rows is None or rows.label is None:
+        return Section(
+            title, reading, notes=(f"With rows that have labels this shows {_SHOWS[title]}. {subject.remedy}",)
+        )
+    draw = {"classes": calibration_charts, "quantiles": coverage_charts}.get(subject.task, residual_charts)
+    charts, notes = draw(subject, rows)
+    return Section(title, reading, charts, (f"These are {rows.origin}.", *notes))

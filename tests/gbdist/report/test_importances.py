@@ -1,0 +1,59 @@
+"""Importances are CatBoost's own, whatever names classes have."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gbdist.report.importances import importances_section, loss_change, most_important
+
+KINDS = [("numbers", False), ("binary", True), ("several", False), ("quantiles", False), ("counts", True)]
+
+
+@pytest.mark.parametrize(("kind", "categories"), KINDS)
+def test_bars_are_catboosts_importances(case: Callable[..., Any], kind: str, categories: bool) -> None:
+    found = case(kind, categories)
+    section = importances_section(found.subject())
+    for name, asked, data in (
+        ("importance", "PredictionValuesChange", None),
+        ("loss_change", "LossFunctionChange", found.pool()),
+    ):
+        expected = found.model.get_feature_importance(data, type=asked)
+        (chart,) = [each for each in section.charts if each.name == name]
+        source = chart.model.renderers[0].data_source.data
+        drawn = dict(zip(source["name"], source["value"], strict=True))
+        assert [drawn[each] for each in found.model.feature_names_] == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        assert list(drawn.values()) == sorted(drawn.values(), reverse=True)
+        assert source["y"].tolist() == list(range(len(drawn)))[::-1]  # the largest on top
+
+
+def test_the_largest_are_shown_and_the_others_counted(case: Callable[..., Any]) -> None:
+    values = np.array([1.0, 5.0, 1.0, 9.0])
+    assert most_important(values, 3).tolist() == [3, 1, 0]
+    assert most_important(values).tolist() == [3, 1, 0, 2]
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_what_is_missing_is_said(case: Callable[..., Any], rows: bool) -> None:
+    section = importances_section(case("numbers").subject(rows=rows, labels=False))
+    assert [chart.name for chart in section.charts] == ["importance"]
+    assert section.notes == (
+        "With rows that have labels this also shows how much worse the loss is without each feature. "
+        "Run: gbdist report m.cbm --data DATA --target COLUMN",
+    )
+
+
+def test_what_catboost_refuses_is_said_in_its_words(case: Callable[..., Any]) -> None:
+    found = case("numbers")
+    subject = found.subject()
+    one = type(subject.rows)(subject.rows.features, np.zeros(200), "y", "here")
+    constant = type(subject)(found.model, "m", None, one, "")
+    answer = loss_change(constant)
+    assert not isinstance(answer, str)  # CatBoost answers for constant labels
+    three = type(subject.rows)(subject.rows.features.iloc[:, :3], subject.rows.label, "y", "here")
+    refused = loss_change(type(subject)(found.model, "m", None, three, ""))
+    assert isinstance(refused, str)
+    assert refused.startswith(
+        "The change of the loss cannot be computed for this model and these rows: CatBoost says “"
+    )
