@@ -123,10 +123,12 @@ class _Growth:
         )
         features.begin_tree(rules.tree)
         by_level = params.grow_policy == "Depthwise"
-        most_leaves = 1 << min(params.depth - 1, 16) if by_level else 2 * params.max_leaves
-        picker = crew.picker(cells, crew)
-        self._tables = LeafTables(list(features.of_level()), picker, collective, params.overlap, max(2, most_leaves))
-        # CatBoost takes one of two siblings from their parent, and so weighs both before it notes a split, in this case alone.
+        most_leaves = max(2, 1 << (params.depth - 1))  # none of the last level has a table
+        if not by_level:
+            most_leaves = min(most_leaves, 2 * params.max_leaves)
+        blocks = list(features.of_level())
+        self._tables = LeafTables(blocks, crew.picker(cells, crew), collective, params.overlap, most_leaves)
+        # Where CatBoost takes the sums of one sibling from the parent's, it weighs both before either split is noted.
         self._weighs_pairs = by_level and cells.values.shape[0] == 1 and params.rsm == 1.0
         self._n_numbers = 1
         self._accepted: list[_Leaf] = []
@@ -169,17 +171,14 @@ class _Growth:
         leaves = [leaf for leaf in leaves if self.may_look_ahead(leaf)]
         self._send(leaves)
         children = [child for leaf in leaves for child in leaf.children]
-        enough = iter(self._are_enough(children))
+        enough = self._are_enough(children)
         siblings = []
-        for leaf in leaves:
-            weights = leaf.split.left, leaf.split.right
-            wanted = tuple(
-                child.number
-                for child, weight, is_enough in zip(leaf.children, weights, enough, strict=False)
-                if weight and is_enough
-            )
+        for leaf, *are_enough in zip(leaves, enough[0::2], enough[1::2], strict=True):
+            left, right = leaf.split.left, leaf.split.right
+            may_split = zip(leaf.children, (left > 0, right > 0), are_enough, strict=True)
+            wanted = tuple(child.number for child, has_weight, is_enough in may_split if has_weight and is_enough)
             if wanted:
-                siblings.append(Siblings(leaf.number, leaf.children[1].number, weights[1] < weights[0], wanted))
+                siblings.append(Siblings(leaf.number, leaf.children[1].number, right < left, wanted))
             else:
                 self._tables.let_go(leaf.number)
         self._look_at(siblings, children)
@@ -229,14 +228,17 @@ class _Growth:
                 by_number[number].contenders = contenders
 
     def _keys(self, leaf: _Leaf) -> LeafKeys:
-        seed, tree, params = self._rules.params.random_seed, self._rules.tree, self._rules.params
-        # A level's leaves are split by the same features, as in CatBoost.
-        sampled = leaf.depth if params.grow_policy == "Depthwise" else leaf.node
-        return LeafKeys(
-            key_of(seed, Purpose.BORDER_NOISE, tree, leaf.node),
-            key_of(seed, Purpose.FEATURE_NOISE, tree, leaf.node),
-            key_of(seed, Purpose.FEATURE_SAMPLE, tree, sampled),
-        )
+        """Keys of a leaf's draws; one that nothing is drawn by stays 0."""
+        params, tree = self._rules.params, self._rules.tree
+        border = feature = sample = np.uint64(0)
+        if self._rules.sigma > 0.0:
+            border = key_of(params.random_seed, Purpose.BORDER_NOISE, tree, leaf.node)
+            feature = key_of(params.random_seed, Purpose.FEATURE_NOISE, tree, leaf.node)
+        if params.rsm < 1.0:
+            # The leaves of a level are split by the same features, as in CatBoost.
+            drawn_for = leaf.depth if params.grow_policy == "Depthwise" else leaf.node
+            sample = key_of(params.random_seed, Purpose.FEATURE_SAMPLE, tree, drawn_for)
+        return LeafKeys(border, feature, sample)
 
     # ---- the tree
 

@@ -140,9 +140,9 @@ class LeafTables:
 
     def _make_room(self, wanted: int, waiting: Collection[Siblings]) -> None:
         """Let tables go until so many places are free: first those that are not of the next parents, and latest ones first."""
-        parents = [siblings.left for siblings in waiting]
-        others = [leaf for leaf in self._place_of if leaf not in set(parents)]
-        for leaf in [*reversed(others), *reversed(parents[1:])]:
+        parents = dict.fromkeys(siblings.left for siblings in waiting)
+        others = [leaf for leaf in self._place_of if leaf not in parents]
+        for leaf in [*reversed(others), *reversed(list(parents)[1:])]:
             if len(self._free) >= wanted:
                 return
             self.let_go(leaf)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client
+from sklearn.metrics import log_loss
 
 from gbdist import DaskCatBoostClassifier
 from gbdist.boosting.events import Event, RunFinished, RunStarted, TreeGrown
@@ -160,6 +161,30 @@ def test_init_model_goes_on_where_it_ended(fit: Fit, table: pd.DataFrame, frame:
     raw = first.model.predict(table[[*FEATURES, "w"]], prediction_type="RawFormulaVal")
     by_hand = fit(table, "y", baseline=raw, given={"iterations": 4})
     assert by_hand.ensemble.trees == here.ensemble.trees
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"grow_policy": "Depthwise", "min_data_in_leaf": 30}, {"grow_policy": "Lossguide", "max_leaves": 7}],
+    ids=str,
+)
+def test_trees_that_grow_leaf_by_leaf(
+    fit: Fit, table: pd.DataFrame, frame: dd.DataFrame, given: dict[str, Any], tmp_path: Any
+) -> None:
+    """A best model is cut, saved, and gone on from."""
+    columns, valid = [*FEATURES, "w"], table.iloc[:1_500]
+    how = {**given, "iterations": 15, "learning_rate": 1.8}
+    here, _ = both(fit, table.iloc[1_500:], frame.loc[1_500:], "y", given=how, eval_sets=[(valid, "y")])
+    assert here.model.tree_count_ == here.best_iteration + 1 < 15
+    here.model.save_model(str(tmp_path / "m.cbm"))
+    loaded = catboost.CatBoostClassifier().load_model(str(tmp_path / "m.cbm"))
+    stages = [log_loss(valid["y"], stage) for stage in loaded.staged_predict_proba(valid[columns])]
+    curve = here.history["validation"]["Logloss"][: len(stages)]
+    assert stages == pytest.approx(curve, rel=1e-9)
+    more, _ = both(fit, table, frame, "y", init_model=str(tmp_path / "m.cbm"), given={**given, "iterations": 2})
+    assert more.model.tree_count_ == loaded.tree_count_ + 2
+    with pytest.raises(ModelError, match="Summation of symmetric and non-symmetric models is not supported"):
+        fit(table.assign(a="refused before the data are looked at"), "y", init_model=loaded)
 
 
 @pytest.mark.parametrize("loss", ["MultiClass", "MultiClassOneVsAll"])
