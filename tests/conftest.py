@@ -33,8 +33,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def quick_simulator() -> Iterator[None]:
-    """Let Python's threads take turns often: the simulator's wait for each other all the time."""
+def quick_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where there is no card, run CUDA kernels on numba's simulator without its polling, with threads that take turns often."""
+    from numba import config
+
+    if config.ENABLE_CUDASIM:
+        from .simulator import install
+
+        install(monkeypatch)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-4)
     yield
