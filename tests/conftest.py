@@ -13,6 +13,9 @@ import pytest
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+# Of Dask's own: each event loop wakes up 50 times a second to see whether it is late, and tests have many that idle.
+os.environ.setdefault("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "1s")
+
 # Without a card CUDA kernels run on numba's simulator, which has to be asked for before numba loads.
 try:
     ctypes.CDLL("libcuda.so.1")
