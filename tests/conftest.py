@@ -1,4 +1,4 @@
-"""What holds for every test: a few threads, functions that workers can have, and no skip without a reason."""
+"""What holds for every test: processes, a few threads, functions that workers can have, and no skip without a reason."""
 
 import ctypes
 import os
@@ -21,6 +21,13 @@ try:
     ctypes.CDLL("libcuda.so.1")
 except OSError:
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for folders; this one for files that are named, where a debugger and ``-s`` work. ``-n`` says otherwise."""
+    named = all(".py" in argument for argument in config.args)
+    return 0 if named else min(2, len(os.sched_getaffinity(0)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
