@@ -1,4 +1,4 @@
-"""What holds for every test: a few threads, functions that workers can have, and no skip without a reason."""
+"""What holds for every test: processes, a few threads, functions that workers can have, and no skip without a reason."""
 
 import ctypes
 import os
@@ -13,11 +13,21 @@ import pytest
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+# Of Dask's own: each event loop wakes up 50 times a second to see whether it is late, and tests have many that idle.
+os.environ.setdefault("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "1s")
+
 # Without a card CUDA kernels run on numba's simulator, which has to be asked for before numba loads.
 try:
     ctypes.CDLL("libcuda.so.1")
 except OSError:
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for folders; this one for files that are named, where a debugger and ``-s`` work. ``-n`` says otherwise."""
+    named = all(".py" in argument for argument in config.args)
+    return 0 if named else min(2, len(os.sched_getaffinity(0)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,8 +43,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def quick_simulator() -> Iterator[None]:
-    """Let Python's threads take turns often: the simulator's wait for each other all the time."""
+def quick_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where there is no card, run CUDA kernels on numba's simulator without its polling, with threads that take turns often."""
+    from numba import config
+
+    if config.ENABLE_CUDASIM:
+        from .simulator import install
+
+        install(monkeypatch)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-4)
     yield

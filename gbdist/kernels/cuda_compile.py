@@ -21,6 +21,9 @@ from numpy.typing import DTypeLike, NDArray
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
+if config.ENABLE_CUDASIM:
+    from numba.cuda.simulator import kernel as simulator
+
 #: Whether kernels run on the simulator, where a thread costs a Python thread.
 SIMULATED = bool(config.ENABLE_CUDASIM)
 #: Threads of a block.
@@ -52,9 +55,7 @@ class _SimulatedCard:
     """What kernels call on the simulator: that of the kernel which runs, as its threads see it."""
 
     def __getattr__(self, name: str) -> Any:
-        from numba.cuda.simulator.kernel import _get_kernel_context
-
-        found = getattr(_get_kernel_context(), name)
+        found = getattr(simulator._get_kernel_context(), name)
         return _SimulatedShared(found) if name == "shared" else found
 
 

@@ -9,6 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gbdist.jobs import demo_categories
+from gbdist.jobs.demo import DemoRow
+from gbdist.jobs.demo_categories import CategoriesDemoResult, DemoExample, DemoFeature
+
 FEATURES = ["city", "x", "code", "shop"]
 
 
@@ -189,7 +193,9 @@ def test_dry_run_counts_four_bytes_a_categorical_cell(run: Callable[..., Any], t
     assert [path.name for path in tmp_path.iterdir()] == ["data.parquet"]
 
 
-def test_demo_shows_how_categories_are_used(gbdist: Callable[..., Any], tmp_path: Path) -> None:
+def test_demo_shows_how_categories_are_used(
+    gbdist: Callable[..., Any], run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran = gbdist("demo", "--categories", "--json")
     assert ran.code == 0, ran.stderr
     assert "GENERATED visits to a shop that does not exist" in ran.stderr
@@ -210,6 +216,17 @@ def test_demo_shows_how_categories_are_used(gbdist: Callable[..., Any], tmp_path
     rows = [example["row"] for example in ran.json["examples"]]
     assert model.predict_proba(rows)[:, 1].tolist() == [example["probability"] for example in ran.json["examples"]]
     assert rows[-1][-1] not in set(pd.read_parquet(tmp_path / "gbdist-demo-categories/train")["product"])
-    shown = gbdist("demo", "--categories", "-o", "other.cbm").stdout
+
+    # The same result, shown to a person.
+    answer = CategoriesDemoResult(
+        **ran.json
+        | {
+            "rows": [DemoRow(**row) for row in ran.json["rows"]],
+            "features": [DemoFeature(**feature) for feature in ran.json["features"]],
+            "examples": [DemoExample(**example) for example in ran.json["examples"]],
+        }
+    )
+    monkeypatch.setattr(demo_categories, "demo_categories", lambda *_, **__: answer)
+    shown = run("demo", "--categories", "-o", "other.cbm").stdout
     assert "generated visits: 100 trees of depth 6" in shown
     assert 'catboost.CatBoostClassifier().load_model("other.cbm").predict_proba(rows)[:, 1]' in shown
