@@ -12,8 +12,9 @@ from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.canonical import class_order
+from gbdist.estimators.parameters.facts import DataFacts
 from gbdist.estimators.parameters.ranking import refuse_row_weights
-from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
+from gbdist.estimators.parameters.resolve import Resolved, resolve
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds, resolve_rounds
 from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
 from gbdist.estimators.ranked_rows import RankedSets
@@ -72,17 +73,8 @@ def set_up(
     ``names`` are what errors call the data sets, ``given`` what a ranker was given for their groups. Raises ParameterError,
     DataError, ModelError.
     """
-    train = surveys[0]
-    if not train.targets:
-        raise DataError("y", "None", "one label a row", "y is required to train: pass y, or make the DaskPool with y.")
-    loss = name_of(str(checked.get("loss_function")))
-    _check_number_of_labels(surveys, names, loss, classifier)
-    if loss == "Cox" and train.weight is not None:
-        fix = "Leave it out: CatBoost takes weights beside Cox, and does not heed them."
-        raise DataError("sample_weight", "weights", "none with loss_function='Cox'", fix)
-    if aggregation is not None and len(train.targets) > 1:
-        fix = "Leave aggregate out: histograms are counted for them."
-        raise DataError("y", f"{len(train.targets)} columns", 'one label a row with aggregate="models"', fix)
+    train, loss = surveys[0], name_of(str(checked.get("loss_function")))
+    _check_given(surveys, names, loss, classifier, of_models=aggregation is not None)
     if train.label is not None and classifier and loss not in ("CrossEntropy", *MULTI_TARGET):
         classes = _ordered(class_names(train), class_order(checked))
         tables: list[NDArray[np.float32] | None] = [
@@ -112,8 +104,8 @@ def set_up(
         labels=len(train.targets),
         group_weighted=bool(given) and given[0].weights_groups,
     )
-    loss = str(checked.get("loss_function"))
-    ranked = _ranked(surveys, names, given, loss if aggregation is None else "") if given else None
+    described = str(checked.get("loss_function"))
+    ranked = _ranked(surveys, names, given, described if aggregation is None else "") if given else None
     resolved = resolve(checked, facts) if aggregation is None else resolve_rounds(checked, facts, aggregation)
     _check_baselines(surveys, names, resolved.dimension)
     for survey, name in zip(surveys, names, strict=True):
@@ -125,6 +117,22 @@ def set_up(
         initial.require_fit(train.names, model_classes)
     rows = tuple(survey.n_rows for survey in surveys)
     return Setup(resolved, model_classes, tuple(tables), train.unbinned, ranked, rows)
+
+
+def _check_given(
+    surveys: Sequence[DataSurvey], names: Sequence[str], loss: str, classifier: bool, *, of_models: bool
+) -> None:
+    """DataError for labels, or weights, that the training set must have or must not have."""
+    train = surveys[0]
+    if not train.targets:
+        raise DataError("y", "None", "one label a row", "y is required to train: pass y, or make the DaskPool with y.")
+    _check_number_of_labels(surveys, names, loss, classifier)
+    if loss == "Cox" and train.weight is not None:
+        fix = "Leave it out: CatBoost takes weights beside Cox, and does not heed them."
+        raise DataError("sample_weight", "weights", "none with loss_function='Cox'", fix)
+    if of_models and len(train.targets) > 1:
+        fix = "Leave aggregate out: histograms are counted for them."
+        raise DataError("y", f"{len(train.targets)} columns", 'one label a row with aggregate="models"', fix)
 
 
 def _ranked(surveys: Sequence[DataSurvey], names: Sequence[str], given: Sequence[GroupGiven], loss: str) -> RankedSets:

@@ -1,30 +1,30 @@
 """One call of ``fit``: from what the user gave to a plain CatBoost model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from warnings import warn
 
-from gbdist.boosting.events import Event, Listener
+from gbdist.boosting.events import Listener
 from gbdist.boosting.loop import BoostResult
 from gbdist.categories.combinations import MOST_COMBINATIONS
 from gbdist.errors import ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.clusters import ready_workers, require_room, resolve_client
-from gbdist.estimators.columns import ColumnRules, Unbinned
+from gbdist.estimators.columns import ColumnRules
 from gbdist.estimators.devices import card_here, cards_of, devices_here, devices_of
 from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
-from gbdist.estimators.initial import InitialModel, initial_model
-from gbdist.estimators.listeners import CallbackListener, callback_listener, tell_columns
+from gbdist.estimators.initial import initial_model
+from gbdist.estimators.listeners import callback_listener, tell_columns
 from gbdist.estimators.parameters.aggregation import Aggregation
-from gbdist.estimators.parameters.cuts import QuantizeParams, quantize_params
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.pool import DaskPool
-from gbdist.estimators.preparation.pipeline import Source, quantize_sets, require_same_columns
+from gbdist.estimators.preparation.pipeline import quantize_sets, require_same_columns
 from gbdist.estimators.preparation.quantized import QuantizedSet, row_bytes
+from gbdist.estimators.request import Request
 from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
-from gbdist.estimators.sources import Given, GroupGiven, eval_name, groups_of, pairs_in, sources_of
+from gbdist.estimators.sources import Given, groups_of, pairs_in, sources_of
 from gbdist.metrics.base import Metric
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.embeddings import note_dimensions
@@ -62,65 +62,6 @@ class TrainResult:
     class_names: tuple[Any, ...] | None
     labels: tuple[Any, ...] | None
     rows: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Request:
-    """What is to be trained. The first source is the training set, unless ``pool`` is."""
-
-    parameters: Mapping[str, object]
-    classifier: bool
-    pool: DaskPool | None
-    sources: tuple[Source, ...]
-    eval_pools: tuple[tuple[int, DaskPool], ...]
-    initial: InitialModel | None
-    listener: Listener | None
-    callbacks: CallbackListener | None
-    aggregation: Aggregation | None
-    columns: ColumnRules
-    groups: tuple[GroupGiven, ...]
-
-    def names(self) -> list[str]:
-        """What errors call the data sets, the training set first."""
-        return [""] + [eval_name(number, self.n_evals) for number in range(self.n_evals)]
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the features, in order."""
-        return self.pool.feature_names if self.pool is not None else self.sources[0].parts.feature_names
-
-    @property
-    def unbinned(self) -> Unbinned:
-        """Columns of the training set that are not binned."""
-        return self.pool.columns.unbinned if self.pool is not None else self.sources[0].parts.unbinned
-
-    def cuts(self) -> QuantizeParams:
-        """How the columns of the training set are cut into bins."""
-        return quantize_params(self.parameters, self.feature_names, [position for position, _ in self.unbinned])
-
-    @property
-    def n_evals(self) -> int:
-        """Number of eval sets."""
-        return len(self.sources) - (self.pool is None) + len(self.eval_pools)
-
-    def in_order(self, from_sources: Sequence[Any], from_pools: Sequence[Any]) -> list[Any]:
-        """Things of the eval sets in the order in which the user gave these."""
-        evals = list(from_sources)
-        for (number, _), thing in zip(self.eval_pools, from_pools, strict=True):
-            evals.insert(number, thing)
-        return evals
-
-    def heard(self) -> Callable[[Event], bool] | None:
-        """One function for all listeners; only what the callbacks answer counts."""
-        if self.listener is None and self.callbacks is None:
-            return None
-
-        def hear(event: Event) -> bool:
-            if self.listener is not None:
-                self.listener.hear(event)
-            return self.callbacks is not None and self.callbacks.hear(event)
-
-        return hear
 
 
 def train(
@@ -170,7 +111,7 @@ def train(
     given = Given(X, y, sample_weight, baseline, group_id, group_weight, pairs)
     columns = ColumnRules(parameters, aggregation is None, cat_nan)
     symmetric = parameters.get("grow_policy", "SymmetricTree") == "SymmetricTree"
-    request = _Request(
+    request = Request(
         parameters=parameters,
         classifier=classifier,
         pool=X if isinstance(X, DaskPool) else None,
@@ -193,7 +134,7 @@ def train(
     return _train_on_cluster(request, client)
 
 
-def _refuse_start_of_columns(request: _Request) -> None:
+def _refuse_start_of_columns(request: Request) -> None:
     """ParameterError for a model to go on from beside columns that are not binned."""
     if request.initial is None or request.pool is not None or not request.unbinned:
         return
@@ -203,7 +144,7 @@ def _refuse_start_of_columns(request: _Request) -> None:
     raise ParameterError("init_model", "a model", expected, "Train anew, or go on with numeric columns alone.")
 
 
-def _train_here(request: _Request) -> TrainResult:
+def _train_here(request: Request) -> TrainResult:
     _look_for_gpus(request)  # before any data are touched, here and on a cluster
     sets = local_run.survey_here(request.sources)
     setup = _set_up(request, [data.survey for data in sets])
@@ -218,7 +159,7 @@ def _train_here(request: _Request) -> TrainResult:
     return _finish(request, setup, result, borders)
 
 
-def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
+def _train_on_cluster(request: Request, client: Any) -> TrainResult:
     client = resolve_client(client)
     workers = ready_workers(client)
     addresses = [worker.address for worker in workers]
@@ -246,7 +187,7 @@ def _train_on_cluster(request: _Request, client: Any) -> TrainResult:
             data.release()
 
 
-def _look_for_gpus(request: _Request, client: Any = None, workers: Sequence[str] = ()) -> dict[str, int]:
+def _look_for_gpus(request: Request, client: Any = None, workers: Sequence[str] = ()) -> dict[str, int]:
     """GPUs to quantize on, by worker. ClusterError for a worker, or without a client this process, that lacks one asked for."""
     task_type = str(request.parameters.get("task_type", "CPU"))
     devices: Any = request.parameters.get("devices")
@@ -263,7 +204,7 @@ def _look_for_gpus(request: _Request, client: Any = None, workers: Sequence[str]
     return {address: card.number for address, card in zip(workers, cards, strict=True) if card is not None}
 
 
-def _train_on_pool(request: _Request, pool: DaskPool) -> TrainResult:
+def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult:
     if request.initial is not None:
         raise ParameterError(
             "init_model", "a model", "None with a DaskPool, which keeps no raw values", "Pass the raw collection as X."
@@ -289,7 +230,7 @@ def _train_on_pool(request: _Request, pool: DaskPool) -> TrainResult:
             data.release()
 
 
-def _set_up(request: _Request, surveys: Sequence[DataSurvey]) -> Setup:
+def _set_up(request: Request, surveys: Sequence[DataSurvey]) -> Setup:
     names = request.names()
     for name, survey in zip(names, surveys, strict=True):
         require_same_columns(name, survey, surveys[0])
@@ -298,7 +239,7 @@ def _set_up(request: _Request, surveys: Sequence[DataSurvey]) -> Setup:
     )
 
 
-def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet]) -> TrainResult:
+def _boost(request: Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet]) -> TrainResult:
     for name, data in zip(request.names(), sets, strict=True):
         require_same_borders(name, data, sets[0])
     if isinstance(setup.resolved, ResolvedRounds):
@@ -311,7 +252,7 @@ def _boost(request: _Request, client: Any, setup: Setup, sets: Sequence[Quantize
     return _finish(request, setup, result, sets[0].borders)
 
 
-def _finish(request: _Request, setup: Setup, result: BoostResult, borders: tuple[FeatureBorders, ...]) -> TrainResult:
+def _finish(request: Request, setup: Setup, result: BoostResult, borders: tuple[FeatureBorders, ...]) -> TrainResult:
     if result.left_out:
         _warn_of_combinations(result.left_out)
     names, options = request.feature_names, setup.resolved.options
@@ -328,7 +269,7 @@ def _warn_of_combinations(left_out: int) -> None:
     )
 
 
-def _finish_rounds(request: _Request, setup: Setup, result: RoundsResult) -> TrainResult:
+def _finish_rounds(request: Request, setup: Setup, result: RoundsResult) -> TrainResult:
     names, record = request.feature_names, _record(setup, result)
     model = sum_of_parts(result.parts, result.bias, names, setup.classes, setup.resolved.options, record)
     note_dimensions(model, {names.index(each.name): each.dimension for each in setup.unbinned if each.dimension})
@@ -341,7 +282,7 @@ def _record(setup: Setup, result: BoostResult | RoundsResult) -> TrainingRecord:
 
 
 def _train_result(
-    request: _Request, setup: Setup, model: Any, ensemble: Ensemble | None, record: TrainingRecord, stopped: str
+    request: Request, setup: Setup, model: Any, ensemble: Ensemble | None, record: TrainingRecord, stopped: str
 ) -> TrainResult:
     if request.initial is not None:
         model = sum_with_initial(request.initial.model(), model)

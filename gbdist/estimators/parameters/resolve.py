@@ -15,6 +15,7 @@ from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_de
 from gbdist.estimators.parameters.categories import category_rules, check_labels_of_statistics, target_of_statistics
 from gbdist.estimators.parameters.class_weights import class_weights
 from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
+from gbdist.estimators.parameters.facts import DataFacts
 from gbdist.estimators.parameters.objects import (
     as_catboost,
     check_backtracking,
@@ -32,58 +33,9 @@ from gbdist.objectives.cox import Cox
 from gbdist.objectives.grouped import Grouped
 from gbdist.objectives.multi_target import MULTI_TARGET
 from gbdist.objectives.uncertainty import RMSEWithUncertainty
-from gbdist.quantize.unbinned import UnbinnedFacts
 
 #: Losses of one dimension whose labels are the two classes, or probabilities.
 _BINARY = ("Logloss", "CrossEntropy", "Focal")
-
-
-@dataclass(frozen=True, slots=True)
-class DataFacts:
-    """What the survey found, over all rows that are trained on.
-
-    Parameters
-    ----------
-    rows, features : int
-    class_names : tuple or None
-        The classes in the order of ``classes_``; None for regression, and for CrossEntropy, whose labels are probabilities.
-    label_min, label_max : float
-        Of the labels as numbers (class numbers for classification).
-    weighted : bool
-        Whether rows have weights.
-    eval_sets : int
-        How many there are.
-    eval_label_constant : bool
-        Whether the labels of the **first** eval set are all the same: CatBoost looks at that one for use_best_model.
-    baseline, init_model : bool
-        Whether predictions start from a baseline, or from another model.
-    class_weight_sums : tuple of float or None
-        Σ sample weight of each class, before class weights; needed for auto_class_weights.
-    categorical : tuple of UnbinnedFacts
-        Columns that are kept as hashes, ascending in position.
-    names : tuple of str
-        Of all columns, by position; empty where no parameter may name one.
-    labels : int
-        How many a row has.
-    group_weighted : bool
-        Whether those weights are of groups.
-    """
-
-    rows: int
-    features: int
-    class_names: tuple[object, ...] | None
-    label_min: float
-    label_max: float
-    weighted: bool = False
-    eval_sets: int = 0
-    eval_label_constant: bool = False
-    baseline: bool = False
-    init_model: bool = False
-    class_weight_sums: tuple[float, ...] | None = None
-    categorical: tuple[UnbinnedFacts, ...] = ()
-    names: tuple[str, ...] = ()
-    labels: int = 1
-    group_weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +111,7 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     if is_ranked(loss):
         refuse_statistics(categories, loss)
     params = boost_params(checked, options, objective, metrics)
-    if isinstance(objective, Cox) and params.leaf_estimation_iterations > 1:
-        expected = "1 with loss_function='Cox', unless leaf_estimation_backtracking='No'"
-        if params.leaf_estimation_backtracking != "No":
-            raise ParameterError("leaf_estimation_iterations", params.leaf_estimation_iterations, expected, "Set one.")
+    _refuse_backtracking_of_cox(params)
     return Resolved(
         params=replace(
             params,
@@ -179,6 +128,13 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
         task_type=str(checked.get("task_type", "CPU")),
         devices=checked.get("devices"),  # type: ignore[arg-type]
     )
+
+
+def _refuse_backtracking_of_cox(params: BoostParams) -> None:
+    many = params.leaf_estimation_iterations > 1 and params.leaf_estimation_backtracking != "No"
+    if isinstance(params.objective, Cox) and many:
+        expected = "1 with loss_function='Cox', unless leaf_estimation_backtracking='No'"
+        raise ParameterError("leaf_estimation_iterations", params.leaf_estimation_iterations, expected, "Set one.")
 
 
 def _loss(checked: Mapping[str, object], facts: DataFacts) -> str:

@@ -13,15 +13,10 @@ from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults
 from gbdist.estimators.parameters.class_weights import class_weights
 from gbdist.estimators.parameters.columns import ignored_columns, monotone_constraints, penalties
+from gbdist.estimators.parameters.facts import DataFacts
 from gbdist.estimators.parameters.native import asked_of_catboost, passed_on
 from gbdist.estimators.parameters.objects import is_object
-from gbdist.estimators.parameters.resolve import (
-    DataFacts,
-    boost_params,
-    check_labels,
-    options_for_the_model,
-    use_best_model,
-)
+from gbdist.estimators.parameters.resolve import boost_params, check_labels, options_for_the_model, use_best_model
 from gbdist.metrics.base import Metric
 from gbdist.metrics.native import any_metrics, can_be_added_up, metric_of_ranking
 from gbdist.objectives import LOSSES, make_objective

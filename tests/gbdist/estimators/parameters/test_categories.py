@@ -7,7 +7,8 @@ import pytest
 from gbdist.categories.rules import CategoricalColumn, CategoryRules, StatisticRule
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.canonical import canonical
-from gbdist.estimators.parameters.resolve import DataFacts, resolve
+from gbdist.estimators.parameters.facts import DataFacts
+from gbdist.estimators.parameters.resolve import resolve
 from gbdist.quantize.unbinned import UnbinnedFacts
 
 COLORS, SHOP, ALWAYS = (3, 5, 9), None, (7,)

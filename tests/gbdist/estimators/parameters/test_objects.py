@@ -7,8 +7,9 @@ import pytest
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.check import check_parameters
+from gbdist.estimators.parameters.facts import DataFacts
 from gbdist.estimators.parameters.objects import dimension_of
-from gbdist.estimators.parameters.resolve import DataFacts, resolve
+from gbdist.estimators.parameters.resolve import resolve
 
 from ...custom.objects import Logistic, LogisticByRange, MeanLoss, Softmax, SoftmaxByRow, Squared
 

@@ -13,7 +13,8 @@ from gbdist.boosting.params import Bootstrap, Stopping
 from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.canonical import canonical
-from gbdist.estimators.parameters.resolve import DataFacts, Resolved, resolve
+from gbdist.estimators.parameters.facts import DataFacts
+from gbdist.estimators.parameters.resolve import Resolved, resolve
 from gbdist.quantize.raw import RawColumn
 from gbdist.quantize.unbinned import HASHED, UnbinnedFacts, survey_columns
 

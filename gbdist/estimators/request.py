@@ -1,0 +1,74 @@
+"""What one ``fit`` is to train: data sets, parameters and listeners, as they were given and first checked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gbdist.boosting.events import Event, Listener
+from gbdist.estimators.columns import ColumnRules, Unbinned
+from gbdist.estimators.initial import InitialModel
+from gbdist.estimators.listeners import CallbackListener
+from gbdist.estimators.parameters.aggregation import Aggregation
+from gbdist.estimators.parameters.cuts import QuantizeParams, quantize_params
+from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation.pipeline import Source
+from gbdist.estimators.sources import GroupGiven, eval_name
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is to be trained. The first source is the training set, unless ``pool`` is."""
+
+    parameters: Mapping[str, object]
+    classifier: bool
+    pool: DaskPool | None
+    sources: tuple[Source, ...]
+    eval_pools: tuple[tuple[int, DaskPool], ...]
+    initial: InitialModel | None
+    listener: Listener | None
+    callbacks: CallbackListener | None
+    aggregation: Aggregation | None
+    columns: ColumnRules
+    groups: tuple[GroupGiven, ...]
+
+    def names(self) -> list[str]:
+        """What errors call the data sets, the training set first."""
+        return [""] + [eval_name(number, self.n_evals) for number in range(self.n_evals)]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in order."""
+        return self.pool.feature_names if self.pool is not None else self.sources[0].parts.feature_names
+
+    @property
+    def unbinned(self) -> Unbinned:
+        """Columns of the training set that are not binned."""
+        return self.pool.columns.unbinned if self.pool is not None else self.sources[0].parts.unbinned
+
+    def cuts(self) -> QuantizeParams:
+        """How the columns of the training set are cut into bins."""
+        return quantize_params(self.parameters, self.feature_names, [position for position, _ in self.unbinned])
+
+    @property
+    def n_evals(self) -> int:
+        """Number of eval sets."""
+        return len(self.sources) - (self.pool is None) + len(self.eval_pools)
+
+    def in_order(self, from_sources: Sequence[Any], from_pools: Sequence[Any]) -> list[Any]:
+        """Things of the eval sets in the order in which the user gave these."""
+        evals = list(from_sources)
+        for (number, _), thing in zip(self.eval_pools, from_pools, strict=True):
+            evals.insert(number, thing)
+        return evals
+
+    def heard(self) -> Callable[[Event], bool] | None:
+        """One function for all listeners; only what the callbacks answer counts."""
+        if self.listener is None and self.callbacks is None:
+            return None
+
+        def hear(event: Event) -> bool:
+            if self.listener is not None:
+                self.listener.hear(event)
+            return self.callbacks is not None and self.callbacks.hear(event)
+
+        return hear
