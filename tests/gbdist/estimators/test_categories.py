@@ -66,11 +66,11 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Seen]]:
 
     def take_notes(train: Rows, evals: Any, n_bins: Any, params: BoostParams, *others: Any) -> BoostResult:
         notes.append(Seen((train, *evals), params, n_bins))
-        return BoostResult((), np.zeros(1), {}, -1, np.nan, "iterations", np.empty((1, 0)), (), CategoricalPart(), 0)
+        return BoostResult((), np.zeros(1), (), -1, np.nan, "iterations", np.empty((1, 0)), (), CategoricalPart(), 0)
 
     for where in (gang_run, local_run):
         monkeypatch.setattr(where, "boost", take_notes)
-    monkeypatch.setattr(training, "to_catboost", lambda ensemble: ensemble)
+    monkeypatch.setattr(training, "to_catboost", lambda ensemble, record: ensemble)
     with dask.config.set({"dataframe.convert-string": False}):
         yield notes
 

@@ -175,11 +175,11 @@ def test_trees_that_grow_leaf_by_leaf(
     columns, valid = [*FEATURES, "w"], table.iloc[:1_500]
     how = {**given, "iterations": 15, "learning_rate": 1.8}
     here, _ = both(fit, table.iloc[1_500:], frame.loc[1_500:], "y", given=how, eval_sets=[(valid, "y")])
-    assert here.model.tree_count_ == here.best_iteration + 1 < 15
+    assert here.model.tree_count_ == here.record.best_iteration + 1 < 15
     here.model.save_model(str(tmp_path / "m.cbm"))
     loaded = catboost.CatBoostClassifier().load_model(str(tmp_path / "m.cbm"))
     stages = [log_loss(valid["y"], stage) for stage in loaded.staged_predict_proba(valid[columns])]
-    curve = here.history["validation"]["Logloss"][: len(stages)]
+    curve = here.record.history["validation"]["Logloss"][: len(stages)]
     assert stages == pytest.approx(curve, rel=1e-9)
     more, _ = both(fit, table, frame, "y", init_model=str(tmp_path / "m.cbm"), given={**given, "iterations": 2})
     assert more.model.tree_count_ == loaded.tree_count_ + 2

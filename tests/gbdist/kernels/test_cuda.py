@@ -22,6 +22,7 @@ from gbdist.kernels.cuda_compile import SHARED_BYTES
 from gbdist.kernels.hashing import stream_key
 
 from .conftest import MODULES, Card, equal
+from .test_grouped import Groups
 
 # The simulator computes with NumPy's scalars, which warn where a card's integers and floats simply go over.
 pytestmark = [
@@ -367,5 +368,6 @@ def test_every_cpu_kernel_has_its_cuda_twin(stage: str) -> None:
 
 @pytest.mark.parametrize("module", [*MODULES.values(), cuda_split], ids=lambda module: module.__name__)
 def test_every_cuda_kernel_is_tested(module: ModuleType) -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_cuda*.py"))
+    text = " ".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_cuda*.py"))
+    text += " ".join(Groups(0, False).calls())  # which test_cuda_grouped.py goes through
     assert [name for name in cuda_names(module) if not re.search(rf"\b{name}\b", text)] == []
