@@ -12,7 +12,7 @@ from gbdist.boosting.rows import Rows, labels_of
 from gbdist.kernels.cpu_histogram import as_weights
 from gbdist.kernels.cpu_rows import weight_sum, weighted_label_sum
 
-_RECORD = struct.Struct("<qddd?")
+_RECORD = struct.Struct("<qdd?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Population:
     n_rows : rows over all ranks
     weighted : whether any rank has row weights
     total_weight : Σ weight
-    label_bound, weight_bound, baseline_bound : largest absolute value
+    label_bound, weight_bound : largest absolute value
+    baseline_bounds : the same of each raw value of the baseline; empty without one
     label_means : weighted mean of each label, of the rows that have it
     """
 
@@ -33,7 +34,7 @@ class Population:
     total_weight: float
     label_bound: float
     weight_bound: float
-    baseline_bound: float
+    baseline_bounds: tuple[float, ...]
     label_means: tuple[float, ...]
 
 
@@ -43,13 +44,16 @@ def survey_population(rows: Rows, collective: Collective) -> Population:
         rows.n_rows,
         _largest(rows.label),
         1.0 if rows.weight is None else _largest(rows.weight),
-        0.0 if rows.baseline is None else _largest(rows.baseline),
         rows.weight is not None,
     )
-    records = [_RECORD.unpack(record) for record in collective.all_gather(mine)]
+    # Ranks without rows may not know of a baseline.
+    bounds = np.array([_largest(each) for each in (() if rows.baseline is None else rows.baseline)])
+    every = collective.all_gather(mine + bounds.tobytes())
+    records = [_RECORD.unpack_from(record) for record in every]
+    baselines = [np.frombuffer(record, offset=_RECORD.size) for record in every if len(record) > _RECORD.size]
     n_rows = sum(record[0] for record in records)
-    label_bound, weight_bound, baseline_bound = (max(record[i] for record in records) for i in (1, 2, 3))
-    weighted = any(record[4] for record in records)
+    label_bound, weight_bound = (max(record[i] for record in records) for i in (1, 2))
+    weighted = any(record[3] for record in records)
     rows = with_weights(rows, weighted)
     weight_scale = sum_scale(weight_bound, n_rows)
     label_scale = sum_scale(weight_bound * max(label_bound, 1e-100), n_rows)
@@ -70,7 +74,7 @@ def survey_population(rows: Rows, collective: Collective) -> Population:
         total_weight=total_weight,
         label_bound=label_bound,
         weight_bound=weight_bound,
-        baseline_bound=baseline_bound,
+        baseline_bounds=tuple(np.max(baselines, axis=0).tolist()) if baselines else (),
         label_means=tuple(
             int(total) / label_scale / weight if weight > 0.0 else 0.0
             for total, weight in zip(sums[2::2], of_labels, strict=True)

@@ -60,13 +60,14 @@ class DataSet:
         if rows.baseline is not None:
             predictions += rows.baseline
         exponent, largest = objective.exponent, objective.largest_prediction
-        bound = float(np.abs(bias).max(initial=0.0)) + population.baseline_bound
-        top = math.inf if exponent is None else exponent.largest(bias[None]) + population.baseline_bound
+        baselines = population.baseline_bounds or (0.0,) * len(bias)
+        bound, top = float(np.abs(bias).max(initial=0.0)) + max(baselines), math.inf
+        if exponent is not None:
+            top = exponent.largest(bias[None]) + baselines[exponent.dimension]
         if not (bound if exponent is None else top) < largest:
-            found, expected = f"a value of {population.baseline_bound}", f"values below {largest}"
-            raise DataError(
-                f"baseline of {name!r}", found, expected, "Leave these rows out, or correct their baseline."
-            )
+            found = f"a value of {max(baselines) if exponent is None else baselines[exponent.dimension]}"
+            fix = "Leave these rows out, or correct their baseline."
+            raise DataError(f"baseline of {name!r}", found, f"values below {largest}", fix)
         there = crew.load_rows(rows, trained=name == LEARN)
         return cls(name, there, population, crew.load(predictions), bound, top, -math.inf, exponent, crew)
 

@@ -16,6 +16,7 @@ from gbdist.estimators.local_run import n_bins
 from gbdist.estimators.memory import kept_memory
 from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of, rows_of_rank
+from gbdist.estimators.preparation.raw_parts import send
 from gbdist.estimators.ranked_rows import RankedSets, ready_rows
 from gbdist.estimators.setup import Setup
 from gbdist.quantize.pairs import Pairs
@@ -130,7 +131,7 @@ def _with_pairs(client: Client, members: list[Member], pairs: Sequence[Pairs]) -
     for rank, member in enumerate(members):
         kept = []
         for each in parts:
-            (sent,) = client.scatter([each[rank]], workers=[member.address], hash=False)
+            (sent,) = send(client, [each[rank]], [member.address])
             kept.append(client.submit(keep, sent, workers=[member.address], allow_other_workers=True, pure=False))
         made.append(replace(member, shards=(*member.shards, *kept)))
     return made

@@ -7,7 +7,7 @@ from sklearn.metrics import r2_score
 
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.prediction.questions import LabelFlags, Labels, Values
-from gbdist.estimators.prediction.scoring import mean_moments, number_moments
+from gbdist.estimators.prediction.scoring import mean_moments, number_moments, require_columns
 from gbdist.estimators.preparation.inputs import is_lazy
 from gbdist.models.loss import WITH_VARIANCE, default_prediction, loss_of
 
@@ -47,6 +47,8 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² on X and y, with weights; of several labels the mean of theirs, of ``RMSEWithUncertainty`` that of the mean.
 
+        Of ``Cox`` and ``SurvivalAft`` predictions are no times, so that R² says little: compare by their metrics.
+
         On Dask collections every partition is predicted and compared where it is, and only sums travel; y and the weight may
         then be names of columns of X.
         """
@@ -56,7 +58,9 @@ class DaskCatBoostRegressor(RegressorMixin, DaskCatBoost):  # type: ignore[misc]
             return self._lazy_moments(X, y, sample_weight, compare).r2
         if with_variance:
             return float(r2_score(y, self.predict(X)[:, 0], sample_weight=sample_weight))
-        return float(super().score(X, y, sample_weight))
+        predicted = self.predict(X)
+        require_columns(y, predicted)
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
 
     def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels | LabelFlags:
         if prediction_type is None:

@@ -19,6 +19,8 @@ from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds, resolve_
 from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
 from gbdist.estimators.ranked_rows import RankedSets
 from gbdist.estimators.sources import GroupGiven
+from gbdist.metrics.base import Metric
+from gbdist.metrics.ranking import GroupLoss, GroupScore, PairLoss
 from gbdist.objectives import RANKING, Grouped, make_objective
 from gbdist.objectives.multi_target import MULTI_TARGET, WITH_MISSING
 from gbdist.objectives.pointwise import FAMILIES
@@ -102,11 +104,12 @@ def set_up(
         categorical=tuple(each for each in train.unbinned if each.kind == HASHED),
         names=_all_names(train),
         labels=len(train.targets),
-        group_weighted=bool(given) and given[0].weights_groups,
+        group_weighted=any(one.weights_groups for one in given),
     )
     described = str(checked.get("loss_function"))
     ranked = _ranked(surveys, names, given, described if aggregation is None else "") if given else None
     resolved = resolve(checked, facts) if aggregation is None else resolve_rounds(checked, facts, aggregation)
+    _check_labels_of_metrics(surveys, names, resolved.metrics)
     _check_baselines(surveys, names, resolved.dimension)
     for survey, name in zip(surveys, names, strict=True):
         _check_vectors(survey, train, name)
@@ -148,6 +151,20 @@ def _ranked(surveys: Sequence[DataSurvey], names: Sequence[str], given: Sequence
         group_weighted=tuple(of_groups),
         paired=tuple(one.pairs is not None for one in given),
     )
+
+
+def _check_labels_of_metrics(surveys: Sequence[DataSurvey], names: Sequence[str], metrics: Sequence[Metric]) -> None:
+    """DataError for labels that a metric of groups is no measure of, in any data set."""
+    for metric in metrics:
+        if not isinstance(metric, GroupScore | GroupLoss | PairLoss):
+            continue
+        lowest, highest = metric.labels
+        for survey, name in zip(surveys, names, strict=True):
+            low, high = (edge([getattr(label, at) for label in survey.targets]) for edge, at in _EDGES)
+            if not lowest <= low <= high <= highest:
+                expected = f"labels from {lowest:g} to {highest:g} for the metric {metric.name}"
+                fix = "Change the labels, or choose another metric."
+                raise DataError(name or "y", f"labels from {low:g} to {high:g}", expected, fix)
 
 
 def _all_names(train: DataSurvey) -> tuple[str, ...]:

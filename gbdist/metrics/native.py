@@ -74,6 +74,8 @@ MEANS = frozenset(
         *_OVER,
     }
 )
+#: Ours are sums of powers of e, as exact as the largest exponent is known, which rounds of models do not look at.
+_BY_EXPONENTS = ("RMSEWithUncertainty",)
 #: Ours, whatever the regression loss.
 _OF_NUMBERS = ("MAE", "R2", "RMSE")
 _TWO = np.arange(2)
@@ -154,7 +156,7 @@ def any_metrics(description: str, n_classes: int, loss: str) -> tuple[Metric, ..
     """
     given = parse_description(description)
     name = loss.partition(":")[0]
-    if given.metric in METRICS_OF_LOSS.get(name, ()):
+    if given.metric in METRICS_OF_LOSS.get(name, ()) and given.metric not in _BY_EXPONENTS:
         return make_metrics(description, n_classes, name)
     if given.metric in _OF_NUMBERS and n_classes == 1:
         return make_metrics(description, 1, "RMSE")

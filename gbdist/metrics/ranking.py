@@ -14,9 +14,11 @@ from gbdist.kernels import cpu_ranking as kinds
 from gbdist.kernels.cpu_ranking import ScoreRule
 from gbdist.kernels.grouped import ALL
 from gbdist.metrics.base import Scored
+from gbdist.metrics.limbs import exact_of, limbs_of
 from gbdist.metrics.sums import Rounds, ratio, scales
 from gbdist.objectives.base import kernel_weight
 from gbdist.objectives.ranking import LARGEST_EXPONENT
+from gbdist.quantize.exact import exact_sums, to_float
 from gbdist.quantize.groups import group_starts
 
 _NO_WEIGHT = np.empty(0, np.float32)
@@ -152,8 +154,8 @@ class PairLoss:
             cpu_grouped.listed_pair_derivatives(listed, starts, rows.starts, rows.prediction, True, *out)
             weights = np.zeros(n_groups)
             np.add.at(weights, group, pairs.weight.astype(np.float64))
-        # A bound of Σ weights alone, so it may be rounded up.
-        most = float((yield np.array([math.ceil(weights.sum()) + 1], np.int64))[0])
+        # Exactly, so that the scale does not depend on which rank has which groups.
+        most = to_float(exact_of((yield limbs_of(exact_sums(weights)[0])))) + 1.0
         return (yield from _mean(losses, weights, (most * (2.0 * scored.prediction_bound + 1.0), most)))
 
 

@@ -61,9 +61,8 @@ class Grouped(ABC):
     ``description`` is CatBoost's, options included. What ``bounds`` says of rows of weight 1 holds for the groups that ``groups``
     describes; of derivatives that do not know the rows' weights it holds for weights of at most 1.
 
-    ``has_loss`` says whether there is a loss that steps to leaf values could be compared by; ``counts_pairs`` whether a row
-    counts as the weights of its pairs where splits are scored, and leaf values are centred, as CatBoost's; ``takes_pairs``
-    whether pairs may be given.
+    ``counts_pairs`` says whether a row counts as the weights of its pairs where splits are scored, and leaf values are centred,
+    as CatBoost's; ``takes_pairs`` whether pairs may be given.
     """
 
     description: str
@@ -75,7 +74,6 @@ class Grouped(ABC):
     exponent: ClassVar[Exponent | None] = None
     counts_pairs: ClassVar[bool] = False
     takes_pairs: ClassVar[bool] = False
-    has_loss: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

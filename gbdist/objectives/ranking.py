@@ -15,6 +15,9 @@ from gbdist.objectives.grouped import Grouped, GroupParts, GroupRows
 #: 2 to the power of a label stays an ordinary number, and so do sums over all rows.
 LARGEST_EXPONENT = 60.0
 _FINITE = Option(None, -math.inf, math.inf, "a number")
+#: Sums of what falls off by a decay, and powers of e, are bounded by these.
+_DECAY = Option(None, 0.0, 1.0, "from 0 to 1", open_low=False, open_high=False)
+_NOT_NEGATIVE = Option(None, 0.0, math.inf, "0 or above", open_low=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,6 @@ class LambdaMart(Grouped):
     """CatBoost's TLambdaMartError for NDCG and DCG; the weights of rows do not count."""
 
     options: kinds.LambdaOptions
-    has_loss: ClassVar[bool] = False
 
     @property
     def lowest_label(self) -> float:
@@ -117,7 +119,6 @@ class YetiRank(Grouped):
     options: kinds.YetiOptions
     permutations: int
     counts_pairs: ClassVar[bool] = True
-    has_loss: ClassVar[bool] = False
 
     @property
     def n_draws(self) -> int:
@@ -206,7 +207,7 @@ def _query_rmse(given: Description) -> Grouped:
 
 def _query_softmax(given: Description) -> Grouped:
     _known(given, ("lambda", "beta"))
-    shrink, beta = _number(given, "lambda", 0.01, _FINITE), _number(given, "beta", 1.0, _FINITE)
+    shrink, beta = _number(given, "lambda", 0.01, _FINITE), _number(given, "beta", 1.0, _NOT_NEGATIVE)
     return QuerySoftMax(given.text, (shrink, beta))
 
 
@@ -244,7 +245,7 @@ def _yeti_rank(given: Description) -> Any:
     mode = _choice(given, "mode", "Classic", {"Classic": kinds.CLASSIC, "DCG": kinds.DCG, "NDCG": kinds.NDCG})
     options = (
         mode,
-        _number(given, "decay", 0.85, _FINITE),
+        _number(given, "decay", 0.85, _DECAY),
         _whole(given, "top", -1),
         1 if mode == kinds.CLASSIC else _whole(given, "num_neighbors", 1),
         _choice(given, "dcg_type", "Base", _GAINS),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, options_of
 from gbdist.estimators.parameters.growth import check_growth
-from gbdist.estimators.parameters.objects import as_catboost
+from gbdist.estimators.parameters.objects import as_catboost, refuse_object_metric
 from gbdist.estimators.parameters.ranking import refuse_where_ranked
 from gbdist.estimators.parameters.statistics import check_descriptions
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, RANKER_LOSSES, TABLE
@@ -34,6 +34,7 @@ def canonical(given: Mapping[str, object], *, classifier: bool, ranker: bool = F
     if ranker:
         checked.setdefault("loss_function", RANKER_LOSSES[0])
         refuse_where_ranked(checked, written)
+    refuse_object_metric(checked)
     refuse_together(checked, written)
     check_descriptions(checked, written)
     check_growth(checked, written)

@@ -9,6 +9,7 @@ import catboost
 from catboost import CatBoostError
 from catboost.core import is_classification_objective, is_ranking_metric, is_regression_objective
 
+from gbdist.description import name_of
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.canonical import refuse_together, under_one_name
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, without_source_line
@@ -127,6 +128,9 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: b
 def _check_loss(written: Written, loss: str, kind: _Kind) -> None:
     """Refuse a loss of another estimator, as CatBoost's own estimators do, and one that CatBoost does not know."""
     expected = f"a loss of CatBoost's for {kind.noun}"
+    if name_of(loss) == "Cox":
+        fix = "Leave aggregate out: a worker does not know which rows of others are at risk."
+        raise ParameterError(written.name, written.value, "another loss with aggregate='models'", fix)
     try:
         if kind.trains(loss):
             return

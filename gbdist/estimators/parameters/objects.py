@@ -5,6 +5,7 @@ from typing import Any
 
 from gbdist.description import name_of
 from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.table import LABELS_LOSSES, RANKER_LOSSES
 
 #: Metrics of CatBoost's that give a loss which is an object one raw value a class.
 _OF_SEVERAL = ("MultiClass", "MultiClassOneVsAll")
@@ -87,6 +88,18 @@ def dimension_of(checked: Mapping[str, Any], n_classes: int | None) -> int:
         fix = 'Set eval_metric="MultiClass", which gives a loss that is an object one raw value a class.'
         raise ParameterError("loss_function", shown, expected, fix)
     return stated
+
+
+def refuse_object_metric(checked: Mapping[str, Any]) -> None:
+    """ParameterError for a metric that is an object beside a loss of groups, or of several labels a row."""
+    loss = checked.get("loss_function")
+    if not isinstance(loss, str) or name_of(loss) not in (*RANKER_LOSSES, *LABELS_LOSSES):
+        return
+    if is_object(checked.get("eval_metric")):
+        expected = (
+            f"the name of a metric with loss_function={loss!r}: an object is given one label a row, and no groups"
+        )
+        raise ParameterError("eval_metric", type(checked["eval_metric"]).__name__, expected, "Name one of CatBoost's.")
 
 
 def metrics_beside(checked: Mapping[str, Any], dimension: int, n_classes: int | None) -> str:

@@ -111,10 +111,12 @@ def resolve(checked: Mapping[str, object], facts: DataFacts) -> Resolved:
     if is_ranked(loss):
         refuse_statistics(categories, loss)
     params = boost_params(checked, options, objective, metrics)
+    starts = facts.baseline or facts.init_model
     _refuse_backtracking_of_cox(params)
     return Resolved(
         params=replace(
             params,
+            boost_from_average=params.boost_from_average or (isinstance(objective, RMSEWithUncertainty) and not starts),
             use_best_model=best_model,
             threads=max(int(str(threads)), 1),
             categories=categories,
@@ -234,7 +236,7 @@ def boost_params(
         random_strength=trees["random_strength"],
         rsm=trees["rsm"],
         random_seed=checked.get("random_seed", options["random_seed"]),
-        boost_from_average=boosting["boost_from_average"] or isinstance(objective, RMSEWithUncertainty),
+        boost_from_average=boosting["boost_from_average"],
         shrinkage=_shrinkage(boosting),
         stopping=Stopping(
             kind=detector["type"],
@@ -276,18 +278,10 @@ def _metrics(loss: str, beside: str, checked: Mapping[str, Any], n_classes: int,
 
 
 def _ranking_metrics(own: str, checked: Mapping[str, Any], facts: DataFacts) -> tuple[Metric, ...]:
-    """As ``_metrics``; ``own`` is what CatBoost follows the loss by. Metrics of groups are reported once, weights or not.
-
-    DataError for labels that a metric is no measure of.
-    """
+    """As ``_metrics``; ``own`` is what CatBoost follows the loss by. Metrics of groups are reported once, weights or not."""
     made: dict[str, Metric] = {}
     for description in (checked.get("eval_metric", own), own, *checked.get("custom_metric", ())):
         metric = make_ranking_metric(description, group_weighted=facts.group_weighted)
-        lowest, highest = metric.labels
-        if not lowest <= facts.label_min <= facts.label_max <= highest:
-            found = f"labels from {facts.label_min:g} to {facts.label_max:g}"
-            expected = f"labels from {lowest:g} to {highest:g} for the metric {metric.name}"
-            raise DataError("y", found, expected, "Change the labels, or choose another metric.")
         made.setdefault(metric.name, metric)
     return tuple(made.values())
 

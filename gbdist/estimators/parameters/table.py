@@ -73,6 +73,8 @@ REGRESSOR_LOSSES: Final = (
     "Cox",
 )
 
+#: Those of several labels a row.
+LABELS_LOSSES: Final = ("MultiRMSE", "MultiRMSEWithMissingValues", "MultiLogloss", "MultiCrossEntropy", "SurvivalAft")
 RANKER_LOSSES: Final = ("YetiRank", "QueryRMSE", "QuerySoftMax", "PairLogit", "LambdaMart")
 
 #: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.

@@ -64,11 +64,20 @@ def label_moments(y: NDArray[Any], predicted: NDArray[Any], weight: NDArray[np.f
     return Moments(weight=float(weight.sum()), missed=missed)
 
 
+def require_columns(y: Any, predicted: NDArray[Any]) -> None:
+    """DataError unless rows have as many labels as they have predictions, to be compared with one another."""
+    labels, values = (1 if np.ndim(each) < 2 else np.shape(each)[1] for each in (y, predicted))
+    if labels != values:
+        fix = "Pass the labels that the predictions are of, or compare what predict gives yourself."
+        raise DataError("y", f"{labels} column(s)", f"{values}, as many as predictions have", fix)
+
+
 def number_moments(y: NDArray[Any], predicted: NDArray[Any], weight: NDArray[np.float64]) -> Moments:
     """Squared distances of y from the predictions and from its own mean."""
     total = float(weight.sum())
     if total == 0.0:
         return Moments()
+    require_columns(y, predicted)
     # One column a label.
     y, predicted, weight = y.astype(np.float64).reshape(len(y), -1), predicted.reshape(len(y), -1), weight[:, None]
     mean = (weight * y).sum(axis=0) / total

@@ -214,7 +214,7 @@ def put_on_cluster(parts: Parts, client: Client, workers: Sequence[str], scope: 
     for given in (parts.features, parts.label, parts.weight, parts.baseline, parts.group):
         here: list[Any] = []
         if isinstance(given, list):  # a vector in memory, cut like X
-            here = scope.hold(_send(client, given, workers))
+            here = scope.hold(send(client, given, workers))
         elif given is not None:
             here = futures_in(given)
         to_compute.append(given if given is not None and not here else None)
@@ -251,8 +251,8 @@ def _scatter(parts: Parts, client: Client, workers: Sequence[str], scope: Future
         edges = [first + (last - first) * i // n_blocks for i in range(n_blocks + 1)]
         for start, stop in pairwise(edges):
             if start < stop:
-                blocks += scope.hold(_send(client, [cut_block(parts, start, stop)], [worker]))
-    return blocks or scope.hold(_send(client, [cut_block(parts, 0, n_rows)], workers[:1]))
+                blocks += scope.hold(send(client, [cut_block(parts, start, stop)], [worker]))
+    return blocks or scope.hold(send(client, [cut_block(parts, 0, n_rows)], workers[:1]))
 
 
 def cut_block(parts: Parts, start: int, stop: int) -> Block:
@@ -261,7 +261,7 @@ def cut_block(parts: Parts, start: int, stop: int) -> Block:
     return Block(*(None if piece is None else slice_rows(piece, start, stop) for piece in pieces))
 
 
-def _send(client: Client, values: list[Any], workers: Sequence[str]) -> list[Future]:
+def send(client: Client, values: list[Any], workers: Sequence[str]) -> list[Future]:
     """Scatter straight to the workers; through the scheduler only where this process cannot reach them."""
     try:
         return list(client.scatter(values, workers=list(workers), direct=True, hash=False))

@@ -153,7 +153,7 @@ class OneLeaf:
             total_weight=float(self.rows),
             label_bound=1.0,
             weight_bound=1.0,
-            baseline_bound=0.0,
+            baseline_bounds=(),
             label_means=(self.positives,),
         )
         return LeafEstimator(BoostParams(objective, metrics, l2_leaf_reg=self.l2), population, SingleRank(), Crew(1))

@@ -365,3 +365,18 @@ def test_arrays_on_the_cluster(client):
     here = regressor().fit(VALUES, FRAME["number"])
     np.testing.assert_array_equal(model.predict(VALUES), here.predict(VALUES))
     assert model.score(X, y) == pytest.approx(here.score(VALUES, FRAME["number"]), rel=1e-12)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_score_compares_as_many_labels_as_there_are_predictions(client, lazy):
+    table = FRAME[NAMES].assign(u=FRAME["number"], v=-FRAME["number"])
+    given = dd.from_pandas(table, npartitions=3, sort=False) if lazy else table
+    few = {"iterations": 5, "verbose": False, "client": client}
+    one = DaskCatBoostRegressor(**few).fit(given[NAMES], given["u"])
+    two = DaskCatBoostRegressor(loss_function="MultiQuantile:alpha=0.1,0.9", **few).fit(given[NAMES], given["u"])
+    both = DaskCatBoostRegressor(loss_function="MultiRMSE", **few).fit(given[NAMES], given[["u", "v"]])
+    assert both.score(given[NAMES], given[["u", "v"]]) > 0.1
+    for model, y, labels in ((one, given[["u", "v"]], 2), (two, given["u"], 1), (both, given["u"], 1)):
+        expected = f"y: found {labels} column\\(s\\), expected {3 - labels}, as many as predictions have"
+        with pytest.raises(DataError, match=expected):
+            model.score(given[NAMES], y)

@@ -260,3 +260,24 @@ def test_ranking_with_columns_that_are_not_numbers(client: Client, table: pd.Dat
     raw = model.predict(frame[columns]).compute()
     assert raw.tolist() == model.model_.predict(frame[columns].compute()).tolist()
     assert ndcg(table, raw) > ndcg(table, np.zeros(len(table))) + 0.05
+
+
+def test_labels_of_eval_sets_fit_the_metrics_too(table: pd.DataFrame, valid: pd.DataFrame) -> None:
+    twos = table.assign(y=(table["y"] > 1).astype(float))
+    model = DaskCatBoostRanker(loss_function="QueryRMSE", eval_metric="PFound", iterations=2, verbose=False)
+    told = "eval_set: found labels from 0 to 4, expected labels from 0 to 1 for the metric PFound"
+    evals = {"X": valid[FEATURES], "y": valid["y"], "group_id": valid["q"]}
+    with pytest.raises(DataError, match=told):
+        model.fit(twos[FEATURES], twos["y"], group_id=twos["q"], eval_set=evals)
+
+
+def test_weights_of_an_eval_set_count_in_its_metrics_alone(table: pd.DataFrame, valid: pd.DataFrame) -> None:
+    model = DaskCatBoostRanker(loss_function="QueryRMSE", eval_metric="NDCG", iterations=5, verbose=False)
+    weight = np.random.default_rng(1).random(100)[valid["q"] - 10_000]
+    evals = {"X": valid[FEATURES], "y": valid["y"], "group_id": valid["q"]}
+    model.fit(table[FEATURES], table["y"], group_id=table["q"], eval_set={**evals, "group_weight": weight})
+    raw = model.predict(valid[FEATURES])
+    (expected,) = eval_metric(
+        valid["y"], raw, "NDCG", group_id=valid["q"], weight=weight, group_weight=weight, thread_count=1
+    )
+    assert model.evals_result_["validation"]["NDCG:type=Base"][model.best_iteration_] == pytest.approx(expected)

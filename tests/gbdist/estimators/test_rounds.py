@@ -326,3 +326,19 @@ def test_rank_that_catboost_fails_on_is_named(client: Client, frame: dd.DataFram
     with pytest.raises(ModelError, match="CatBoost did not train") as caught:
         make(client, per_object_feature_penalties={"nowhere": 1}).fit(frame[FEATURES], frame["y"])
     assert any(note.startswith("In rank ") for note in caught.value.__notes__)
+
+
+def test_metric_of_uncertainty_is_catboosts_wherever_the_mean_is(table: pd.DataFrame) -> None:
+    model = DaskCatBoostRegressor(
+        aggregate="models", loss_function="RMSEWithUncertainty", iterations=5, depth=3, verbose=False
+    )
+    label = table["a"] + 150.0
+    model.fit(table[FEATURES], label)
+    raw = model.predict(table[FEATURES], prediction_type="RawFormulaVal")
+    (expected,) = catboost.utils.eval_metric(label.to_numpy(), raw, "RMSEWithUncertainty")
+    assert model.evals_result_["learn"]["RMSEWithUncertainty"][-1] == pytest.approx(expected)
+
+
+def test_cox_needs_the_rows_of_all_workers(table: pd.DataFrame) -> None:
+    with pytest.raises(ParameterError, match="does not know which rows of others are at risk"):
+        DaskCatBoostRegressor(aggregate="models", loss_function="Cox").fit(table[FEATURES], table["a"])

@@ -342,3 +342,20 @@ def test_combinations_that_do_not_compete_are_told_of_once_a_run(monkeypatch: py
     with pytest.warns(UserWarning, match="combinations of categorical columns did not compete") as told:
         estimator.fit(pd.DataFrame(columns), label)
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("level", [5.0, 150.0])
+def test_uncertainty_goes_on_from_where_it_is(fit: Fit, table: pd.DataFrame, level: float) -> None:
+    """The start is not added again, and only the deviation is an exponent, which has to be small."""
+    table = table.assign(y=table["a"] + level)
+    given = {"loss_function": "RMSEWithUncertainty", "iterations": 10}
+    first = fit(table, "y", classifier=False, given=given)
+    more = fit(table, "y", classifier=False, given=given, init_model=first.model)
+    loss = [one.record.history["learn"]["RMSEWithUncertainty"] for one in (first, more)]
+    assert loss[1][0] < loss[0][-1]
+    assert loss[1][-1] < loss[1][0]
+    given["learning_rate"] = 1e-4
+    baseline = np.column_stack([np.full(len(table), level), np.zeros(len(table))])
+    still = fit(table, "y", classifier=False, given={**given, "iterations": 1}, baseline=baseline)
+    predicted = still.model.predict(table.drop(columns="y"), prediction_type="RawFormulaVal")
+    assert np.abs(predicted).max() < 0.1

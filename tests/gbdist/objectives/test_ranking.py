@@ -77,6 +77,8 @@ def test_options() -> None:
         ("YetiRank:mode=MRR", "expected mode to be one of Classic, DCG, NDCG. "),
         ("YetiRank:permutations=-1", "expected permutations to be an integer of at least 1. Correct permutations."),
         ("YetiRank:permutations=1.5", "expected permutations to be an integer of at least 1. Correct permutations."),
+        ("YetiRank:decay=1.5", "expected decay to be from 0 to 1. Correct decay."),
+        ("QuerySoftMax:beta=-1", "expected beta to be 0 or above. Correct beta."),
         ("YetiRank:noise=White", "expected noise to be one of Gumbel, Gauss, No. "),
     ],
 )

@@ -168,3 +168,18 @@ def test_defaults_are_catboosts_for_an_object() -> None:
     assert resolved.params.leaf_estimation_iterations == 1
     assert resolved.params.learning_rate == pytest.approx(0.03)
     assert resolved.options["loss_function"]["type"] == "PythonUserDefinedPerObject"
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [
+        ("MultiRMSE", {"classifier": False}),
+        ("SurvivalAft:dist=Normal", {"classifier": False}),
+        ("MultiLogloss", {"classifier": True}),
+        ("YetiRank", {"classifier": False, "ranker": True}),
+        (None, {"classifier": False, "ranker": True}),
+    ],
+)
+def test_metrics_of_one_label_a_row_stay_alone(loss: str | None, kind: dict[str, bool]) -> None:
+    with pytest.raises(ParameterError, match="an object is given one label a row, and no groups"):
+        check_parameters({"loss_function": loss, "eval_metric": MeanLoss()}, **kind)
