@@ -86,13 +86,11 @@ def _require_weights_of_groups(rows: Rows, where: str, collective: Collective, *
 
 def _pairs_of_rows(rows: Rows, mine: Pairs, where: str, collective: Collective) -> RowPairs:
     """Send pairs to the ranks that own their winners; check and sort those that arrive."""
-    spans = [(segment.first_row, segment.first_row + segment.stop - segment.start) for segment in rows.segments]
-    told: list[list[tuple[int, int]]] = [pickle.loads(item) for item in collective.all_gather(pickle.dumps(spans))]
-    owned = [np.zeros(len(mine.number), np.bool_) for _ in told]
-    for owner, theirs in zip(owned, told, strict=True):
-        for first, last in theirs:
-            owner |= (mine.winner >= first) & (mine.winner < last)
-    parcels = [pickle.dumps(mine.take(owner)) for owner in owned]
+    told = [np.frombuffer(item, np.int64).reshape(-1, 3) for item in collective.all_gather(_spans(rows).tobytes())]
+    owners = np.repeat(np.arange(len(told)), [len(theirs) for theirs in told])
+    span = _span_of(np.concatenate(told), mine.winner)
+    owner = np.where(span < 0, -1, owners[span]) if len(owners) else span
+    parcels = [pickle.dumps(mine.take(owner == rank)) for rank in range(len(told))]
     arrived: list[Pairs] = [pickle.loads(item) for item in collective.all_to_all(parcels)]
     joined = Pairs(*(np.concatenate(part) for part in zip(*map(_arrays, arrived), strict=True)))
     joined = joined.take(np.argsort(joined.number, kind="stable"))
@@ -118,8 +116,29 @@ def _arrays(pairs: Pairs) -> tuple[Any, ...]:
 
 def _places(rows: Rows, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where rows are among the rank's, by their numbers in the whole data set; −1 for rows of others."""
-    places = np.full(len(numbers), -1, np.int64)
-    for segment in rows.segments:
-        inside = (numbers >= segment.first_row) & (numbers < segment.first_row + segment.stop - segment.start)
-        places[inside] = numbers[inside] - segment.first_row + segment.start
-    return places
+    spans = _spans(rows)
+    span = _span_of(spans, numbers)
+    if not len(spans):
+        return span
+    first, _, start = spans[span].T
+    return np.where(span < 0, -1, numbers - first + start)
+
+
+def _spans(rows: Rows) -> NDArray[np.int64]:
+    """The rank's rows by their numbers: int64 [n_segments, 3] of the first, the one behind the last, and where the first is."""
+    spans = [
+        (segment.first_row, segment.first_row + segment.stop - segment.start, segment.start)
+        for segment in rows.segments
+        if segment.stop > segment.start
+    ]
+    return np.array(spans, np.int64).reshape(-1, 3)
+
+
+def _span_of(spans: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which of some spans, that do not overlap, each number lies in; −1 for none."""
+    if not len(spans):
+        return np.full(len(numbers), -1, np.int64)
+    order = np.argsort(spans[:, 0])
+    near = order[np.maximum(np.searchsorted(spans[order, 0], numbers, side="right") - 1, 0)]
+    inside = (numbers >= spans[near, 0]) & (numbers < spans[near, 1])
+    return np.where(inside, near, -1)

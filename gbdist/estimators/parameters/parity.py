@@ -57,7 +57,8 @@ among the features (none is found by its type), and need `merge="best"` in one r
   `predict`; without it they are refused, as CatBoost refuses them.
 * A ranker on histograms trains `YetiRank` (modes Classic, DCG and NDCG), `QueryRMSE`, `QuerySoftMax`, `PairLogit` (without
   `max_pairs`) and `LambdaMart` (of NDCG and DCG); negative relevances are refused for all but `QueryRMSE` and `PairLogit`. The
-  draws of `YetiRank` are other ones than CatBoost's, its `decay` is from 0 to 1, and `beta` of `QuerySoftMax` not negative. `sample_weight` is refused for `PairLogit` and `YetiRank`, of which CatBoost
+  draws of `YetiRank` are other ones than CatBoost's, its `decay` is from 0 to 1, and `beta` of `QuerySoftMax` not
+  negative. `sample_weight` is refused for `PairLogit` and `YetiRank`, of which CatBoost
   takes the first row's for its group: pass `group_weight`. For `LambdaMart` an `l2_leaf_reg` above 0, monotone constraints and
   `leaf_estimation_method="Gradient"` are refused, with which CatBoost's leaves have the wrong sign. `subgroup_id` is refused, and
   columns of more than `one_hot_max_size` categories are.
