@@ -250,12 +250,12 @@ class _Run:
     def _finish_tree(self, last: Tree, score: bool) -> tuple[MetricTable, GradientFacts]:
         """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients.
 
-        Derivatives of a model that is shrunk before that tree are left to ``_shrink``.
+        Derivatives of a model that is shrunk before that tree are left to ``_shrink``; after the last tree nobody needs any.
         """
         params = self.params
         scored = self.sets if score else self.sets[-1:] if len(self.sets) > 1 and self.detector.active else []
         metrics = params.metrics if score else params.metrics[params.eval_metric :][:1]
-        if params.shrinkage is not None:
+        if params.shrinkage is not None or len(self.trees) == params.iterations:
             values, _ = score_all(scored, metrics, np.empty(0, np.int64), self.collective)
             return values, self._facts
         survey, sums = self._gradients(last)
