@@ -8,6 +8,7 @@ from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.plotting import plot_asked
 from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm
 
+_EVAL_EXAMPLE = 'eval_set={"X": X_val, "y": y_val, "group_id": group_val}'
 _EVAL_KEYS = ("X", "y", "group_id", "sample_weight", "group_weight", "pairs")
 
 
@@ -131,7 +132,7 @@ def _eval_sets(given: Any) -> list[Any]:
     sets = []
     for number, one in enumerate(listed):
         name = "eval_set" if len(listed) == 1 else f"eval_set[{number}]"
-        fix = 'Pass eval_set={"X": X_val, "y": y_val, "group_id": group_val}.'
+        fix = f"Pass {_EVAL_EXAMPLE}."
         if not isinstance(one, Mapping):
             raise DataError(name, f"a {type(one).__name__}", "a dict of fit's arguments", fix)
         unknown = [key for key in one if key not in _EVAL_KEYS]
@@ -150,5 +151,6 @@ def _require_groups(name: str, X: Any, group_id: Any) -> None:
     if type(X).__name__ == "DaskPool":  # by name: whoever has none need not load what a pool needs
         raise DataError(f"{where}X", "a DaskPool, which keeps no groups", "the rows themselves", "Pass the collection.")
     if group_id is None:
-        expected, fix = "one group a row, or the name of a column of X", "Say which rows are ranked together."
-        raise DataError(f"{where}group_id", "None", expected, fix)
+        example = _EVAL_EXAMPLE if name else 'fit(X, y, group_id="query")'
+        expected = "one group a row, or the name of a column of X"
+        raise DataError(f"{where}group_id", "None", expected, f"Say which rows are ranked together: {example}.")

@@ -283,7 +283,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     (
         {"aggregate": "models", "loss_function": "Loglos"},
         "loss_function='Loglos' cannot be used: expected a loss of CatBoost's for classes. "
-        'CatBoost says: "Loglos loss is not supported".',
+        "CatBoost says: \"Loglos loss is not supported\". Did you mean 'Logloss'?",
     ),
     (
         {"aggregate": "models", "dept": 3},
