@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from gbdist.errors import DataError
+from gbdist.estimators.arguments import refuse_arguments
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.plotting import plot_asked
 from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm
@@ -38,7 +39,7 @@ class DaskCatBoostRanker(DaskCatBoost):
     _is_ranker = True
     _prediction_types = ("RawFormulaVal",)
 
-    def fit(  # type: ignore[override]  # groups in place of what would cut them
+    def fit(  # groups in place of what would cut them
         self,
         X: Any,
         y: Any = None,
@@ -53,6 +54,7 @@ class DaskCatBoostRanker(DaskCatBoost):
         callbacks: Any = None,
         plot: bool = False,
         plot_file: Any = None,
+        **others: Any,
     ) -> Self:
         """Train on X, y and group_id; everything given is checked before anything is started.
 
@@ -75,12 +77,13 @@ class DaskCatBoostRanker(DaskCatBoost):
         eval_set : dict of these arguments, or a list of such, optional
             ``{"X": X_val, "y": y_val, "group_id": group_val}``, with ``"sample_weight"`` or ``"group_weight"`` if metrics are
             to be weighted.
-        init_model, callbacks, plot, plot_file : as of the other estimators
+        init_model, callbacks, plot, plot_file, others : as of the other estimators
 
         Raises
         ------
         ParameterError, DataError, ModelError, ClusterError
         """
+        refuse_arguments(others, type(self).__name__, self.fit, ranker=True)
         _require_groups("", X, group_id)
         if subgroup_id is not None:
             expected = "None: no loss looks at it, and of the metrics PFound alone, which is computed without it"
