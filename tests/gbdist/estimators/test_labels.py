@@ -121,6 +121,12 @@ def test_predictions_start_from_a_baseline_of_as_many_raw_values() -> None:
             "MultiRMSEWithMissingValues.",
         ),
         (
+            regressor("Cox"),
+            NUMBERS,
+            "y: found 2 columns, expected one label a row. Pass the time alone, negative where nothing had happened by then, "
+            "or use SurvivalAft for two ends of a time.",
+        ),
+        (
             DaskCatBoostClassifier(),
             FLAGS,
             "y: found 2 columns, expected one label a row. Pass one column, or set loss_function to MultiLogloss or "
@@ -184,7 +190,7 @@ def test_predictions_start_from_a_baseline_of_as_many_raw_values() -> None:
             "those rows.",
         ),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_labels_that_do_not_fit_are_refused(model: DaskCatBoostRegressor, labels: np.ndarray, message: str) -> None:
     with pytest.raises(DataError) as refusal:
