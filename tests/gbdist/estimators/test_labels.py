@@ -198,6 +198,14 @@ def test_labels_that_do_not_fit_are_refused(model: DaskCatBoostRegressor, labels
     assert str(refusal.value) == message
 
 
+def test_misspelt_columns_of_labels_are_named() -> None:
+    table = TABLE[FEATURES].assign(f=NUMBERS[:, 0], g=NUMBERS[:, 1])
+    with pytest.raises(DataError, match=r"^y: found the column name 'gg', expected a column of X\."):
+        regressor().fit(table, ["f", "gg"])
+    with pytest.raises(DataError, match=r"^eval_set, y: found the column name 'gg', expected a column of X\."):
+        regressor().fit(table, ["f", "g"], eval_set=(table, ["f", "gg"]))
+
+
 def test_strings_and_other_numbers_of_labels_are_refused() -> None:
     texts = pd.DataFrame({"f": ["x", "y"] * 150, "g": ["x", "y"] * 150})
     with pytest.raises(DataError, match="y: found values that are not numbers"):
