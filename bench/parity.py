@@ -26,9 +26,10 @@ from catboost.utils import DataMetaInfo, TargetStats, compute_training_options
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.check import check_parameters
 from gbdist.estimators.parameters.parity import parameters_text
-from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, TABLE
+from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES, TABLE
 from gbdist.metrics.make import METRICS_OF_LOSS
 from gbdist.metrics.native import any_metrics
+from gbdist.metrics.ranking import RANKING_METRICS
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE, FIGURES = DOCS / "parity.md", DOCS / "quality.json"
@@ -80,12 +81,12 @@ LOSSES_HEAD = """
 Every loss of CatBoost, and the estimators that take it.
 
 """
-METRICS_HEAD = """
+METRICS_HEAD = f"""
 ## Metrics
 
-Every metric of CatBoost, and the losses beside which it is computed ("any": wherever CatBoost takes it). One that is refused can
-be computed from the predictions after `fit` or, where it is a sum over rows, be an object ([custom.md](custom.md)), which stands
-beside any loss.
+Every metric of CatBoost, and the losses beside which it is computed ("any": wherever CatBoost takes it; "a ranker's losses":
+{", ".join(f"`{loss}`" for loss in RANKER_LOSSES)}). One that is refused can be computed from the
+predictions after `fit` or, where it is a sum over rows, be an object ([custom.md](custom.md)), which stands beside any loss.
 
 """
 QUALITY_HEAD = """
@@ -204,7 +205,7 @@ def _why_not(name: str) -> str:
     kinds: list[tuple[Callable[[str], bool], str]] = [
         (core.is_survivalregression_objective, "labels that are intervals are not read"),
         (core.is_multitarget_objective, "it wants several labels a row"),
-        (core.is_ranking_metric, "rows of a group are not compared on histograms"),
+        (core.is_ranking_metric, "this loss of groups is not computed on histograms"),
     ]
     fitting = [words for is_kind, words in kinds if is_kind(loss)]
     return WHY.get(name) or (fitting or ["not among the losses here; it can be an object ([custom.md](custom.md))"])[0]
@@ -214,6 +215,7 @@ def metric_row(name: str) -> str:
     """Beside which losses a metric is computed, on histograms and in rounds of models."""
     known = list(dict.fromkeys((*METRICS_OF_LOSS, "YetiRank")))
     exact = [loss for loss in known if name in METRICS_OF_LOSS.get(loss, ())]
+    here = "a ranker's losses" if name in RANKING_METRICS else _losses(exact)
     native = [loss for loss in known if _is_added_up(name, loss)]
     if native == known:
         told = "any"
@@ -221,7 +223,7 @@ def metric_row(name: str) -> str:
         told = ", ".join(["the same", *(f"`{loss}`" for loss in native if loss not in exact)])
     else:
         told = _losses(native)
-    return _row(f"`{name}`", _losses(exact), told)
+    return _row(f"`{name}`", here, told)
 
 
 def _is_added_up(name: str, loss: str) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from gbdist.errors import ParameterError
 
 _FORMS = {
-    "metric": "a description such as 'AUC' or 'F1:use_weights=false;proba_border=0.3'",
+    "eval_metric": "a description such as 'AUC' or 'F1:use_weights=false;proba_border=0.3'",
     "loss_function": "a description such as 'RMSE' or 'Quantile:alpha=0.9'",
 }
+_FORMS["custom_metric"] = _FORMS["eval_metric"]
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -38,7 +39,7 @@ class Description:
     options: tuple[tuple[str, str], ...]
     use_weights: bool | None
     skip_train: bool | None
-    parameter: str = "metric"
+    parameter: str = "eval_metric"
 
     @property
     def without_flags(self) -> str:
@@ -90,8 +91,8 @@ def name_of(description: str) -> str:
     return description.partition(":")[0]
 
 
-def parse_description(text: str, parameter: str = "metric") -> Description:
-    """Take a description apart; ``parameter`` ("metric" or "loss_function") is what errors name.
+def parse_description(text: str, parameter: str = "eval_metric") -> Description:
+    """Take a description apart; ``parameter`` ("eval_metric", "custom_metric" or "loss_function") is what errors name.
 
     Raises
     ------
@@ -107,17 +108,17 @@ def parse_description(text: str, parameter: str = "metric") -> Description:
                 parameter, text, _FORMS[parameter], "Write options as key=value, with ';' between them."
             )
         options[key] = value
-    if parameter != "metric":
+    if parameter == "loss_function":
         return Description(text, metric, tuple(options.items()), None, None, parameter)
-    use_weights = _flag(text, "use_weights", options.pop("use_weights", None))
+    use_weights = _flag(text, parameter, "use_weights", options.pop("use_weights", None))
     hints = dict(hint.split("~", 1) for hint in options.pop("hints", "").split("|") if "~" in hint)
-    skip_train = _flag(text, "skip_train", hints.get("skip_train"))
-    return Description(text, metric, tuple(options.items()), use_weights, skip_train)
+    skip_train = _flag(text, parameter, "skip_train", hints.get("skip_train"))
+    return Description(text, metric, tuple(options.items()), use_weights, skip_train, parameter)
 
 
-def _flag(text: str, key: str, value: str | None) -> bool | None:
+def _flag(text: str, parameter: str, key: str, value: str | None) -> bool | None:
     if value is None:
         return None
     if value.lower() not in _TRUTH:
-        raise ParameterError("metric", text, f"{key} to be true or false", f"Write {key}=true or {key}=false.")
+        raise ParameterError(parameter, text, f"{key} to be true or false", f"Write {key}=true or {key}=false.")
     return _TRUTH[value.lower()]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 
 from gbdist.errors import DataError
+from gbdist.estimators.arguments import refuse_arguments
 from gbdist.estimators.hyperparameters import Hyperparameters
 from gbdist.estimators.listeners import close, progress_listener
 from gbdist.estimators.parameters.check import check_parameters
@@ -44,6 +45,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
         callbacks: Any = None,
         plot: bool = False,
         plot_file: Any = None,
+        **others: Any,
     ) -> Self:
         """Train on X and y; everything given is checked before anything is started.
 
@@ -57,7 +59,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
             [n_rows, n_labels], or a list of names of columns of X.
         sample_weight : vector, or name of a column of X, optional
         eval_set : (X, y), (X, y, sample_weight), DaskPool, or a list of them, optional
-            Metrics are computed on it; the first one decides when to stop.
+            Metrics are computed on it; the last one decides when to stop.
         eval_fraction : float, optional
             Set this share of the rows apart as the eval set, by a hash of the row number.
         baseline : vector or matrix [n_rows, dimension], optional
@@ -73,11 +75,14 @@ class DaskCatBoost(Predictor, Hyperparameters):
         plot_file : path, or text file open for writing, optional
             Where the page goes, whatever ``plot`` is; ``report.html`` in the current folder by default. A line on stderr says
             where it is, unless ``verbose`` is False.
+        others
+            Refused; the error says where an argument of CatBoost's ``fit`` belongs.
 
         Raises
         ------
         ParameterError, DataError, ModelError, ClusterError
         """
+        refuse_arguments(others, type(self).__name__, self.fit, ranker=False)
         return self._fit(
             X,
             y,

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from gbdist.errors import DataError
+from gbdist.estimators.arguments import refuse_arguments
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.plotting import plot_asked
 from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm
 
+_EVAL_EXAMPLE = 'eval_set={"X": X_val, "y": y_val, "group_id": group_val}'
 _EVAL_KEYS = ("X", "y", "group_id", "sample_weight", "group_weight", "pairs")
 
 
@@ -37,7 +39,7 @@ class DaskCatBoostRanker(DaskCatBoost):
     _is_ranker = True
     _prediction_types = ("RawFormulaVal",)
 
-    def fit(  # type: ignore[override]  # groups in place of what would cut them
+    def fit(  # groups in place of what would cut them
         self,
         X: Any,
         y: Any = None,
@@ -52,6 +54,7 @@ class DaskCatBoostRanker(DaskCatBoost):
         callbacks: Any = None,
         plot: bool = False,
         plot_file: Any = None,
+        **others: Any,
     ) -> Self:
         """Train on X, y and group_id; everything given is checked before anything is started.
 
@@ -74,12 +77,13 @@ class DaskCatBoostRanker(DaskCatBoost):
         eval_set : dict of these arguments, or a list of such, optional
             ``{"X": X_val, "y": y_val, "group_id": group_val}``, with ``"sample_weight"`` or ``"group_weight"`` if metrics are
             to be weighted.
-        init_model, callbacks, plot, plot_file : as of the other estimators
+        init_model, callbacks, plot, plot_file, others : as of the other estimators
 
         Raises
         ------
         ParameterError, DataError, ModelError, ClusterError
         """
+        refuse_arguments(others, type(self).__name__, self.fit, ranker=True)
         _require_groups("", X, group_id)
         if subgroup_id is not None:
             expected = "None: no loss looks at it, and of the metrics PFound alone, which is computed without it"
@@ -131,7 +135,7 @@ def _eval_sets(given: Any) -> list[Any]:
     sets = []
     for number, one in enumerate(listed):
         name = "eval_set" if len(listed) == 1 else f"eval_set[{number}]"
-        fix = 'Pass eval_set={"X": X_val, "y": y_val, "group_id": group_val}.'
+        fix = f"Pass {_EVAL_EXAMPLE}."
         if not isinstance(one, Mapping):
             raise DataError(name, f"a {type(one).__name__}", "a dict of fit's arguments", fix)
         unknown = [key for key in one if key not in _EVAL_KEYS]
@@ -150,5 +154,6 @@ def _require_groups(name: str, X: Any, group_id: Any) -> None:
     if type(X).__name__ == "DaskPool":  # by name: whoever has none need not load what a pool needs
         raise DataError(f"{where}X", "a DaskPool, which keeps no groups", "the rows themselves", "Pass the collection.")
     if group_id is None:
-        expected, fix = "one group a row, or the name of a column of X", "Say which rows are ranked together."
-        raise DataError(f"{where}group_id", "None", expected, fix)
+        example = _EVAL_EXAMPLE if name else 'fit(X, y, group_id="query")'
+        expected = "one group a row, or the name of a column of X"
+        raise DataError(f"{where}group_id", "None", expected, f"Say which rows are ranked together: {example}.")

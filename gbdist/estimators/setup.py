@@ -200,6 +200,8 @@ def _check_number_of_labels(surveys: Sequence[DataSurvey], names: Sequence[str],
             each for each in MULTI_TARGET if (MULTI_TARGET[each] != MULTI_TARGET[WITH_MISSING]) == classifier
         )
         fix = f"Pass one column, or set loss_function to {losses}."
+        if loss == "Cox":
+            fix = "Pass the time alone, negative where nothing had happened by then, or use SurvivalAft for two ends of a time."
         raise DataError("y", f"{wanted} columns", "one label a row", fix)
     for survey, name in zip(surveys[1:], names[1:], strict=True):
         if survey.targets and len(survey.targets) != wanted:

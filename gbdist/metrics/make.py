@@ -71,19 +71,24 @@ class _Request:
 
 
 def make_metrics(
-    description: str, n_classes: int, objective_name: str, *, expand_weights: bool = False
+    description: str,
+    n_classes: int,
+    objective_name: str,
+    *,
+    expand_weights: bool = False,
+    parameter: str = "eval_metric",
 ) -> tuple[Metric, ...]:
     """Metrics that one description stands for: several for ``F1`` of several classes, else one.
 
     ``expand_weights`` is for a ``custom_metric`` of rows with weights: without ``use_weights`` CatBoost reports it twice,
-    with and without them (AUC, which takes no weights by default, once).
+    with and without them (AUC, which takes no weights by default, once). ``parameter`` is what errors name.
 
     Raises
     ------
     ParameterError
         For a metric or option that is not here, or that CatBoost does not allow beside the loss.
     """
-    given = parse_description(description)
+    given = parse_description(description, parameter)
     allowed = METRICS_OF_LOSS[objective_name.partition(":")[0]]
     if given.metric not in allowed:
         expected = f"one of {', '.join(sorted(allowed))} with loss_function={objective_name!r}"

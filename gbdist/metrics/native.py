@@ -146,20 +146,20 @@ def can_be_added_up(name: str) -> bool:
     return name in MEANS or name in _OF_NUMBERS or name in METRICS_OF_LOSS
 
 
-def any_metrics(description: str, n_classes: int, loss: str) -> tuple[Metric, ...]:
-    """Metrics that a description stands for: ours where there are any, else CatBoost's own.
+def any_metrics(description: str, n_classes: int, loss: str, parameter: str = "eval_metric") -> tuple[Metric, ...]:
+    """Metrics that a description stands for: ours where there are any, else CatBoost's own; errors name ``parameter``.
 
     Raises
     ------
     ParameterError
         For a metric that is neither, because its value on all rows does not follow from those on parts.
     """
-    given = parse_description(description)
+    given = parse_description(description, parameter)
     name = loss.partition(":")[0]
     if given.metric in METRICS_OF_LOSS.get(name, ()) and given.metric not in _BY_EXPONENTS:
-        return make_metrics(description, n_classes, name)
+        return make_metrics(description, n_classes, name, parameter=parameter)
     if given.metric in _OF_NUMBERS and n_classes == 1:
-        return make_metrics(description, 1, "RMSE")
+        return make_metrics(description, 1, "RMSE", parameter=parameter)
     if given.metric not in MEANS:
         fix = "Choose a metric that is a mean over rows or groups, or compute it from the predictions."
         raise given.refused(f"a metric that parts of the rows add up to, with loss_function={loss!r}", fix)

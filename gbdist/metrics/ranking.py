@@ -204,15 +204,19 @@ RANKING_METRICS = tuple(_OPTIONS)
 _UNWEIGHTED = ("MAP", "PrecisionAt", "QueryAUC", "RecallAt")
 
 
-def make_ranking_metric(description: str, *, group_weighted: bool) -> "GroupScore | GroupLoss | PairLoss":
+def make_ranking_metric(
+    description: str, *, group_weighted: bool, parameter: str = "eval_metric"
+) -> "GroupScore | GroupLoss | PairLoss":
     """The metric of a description; ``group_weighted`` says that weights are those of groups: means over groups take no others.
+
+    ``parameter`` is what errors name.
 
     Raises
     ------
     ParameterError
         For a metric or option that is not here, or out of range.
     """
-    given = parse_description(description)
+    given = parse_description(description, parameter)
     if given.metric not in _OPTIONS:
         expected = f"one of {', '.join(RANKING_METRICS)} where rows are ranked"
         raise given.refused(expected, 'Choose one of these, or set aggregate="models" for CatBoost\'s others.')

@@ -9,6 +9,8 @@ from types import ModuleType
 import pytest
 from catboost import CatBoostClassifier, CatBoostRanker, CatBoostRegressor
 
+from gbdist.metrics.ranking import RANKING_METRICS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -69,6 +71,11 @@ def test_every_loss_and_metric_is_there(parity: ModuleType, page: str) -> None:
 )
 def test_verdicts_are_those_of_the_code(page: str, loss: str, exact: str, native: str) -> None:
     assert cells(page, "Losses")[loss][:2] == [exact, native]
+
+
+def test_metrics_that_a_ranker_computes_are_not_called_refused(page: str) -> None:
+    rows = cells(page, "Metrics")
+    assert {rows[name][0] for name in RANKING_METRICS} == {"a ranker's losses"}
 
 
 def test_a_loss_that_is_refused_says_why(page: str) -> None:

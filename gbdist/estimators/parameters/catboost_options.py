@@ -165,6 +165,10 @@ def _nearest_option(text: str) -> str:
     return f" Did you mean {options[near[0]]}?" if near else ""
 
 
+#: What to do, by a part of CatBoost's refusal.
+_REMEDIES: Final = {"works only with lossguide tree growing": 'Set grow_policy="Lossguide", or leave it out.'}
+
+
 def without_source_line(text: str) -> str:
     """CatBoost's refusal without the place in its source that it begins with."""
     return re.sub(r"^\S+:\d+: (Error: )?", "", text).strip()
@@ -174,7 +178,8 @@ def _in_our_words(text: str, options: Mapping[str, object], written: Mapping[str
     """CatBoost's refusal without its source line, pinned to a parameter where the text tells which."""
     # The list of valid options is every metric that CatBoost has: more than is computed here, and too long to read.
     reason = re.sub(r"\.? Valid options are: .*", "", without_source_line(text)).strip()
-    fix = f'CatBoost says: "{reason}".{_nearest_option(text)}'
+    remedy = next((f" {what}" for part, what in _REMEDIES.items() if part in reason), "")
+    fix = f'CatBoost says: "{reason}".{_nearest_option(text)}{remedy}'
     expected = "a value that CatBoost takes together with the other parameters"
     for part, names in _ABOUT:
         if part in reason:

@@ -1,18 +1,18 @@
 """Parameters of rounds of native CatBoost, checked as far as they can be before any data are seen."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
 import catboost
 from catboost import CatBoostError
-from catboost.core import is_classification_objective, is_ranking_metric, is_regression_objective
 
 from gbdist.description import name_of
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.canonical import refuse_together, under_one_name
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, catboost_defaults, without_source_line
+from gbdist.estimators.parameters.losses import KINDS as KINDS_OF_LOSSES
+from gbdist.estimators.parameters.losses import Kind, kind_of, nearest
 from gbdist.estimators.parameters.objects import as_catboost, is_object
 from gbdist.estimators.parameters.table import RANKER_LOSSES, TABLE, Rule, Used
 from gbdist.estimators.parameters.value_checks import check_value, plain_value
@@ -79,21 +79,6 @@ _COLUMNS: Final[dict[str, Rule]] = {parameter: Used("columns") for parameter in 
 _NOT_PASSED: Final = (_OURS | _REFUSED | _COLUMNS.keys() | {"name", "loss_function"}) - {"learning_rate"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """The losses of one estimator: what they are for, and whether a name is one (CatBoostError if it is no loss)."""
-
-    noun: str
-    estimator: str
-    trains: Callable[[str], bool]
-
-
-_CLASSES = _Kind("classes", "DaskCatBoostClassifier", is_classification_objective)
-_NUMBERS = _Kind("one number a row", "DaskCatBoostRegressor", is_regression_objective)
-_RANKING = _Kind("ranking", "DaskCatBoostRanker", is_ranking_metric)
-_KINDS: Final = (_CLASSES, _NUMBERS, _RANKING)
-
-
 def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: bool = False) -> dict[str, object]:
     """As ``canonical`` for ``aggregate="models"``: whatever CatBoost takes is taken, and CatBoost is asked whether it does.
 
@@ -107,7 +92,7 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: b
         if rule is None:
             checked[key] = plain_value(user.value)
         else:
-            checked[key] = check_value(user.name, user.value, rule, classifier=classifier)
+            checked[key] = check_value(user.name, user.value, rule, classifier=classifier, ranker=ranker)
     refuse_together(checked, written)
     if is_object(checked.get("loss_function")):
         user = written["loss_function"]
@@ -116,7 +101,7 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: b
         )
         raise ParameterError(user.name, type(user.value).__name__, expected, 'Leave out aggregate="models".')
     if "loss_function" in checked:
-        kind = _RANKING if ranker else _CLASSES if classifier else _NUMBERS
+        kind = kind_of(classifier=classifier, ranker=ranker)
         _check_loss(written["loss_function"], str(checked["loss_function"]), kind)
     elif ranker:
         checked["loss_function"] = RANKER_LOSSES[0]
@@ -125,7 +110,7 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: b
     return checked
 
 
-def _check_loss(written: Written, loss: str, kind: _Kind) -> None:
+def _check_loss(written: Written, loss: str, kind: Kind) -> None:
     """Refuse a loss of another estimator, as CatBoost's own estimators do, and one that CatBoost does not know."""
     expected = f"a loss of CatBoost's for {kind.noun}"
     if name_of(loss) == "Cox":
@@ -134,9 +119,9 @@ def _check_loss(written: Written, loss: str, kind: _Kind) -> None:
     try:
         if kind.trains(loss):
             return
-        others = [other.estimator for other in _KINDS if other.trains(loss)]
+        others = [other.estimator for other in KINDS_OF_LOSSES if other.trains(loss)]
     except CatBoostError as refusal:
-        fix = f'CatBoost says: "{without_source_line(str(refusal))}".'
+        fix = f'CatBoost says: "{without_source_line(str(refusal))}". {nearest(name_of(loss), kind.losses)}'.rstrip()
         raise ParameterError(written.name, written.value, expected, fix) from None
     fix = f"Use {others[0]}, or another loss." if others else "Choose another loss."
     raise ParameterError(written.name, written.value, expected, fix)

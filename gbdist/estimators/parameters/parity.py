@@ -71,7 +71,19 @@ among the features (none is found by its type), and need `merge="best"` in one r
 * Beside several labels a row (`MultiRMSE`, `MultiLogloss`, …) statistics of categories are refused, but for `Counter`: a model
   cannot tell those of different labels apart (docs/decisions/0024). The weighted metrics `MultiLogloss` and `MultiCrossEntropy`
   are weighted means, where CatBoost divides by the sum of the weights' integer parts; `proba_border`, which it does not heed
-  there, is refused. Row weights count in the derivatives of `SurvivalAft`; CatBoost leaves them out.
+  there, is refused. Row weights count in the derivatives of `SurvivalAft`; CatBoost leaves them out. `score` of several numbers
+  is the mean of the labels' R², as scikit-learn's; in CatBoost's a label weighs by its variance.
+* `SurvivalAft` refuses ends of times at 0 or below, other than -1 for no end, and a lower end above the upper one; CatBoost
+  trains on them.
+* `monotone_constraints` hold for every label beside `MultiRMSE` and other losses of several labels; in CatBoost's models they may
+  be broken there.
+* With `model_shrink_rate` above 0, which `monotone_constraints` set too, and `Logloss`, `CrossEntropy` or `Poisson`, rounding
+  differs: CatBoost keeps and shrinks e^prediction for these losses. Predictions differ by some 1e-5 after two trees and by more
+  with every tree, until splits of nearly equal scores are other ones.
+* Columns that an `input_borders` file does not name, of an empty file all, get borders as without the file; CatBoost gives them
+  32, whatever `border_count` says.
+* `monotone_constraints`, `feature_weights` and `first_feature_use_penalties` in one string, such as `"(1,0,0)"` or `"a:0.1"`, are
+  refused: give a list or a dictionary.
 * `Cox` has leaves of all rows at risk; CatBoost estimates them in blocks of 500 rows (docs/decisions/0025). Weights,
   which it does not heed there, are refused.
 * Parameters go to the estimator: `fit` takes data, `callbacks`, `init_model`, `plot` and `plot_file`, and none of CatBoost's

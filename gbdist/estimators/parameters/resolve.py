@@ -270,9 +270,10 @@ def _metrics(loss: str, beside: str, checked: Mapping[str, Any], n_classes: int,
         names = ", ".join(metric.name for metric in deciding)
         raise ParameterError("eval_metric", decides, "one value", f"It has one for each class: choose one of {names}.")
     made: dict[str, Metric] = {metric.name: metric for metric in deciding}
-    own = [] if loss == OBJECT else [(loss, False)]
-    for description, twice in (*own, *((name, weighted) for name in checked.get("custom_metric", ()))):
-        for metric in make_metrics(description, n_classes, beside, expand_weights=twice):
+    own = [] if loss == OBJECT else [("loss_function", loss, False)]
+    custom = (("custom_metric", name, weighted) for name in checked.get("custom_metric", ()))
+    for parameter, description, twice in (*own, *custom):
+        for metric in make_metrics(description, n_classes, beside, expand_weights=twice, parameter=parameter):
             made.setdefault(metric.name, metric)
     return tuple(made.values())
 
@@ -280,8 +281,9 @@ def _metrics(loss: str, beside: str, checked: Mapping[str, Any], n_classes: int,
 def _ranking_metrics(own: str, checked: Mapping[str, Any], facts: DataFacts) -> tuple[Metric, ...]:
     """As ``_metrics``; ``own`` is what CatBoost follows the loss by. Metrics of groups are reported once, weights or not."""
     made: dict[str, Metric] = {}
-    for description in (checked.get("eval_metric", own), own, *checked.get("custom_metric", ())):
-        metric = make_ranking_metric(description, group_weighted=facts.group_weighted)
+    custom = (("custom_metric", name) for name in checked.get("custom_metric", ()))
+    for parameter, description in (("eval_metric", checked.get("eval_metric", own)), ("eval_metric", own), *custom):
+        metric = make_ranking_metric(description, group_weighted=facts.group_weighted, parameter=parameter)
         made.setdefault(metric.name, metric)
     return tuple(made.values())
 

@@ -175,8 +175,11 @@ def _metrics(checked: Mapping[str, Any], n_classes: int, loss: str) -> tuple[Met
         names = ", ".join(metric.name for metric in deciding)
         raise ParameterError("eval_metric", decides, "one value", f"It has one for each class: choose one of {names}.")
     made: dict[str, Metric] = {metric.name: metric for metric in deciding}
-    for description in (*_as_metric(own), *checked.get("custom_metric", ())):
-        for metric in any_metrics(description, n_classes, loss):
+    own_too, custom = _as_metric(own), checked.get("custom_metric", ())
+    for description in (*own_too, *custom):
+        for metric in any_metrics(
+            description, n_classes, loss, "custom_metric" if description in custom else "eval_metric"
+        ):
             made.setdefault(metric.name, metric)
     return tuple(made.values())
 

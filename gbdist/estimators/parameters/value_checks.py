@@ -13,6 +13,7 @@ from catboost.metrics import BuiltinMetric
 from gbdist.description import name_of
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.cuts import parse_cut
+from gbdist.estimators.parameters.losses import Kind, kind_of, nearest, what_to_do
 from gbdist.estimators.parameters.objects import checked_object, is_object
 from gbdist.estimators.parameters.table import (
     CLASSIFIER_LOSSES,
@@ -43,6 +44,10 @@ _EXPECTED = {
     "weights": "weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}",
 }
 _DEFAULT = "Leave it out for CatBoost's default."
+#: In place of those of the table: a ranker's ``fit`` has other arguments.
+_FIXES_OF_RANKERS = {
+    "eval_fraction": 'Set groups apart yourself: fit(..., eval_set={"X": X_val, "y": y_val, "group_id": group_val}).',
+}
 
 
 def check_value(name: str, value: object, rule: Rule, *, classifier: bool, ranker: bool = False) -> object:
@@ -52,12 +57,12 @@ def check_value(name: str, value: object, rule: Rule, *, classifier: bool, ranke
         raise ParameterError(name, value, "it to be left out", rule.fix)
     if isinstance(rule, OnlyAt):
         if rule.values and plain not in rule.values:
-            raise ParameterError(name, value, f"{accepted_values(rule)} ({rule.why})", rule.fix)
+            fix = _FIXES_OF_RANKERS.get(name, rule.fix) if ranker else rule.fix
+            raise ParameterError(name, value, f"{accepted_values(rule)} ({rule.why})", fix)
         return plain
     try:
         if rule.kind == "loss":
-            losses = RANKER_LOSSES if ranker else CLASSIFIER_LOSSES if classifier else REGRESSOR_LOSSES
-            return _loss(name, plain, losses)
+            return _loss(name, plain, kind_of(classifier=classifier, ranker=ranker))
         return _CHECKS[rule.kind](name, plain, rule)
     except ParameterError as error:
         # The error shows the value as the user wrote it.
@@ -142,21 +147,19 @@ def _truth(name: str, value: object, rule: Used) -> bool:
 def _choice(name: str, value: object, rule: Used) -> str:
     if isinstance(value, str) and value in rule.choices:
         return value
-    raise ParameterError(name, value, used_values(rule), _DEFAULT)
+    near = nearest(value, rule.choices) if isinstance(value, str) else ""
+    raise ParameterError(name, value, used_values(rule), near or _DEFAULT)
 
 
-def _loss(name: str, value: object, losses: tuple[str, ...]) -> object:
-    if isinstance(value, str) and name_of(value) in losses:
+def _loss(name: str, value: object, kind: Kind) -> object:
+    if isinstance(value, str) and name_of(value) in kind.losses:
         from gbdist.objectives import make_objective  # loads Numba's kernels
 
         make_objective(value, 2)  # which checks the options
         return value
-    ranks = losses == RANKER_LOSSES  # an object's rows have no groups
-    if is_object(value) and not ranks:
+    if is_object(value) and kind.losses != RANKER_LOSSES:  # an object's rows have no groups
         return checked_object("loss_function", value)
-    known = " or ".join(map(repr, losses))
-    other = 'Set aggregate="models" for CatBoost\'s other losses'
-    raise ParameterError(name, value, known, f"{other}." if ranks else f"{other}, or pass an object (docs/custom.md).")
+    raise ParameterError(name, value, " or ".join(map(repr, kind.losses)), what_to_do(value, kind))
 
 
 def _threads(name: str, value: object, rule: Used) -> int:

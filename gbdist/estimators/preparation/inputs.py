@@ -152,14 +152,19 @@ def _column_or_vector(X: Any, given: Any, name: str, frame: bool) -> tuple[Hasha
 
 def _label_columns(X: Any, y: Any, frame: bool, lazy: bool) -> tuple[tuple[Hashable, ...], Any]:
     """(labels of columns, None) if y names one or a list of several of X's columns, else ((), y)."""
-    if isinstance(y, list | tuple) and frame and y and all(isinstance(name, str) for name in y):
-        several = lazy or (len(y) != count_rows(X) and all(name in column_labels(X) for name in y))
-        if several:
-            if len(set(y)) < len(y):
-                raise DataError("y", f"{list(y)}", "each column once", "Name every label once.")
-            return tuple(_column_or_vector(X, name, "y", frame)[0] for name in y), None
+    listed = isinstance(y, list | tuple) and frame and y and all(isinstance(name, str) for name in y)
+    if listed and (lazy or _names_columns(X, y)):
+        if len(set(y)) < len(y):
+            raise DataError("y", f"{list(y)}", "each column once", "Name every label once.")
+        return tuple(_column_or_vector(X, name, "y", frame)[0] for name in y), None
     column, y = _column_or_vector(X, y, "y", frame)
     return (() if column is None else (column,)), y
+
+
+def _names_columns(X: Any, y: list[str] | tuple[str, ...]) -> bool:
+    """Whether a list beside a table in memory names columns, some of them wrongly perhaps, rather than being labels of rows."""
+    known = column_labels(X)
+    return len(y) != count_rows(X) and len(y) <= len(known) and any(name in known for name in y)
 
 
 def _feature_labels(X: Any, without: set[Hashable], lazy: bool) -> tuple[Hashable, ...]:

@@ -121,6 +121,12 @@ def test_predictions_start_from_a_baseline_of_as_many_raw_values() -> None:
             "MultiRMSEWithMissingValues.",
         ),
         (
+            regressor("Cox"),
+            NUMBERS,
+            "y: found 2 columns, expected one label a row. Pass the time alone, negative where nothing had happened by then, "
+            "or use SurvivalAft for two ends of a time.",
+        ),
+        (
             DaskCatBoostClassifier(),
             FLAGS,
             "y: found 2 columns, expected one label a row. Pass one column, or set loss_function to MultiLogloss or "
@@ -184,12 +190,20 @@ def test_predictions_start_from_a_baseline_of_as_many_raw_values() -> None:
             "those rows.",
         ),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_labels_that_do_not_fit_are_refused(model: DaskCatBoostRegressor, labels: np.ndarray, message: str) -> None:
     with pytest.raises(DataError) as refusal:
         model.fit(VALUES, labels)
     assert str(refusal.value) == message
+
+
+def test_misspelt_columns_of_labels_are_named() -> None:
+    table = TABLE[FEATURES].assign(f=NUMBERS[:, 0], g=NUMBERS[:, 1])
+    with pytest.raises(DataError, match=r"^y: found the column name 'gg', expected a column of X\."):
+        regressor().fit(table, ["f", "gg"])
+    with pytest.raises(DataError, match=r"^eval_set, y: found the column name 'gg', expected a column of X\."):
+        regressor().fit(table, ["f", "g"], eval_set=(table, ["f", "gg"]))
 
 
 def test_strings_and_other_numbers_of_labels_are_refused() -> None:

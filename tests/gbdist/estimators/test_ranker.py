@@ -175,6 +175,12 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "Use DaskCatBoostRegressor, or another loss.",
     ),
     (
+        {"eval_fraction": 0.2},
+        {},
+        "eval_fraction=0.2 cannot be used: expected 0 (no rows are set apart). Set groups apart yourself: "
+        'fit(..., eval_set={"X": X_val, "y": y_val, "group_id": group_val}).',
+    ),
+    (
         {"class_weights": [1, 2]},
         {},
         "class_weights=[1, 2] cannot be used: expected no classes in regression. "
@@ -184,7 +190,7 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {},
         {"group_id": None},
         "group_id: found None, expected one group a row, or the name of a column of X. "
-        "Say which rows are ranked together.",
+        'Say which rows are ranked together: fit(X, y, group_id="query").',
     ),
     (
         {},
@@ -202,7 +208,7 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {},
         {"eval_set": [{"X": 1, "y": "y", "group_id": "q"}, {"X": 1}]},
         "eval_set[1], group_id: found None, expected one group a row, or the name of a column of X. "
-        "Say which rows are ranked together.",
+        'Say which rows are ranked together: eval_set={"X": X_val, "y": y_val, "group_id": group_val}.',
     ),
     (
         {},

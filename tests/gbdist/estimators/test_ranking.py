@@ -107,6 +107,9 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
         "expected 'YetiRank' or 'QueryRMSE' or 'QuerySoftMax' or 'PairLogit' or 'LambdaMart'. Set aggregate=\"models\" for "
         "CatBoost's other losses.",
     ),
+    ("RMSE", {}, "Use DaskCatBoostRegressor, or another loss."),
+    ("Logloss", {}, "Use DaskCatBoostClassifier, or another loss."),
+    ("YetiRnk", {}, "Did you mean 'YetiRank'?"),
     ("YetiRankPairwise", {}, 'Set aggregate="models" for CatBoost\'s other losses.'),
     ("QueryCrossEntropy", {}, 'Set aggregate="models" for CatBoost\'s other losses.'),
     ("YetiRank:mode=ERR", {}, "expected mode to be one of Classic, DCG, NDCG."),

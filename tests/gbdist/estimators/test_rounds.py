@@ -283,7 +283,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     (
         {"aggregate": "models", "loss_function": "Loglos"},
         "loss_function='Loglos' cannot be used: expected a loss of CatBoost's for classes. "
-        'CatBoost says: "Loglos loss is not supported".',
+        "CatBoost says: \"Loglos loss is not supported\". Did you mean 'Logloss'?",
     ),
     (
         {"aggregate": "models", "dept": 3},
@@ -295,8 +295,12 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "CatBoost says: \"Key 'Acuracy' not found in enum ELossFunction\". Did you mean Accuracy?",
     ),
     (
+        {"aggregate": "models", "custom_metric": ["AUC", "F1:beta=3"]},
+        "custom_metric='F1:beta=3' cannot be used: expected no such option. Leave 'beta' out.",
+    ),
+    (
         {"aggregate": "models", "eval_metric": "Kappa"},
-        "metric='Kappa' cannot be used: expected a metric that parts of the rows add up to, with loss_function='Logloss'. "
+        "eval_metric='Kappa' cannot be used: expected a metric that parts of the rows add up to, with loss_function='Logloss'. "
         "Choose a metric that is a mean over rows or groups, or compute it from the predictions.",
     ),
 ]

@@ -7,7 +7,7 @@ import pytest
 from catboost import CatBoost, Pool
 
 from gbdist.errors import ParameterError
-from gbdist.metrics import make_metrics
+from gbdist.metrics import make_metrics, make_ranking_metric
 
 
 def reported_by_catboost(loss: str, description: str, weighted: bool) -> set[str]:
@@ -89,11 +89,22 @@ def test_metrics_survive_pickling() -> None:
         assert pickle.loads(pickle.dumps(metrics)) == metrics
 
 
+def test_errors_name_the_parameter_that_a_metric_came_with() -> None:
+    with pytest.raises(ParameterError) as caught:
+        make_metrics("AUC:use_weights=maybe", 2, "Logloss", parameter="custom_metric")
+    assert str(caught.value) == (
+        "custom_metric='AUC:use_weights=maybe' cannot be used: expected use_weights to be true or false. "
+        "Write use_weights=true or use_weights=false."
+    )
+    with pytest.raises(ParameterError, match=r"^custom_metric='NDCG:top=x' cannot be used"):
+        make_ranking_metric("NDCG:top=x", group_weighted=False, parameter="custom_metric")
+
+
 def test_unknown_metric_is_refused() -> None:
     with pytest.raises(ParameterError) as caught:
         make_metrics("Kappa", 2, "RMSE")
     assert str(caught.value) == (
-        "metric='Kappa' cannot be used: expected one of Expectile, Huber, LogCosh, LogLinQuantile, Lq, MAE, MAPE, Poisson, "
+        "eval_metric='Kappa' cannot be used: expected one of Expectile, Huber, LogCosh, LogLinQuantile, Lq, MAE, MAPE, Poisson, "
         "Quantile, R2, RMSE, Tweedie with loss_function='RMSE'. Choose one of these, or compute it from the predictions."
     )
 
@@ -125,5 +136,5 @@ def test_unknown_metric_is_refused() -> None:
 def test_what_does_not_fit_is_refused(loss, description, says) -> None:
     with pytest.raises(ParameterError) as caught:
         make_metrics(description, 3, loss)
-    assert caught.value.args[:2] == ("metric", description)
+    assert caught.value.args[:2] == ("eval_metric", description)
     assert str(caught.value).endswith(says)

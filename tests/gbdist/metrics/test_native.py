@@ -116,7 +116,7 @@ def test_ours_come_first_and_what_parts_do_not_tell_is_refused() -> None:
     with pytest.raises(ParameterError) as caught:
         any_metrics("MedianAbsoluteError", 1, "MAE")
     assert str(caught.value) == (
-        "metric='MedianAbsoluteError' cannot be used: expected a metric that parts of the rows add up to, "
+        "eval_metric='MedianAbsoluteError' cannot be used: expected a metric that parts of the rows add up to, "
         "with loss_function='MAE'. "
         "Choose a metric that is a mean over rows or groups, or compute it from the predictions."
     )

@@ -35,6 +35,7 @@ COLUMN_NUMBERS = (
     "expected numbers of at least 0: a list with one for each column of X, or a dictionary {column: number}. "
     "Leave it out for CatBoost's default."
 )
+LOSSGUIDE = '"max_leaves option works only with lossguide tree growing". Set grow_policy="Lossguide", or leave it out.'
 OTHER_LOSS = 'Set aggregate="models" for CatBoost\'s other losses, or pass an object (docs/custom.md).'
 WEIGHTS = (
     "expected weights of at least 0, not all 0: a list in the order of the classes, or a dictionary {label: weight}. "
@@ -60,7 +61,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"od_type": "Wilcoxon"}, f"expected one of 'None', 'Iter', 'IncToDec'. {LEAVE_OUT}"),
     ({"n_jobs": 0}, f"expected a number of threads, or -1 for all that Dask gave the worker. {LEAVE_OUT}"),
     ({"verbose": -1}, f"expected True, False, or every how many trees to tell. {LEAVE_OUT}"),
-    ({"loss_function": "RMSE"}, f"expected {LOSSES}. {OTHER_LOSS}"),
+    ({"loss_function": "RMSE"}, f"expected {LOSSES}. Use DaskCatBoostRegressor, or another loss."),
+    ({"loss_function": "QueryRMSE"}, f"expected {LOSSES}. Use DaskCatBoostRanker, or another loss."),
+    ({"loss_function": "PairLogitPairwise"}, f"expected {LOSSES}. Use DaskCatBoostRanker, or another loss."),
+    ({"loss_function": "LogLos"}, f"expected {LOSSES}. Did you mean 'Logloss'?"),
+    ({"loss_function": "Zzz"}, f"expected {LOSSES}. Choose one of these, or pass an object (docs/custom.md)."),
     ({"objective": "Logloss:border=0.3"}, "expected no options. Leave 'border' out."),
     (
         {"loss_function": "Focal:focal_alpha=0.3"},
@@ -117,7 +122,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"od_type": "Iter", "od_pval": 0.1},
         TOGETHER + '"Auto-stop PValue is not a valid parameter for Iter overfitting detector.".',
     ),
-    ({"num_leaves": 20}, TOGETHER + '"max_leaves option works only with lossguide tree growing".'),
+    ({"num_leaves": 20}, TOGETHER + LOSSGUIDE),
     (
         {"loss_function": "Logloss", "class_weights": [1, 2, 3]},
         TOGETHER + '"if loss-function is Logloss, then class weights should be given for 0 and 1 classes".',
@@ -130,7 +135,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\".",
     ),
     ({"grow_policy": "Region"}, f"expected one of 'SymmetricTree', 'Depthwise', 'Lossguide'. {LEAVE_OUT}"),
-    ({"grow_policy": "lossguide"}, f"expected one of 'SymmetricTree', 'Depthwise', 'Lossguide'. {LEAVE_OUT}"),
+    (
+        {"grow_policy": "LossGuide"},
+        "expected one of 'SymmetricTree', 'Depthwise', 'Lossguide'. Did you mean 'Lossguide'?",
+    ),
     ({"grow_policy": "Lossguide", "max_leaves": 0}, f"expected an integer from 1 to 65536. {LEAVE_OUT}"),
     ({"grow_policy": "Lossguide", "num_leaves": 7.5}, f"expected an integer from 1 to 65536. {LEAVE_OUT}"),
     ({"grow_policy": "Lossguide", "depth": 17}, f"expected an integer from 1 to 16. {LEAVE_OUT}"),
@@ -147,7 +155,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"grow_policy": "Depthwise", "max_leaves": 32},
-        TOGETHER + '"max_leaves option works only with lossguide tree growing".',
+        TOGETHER + LOSSGUIDE,
     ),
     (
         {"loss_function": "Logloss", "grow_policy": "Lossguide", "monotone_constraints": {"a": 1, "b": 0}},
@@ -221,7 +229,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"model_size_reg": -0.5}, f"expected a number of at least 0. {LEAVE_OUT}"),
     ({"ctr_leaf_count_limit": 0}, f"expected an integer of at least 1. {LEAVE_OUT}"),
     ({"store_all_simple_ctr": 1}, f"expected True or False. {LEAVE_OUT}"),
-    ({"counter_calc_method": "full"}, f"expected one of 'SkipTest', 'Full'. {LEAVE_OUT}"),
+    ({"counter_calc_method": "full"}, "expected one of 'SkipTest', 'Full'. Did you mean 'Full'?"),
     ({"permutation_count": 0}, f"expected an integer of at least 1. {LEAVE_OUT}"),
     ({"has_time": "yes"}, f"expected True or False. {LEAVE_OUT}"),
     (
@@ -341,10 +349,12 @@ def test_every_parameter_that_can_be_refused_is_refused_above() -> None:
     ("given", "text"),
     [
         (
-            {"loss_function": "RMSPE"},
-            "loss_function='RMSPE' cannot be used: expected 'RMSE' or 'MAE' or 'Quantile' or 'MAPE' or 'LogLinQuantile' or "
-            f"'Poisson' or 'Lq' or 'Expectile' or 'Huber' or 'LogCosh' or 'Tweedie' or 'MultiQuantile' or "
-            f"'RMSEWithUncertainty' or 'MultiRMSE' or 'MultiRMSEWithMissingValues' or 'SurvivalAft' or 'Cox'. {OTHER_LOSS}",
+            {"loss_function": "Quantle:alpha=0.9"},
+            "loss_function='Quantle:alpha=0.9' cannot be used: expected 'RMSE' or 'MAE' or 'Quantile' or 'MAPE' or "
+            "'LogLinQuantile' or "
+            "'Poisson' or 'Lq' or 'Expectile' or 'Huber' or 'LogCosh' or 'Tweedie' or 'MultiQuantile' or "
+            "'RMSEWithUncertainty' or 'MultiRMSE' or 'MultiRMSEWithMissingValues' or 'SurvivalAft' or 'Cox'. "
+            "Did you mean 'Quantile'?",
         ),
         (
             {"loss_function": "Quantile:alpha=2"},

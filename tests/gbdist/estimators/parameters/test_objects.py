@@ -135,7 +135,7 @@ def test_what_is_refused_without_data(given: dict[str, Any], words: str) -> None
         (
             {"loss_function": Logistic(), "eval_metric": "RMSE"},
             2,
-            "metric='RMSE' cannot be used: expected one of",
+            "eval_metric='RMSE' cannot be used: expected one of",
         ),
     ],
 )

@@ -137,6 +137,14 @@ def test_column_that_is_not_there(frame: dd.DataFrame, array: da.Array) -> None:
     )
 
 
+def test_column_of_several_that_is_not_there(frame: dd.DataFrame, table: pd.DataFrame) -> None:
+    expected = "y: found the column name 'z', expected a column of X. X has: a, b, c, d, e, f, y, w."
+    assert refusal(lambda: collect(table, ["y", "z"])) == expected
+    assert refusal(lambda: collect(frame, ["y", "z"])) == expected
+    assert collect(table, ["y"]).label_columns == ("y",)
+    assert collect(table.head(2), ["y", "z"]).label.tolist() == ["y", "z"]  # a label for each row
+
+
 def test_names_that_are_the_same(table: pd.DataFrame) -> None:
     twice = pd.DataFrame(np.zeros((3, 2)), columns=["a", "a"])
     assert refusal(lambda: collect(twice)) == (
