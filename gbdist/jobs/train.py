@@ -1,6 +1,5 @@
 """Train a model from files and save it: what ``gbdist train`` does, callable from Python."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.pieces import require_columns
 from gbdist.jobs.tables import open_table
 from gbdist.jobs.targets import Task, choose_task, require_known_task
+from gbdist.whole_file import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,8 @@ def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainRe
         evals = prepared.eval_set(job.target, job.group)
         estimator.fit(prepared.table, job.target, sample_weight=job.weight, eval_set=evals, **beside)
         seconds = perf_counter() - started
-    unfinished = job.output.with_name(f".{job.output.name}.unfinished")
-    estimator.save_model(str(unfinished))
-    os.replace(unfinished, job.output)
+    with whole_file(job.output) as unfinished:
+        estimator.save_model(str(unfinished))
     return TrainResult(
         model=job.output,
         task=task,
