@@ -10,7 +10,7 @@ from gbdist.errors import GbdistError
 
 KEYS: dict[str, type | tuple[type, ...]] = {
     "data": (str, list),
-    "target": str,
+    "target": (str, list),
     "eval": (str, list),
     "weight": str,
     "group": str,
@@ -38,7 +38,7 @@ class ConfigError(GbdistError):
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The keys and values of a job file, checked; ``data``, ``eval``, ``ignore`` and ``cat`` are lists.
+    """The keys and values of a job file, checked; ``data``, ``target``, ``eval``, ``ignore`` and ``cat`` are lists.
 
     Paths in it are relative to the folder that the command runs in, as on the command line.
     """
@@ -58,7 +58,7 @@ def read_config(path: Path) -> dict[str, Any]:
             raise ConfigError(
                 _place(path, text, key), f"{key} = {value!r} has the wrong type", f"Expected {_names(KEYS[key])}."
             )
-    for key in ("data", "eval", "ignore", "cat"):
+    for key in ("data", "target", "eval", "ignore", "cat"):
         if isinstance(values.get(key), str):
             values[key] = [values[key]]
     return values

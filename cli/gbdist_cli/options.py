@@ -35,7 +35,10 @@ CatNanOption = Annotated[
         help="What stands for missing values in categorical columns.  [default: what it was in training]",
     ),
 ]
-TargetOption = Annotated[str | None, typer.Option("--target", metavar="COL", help="The column to learn.")]
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="COL", help="The column to learn; repeated for a loss of several labels a row."),
+]
 EvalOption = Annotated[
     list[str] | None, typer.Option("--eval", metavar="DATA", help="Data to score while training; may be repeated.")
 ]

@@ -147,7 +147,7 @@ def readable(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {readable(item)}" for name, item in value.items())
+        return ", ".join(f"{name} {readable(item)}" for name, item in value.items() if item not in ({}, ()))
     if isinstance(value, list | tuple):
         return ", ".join(readable(item) for item in value)
     return str(value)

@@ -81,6 +81,7 @@ def train(
     * gbdist train 'sales/2024-*.parquet' --target price --eval holdout.parquet -p iterations=500 -p depth=8
     * gbdist train clicks/ --target clicked --cat shop,city --cat-nan missing
     * gbdist train clicks/ --target relevance --group query -p eval_metric=NDCG:top=10
+    * gbdist train rooms/ --target heat --target light -p loss_function=MultiRMSE
     * gbdist train data/ --target price --scheduler tcp://host:8786 -o price.cbm
     * gbdist train --config job.toml --dry-run
     """
@@ -106,7 +107,7 @@ def train(
 
     job = jobs.TrainJob(
         data=tuple(values["data"]),
-        target=values["target"],
+        target=tuple(values["target"]),
         output=Path(values.get("output", "model.cbm")),
         eval_data=tuple(values.get("eval", ())),
         weight=values.get("weight"),

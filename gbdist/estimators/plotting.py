@@ -15,6 +15,7 @@ from gbdist.estimators.prediction.features import Expected, as_frame
 from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.tables import as_vector, count_rows, label_of, select_columns, take_rows
 from gbdist.models.history import TrainingRecord
+from gbdist.whole_file import whole_file
 
 if TYPE_CHECKING:
     from gbdist.estimators.sources import Given
@@ -39,9 +40,8 @@ class Plot:
             self.file.write(html)
             return None
         path = Path(self.file).absolute()
-        unfinished = path.with_name(f".{path.name}.unfinished")
-        unfinished.write_text(html, encoding="utf-8")
-        os.replace(unfinished, path)
+        with whole_file(path) as unfinished:
+            unfinished.write_text(html, encoding="utf-8")
         return path
 
 

@@ -1,5 +1,6 @@
 """The cluster that a job runs on: one that is there already, or workers started here for the time of the job."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,19 @@ def connect(scheduler: str) -> Iterator[Any]:
         fix = "Check the address and that the scheduler runs, or leave out --scheduler to start workers here."
         raise ClusterError(problem, fix) from error
     try:
+        _load_pyarrow(client)
         yield client
     finally:
         client.close()
+
+
+def _load_pyarrow(client: Any) -> None:
+    """Have the workers import pyarrow before tasks bring its objects.
+
+    A task that imports it in a thread while the worker's event loop unpickles a schema leaves one of them with half a module,
+    and the worker drops its connection to the scheduler.
+    """
+    client.run(importlib.import_module, "pyarrow", on_error="ignore")
 
 
 @contextmanager
@@ -43,4 +54,5 @@ def workers_for(scheduler: str | None, workers: int | None, threads: int | None)
     cores = len(os.sched_getaffinity(0))
     count = workers or max(1, cores // (threads or 1))
     with start_local(count, threads or max(1, cores // count)) as local:
+        _load_pyarrow(local.client)
         yield local.client

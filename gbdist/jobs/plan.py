@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gbdist.estimators.parameters.check import check_parameters
 from gbdist.estimators.plan import plan
 from gbdist.jobs.cluster import workers_for
-from gbdist.jobs.targets import Task, choose_task, count_classes
+from gbdist.jobs.targets import Task, choose_task, count_classes, values_a_row
 from gbdist.jobs.train import TrainJob, prepare
 
 
@@ -44,15 +44,17 @@ def plan_training(job: TrainJob, say: Callable[[str], None] = lambda _: None) ->
     prepared.tell(say)
     table = prepared.table
     with workers_for(job.scheduler, job.workers, job.threads) as client:
-        task = choose_task(job.task, prepared.params, table, job.target, client, grouped=job.group is not None)
-        kind = {"classifier": task in ("binary", "multiclass"), "ranker": task == "ranking"}
+        target = job.targets[0]
+        task = choose_task(job.task, prepared.params, table, target, client, grouped=job.group is not None)
+        kind = {"classifier": task in ("binary", "multiclass", "multilabel"), "ranker": task == "ranking"}
+        values = values_a_row(job.targets, prepared.params)
         found = plan(
             table,
-            job.target,
+            job.label,
             parameters=check_parameters(prepared.params, **kind)[1],
             sample_weight=job.weight,
             group_id=job.group,
-            classes=count_classes(table, job.target, client) if task == "multiclass" else 1,
+            classes=count_classes(table, target, client) if task == "multiclass" else values,
             client=client,
         )
     rows = [

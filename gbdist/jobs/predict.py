@@ -21,7 +21,7 @@ from gbdist.jobs.columns import kinds_of
 from gbdist.jobs.files import DataFile, find_files
 from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable
 from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches
-from gbdist.models.loss import default_prediction
+from gbdist.models.loss import default_prediction, has_several_labels
 from gbdist.models.missing import cat_nan_of
 
 Kind = Literal["prediction", "probability", "raw"]
@@ -115,11 +115,7 @@ class Scorer:
         self._labels = [str(label) for label in self._model.classes_]
         if kind == "probability" and not self._labels:
             raise ModelError("a regression model has no probabilities", "Leave out --proba.")
-        # One raw value a row for a regressor and for two classes, one a class otherwise.
-        values = self._labels if kind == "probability" or len(self._labels) > 2 else []
-        self.columns: tuple[str, ...] = tuple(f"{kind}_{label}" for label in values) or (kind,)
-        if kind == "prediction":
-            self.columns = ("prediction",)
+        self.columns: tuple[str, ...] = tuple(f"{kind}_{value}" for value in self._values(kind)) or (kind,)
 
     def score(self, batch: Any, file: DataFile, threads: int = 1) -> Any:
         """Predictions for a ``pyarrow.RecordBatch`` of the model's features, read from ``file``, as a ``pyarrow.Table``."""
@@ -139,6 +135,17 @@ class Scorer:
 
         row = {name: [""] if name in self.kinds.names else np.zeros(1, np.float32) for name in self.features}
         return self.score(pa.RecordBatch.from_pydict(row), _NO_FILE).slice(0, 0)
+
+    def _values(self, kind: Kind) -> list[str]:
+        """What the values of a row are called where it has several: the classes, or numbers from 0."""
+        n_raw = len(np.ravel(self._model.get_scale_and_bias()[1]))
+        if n_raw > 1 and (not self._labels or has_several_labels(self._model)):
+            return [str(number) for number in range(n_raw)]
+        if kind == "prediction":
+            return []
+        two = self._labels if len(self._labels) > 1 else ["0", "1"]  # one label of MultiLogloss is, or is not
+        # One raw value a row for two classes, one a class otherwise.
+        return two if kind == "probability" else self._labels if n_raw > 1 else []
 
     def _prediction_type(self) -> str:
         return "Class" if self._labels else default_prediction(self._model)

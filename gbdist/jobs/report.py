@@ -1,6 +1,5 @@
 """Write the page about a model: what ``gbdist report`` does, callable from Python."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from gbdist.jobs.files import find_files
 from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.pieces import cut_into_pieces
 from gbdist.models.missing import cat_nan_of
+from gbdist.whole_file import whole_file
 
 #: Rows that a page is made of, and cells of them.
 MOST_ROWS, _MOST_CELLS, _LEAST_ROWS = 20_000, 20_000_000, 500
@@ -80,9 +80,8 @@ def report(job: ReportJob, say: Callable[[str], None] = lambda _: None) -> Repor
     subject = Subject(model, job.model.name, record_of(model), rows, _remedy(job))
     sections = sections_of(subject)
     html = report_page(subject, sections)
-    unfinished = job.output.with_name(f".{job.output.name}.unfinished")
-    unfinished.write_text(html, encoding="utf-8")
-    os.replace(unfinished, job.output)
+    with whole_file(job.output) as unfinished:
+        unfinished.write_text(html, encoding="utf-8")
     return ReportResult(
         report=job.output,
         sections=tuple(section.title for section in sections if section.charts),

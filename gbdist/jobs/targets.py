@@ -5,8 +5,12 @@ from typing import Any, Literal
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES, REGRESSOR_LOSSES
 
-Task = Literal["binary", "multiclass", "regression", "ranking"]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking"]
 TASKS = ("auto", "binary", "multiclass", "regression", "ranking")
+
+_MULTILABEL = ("MultiLogloss", "MultiCrossEntropy")
+OF_SEVERAL_TARGETS = ("MultiRMSE", "MultiRMSEWithMissingValues", *_MULTILABEL, "SurvivalAft")
+"""Losses whose rows have a label in each of several columns."""
 
 MOST_CLASSES = 20
 """Whole numbers with more distinct values than this are quantities, not classes."""
@@ -41,6 +45,8 @@ def choose_task(
         return "regression"
     if task != "auto" and loss in REGRESSOR_LOSSES:
         raise ParameterError("loss_function", loss, f"a loss for {task}", "Use --task regression for it.")
+    if loss in _MULTILABEL:
+        return "multilabel"
     if task == "multiclass" or (task == "auto" and loss in ("MultiClass", "MultiClassOneVsAll")):
         return "multiclass"
     if task == "binary" or (task == "auto" and loss in ("Logloss", "CrossEntropy", "Focal")):
@@ -65,6 +71,31 @@ def require_known_task(task: str) -> None:
     if task not in TASKS:
         fix = "Leave it out to have it chosen from the target."
         raise ParameterError("task", task, f"one of {', '.join(TASKS)}", fix)
+
+
+def decided_by(task: str, params: dict[str, Any], target: str, *, grouped: bool) -> str:
+    """What ``choose_task`` went by where nobody named the task, in brackets for the line that tells it; else nothing."""
+    if task != "auto" or grouped:
+        return ""
+    if _loss_of(params) in (*CLASSIFIER_LOSSES, *REGRESSOR_LOSSES, *RANKER_LOSSES):
+        return " (from loss_function)"
+    return f" (from the values of {target!r}; --task says otherwise)"
+
+
+def require_targets(targets: tuple[str, ...], params: dict[str, Any]) -> None:
+    """Raise a ``ParameterError`` unless each target is named once, and there is one, or as many as the loss takes."""
+    loss = _loss_of(params)
+    if len(set(targets)) < len(targets):
+        raise ParameterError("target", list(targets), "each column once", "Name it once.")
+    if len(targets) > 1 and loss not in OF_SEVERAL_TARGETS:
+        expected = f"one column, as loss_function {f'is {loss}' if loss else 'is not for several'}"
+        fix = f"Name one column, or set loss_function to one of {', '.join(OF_SEVERAL_TARGETS)}."
+        raise ParameterError("target", list(targets), expected, fix)
+
+
+def values_a_row(targets: tuple[str, ...], params: dict[str, Any]) -> int:
+    """Raw values that a model of these targets has for a row: one a target, but for the two ends of a time."""
+    return 1 if _loss_of(params) == "SurvivalAft" else len(targets)
 
 
 def _loss_of(params: dict[str, Any]) -> str | None:

@@ -1,6 +1,5 @@
 """Train a model from files and save it: what ``gbdist train`` does, callable from Python."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +13,17 @@ from gbdist.jobs.files import find_files, read_schema
 from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.pieces import require_columns
 from gbdist.jobs.tables import open_table
-from gbdist.jobs.targets import Task, choose_task, require_known_task
+from gbdist.jobs.targets import Task, choose_task, decided_by, require_known_task, require_targets
+from gbdist.whole_file import whole_file
 
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
     """What to train on, for what, where, and where the model goes.
 
-    ``data`` and ``eval_data`` are files, folders or patterns; ``ignore`` are columns that are no features. ``group`` is the
-    column that says which rows are ranked together; without one rows are not ranked.
+    ``data`` and ``eval_data`` are files, folders or patterns; ``target`` is the column of the labels, or several of them for a
+    loss of several; ``ignore`` are columns that are no features. ``group`` is the column that says which rows are ranked
+    together; without one rows are not ranked.
     ``cat`` are the categorical columns, as ``cat_features`` in ``params``; without either they are those of categories and of
     texts by their types. ``cat_nan`` stands for missing values in them.
     ``params`` are CatBoost's parameters under its names.
@@ -30,7 +31,7 @@ class TrainJob:
     """
 
     data: tuple[str, ...]
-    target: str
+    target: str | tuple[str, ...]
     output: Path = Path("model.cbm")
     eval_data: tuple[str, ...] = ()
     weight: str | None = None
@@ -43,6 +44,16 @@ class TrainJob:
     workers: int | None = None
     threads: int | None = None
     scheduler: str | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns of the labels."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def label(self) -> str | list[str]:
+        """The same, as ``fit`` takes it."""
+        return self.targets[0] if len(self.targets) == 1 else list(self.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +90,16 @@ def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainRe
         n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
         say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
         grouped = job.group is not None
-        task = choose_task(job.task, prepared.params, prepared.table, job.target, client, grouped=grouped)
-        say(
-            f"task: {task}"
-            + (
-                f" (from the values of {job.target!r}; --task says otherwise)"
-                if job.task == "auto" and not grouped
-                else ""
-            )
-        )
+        task = choose_task(job.task, prepared.params, prepared.table, job.targets[0], client, grouped=grouped)
+        say(f"task: {task}{decided_by(job.task, prepared.params, job.targets[0], grouped=grouped)}")
         estimator = make_estimator(task, prepared.params, client)
         started = perf_counter()
         beside = {} if job.group is None else {"group_id": job.group}
-        evals = prepared.eval_set(job.target, job.group)
-        estimator.fit(prepared.table, job.target, sample_weight=job.weight, eval_set=evals, **beside)
+        evals = prepared.eval_set(job.label, job.group)
+        estimator.fit(prepared.table, job.label, sample_weight=job.weight, eval_set=evals, **beside)
         seconds = perf_counter() - started
-    unfinished = job.output.with_name(f".{job.output.name}.unfinished")
-    estimator.save_model(str(unfinished))
-    os.replace(unfinished, job.output)
+    with whole_file(job.output) as unfinished:
+        estimator.save_model(str(unfinished))
     return TrainResult(
         model=job.output,
         task=task,
@@ -123,7 +126,7 @@ class Prepared:
     kinds: ColumnKinds
     by_type: bool
 
-    def eval_set(self, target: str, group: str | None) -> Any:
+    def eval_set(self, target: str | list[str], group: str | None) -> Any:
         """What ``fit`` takes as ``eval_set``."""
         if self.eval_table is None:
             return None
@@ -150,7 +153,8 @@ def prepare(job: TrainJob) -> Prepared:
         aggregation, checked = check_parameters(given, classifier=False, ranker=True)
     if not job.data:
         raise ParameterError("DATA", job.data, "at least one file, folder or pattern", "Say what to train on.")
-    if {job.target, job.weight, job.group} & set(job.ignore):
+    require_targets(job.targets, given)
+    if {*job.targets, job.weight, job.group} & set(job.ignore):
         raise ParameterError(
             "ignore", job.ignore, "neither the target nor the weight nor the group in it", "Leave it out."
         )
@@ -158,14 +162,14 @@ def prepare(job: TrainJob) -> Prepared:
     kinds, by_type = _column_kinds(job, checked, hashed=aggregation is None)
     if kinds.categorical:
         given = {**given, "cat_features": list(kinds.categorical)}
-    required = [name for name in (job.target, job.weight, job.group) if name is not None]
+    required = [name for name in (*job.targets, job.weight, job.group) if name is not None]
     cat_nan = given.get("cat_nan")
     table = open_table(job.data, required, ignore=job.ignore, kinds=kinds, cat_nan=cat_nan)
     eval_table = None
     if job.eval_data:
         # The eval set is scored as it is: row weights are about learning.
         columns = [name for name in table.columns if name != job.weight]
-        needed = [job.target, *([] if job.group is None else [job.group])]
+        needed = [*job.targets, *([] if job.group is None else [job.group])]
         eval_table = open_table(job.eval_data, needed, columns, kinds=kinds, cat_nan=cat_nan)
     return Prepared(table, eval_table, given, kinds, by_type)
 
@@ -185,7 +189,7 @@ def _column_kinds(job: TrainJob, checked: Mapping[str, Any], *, hashed: bool) ->
 
     first = find_files(job.data)[0]
     schema = read_schema(first)
-    others = dict.fromkeys(job.ignore, "a column to ignore") | {job.target: "the target"}
+    others = dict.fromkeys(job.ignore, "a column to ignore") | dict.fromkeys(job.targets, "the target")
     others |= {} if job.weight is None else {job.weight: "the weight"}
     others |= {} if job.group is None else {job.group: "the group"}
     features = [name for name in schema.names if name not in others]

@@ -8,11 +8,16 @@ from catboost import CatBoostError
 from catboost.utils import eval_metric
 
 from gbdist.models.loss import described_loss, training_params
-from gbdist.report.subject import Rows, Subject
+from gbdist.report.subject import OF_TIMES, Rows, Subject
 
 _MOST_CLASSES = 10
 #: CatBoost's metrics that the page computes on its rows, beside the loss.
 _SCORES = {"classes": ("Accuracy", "AUC"), "numbers": ("RMSE", "MAE", "R2")}
+
+_NO_SCORES = {
+    "ranking": "none: those of a ranker need the groups of the rows, which this page is not given",
+    "other": "none: they are computed for models of one label and one value a row, and of losses that this page knows",
+}
 
 
 def facts_of(subject: Subject) -> list[tuple[str, str]]:
@@ -36,13 +41,13 @@ def facts_of(subject: Subject) -> list[tuple[str, str]]:
             found[f"Best scores, {data_set}"] = _scores(values)
     if subject.rows is not None:
         found["Rows on this page"] = subject.rows.origin
-        found["Scores of these rows"] = _scores(scores_of(subject, subject.rows))
+        found["Scores of these rows"] = _scores_in_words(subject, subject.rows)
     return [(name, value) for name, value in found.items() if value]
 
 
 def scores_of(subject: Subject, rows: Rows) -> dict[str, float]:
-    """The loss and a few metrics of rows with labels, as CatBoost computes them without weights; nothing for rankers."""
-    if rows.label is None or subject.task in ("ranking", "other"):
+    """The loss and a few metrics of rows with labels, as CatBoost computes them without weights; nothing for ``_NO_SCORES``."""
+    if rows.label is None or subject.task in _NO_SCORES:
         return {}
     raw = subject.predicted(rows, "RawFormulaVal")
     answers = {}
@@ -63,9 +68,21 @@ def _kind(subject: Subject) -> str:
         "numbers": "regressor",
         "quantiles": f"regressor of {len(subject.values)} quantiles",
         "ranking": "ranker",
-        "other": "model of several values a row",
+        "other": "model of several values a row" if subject.n_raw > 1 else _kind_of_loss(subject.loss),
     }
     return kinds[subject.task]
+
+
+def _kind_of_loss(loss: str) -> str:
+    """What has one raw value a row and no label that is one number, or a loss that is not known."""
+    return f"regressor of times ({loss})" if loss in OF_TIMES else f"model of the loss {loss}"
+
+
+def _scores_in_words(subject: Subject, rows: Rows) -> str:
+    """The scores; where rows have labels and no scores, why."""
+    if rows.label is not None and subject.task in _NO_SCORES:
+        return _NO_SCORES[subject.task]
+    return _scores(scores_of(subject, rows))
 
 
 def _depth(model: Any) -> str:

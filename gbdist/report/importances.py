@@ -48,11 +48,14 @@ def loss_change(subject: Subject) -> tuple[NDArray[np.float64], str] | str:
     """LossFunctionChange [n_features] and, in words, the rows it was computed on; or why there is none."""
     what = "The change of the loss"
     if subject.task == "other":
-        return f"{what} is not computed for models of several targets, or of losses that the page does not know."
+        of = "several values a row or of times, nor of losses that the page does not know"
+        return f"{what} is not computed for models of {of}."
     if subject.rows is None or subject.rows.label is None:
         return f"With rows that have labels this also shows how much worse the loss is without each feature. {subject.remedy}"
     if subject.task == "ranking":
         return f"{what} of a ranker needs the groups of its rows, which this page is not given."
+    if not subject.has_splits:
+        return f"{what} is 0 for every feature: no tree has a split."
     rows = subject.rows.some(LOSS_CHANGE_ROWS)
     answer = asked(what, lambda: subject.model.get_feature_importance(subject.pool(rows), type="LossFunctionChange"))
     return answer if isinstance(answer, str) else (answer, subject.rows.told(rows.n))

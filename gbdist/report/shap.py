@@ -43,6 +43,8 @@ def explain(subject: Subject) -> Explained | str:
     """SHAP values of at most ``SHAP_ROWS`` rows, or why there are none."""
     if subject.rows is None:
         return f"With rows this shows how each feature moved each prediction, and which way. {subject.remedy}"
+    if not subject.has_splits:
+        return "No tree has a split, so that no feature moves a prediction."
     cells = (len(subject.features) + 1) * subject.n_raw
     rows = subject.rows.some(max(_LEAST_ROWS, min(SHAP_ROWS, _MOST_CELLS // cells)))
     pool = subject.pool(rows)

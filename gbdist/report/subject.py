@@ -17,6 +17,10 @@ Task = Literal["classes", "probabilities", "numbers", "quantiles", "ranking", "o
 
 #: Losses of one number and one raw value a row; a sum of models may not say its loss.
 _OF_NUMBERS = frozenset({"", "RMSE", "GroupQuantile", *FAMILIES})
+#: The level of ``Quantile`` unless it says otherwise, and of ``MAE``.
+_MEDIAN = 0.5
+#: Losses of times until something happens, or until rows were last seen.
+OF_TIMES = ("Cox", "SurvivalAft")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,11 @@ class Subject:
         """Raw values a row."""
         return len(np.ravel(self.model.get_scale_and_bias()[1]))
 
+    @cached_property
+    def has_splits(self) -> bool:
+        """Whether any tree asks for a feature. Where none does, CatBoost's questions about features can end the process."""
+        return bool(np.max(self.model.get_tree_leaf_counts(), initial=1) > 1)
+
     def pool(self, rows: Rows) -> Pool:
         """The rows as CatBoost takes them, with labels where there are any: those of classes under their own names."""
         model, label = self.model, rows.label
@@ -150,3 +159,12 @@ def quantile_levels(model: Any) -> list[float]:
     """The levels of a model that was trained with ``MultiQuantile``."""
     options = str(described_loss(model)).partition("alpha=")[2].partition(";")[0]
     return [float(level) for level in options.split(",")]
+
+
+def quantile_level(model: Any) -> float | None:
+    """The level of a model that was trained with ``Quantile`` or ``MAE``; None of other losses."""
+    name, _, options = str(described_loss(model)).partition(":")
+    if name not in ("Quantile", "MAE"):
+        return None
+    said = dict(option.partition("=")[::2] for option in options.split(";"))
+    return float(said.get("alpha", _MEDIAN))

@@ -18,7 +18,7 @@ def test_a_full_job_is_read(tmp_path: Path) -> None:
     )
     assert read_config(path) == {
         "data": ["a.parquet"],
-        "target": "y",
+        "target": ["y"],
         "cat": ["a, b"],
         "workers": 2,
         "params": {"depth": 8, "loss_function": "RMSE"},

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import catboost
+import numpy as np
 import pandas as pd
+import pytest
+
+from gbdist_cli.output import readable
 
 
 def test_train_and_predict_with_workers_of_their_own(gbdist: Callable[..., Any], cancer: Path, tmp_path: Path) -> None:
@@ -196,3 +200,61 @@ def test_demo_trains_scores_and_compares(gbdist: Callable[..., Any], tmp_path: P
     assert "their dashboard, while this runs: http://127.0.0.1:" in ran.stderr
     assert catboost.CatBoost().load_model(tmp_path / "model.cbm").tree_count_ == 150
     assert len(list((tmp_path / "gbdist-demo/train").iterdir())) == 6
+
+
+SEVERAL = [
+    ("MultiRMSE", ("heat", "light"), "regression", ["prediction_0", "prediction_1"]),
+    ("MultiRMSEWithMissingValues", ("gaps", "light"), "regression", ["prediction_0", "prediction_1"]),
+    ("MultiLogloss", ("on", "off"), "multilabel", ["prediction_0", "prediction_1"]),
+    ("MultiCrossEntropy", ("on", "off"), "multilabel", ["prediction_0", "prediction_1"]),
+    ("SurvivalAft", ("low", "high"), "regression", ["prediction"]),
+]
+
+
+@pytest.mark.parametrize(("loss", "targets", "task", "columns"), SEVERAL)
+def test_several_targets(
+    run: Callable[..., Any],
+    tmp_path: Path,
+    scheduler: str,
+    loss: str,
+    targets: tuple[str, str],
+    task: str,
+    columns: list[str],
+) -> None:
+    features = pd.DataFrame(np.random.default_rng(1).normal(size=(400, 2)).astype(np.float32), columns=["a", "b"])
+    a, b = features["a"], features["b"]
+    every = {"heat": a + b, "light": 2 * b, "gaps": a.where(a < 1), "on": (a > 0) * 1, "off": (b > 0) * 1,
+             "low": np.exp(a), "high": np.exp(a) + 1}  # fmt: skip
+    table = features.assign(**{name: every[name] for name in targets})
+    table.to_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "job.toml").write_text(f'data = "rows.parquet"\ntarget = {list(targets)}\n')
+    options = ("--scheduler", scheduler, "-p", f"loss_function={loss}", "-p", "iterations=5", "-p", "verbose=false")
+    typed = ("rows.parquet", "--target", targets[0], "--target", targets[1])
+    ran = run("train", *typed, "--eval", "rows.parquet", *options, "--json")
+    assert ran.code == 0, ran.stderr
+    assert (ran.json["task"], ran.json["features"], list(ran.json["best_score"])) == (task, 2, ["learn", "validation"])
+    assert f"task: {task} (from loss_function)\n" in ran.stderr
+    for kind in ([], ["--raw"], *([["--proba"]] if task == "multilabel" else [])):
+        assert run("predict", "model.cbm", "rows.parquet", "-o", "out.parquet", *kind).code == 0
+        written = pd.read_parquet(tmp_path / "out.parquet")
+        word = {"--raw": "raw", "--proba": "probability"}.get("".join(kind), "prediction")
+        assert list(written.columns) == [name.replace("prediction", word) for name in columns]
+        model = catboost.CatBoost().load_model(str(tmp_path / "model.cbm"))
+        asked = {"--proba": "Probability", "--raw": "RawFormulaVal"}.get(
+            "".join(kind), "Class" if task == "multilabel" else "RawFormulaVal"
+        )
+        expected = model.predict(features, prediction_type=asked).reshape(400, -1)
+        assert written.to_numpy().tolist() == expected.tolist()
+    ran = run("train", "--config", "job.toml", *options, "--dry-run", "--json")
+    assert (ran.code, ran.json["task"], ran.json["features"]) == (0, task, 2)
+
+
+def test_second_target_without_a_loss_for_it_is_refused(run: Callable[..., Any], tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0], "c": [1.0, 2.0]}).to_parquet(tmp_path / "rows.parquet")
+    ran = run("train", "rows.parquet", "--target", "a", "--target", "b")
+    assert ran.code == 2
+    assert "target=['a', 'b'] cannot be used: expected one column, as loss_function is not for several" in ran.stderr
+
+
+def test_sets_without_scores_are_left_out() -> None:
+    assert readable({"learn": {}, "validation": {"NDCG": 0.5}}) == "validation NDCG 0.5"

@@ -30,6 +30,10 @@ def fit(table: pd.DataFrame, kind: str) -> Any:
     options: dict[str, Any] = {"iterations": 5, "verbose": False, "allow_writing_files": False, "thread_count": 1}
     if kind == "regression":
         return catboost.CatBoostRegressor(**options).fit(table, signal)
+    if kind == "uncertain":
+        return catboost.CatBoostRegressor(**options, loss_function="RMSEWithUncertainty").fit(table, signal)
+    if kind == "several":
+        return catboost.CatBoostRegressor(**options, loss_function="MultiQuantile:alpha=0.1,0.9").fit(table, signal)
     if kind == "counts":
         return catboost.CatBoostRegressor(**options, loss_function="Poisson").fit(table, np.floor(np.exp(signal)))
     target = {
@@ -51,7 +55,7 @@ def files(tmp_path: Path, table: pd.DataFrame) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("model_kind", ["numbers", "texts", "three", "regression", "counts"])
+@pytest.mark.parametrize("model_kind", ["numbers", "texts", "three", "regression", "counts", "uncertain", "several"])
 @pytest.mark.parametrize("kind", ["prediction", "probability", "raw"])
 def test_predictions_are_those_of_catboost(
     tmp_path: Path, table: pd.DataFrame, files: Path, model_kind: str, kind: jobs.Kind
@@ -59,14 +63,18 @@ def test_predictions_are_those_of_catboost(
     model = fit(table, model_kind)
     model.save_model(tmp_path / "model.cbm")
     job = PredictJob(tmp_path / "model.cbm", (str(files),), tmp_path / "out.parquet", kind, threads=2)
-    if model_kind in ("regression", "counts") and kind == "probability":
+    regressor = model_kind in ("regression", "counts", "uncertain", "several")
+    if regressor and kind == "probability":
         with pytest.raises(ModelError, match="a regression model has no probabilities"):
             predict(job)
         return
     done: list[int] = []
     result = predict(job, on_rows=lambda rows, left: done.append(left))
-    of_kind = {"regression": "RawFormulaVal", "counts": "Exponent"}
-    asked = {"prediction": of_kind.get(model_kind, "Class"), "probability": "Probability"}
+    of_kind = {"counts": "Exponent", "uncertain": "RMSEWithUncertainty"}
+    asked = {
+        "prediction": of_kind.get(model_kind, "RawFormulaVal" if regressor else "Class"),
+        "probability": "Probability",
+    }
     expected = np.asarray(model.predict(table, prediction_type=asked.get(kind, "RawFormulaVal"))).reshape(900, -1)
     written = pd.read_parquet(tmp_path / "out.parquet")
     assert tuple(written.columns) == result.columns

@@ -10,7 +10,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from gbdist.errors import DataError, ParameterError
-from gbdist.jobs.targets import choose_task, count_classes, distinct_values
+from gbdist.jobs.targets import choose_task, count_classes, decided_by, distinct_values, require_targets, values_a_row
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,8 @@ def test_task_of_a_target(client: Client, values: Any, task: str) -> None:
         ("auto", {"loss_function": "MultiClassOneVsAll"}, "multiclass"),
         ("auto", {"loss_function": "Logloss"}, "binary"),
         ("multiclass", {"loss_function": "MultiClass"}, "multiclass"),
+        ("auto", {"loss_function": "MultiLogloss"}, "multilabel"),
+        ("binary", {"loss_function": "MultiCrossEntropy"}, "multilabel"),
     ],
 )
 def test_what_is_asked_for_needs_no_look_at_the_target(asked: str, params: dict[str, Any], task: str) -> None:
@@ -142,3 +144,34 @@ def test_many_values_are_not_sent_to_the_client() -> None:
 
 def test_classes_are_counted_over_all_partitions(client: Client) -> None:
     assert count_classes(table_of([f"name {i}" for i in range(60)]), "y", client) == 60
+
+
+def test_what_decided_the_task_is_told() -> None:
+    assert decided_by("auto", {}, "y", grouped=False) == " (from the values of 'y'; --task says otherwise)"
+    assert decided_by("auto", {"objective": "Quantile:alpha=0.9"}, "y", grouped=False) == " (from loss_function)"
+    assert decided_by("regression", {}, "y", grouped=False) == decided_by("auto", {}, "y", grouped=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("targets", "params", "message"),
+    [
+        (("a", "a"), {"loss_function": "MultiRMSE"}, "expected each column once. Name it once."),
+        (("a", "b"), {}, "expected one column, as loss_function is not for several. "),
+        (("a", "b"), {"loss": "MAE", "objective": "RMSE"}, "expected one column, as loss_function is RMSE. "),
+    ],
+)
+def test_targets_that_the_loss_does_not_take(targets: tuple[str, ...], params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        require_targets(targets, params)
+    fix = (
+        "Name one column, or set loss_function to one of MultiRMSE, MultiRMSEWithMissingValues, MultiLogloss, "
+        "MultiCrossEntropy, SurvivalAft."
+    )
+    assert str(caught.value) == f"target={list(targets)} cannot be used: {message}{fix if message[-1] == ' ' else ''}"
+
+
+def test_several_targets_are_a_value_each_but_for_ends_of_times() -> None:
+    for loss, values in (("MultiRMSE", 2), ("MultiLogloss", 2), ("SurvivalAft", 1)):
+        require_targets(("a", "b"), {"loss_function": loss})
+        assert values_a_row(("a", "b"), {"loss_function": loss}) == values
+    require_targets(("a",), {})

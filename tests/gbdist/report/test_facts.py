@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss, r2_score, root_mean_squared_error
 
 from gbdist.report.facts import facts_of, scores_of
-from gbdist.report.subject import Subject
+from gbdist.report.subject import Rows, Subject
 
 
 def test_facts_of_a_classifier(case: Callable[..., Any]) -> None:
@@ -69,3 +69,33 @@ def test_many_classes_are_cut_short() -> None:
     model = catboost.CatBoostClassifier(iterations=1, verbose=False, allow_writing_files=False)
     model.fit(draw.normal(size=(120, 2)), np.arange(120) % 15)
     assert dict(facts_of(Subject(model, "m", None, None, "")))["Classes"] == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 5 more"
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [
+        ("Cox", "regressor of times (Cox)"),
+        ("SurvivalAft", "regressor of times (SurvivalAft)"),
+        ("RMSEWithUncertainty", "model of several values a row"),
+    ],
+)
+def test_kind_of_models_that_compare_no_number_with_one(loss: str, kind: str) -> None:
+    X, y = np.random.default_rng(3).random((60, 2)), np.arange(1.0, 61.0)
+    model = catboost.CatBoostRegressor(loss_function=loss, iterations=2, verbose=False, allow_writing_files=False)
+    model.fit(X, np.c_[y, y + 1] if loss == "SurvivalAft" else y)
+    facts = dict(facts_of(Subject(model, "m", None, Rows(None, y, "y", "here"), "")))
+    assert facts["Kind"] == kind
+    assert facts["Scores of these rows"] == (
+        "none: they are computed for models of one label and one value a row, and of losses that this page knows"
+    )
+
+
+def test_ranker_says_why_it_has_no_scores() -> None:
+    X, y = np.random.default_rng(3).random((60, 2)), np.arange(60) % 3
+    model = catboost.CatBoostRanker(iterations=2, verbose=False, allow_writing_files=False)
+    model.fit(X, y, group_id=np.arange(60) // 6)
+    facts = dict(facts_of(Subject(model, "m", None, Rows(None, y, "y", "here"), "")))
+    assert facts["Scores of these rows"] == (
+        "none: those of a ranker need the groups of the rows, which this page is not given"
+    )
+    assert "Scores of these rows" not in dict(facts_of(Subject(model, "m", None, Rows(None, None, "y", "here"), "")))

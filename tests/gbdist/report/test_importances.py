@@ -1,6 +1,9 @@
 """Importances are CatBoost's own, whatever names classes have."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,3 +60,43 @@ def test_what_catboost_refuses_is_said_in_its_words(case: Callable[..., Any]) ->
     assert refused.startswith(
         "The change of the loss cannot be computed for this model and these rows: CatBoost says “"
     )
+
+
+_MODELS = """
+import sys
+import numpy as np
+from gbdist import DaskCatBoostRegressor
+
+X = np.c_[np.arange(300) % 2, np.ones(300)].astype(np.float32)
+how = eval(sys.argv[2])
+table = X if "subsample" in how else np.ones_like(X)
+DaskCatBoostRegressor(iterations=40, verbose=False, random_seed=1, **how).fit(
+    table, X[:, 0] + np.random.default_rng(0).normal(size=300), plot_file=sys.argv[1]
+)
+"""
+_SOME = {"bootstrap_type": "Bernoulli", "subsample": 0.01, "random_strength": 0}
+
+
+def page_of_process(path: Path, how: dict[str, Any]) -> str:
+    """A fit with ``plot_file`` in a process of its own: CatBoost ends the process where it is asked what it cannot answer."""
+    done = subprocess.run(
+        [sys.executable, "-c", _MODELS, path, repr(how)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return path.read_text()
+
+
+@pytest.mark.parametrize(
+    "growth", [{}, {"grow_policy": "Depthwise"}, {"grow_policy": "Lossguide", "max_leaves": 1}], ids=str
+)
+def test_page_of_trees_without_splits(tmp_path: Path, growth: dict[str, Any]) -> None:
+    html = page_of_process(tmp_path / "page.html", growth)
+    assert "The change of the loss is 0 for every feature: no tree has a split." in html
+    assert "No tree has a split, so that no feature moves a prediction." in html
+
+
+@pytest.mark.parametrize("growth", [{}, {"grow_policy": "Depthwise"}], ids=str)
+def test_page_of_some_trees_without_splits(tmp_path: Path, growth: dict[str, Any]) -> None:
+    html = page_of_process(tmp_path / "page.html", {**growth, **_SOME})
+    assert 'data-chart="loss_change"' in html
+    assert 'data-chart="shap"' in html

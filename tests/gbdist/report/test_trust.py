@@ -109,3 +109,19 @@ def test_words_for_models_that_have_neither() -> None:
         assert subject.task == task
         section = trust_section(subject)
         assert (section.title, section.charts, len(section.notes)) == (title, (), 1)
+
+
+def test_quantile_says_which_share_lies_below(case: Callable[..., Any]) -> None:
+    for loss, level, reading in (
+        ("Quantile:alpha=0.9", "0.9", "which is the quantile 0.9 here and not the middle"),
+        ("MAE", "0.5", "have its middle at 0"),
+        ("Quantile", "0.5", "have its middle at 0"),
+    ):
+        found = case("numbers", loss_function=loss)
+        section = trust_section(found.subject())
+        share = 100 * (found.label <= found.model.predict(found.features)).mean()
+        assert section.notes[1] == (
+            f"{share:.1f} % of the labels are not above the prediction; the quantile asked for is {level}."
+        )
+        assert reading in section.reading
+    assert len(trust_section(case("numbers").subject()).notes) == 1
