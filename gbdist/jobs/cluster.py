@@ -4,6 +4,7 @@ import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 from gbdist.errors import ClusterError
@@ -34,9 +35,13 @@ def _load_pyarrow(client: Any) -> None:
     """Have the workers import pyarrow before tasks bring its objects.
 
     A task that imports it in a thread while the worker's event loop unpickles a schema leaves one of them with half a module,
-    and the worker drops its connection to the scheduler.
+    and the worker drops its connection to the scheduler. A worker that does not answer is not waited for.
     """
-    client.run(importlib.import_module, "pyarrow", on_error="ignore")
+    asking = Thread(
+        target=client.run, args=(importlib.import_module, "pyarrow"), kwargs={"on_error": "ignore"}, daemon=True
+    )
+    asking.start()
+    asking.join(CONNECT_SECONDS)
 
 
 @contextmanager
