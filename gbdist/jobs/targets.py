@@ -3,15 +3,18 @@
 from typing import Any, Literal
 
 from gbdist.errors import DataError, ParameterError
-from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES, REGRESSOR_LOSSES
+from gbdist.estimators.parameters.table import (
+    ALIASES,
+    CLASSIFIER_LOSSES,
+    LABELS_LOSSES,
+    RANKER_LOSSES,
+    REGRESSOR_LOSSES,
+)
 
 Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking"]
 TASKS = ("auto", "binary", "multiclass", "regression", "ranking")
 
 _MULTILABEL = ("MultiLogloss", "MultiCrossEntropy")
-OF_SEVERAL_TARGETS = ("MultiRMSE", "MultiRMSEWithMissingValues", *_MULTILABEL, "SurvivalAft")
-"""Losses whose rows have a label in each of several columns."""
-
 MOST_CLASSES = 20
 """Whole numbers with more distinct values than this are quantities, not classes."""
 
@@ -87,9 +90,9 @@ def require_targets(targets: tuple[str, ...], params: dict[str, Any]) -> None:
     loss = _loss_of(params)
     if len(set(targets)) < len(targets):
         raise ParameterError("target", list(targets), "each column once", "Name it once.")
-    if len(targets) > 1 and loss not in OF_SEVERAL_TARGETS:
+    if len(targets) > 1 and loss not in LABELS_LOSSES:
         expected = f"one column, as loss_function {f'is {loss}' if loss else 'is not for several'}"
-        fix = f"Name one column, or set loss_function to one of {', '.join(OF_SEVERAL_TARGETS)}."
+        fix = f"Name one column, or set loss_function to one of {', '.join(LABELS_LOSSES)}."
         raise ParameterError("target", list(targets), expected, fix)
 
 

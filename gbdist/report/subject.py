@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gbdist.models.history import TrainingRecord
 from gbdist.models.loss import default_prediction, described_loss, loss_of
+from gbdist.models.splits import has_splits
 from gbdist.objectives.pointwise import FAMILIES
 
 Task = Literal["classes", "probabilities", "numbers", "quantiles", "ranking", "other"]
@@ -115,7 +116,7 @@ class Subject:
     @cached_property
     def has_splits(self) -> bool:
         """Whether any tree asks for a feature. Where none does, CatBoost's questions about features can end the process."""
-        return bool(np.max(self.model.get_tree_leaf_counts(), initial=1) > 1)
+        return has_splits(self.model)
 
     def pool(self, rows: Rows) -> Pool:
         """The rows as CatBoost takes them, with labels where there are any: those of classes under their own names."""

@@ -24,6 +24,7 @@ from gbdist.estimators.prediction.questions import (
 )
 from gbdist.estimators.preparation.inputs import is_lazy
 from gbdist.estimators.preparation.tables import as_table, count_rows
+from gbdist.models.splits import require_splits
 
 _SHAP_TYPES = ("ShapValues", "ShapInteractionValues")
 _WITHOUT_DATA = ("FeatureImportance", "PredictionValuesChange", "Interaction")
@@ -115,6 +116,8 @@ class Predictor:
         """
         model = self._fitted()
         type = getattr(type, "name", type)
+        if type not in _WITHOUT_DATA:
+            require_splits(model, type)
         if type in _SHAP_TYPES:
             if data is None:
                 raise DataError("data", "None", f"rows to explain, because type is {type!r}", "Pass data=X.")

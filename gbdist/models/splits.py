@@ -1,0 +1,26 @@
+"""Whether a CatBoost model asks for any feature, which some of CatBoost's own answers take for granted."""
+
+from typing import Any
+
+import numpy as np
+
+from gbdist.errors import ModelError
+from gbdist.models.loss import training_params
+
+_SYMMETRIC = "SymmetricTree"
+
+
+def has_splits(model: Any) -> bool:
+    """Whether any tree has a split."""
+    return bool(np.max(model.get_tree_leaf_counts(), initial=1) > 1)
+
+
+def require_splits(model: Any, kind: str) -> None:
+    """ModelError where CatBoost would end the process: importances of some kinds, of a model without any split.
+
+    These are LossFunctionChange, and values of SHAP where trees are not symmetric.
+    """
+    policy = training_params(model).get("tree_learner_options", {}).get("grow_policy", _SYMMETRIC)
+    if (kind == "LossFunctionChange" or policy != _SYMMETRIC) and not has_splits(model):
+        problem = f"{kind} of a model in which no tree has a split"
+        raise ModelError(problem, "Every row has the same prediction: there is no feature that has a part in it.")
