@@ -44,7 +44,7 @@ class Description:
     @property
     def without_flags(self) -> str:
         """The description less ``use_weights`` and hints: that of a loss."""
-        return f"{self.metric}:{';'.join(f'{key}={value}' for key, value in self.options)}".rstrip(":")
+        return described(self.metric, dict(self.options))
 
     def refused(self, expected: str, fix: str) -> ParameterError:
         """The error that names this description."""
@@ -84,6 +84,11 @@ class Description:
         needed = {key: option for key, option in known.items() if option.default is None}
         middles = {key: (each.low + min(each.high, each.low + 2.0)) / 2 for key, each in needed.items()}
         return f"{self.metric}:{';'.join(f'{key}={middle:g}' for key, middle in middles.items())}"
+
+
+def described(metric: str, options: Mapping[str, object]) -> str:
+    """The description of a name and its options."""
+    return f"{metric}:{';'.join(f'{key}={value}' for key, value in options.items())}" if options else metric
 
 
 def name_of(description: str) -> str:

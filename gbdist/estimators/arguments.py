@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameters.table import ALIASES, TABLE, Refused
+from gbdist.estimators.parameters.table import ALIASES, EVAL_SET_OF_GROUPS, TABLE, Refused
 
 #: What only a ranker's ``fit`` takes.
 _OF_GROUPS: Final = frozenset({"group_id", "group_weight", "subgroup_id", "pairs", "pairs_weight"})
 #: What a ranker's ``fit`` does not take, and what to do instead.
 _NOT_OF_RANKERS: Final = {
-    "eval_fraction": 'Set groups apart yourself: eval_set={"X": X_val, "y": y_val, "group_id": group_val}.',
+    "eval_fraction": f"Set groups apart yourself: {EVAL_SET_OF_GROUPS}.",
     "baseline": "Start from a model: init_model=...",
     "pairs_weight": "Give the weights as a third column of pairs.",
 }

@@ -15,6 +15,7 @@ from gbdist.estimators.prediction.features import Expected, as_frame
 from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.tables import as_vector, count_rows, label_of, select_columns, take_rows
 from gbdist.models.history import TrainingRecord
+from gbdist.spaced import evenly_spaced
 from gbdist.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _samples_of_collection(
 
     from gbdist.estimators.preparation.lazy_parts import LazyParts  # loads distributed, which only collections need
 
-    numbers = np.unique(np.linspace(0, parts.n_parts - 1, min(_MOST_PARTS, parts.n_parts)).round().astype(int)).tolist()
+    numbers = evenly_spaced(parts.n_parts, _MOST_PARTS).tolist()
     separate = parts.label if labelled else None
     lazy = LazyParts([parts.features, None if isinstance(separate, list) else separate], parts.n_parts)
     features = lazy.delayed(0) or []
@@ -187,5 +188,5 @@ def _some_rows_of(
     features = features if labels is None else select_columns(features, list(labels))
     n_rows = count_rows(features)
     mask = np.zeros(n_rows, np.bool_)
-    mask[np.linspace(0, n_rows - 1, min(most, n_rows)).round().astype(np.int64)] = True
+    mask[evenly_spaced(n_rows, most)] = True
     return take_rows(features, mask), None if label is None else as_vector(label, "y")[mask]

@@ -6,10 +6,10 @@ from typing import Any, Self
 from gbdist.errors import DataError
 from gbdist.estimators.arguments import refuse_arguments
 from gbdist.estimators.base import DaskCatBoost
+from gbdist.estimators.parameters.table import EVAL_SET_OF_GROUPS
 from gbdist.estimators.plotting import plot_asked
 from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm
 
-_EVAL_EXAMPLE = 'eval_set={"X": X_val, "y": y_val, "group_id": group_val}'
 _EVAL_KEYS = ("X", "y", "group_id", "sample_weight", "group_weight", "pairs")
 
 
@@ -135,7 +135,7 @@ def _eval_sets(given: Any) -> list[Any]:
     sets = []
     for number, one in enumerate(listed):
         name = "eval_set" if len(listed) == 1 else f"eval_set[{number}]"
-        fix = f"Pass {_EVAL_EXAMPLE}."
+        fix = f"Pass {EVAL_SET_OF_GROUPS}."
         if not isinstance(one, Mapping):
             raise DataError(name, f"a {type(one).__name__}", "a dict of fit's arguments", fix)
         unknown = [key for key in one if key not in _EVAL_KEYS]
@@ -154,6 +154,6 @@ def _require_groups(name: str, X: Any, group_id: Any) -> None:
     if type(X).__name__ == "DaskPool":  # by name: whoever has none need not load what a pool needs
         raise DataError(f"{where}X", "a DaskPool, which keeps no groups", "the rows themselves", "Pass the collection.")
     if group_id is None:
-        example = _EVAL_EXAMPLE if name else 'fit(X, y, group_id="query")'
+        example = EVAL_SET_OF_GROUPS if name else 'fit(X, y, group_id="query")'
         expected = "one group a row, or the name of a column of X"
         raise DataError(f"{where}group_id", "None", expected, f"Say which rows are ranked together: {example}.")

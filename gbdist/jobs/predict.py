@@ -19,6 +19,7 @@ from gbdist.errors import ModelError
 from gbdist.jobs.batches import catboost_input
 from gbdist.jobs.columns import kinds_of
 from gbdist.jobs.files import DataFile, find_files
+from gbdist.jobs.models import load_model
 from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable
 from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches
 from gbdist.models.loss import default_prediction, has_several_labels
@@ -152,13 +153,7 @@ class Scorer:
 
 
 def _load(blob: bytes, name: str) -> Any:
-    import catboost
-
-    try:
-        model = catboost.CatBoost().load_model(blob=blob)
-    except catboost.CatBoostError as error:
-        problem = f"{name} is not a CatBoost model in .cbm format"
-        raise ModelError(problem, "Name a file that gbdist train wrote.") from error
+    model = load_model(name, blob=blob)
     if model.get_embedding_feature_indices():
         fix = "Score it in Python: DaskCatBoostClassifier().load_model(path).predict(X), or the regressor's."
         raise ModelError("the model has embedding features, and files of vectors are not scored", fix)

@@ -12,6 +12,7 @@ from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.jobs.batches import feature_frame
 from gbdist.jobs.columns import ColumnKinds, kinds_of
 from gbdist.jobs.files import find_files
+from gbdist.jobs.models import load_model
 from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.pieces import cut_into_pieces
 from gbdist.models.missing import cat_nan_of
@@ -93,16 +94,10 @@ def report(job: ReportJob, say: Callable[[str], None] = lambda _: None) -> Repor
 
 
 def _load(path: Path) -> Any:
-    import catboost
-
     if not path.is_file():
         problem = f"the model {path} cannot be read: there is no such file"
         raise ModelError(problem, "Train one with: gbdist train DATA --target COLUMN -o model.cbm")
-    try:
-        return catboost.CatBoost().load_model(str(path))
-    except catboost.CatBoostError as error:
-        problem = f"{path} is not a CatBoost model in .cbm format"
-        raise ModelError(problem, "Name a file that gbdist train wrote.") from error
+    return load_model(str(path), fname=str(path))
 
 
 def _remedy(job: ReportJob) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gbdist.jobs.files import DataFile
 from gbdist.jobs.pieces import Piece, read_batches
 from gbdist.kernels.hashing import hash_numbers, stream_key
+from gbdist.spaced import evenly_spaced
 
 #: Pieces that are read, evenly spaced: two gigabytes of numbers at most, whatever there is.
 MOST_PIECES = 64
@@ -32,7 +33,7 @@ class Sampled:
 
 def sample_files(pieces: Sequence[Piece], columns: Sequence[str], most: int) -> Sampled:
     """At most ``most`` rows of evenly spaced pieces, each as likely as the others; one batch is in memory beside them."""
-    visited = _evenly(len(pieces))
+    visited = evenly_spaced(len(pieces), MOST_PIECES).tolist()
     batch_rows = max(1_024, _BATCH_BYTES // (4 * len(columns)))
     kept = _Kept(most)
     for number in visited:
@@ -44,12 +45,6 @@ def sample_files(pieces: Sequence[Piece], columns: Sequence[str], most: int) -> 
     among = _rows_of(pieces, visited, kept.seen)
     counted = len(visited) == len(pieces) or all(piece.rows >= 0 for piece in pieces)
     return Sampled(tables, sum(table.num_rows for table, _ in tables), among, counted)
-
-
-def _evenly(count: int) -> list[int]:
-    if count <= MOST_PIECES:
-        return list(range(count))
-    return [int(number) for number in np.linspace(0, count - 1, MOST_PIECES).round()]
 
 
 def _rows_of(pieces: Sequence[Piece], visited: Sequence[int], seen: int) -> int:

@@ -14,7 +14,6 @@ from gbdist.estimators.parameters.table import (
 Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking"]
 TASKS = ("auto", "binary", "multiclass", "regression", "ranking")
 
-_MULTILABEL = ("MultiLogloss", "MultiCrossEntropy")
 MOST_CLASSES = 20
 """Whole numbers with more distinct values than this are quantities, not classes."""
 
@@ -48,7 +47,7 @@ def choose_task(
         return "regression"
     if task != "auto" and loss in REGRESSOR_LOSSES:
         raise ParameterError("loss_function", loss, f"a loss for {task}", "Use --task regression for it.")
-    if loss in _MULTILABEL:
+    if loss in LABELS_LOSSES and loss in CLASSIFIER_LOSSES:
         return "multilabel"
     if task == "multiclass" or (task == "auto" and loss in ("MultiClass", "MultiClassOneVsAll")):
         return "multiclass"

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from gbdist.description import described
+
 #: Losses of which CatBoost's own ``predict`` gives e to the raw value (core.py, _get_default_prediction_type).
 _EXPONENTIAL = ("Poisson", "Tweedie")
 #: Losses of several labels a row, each 0 or 1 or a probability.
@@ -24,8 +26,7 @@ def described_loss(model: Any) -> str | None:
     for found in (_read(model, "loss_function"), training_params(model).get("loss_function")):
         if isinstance(found, dict) and isinstance(name := found.get("type"), str):
             options = found.get("params") or {}
-            written = [f"{key}={value}" for key, value in options.items() if key not in _NOTES]
-            return f"{name}:{';'.join(written)}" if written else name
+            return described(name, {key: value for key, value in options.items() if key not in _NOTES})
     return None
 
 

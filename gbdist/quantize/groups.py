@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gbdist.errors import DataError
 from gbdist.quantize.vectors import label_vector
+from gbdist.spaced import evenly_spaced
 
 #: Of a partition's group starts so many are told, evenly spaced: enough to cut it evenly, and records stay small.
 MOST_STARTS = 64
@@ -75,9 +76,7 @@ def survey_groups(group: object, number: int) -> GroupFacts:
         row = int(starts[again])
         found = f"group {_id_of(group, where, row)!r} once more in row {row}, after another one"
         raise DataError(where, found, "the rows of a group next to each other", _FIX)
-    chosen = starts
-    if len(starts) > MOST_STARTS:
-        chosen = starts[np.linspace(0, len(starts) - 1, MOST_STARTS).round().astype(np.int64)]
+    chosen = starts[evenly_spaced(len(starts), MOST_STARTS)]
     return GroupFacts(kind, len(ids), int(ids[0]), int(ids[-1]), tuple(chosen.tolist()))
 
 

@@ -17,7 +17,7 @@ Charts = tuple[tuple[Chart, ...], tuple[str, ...]]
 
 def calibration_charts(subject: Subject, rows: Rows) -> Charts:
     """A reliability diagram, of each class against all others where there are several, and histograms of probabilities."""
-    label, said = _labels(rows), subject.predicted(rows, "Probability")
+    label, said = rows.known_label, subject.predicted(rows, "Probability")
     shown = _classes_shown(label, len(subject.classes))
     notes = []
     if len(subject.classes) > 2 and len(shown) < len(subject.classes):
@@ -67,16 +67,10 @@ def _classes_shown(label: NDArray[Any], n_classes: int) -> list[int]:
 def coverage_charts(subject: Subject, rows: Rows) -> Charts:
     """The share of rows at or below each quantile that the model predicts."""
     levels = np.asarray(quantile_levels(subject.model))
-    below = (_labels(rows)[:, None] <= subject.predicted(rows)).mean(axis=0)
+    below = (rows.known_label[:, None] <= subject.predicted(rows)).mean(axis=0)
     plot = chart_figure("quantile that was asked for", f"share of rows whose {rows.label_name} is not above it", 420,
                         [("quantile", "@x"), ("share", "@y{0.[000]}")],
                         x_range=(-0.02, 1.02), y_range=(-0.02, 1.02))  # fmt: skip
     plot.line([0, 1], [0, 1], color=SOFT, line_dash="dashed", line_width=1.5)
     plot.scatter(levels, below, size=11, color=PALETTE[0])
     return (Chart("coverage", "Promised and kept", plot),), ()
-
-
-def _labels(rows: Rows) -> NDArray[Any]:
-    if rows.label is None:
-        raise TypeError("these rows have no labels")
-    return rows.label

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gbdist.models.history import LEARN, TrainingRecord
 from gbdist.report.style import PALETTE, SOFT, Chart, Section, chart_figure, with_legend
 from gbdist.report.subject import Subject
+from gbdist.spaced import evenly_spaced
 
 #: Points of a curve that are drawn; a screen has fewer columns.
 _MOST_POINTS = 2_000
@@ -107,8 +108,4 @@ def _drawn(metric: str, curves: list[Curve], record: TrainingRecord, colors: dic
 
 def _thinned(curve: Curve, best: int) -> NDArray[np.int64]:
     """Places of the points that are drawn: evenly spaced, with the last one and the best."""
-    n = len(curve.iterations)
-    if n <= _MOST_POINTS:
-        return np.arange(n)
-    spaced = np.linspace(0, n - 1, _MOST_POINTS).round().astype(np.int64)
-    return np.union1d(spaced, np.flatnonzero(curve.iterations == best))
+    return np.union1d(evenly_spaced(len(curve.iterations), _MOST_POINTS), np.flatnonzero(curve.iterations == best))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gbdist.report.style import PALETTE, SOFT, Chart, chart_figure, with_legend
 from gbdist.report.subject import Rows, Subject
+from gbdist.spaced import evenly_spaced
 
 #: Dots that are drawn, groups of rows that the median is drawn of, and bars of the histogram.
 _MOST_POINTS, N_GROUPS, _BARS = 4_000, 15, 60
@@ -31,9 +32,7 @@ def residual_charts(subject: Subject, rows: Rows) -> tuple[tuple[Chart, ...], tu
 
 def residuals(rows: Rows, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Label less prediction, float64 [n]."""
-    if rows.label is None:
-        raise TypeError("these rows have no labels")
-    return np.asarray(rows.label - predicted, dtype=np.float64)
+    return np.asarray(rows.known_label - predicted, dtype=np.float64)
 
 
 def quartiles(
@@ -50,7 +49,7 @@ def quartiles(
 def _scatter(predicted: NDArray[np.float64], residual: NDArray[np.float64], name: str) -> Any:
     tips = [("prediction", "@x{0.[0000]}"), ("residual", "@y{+0.[0000]}")]
     plot = chart_figure(f"prediction (units of {name})", f"residual: {name} − prediction", 440, tips, zoomed=True)
-    drawn = np.linspace(0, len(predicted) - 1, min(len(predicted), _MOST_POINTS)).round().astype(np.int64)
+    drawn = evenly_spaced(len(predicted), _MOST_POINTS)
     plot.scatter(predicted[drawn].astype(np.float32), residual[drawn].astype(np.float32), size=5, alpha=0.35,
                  color=PALETTE[0], line_color=None)  # fmt: skip
     middle, of_groups = quartiles(predicted, residual)

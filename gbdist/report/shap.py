@@ -11,6 +11,7 @@ from gbdist.report.asking import asked
 from gbdist.report.importances import MOST_FEATURES, feature_figure, most_important
 from gbdist.report.style import HIGH, LOW, MISSING, PALETTE, SOFT, Chart, Section
 from gbdist.report.subject import Rows, Subject
+from gbdist.spaced import evenly_spaced
 
 #: Rows that are explained, and points that are drawn in all swarms together; a page stays a few megabytes.
 SHAP_ROWS, _MOST_CELLS, _MOST_POINTS = 2_000, 20_000_000, 40_000
@@ -69,7 +70,7 @@ def shap_section(subject: Subject) -> Section:
         if len(shown) < found.mean.shape[0]:
             notes.append(f"The {len(shown)} of {found.mean.shape[0]:,} raw values that move most are shown.")
     most = max(_LEAST_ROWS, _MOST_POINTS // (len(shown) * min(MOST_FEATURES, len(subject.features))))
-    drawn = np.linspace(0, found.rows.n - 1, min(most, found.rows.n)).round().astype(np.int64)
+    drawn = evenly_spaced(found.rows.n, most)
     swarms = [(names[i], _swarm(found, subject, int(i), drawn)) for i in shown]
     plot = swarms[0][1] if len(swarms) == 1 else _tabs(swarms)
     charts.append(Chart("shap", "Rows", plot))

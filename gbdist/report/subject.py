@@ -13,6 +13,7 @@ from gbdist.models.history import TrainingRecord
 from gbdist.models.loss import default_prediction, described_loss, loss_of
 from gbdist.models.splits import has_splits
 from gbdist.objectives.pointwise import FAMILIES
+from gbdist.spaced import evenly_spaced
 
 Task = Literal["classes", "probabilities", "numbers", "quantiles", "ranking", "other"]
 
@@ -50,6 +51,13 @@ class Rows:
         """Number of rows."""
         return len(self.features)
 
+    @property
+    def known_label(self) -> NDArray[Any]:
+        """The label, of rows that have one; else TypeError."""
+        if self.label is None:
+            raise TypeError("these rows have no labels")
+        return self.label
+
     def told(self, n: int) -> str:
         """So many of these rows, in words."""
         return self.origin if n == self.n else f"{n:,} of {self.origin}"
@@ -58,7 +66,7 @@ class Rows:
         """At most so many of them, evenly spaced."""
         if self.n <= most:
             return self
-        chosen = np.linspace(0, self.n - 1, most).round().astype(np.int64)
+        chosen = evenly_spaced(self.n, most)
         label = None if self.label is None else self.label[chosen]
         return Rows(self.features.iloc[chosen], label, self.label_name, self.origin)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gbdist.categories.rules import CategoryRules
-from gbdist.description import name_of
+from gbdist.description import described, name_of
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.catboost_options import Written
 from gbdist.estimators.parameters.table import RANKER_LOSSES
@@ -44,8 +44,9 @@ def refuse_where_ranked(checked: Mapping[str, object], written: Mapping[str, Wri
 def metric_of(options: Mapping[str, Any]) -> str:
     """The metric that CatBoost follows a ranking loss by, from its nested options."""
     metric = options["metrics"]["objective_metric"]
-    given = {key: value for key, value in metric["params"].items() if not key.startswith("__")}
-    return ":".join([metric["type"], *[";".join(f"{key}={value}" for key, value in given.items())] * bool(given)])
+    return described(
+        metric["type"], {key: value for key, value in metric["params"].items() if not key.startswith("__")}
+    )
 
 
 def refuse_statistics(rules: CategoryRules | None, loss: str) -> None:

@@ -77,6 +77,9 @@ REGRESSOR_LOSSES: Final = (
 LABELS_LOSSES: Final = ("MultiRMSE", "MultiRMSEWithMissingValues", "MultiLogloss", "MultiCrossEntropy", "SurvivalAft")
 RANKER_LOSSES: Final = ("YetiRank", "QueryRMSE", "QuerySoftMax", "PairLogit", "LambdaMart")
 
+#: How errors write the eval set of a ranker.
+EVAL_SET_OF_GROUPS: Final = 'eval_set={"X": X_val, "y": y_val, "group_id": group_val}'
+
 #: alias → CatBoost's canonical name (core.py, _process_synonyms). ``n_jobs`` is scikit-learn's word for thread_count.
 ALIASES: Final[dict[str, str]] = {
     "eta": "learning_rate",

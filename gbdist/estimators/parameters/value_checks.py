@@ -17,6 +17,7 @@ from gbdist.estimators.parameters.losses import Kind, kind_of, nearest, what_to_
 from gbdist.estimators.parameters.objects import checked_object, is_object
 from gbdist.estimators.parameters.table import (
     CLASSIFIER_LOSSES,
+    EVAL_SET_OF_GROUPS,
     RANKER_LOSSES,
     REGRESSOR_LOSSES,
     OnlyAt,
@@ -46,7 +47,7 @@ _EXPECTED = {
 _DEFAULT = "Leave it out for CatBoost's default."
 #: In place of those of the table: a ranker's ``fit`` has other arguments.
 _FIXES_OF_RANKERS = {
-    "eval_fraction": 'Set groups apart yourself: fit(..., eval_set={"X": X_val, "y": y_val, "group_id": group_val}).',
+    "eval_fraction": f"Set groups apart yourself: fit(..., {EVAL_SET_OF_GROUPS}).",
 }
 
 
