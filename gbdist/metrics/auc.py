@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gbdist.kernels import cpu_metrics
 from gbdist.metrics.base import Scored
-from gbdist.metrics.sums import Rounds, Weighting, sum_scale, weighting
+from gbdist.metrics.sums import Rounds, Weighting, sum_scale, together, weighting
 
 TOLERANCE = 1e-4
 _IMAGE_BITS = 52
@@ -88,7 +88,7 @@ class AUCMu:
             for j in range(i + 1, self.n_classes):
                 ordered = _pair(scored, rows, total, np.concatenate([rows_of[i], rows_of[j]]), i, j)
                 curves.append(_Curve(ordered, rows.total, (j, i), self.first_bits).rounds())
-        areas = yield from _together(curves)
+        areas = yield from together(curves)
         value = 0.0
         for pairs_right, pairs in areas:
             value += pairs_right / pairs if pairs > 0.0 else 0.0
@@ -112,24 +112,6 @@ def _pair(
 _Ordered = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]
 _Area = tuple[float, float]
 _AreaRounds = Generator[_I8, _I8, _Area]
-
-
-def _together(curves: list[_AreaRounds]) -> Generator[_I8, _I8, list[_Area]]:
-    """Run curves in lock-step, one vector a round."""
-    results: list[_Area] = [(0.0, 0.0)] * len(curves)
-    waiting = {position: next(curve) for position, curve in enumerate(curves)}
-    while waiting:
-        sums = yield np.concatenate(list(waiting.values()))
-        still, start = {}, 0
-        for position, vector in waiting.items():
-            stop = start + vector.shape[0]
-            try:
-                still[position] = curves[position].send(sums[start:stop])
-            except StopIteration as finished:
-                results[position] = finished.value
-            start = stop
-        waiting = still
-    return results
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from gbdist.boosting.rows import labels_of
 from gbdist.kernels import pointwise as kinds
 from gbdist.metrics.base import Metric, Scored
 from gbdist.metrics.counts import ClassCounts
-from gbdist.metrics.sums import Rounds, ratio, scales, weighting
+from gbdist.metrics.sums import Rounds, ratio, scales, together, weighting
 from gbdist.objectives.multi_target import MultiTarget
 from gbdist.objectives.survival import SurvivalAft
 from gbdist.objectives.uncertainty import RMSEWithUncertainty
@@ -105,20 +105,8 @@ class HammingLoss:
         """See ``Metric.rounds``."""
         metric = ClassCounts("", self.use_weights, False, "Accuracy", 2)
         labels = range(len(labels_of(scored.label)))
-        each = [metric.rounds(_of_label(scored, k)) for k in labels]
-        asked = [next(one) for one in each]
-        while True:  # the labels' metrics take as many rounds each
-            sums = yield np.concatenate(asked)
-            answers = np.split(sums, len(each))
-            values: list[float] = []
-            asked = []
-            for one, answer in zip(each, answers, strict=True):
-                try:
-                    asked.append(one.send(answer))
-                except StopIteration as end:
-                    values.append(end.value)
-            if values:
-                return 1.0 - math.fsum(values) / len(values)
+        values = yield from together([metric.rounds(_of_label(scored, k)) for k in labels])
+        return 1.0 - math.fsum(values) / len(values)
 
 
 @dataclass(frozen=True, slots=True)

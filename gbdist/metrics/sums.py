@@ -1,8 +1,9 @@
 """Fixed-point sums that metrics share: which weights, and which power of two."""
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,27 @@ from gbdist.metrics.base import Scored
 _NO_WEIGHT = np.empty(0, np.float32)
 
 Rounds = Generator[NDArray[np.int64], NDArray[np.int64], float]
+Result = TypeVar("Result")
+
+
+def together(
+    runs: Sequence[Generator[NDArray[np.int64], NDArray[np.int64], Result]],
+) -> Generator[NDArray[np.int64], NDArray[np.int64], list[Result]]:
+    """Results of what asks for sums in rounds of its own, in lock-step: one vector a round."""
+    results: dict[int, Result] = {}
+    waiting = {position: next(run) for position, run in enumerate(runs)}
+    while waiting:
+        sums = yield np.concatenate(list(waiting.values()))
+        still, start = {}, 0
+        for position, vector in waiting.items():
+            stop = start + vector.shape[0]
+            try:
+                still[position] = runs[position].send(sums[start:stop])
+            except StopIteration as finished:
+                results[position] = finished.value
+            start = stop
+        waiting = still
+    return [results[position] for position in range(len(runs))]
 
 
 @dataclass(frozen=True, slots=True)
