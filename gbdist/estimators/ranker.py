@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from gbdist.description import name_of
 from gbdist.errors import DataError
 from gbdist.estimators.arguments import refuse_arguments
 from gbdist.estimators.base import DaskCatBoost
@@ -112,7 +113,7 @@ class DaskCatBoostRanker(DaskCatBoost):
         """DataError for pairs that nobody would look at."""
         given = self.given_parameters()
         loss = str(given.get("loss_function") or given.get("objective") or "YetiRank")
-        if pairs is None or (given.get("aggregate") in (None, "histograms") and loss.partition(":")[0] == "PairLogit"):
+        if pairs is None or (given.get("aggregate") in (None, "histograms") and name_of(loss) == "PairLogit"):
             return
         expected = f"None with loss_function={loss!r} and aggregate={given.get('aggregate') or 'histograms'!r}"
         raise DataError("pairs", "a value", expected, 'Set loss_function="PairLogit", or leave pairs out.')

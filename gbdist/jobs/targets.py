@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from gbdist.description import name_of
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.parameters.table import (
     ALIASES,
@@ -103,7 +104,7 @@ def values_a_row(targets: tuple[str, ...], params: dict[str, Any]) -> int:
 def _loss_of(params: dict[str, Any]) -> str | None:
     for name, value in params.items():
         if ALIASES.get(name, name) == "loss_function":
-            return str(value).partition(":")[0]
+            return name_of(str(value))
     return None
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from gbdist.description import Description, parse_description
+from gbdist.description import Description, name_of, parse_description
 from gbdist.metrics.auc import AUC, AUCMu
 from gbdist.metrics.base import Metric
 from gbdist.metrics.counts import ClassCounts
@@ -89,7 +89,7 @@ def make_metrics(
         For a metric or option that is not here, or that CatBoost does not allow beside the loss.
     """
     given = parse_description(description, parameter)
-    allowed = METRICS_OF_LOSS[objective_name.partition(":")[0]]
+    allowed = METRICS_OF_LOSS[name_of(objective_name)]
     if given.metric not in allowed:
         expected = f"one of {', '.join(sorted(allowed))} with loss_function={objective_name!r}"
         raise given.refused(expected, "Choose one of these, or compute it from the predictions.")

@@ -16,7 +16,7 @@ from catboost.core import is_groupwise_metric, is_maximizable_metric
 from catboost.utils import eval_metric
 from numpy.typing import NDArray
 
-from gbdist.description import parse_description
+from gbdist.description import name_of, parse_description
 from gbdist.errors import ModelError
 from gbdist.metrics.base import Metric, Scored
 from gbdist.metrics.limbs import LIMBS, exact_of, limbs_of
@@ -155,7 +155,7 @@ def any_metrics(description: str, n_classes: int, loss: str, parameter: str = "e
         For a metric that is neither, because its value on all rows does not follow from those on parts.
     """
     given = parse_description(description, parameter)
-    name = loss.partition(":")[0]
+    name = name_of(loss)
     if given.metric in METRICS_OF_LOSS.get(name, ()) and given.metric not in _BY_EXPONENTS:
         return make_metrics(description, n_classes, name, parameter=parameter)
     if given.metric in _OF_NUMBERS and n_classes == 1:

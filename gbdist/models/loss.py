@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from gbdist.description import described
+from gbdist.description import described, name_of
 
 #: Losses of which CatBoost's own ``predict`` gives e to the raw value (core.py, _get_default_prediction_type).
 _EXPONENTIAL = ("Poisson", "Tweedie")
@@ -17,8 +17,8 @@ _NOTES = ("__params_key_order", "hints")
 
 def loss_of(model: Any) -> str | None:
     """Name of the loss, without options, as the model's metadata tell it; None where they do not."""
-    described = described_loss(model)
-    return None if described is None else described.partition(":")[0]
+    loss = described_loss(model)
+    return None if loss is None else name_of(loss)
 
 
 def described_loss(model: Any) -> str | None:

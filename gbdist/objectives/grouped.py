@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.description import name_of
 from gbdist.kernels import cpu
 from gbdist.objectives.base import LARGEST_PREDICTION, Bounds, Exponent, no_start_value
 
@@ -78,7 +79,7 @@ class Grouped(ABC):
     @property
     def name(self) -> str:
         """CatBoost's name of the loss."""
-        return self.description.partition(":")[0]
+        return name_of(self.description)
 
     @property
     def n_draws(self) -> int:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.description import Option, parse_description
+from gbdist.description import Option, name_of, parse_description
 from gbdist.kernels import cpu
 from gbdist.kernels import pointwise as kinds
 from gbdist.kernels.pointwise import Rule
@@ -160,7 +160,7 @@ class Pointwise:
     @property
     def name(self) -> str:
         """See ``Objective.name``."""
-        return self.description.partition(":")[0]
+        return name_of(self.description)
 
     @property
     def family(self) -> Family:

@@ -8,6 +8,7 @@ from catboost.core import is_ranking_metric
 
 from gbdist.boosting.params import BoostParams, Stopping
 from gbdist.custom.metric import custom_metric
+from gbdist.description import name_of
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.catboost_options import PoolFacts, catboost_defaults
@@ -186,4 +187,4 @@ def _metrics(checked: Mapping[str, Any], n_classes: int, loss: str) -> tuple[Met
 
 def _as_metric(loss: str) -> tuple[str, ...]:
     """The loss beside the metric that decides, where its values on parts of the rows add up."""
-    return (loss,) if can_be_added_up(loss.partition(":")[0]) else ()
+    return (loss,) if can_be_added_up(name_of(loss)) else ()
