@@ -1,19 +1,20 @@
 """The errors that users of gbdist see. Each names the thing, its value, what was expected and what to do."""
 
-from gbdist_cluster.errors import ClusterError, GbdistError
+from gbdist_cluster.errors import ClusterError, GbdistError, SettingError
 
-__all__ = ["ClusterError", "DataError", "GbdistError", "ModelError", "ParameterError"]
+__all__ = [
+    "ClusterError",
+    "DataError",
+    "GbdistError",
+    "ModelError",
+    "ParameterError",
+    "SettingError",
+    "SnapshotError",
+]
 
 
-class ParameterError(GbdistError, ValueError):
-    """A parameter cannot be used."""
-
-    def __init__(self, name: str, value: object, expected: str, fix: str) -> None:
-        super().__init__(name, value, expected, fix)  # unpickling calls cls(*args)
-
-    def __str__(self) -> str:
-        name, value, expected, fix = self.args
-        return f"{name}={value!r} cannot be used: expected {expected}. {fix}"
+class ParameterError(SettingError):
+    """A parameter cannot be used; see ``SettingError``, whose words it has."""
 
 
 class DataError(GbdistError, ValueError):
@@ -36,3 +37,14 @@ class ModelError(GbdistError, ValueError):
     def __str__(self) -> str:
         problem, fix = self.args
         return f"{problem}. {fix}"
+
+
+class SnapshotError(GbdistError, ValueError):
+    """A snapshot cannot be used. ``path`` is the file, or what was given as ``snapshot_file``."""
+
+    def __init__(self, path: str, found: str, expected: str, fix: str) -> None:
+        super().__init__(path, found, expected, fix)  # unpickling calls cls(*args)
+
+    def __str__(self) -> str:
+        path, found, expected, fix = self.args
+        return f"{path}: found {found}, expected {expected}. {fix}"

@@ -1,33 +1,73 @@
-"""A training job in a TOML file: the options of ``gbdist train`` under their names, and a table ``[params]``."""
+"""Settings in TOML files: read and checked key by key, with file and line in every error.
+
+``read_toml`` is the one reader; ``read_config`` reads with it a training job: the options of ``gbdist train`` under their
+names, and a table ``[params]``.
+"""
 
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gbdist.errors import GbdistError
 
-KEYS: dict[str, type | tuple[type, ...]] = {
-    "data": (str, list),
-    "target": (str, list),
-    "eval": (str, list),
-    "weight": str,
-    "group": str,
-    "ignore": (str, list),
-    "cat": (str, list),
-    "cat-nan": str,
-    "task": str,
-    "workers": int,
-    "threads": int,
-    "scheduler": str,
-    "output": str,
-    "params": dict,
+
+class Rule(Protocol):
+    """What a key takes."""
+
+    def takes(self, value: object) -> bool:
+        """Whether a value can be used."""
+        ...
+
+    def expectation(self) -> str:
+        """What it must be, in words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OfType:
+    """Takes values of some types, and no truth values."""
+
+    types: tuple[type, ...]
+
+    def takes(self, value: object) -> bool:
+        """Whether the value is of one of the types."""
+        return isinstance(value, self.types) and not isinstance(value, bool)
+
+    def expectation(self) -> str:
+        """The types in words."""
+        words = {str: "a text", list: "a list of texts", int: "a whole number", dict: "a table"}
+        return " or ".join(words[kind] for kind in self.types)
+
+
+_TEXT, _TEXTS, _NUMBER, _TABLE = OfType((str,)), OfType((str, list)), OfType((int,)), OfType((dict,))
+
+KEYS: dict[str, Rule] = {
+    "data": _TEXTS,
+    "target": _TEXTS,
+    "eval": _TEXTS,
+    "weight": _TEXT,
+    "group": _TEXT,
+    "ignore": _TEXTS,
+    "cat": _TEXTS,
+    "cat-nan": _TEXT,
+    "task": _TEXT,
+    "workers": _NUMBER,
+    "threads": _NUMBER,
+    "scheduler": _TEXT,
+    "tls": _TEXT,
+    "output": _TEXT,
+    "snapshot": _TEXT,
+    "profile": _TEXT,
+    "params": _TABLE,
 }
 
 
 class ConfigError(GbdistError):
-    """A job file cannot be used; ``place`` is "file" or "file:line"."""
+    """A file of settings cannot be used; ``place`` is "file" or "file:line"."""
 
     def __init__(self, place: str, problem: str, fix: str) -> None:
         super().__init__(place, problem, fix)  # unpickling calls cls(*args)
@@ -37,31 +77,52 @@ class ConfigError(GbdistError):
         return f"{place}: {problem}. {fix}"
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a file says: the values by their keys, and where each stands, as "file:line"."""
+
+    values: dict[str, Any]
+    places: dict[str, str]
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """The keys and values of a job file, checked; ``data``, ``target``, ``eval``, ``ignore`` and ``cat`` are lists.
 
     Paths in it are relative to the folder that the command runs in, as on the command line.
+    """
+    values = read_toml(path, KEYS, remark="; CatBoost's parameters go under [params]").values
+    for key in ("data", "target", "eval", "ignore", "cat"):
+        if isinstance(values.get(key), str):
+            values[key] = [values[key]]
+    return values
+
+
+def read_toml(path: Path, keys: Mapping[str, Rule], remark: str = "") -> Settings:
+    """The keys and values of a file, each taken by its rule; ``remark`` ends the list of keys in the error for another one.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or is not TOML, or for the first key that is unknown or whose value is refused.
     """
     try:
         text = path.read_text()
         values = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read ({error.strerror})", "Check the name after --config.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), "is not text in UTF-8", "Check the name after --config.") from error
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
         place = f"{path}:{line[1]}" if line else str(path)
         raise ConfigError(place, f"is not TOML ({error})", 'Texts are quoted: target = "price".') from error
+    places = {key: _place(path, text, key) for key in values}
     for key, value in values.items():
-        if key not in KEYS:
-            raise ConfigError(_place(path, text, key), f"unknown key {key!r}", _nearest_key(key))
-        if not isinstance(value, KEYS[key]) or isinstance(value, bool):
-            raise ConfigError(
-                _place(path, text, key), f"{key} = {value!r} has the wrong type", f"Expected {_names(KEYS[key])}."
-            )
-    for key in ("data", "target", "eval", "ignore", "cat"):
-        if isinstance(values.get(key), str):
-            values[key] = [values[key]]
-    return values
+        if key not in keys:
+            raise ConfigError(places[key], f"unknown key {key!r}", _nearest_key(key, keys, remark))
+        if not keys[key].takes(value):
+            raise ConfigError(places[key], f"{key} = {value!r} cannot be used", f"Expected {keys[key].expectation()}.")
+    return Settings(values, places)
 
 
 def _place(path: Path, text: str, key: str) -> str:
@@ -72,13 +133,8 @@ def _place(path: Path, text: str, key: str) -> str:
     return str(path)
 
 
-def _nearest_key(key: str) -> str:
-    near = difflib.get_close_matches(key, KEYS, n=1)
+def _nearest_key(key: str, keys: Mapping[str, Rule], remark: str) -> str:
+    near = difflib.get_close_matches(key, keys, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
-    return f"Known keys: {', '.join(KEYS)}; CatBoost's parameters go under [params]."
-
-
-def _names(types: type | tuple[type, ...]) -> str:
-    words = {str: "a text", list: "a list of texts", int: "a whole number", dict: "a table"}
-    return " or ".join(words[kind] for kind in (types if isinstance(types, tuple) else (types,)))
+    return f"Known keys: {', '.join(keys)}{remark}."

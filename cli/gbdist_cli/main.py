@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from gbdist_cli import demo, predict, train
+from gbdist_cli import cluster, demo, doctor, job, predict, train
 from gbdist_cli import report as page
 from gbdist_cli.errors import INTERRUPTED, ending_of, next_step, text_of
 from gbdist_cli.output import out
@@ -33,7 +33,17 @@ class Commands(TyperGroup):
         except (Exception, KeyboardInterrupt) as error:
             if type(error).__module__.split(".")[0] in ("click", "typer"):
                 raise  # a word on the command line that was not understood: typer says which, with exit code 2
-            raise typer.Exit(report(error, ctx.invoked_subcommand or "")) from None
+            raise typer.Exit(report(error, self.command_of(ctx))) from None
+
+    def command_of(self, ctx: Any) -> str:
+        """The words of the command that runs, with those of a group: ``cluster up``."""
+        words, commands = [], self.commands
+        for word in [ctx.invoked_subcommand or "", *out.typed]:
+            command = commands.get(word)
+            if command is not None and word not in words:
+                words.append(word)
+                commands = getattr(command, "commands", {})
+        return " ".join(words)
 
 
 def report(error: BaseException, command: str) -> int:
@@ -41,7 +51,7 @@ def report(error: BaseException, command: str) -> int:
     ending = ending_of(error)
     if out.debug:
         traceback.print_exception(error)
-    out.error(text_of(error), next_step(ending, command, out.typed), ending.code, type(error).__name__)
+    out.error(text_of(error), next_step(error, command, out.typed), ending.code, type(error).__name__)
     return ending.code
 
 
@@ -56,7 +66,6 @@ def _version(wanted: bool) -> None:
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -76,6 +85,9 @@ app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("report")(page.report)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.add_typer(job.app, name="job")
+app.add_typer(cluster.app, name="cluster")
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from gbdist.errors import ParameterError
+from gbdist_cli import completion
 from gbdist_cli.output import out
 
 
@@ -21,12 +23,20 @@ def _debug(value: bool) -> bool:
 DataArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="DATA...", help="Parquet or CSV: files, folders or patterns. Workers read them.", show_default=False
+        metavar="DATA...",
+        help="Parquet or CSV: files, folders or patterns. Workers read them.",
+        show_default=False,
+        autocompletion=completion.files(*completion.DATA),
     ),
 ]
-ModelArgument = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model in CatBoost's .cbm format.", show_default=False)
-]
+_MODEL = typer.Argument(
+    metavar="MODEL",
+    help="A model in CatBoost's .cbm format.",
+    show_default=False,
+    autocompletion=completion.files(".cbm"),
+)
+ModelArgument = Annotated[Path, _MODEL]
+OptionalModelArgument = Annotated[Path | None, _MODEL]
 CatNanOption = Annotated[
     str | None,
     typer.Option(
@@ -40,7 +50,13 @@ TargetOption = Annotated[
     typer.Option("--target", metavar="COL", help="The column to learn; repeated for a loss of several labels a row."),
 ]
 EvalOption = Annotated[
-    list[str] | None, typer.Option("--eval", metavar="DATA", help="Data to score while training; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--eval",
+        metavar="DATA",
+        help="Data to score while training; may be repeated.",
+        autocompletion=completion.files(*completion.DATA),
+    ),
 ]
 WeightOption = Annotated[str | None, typer.Option("--weight", metavar="COL", help="The column with row weights.")]
 GroupOption = Annotated[
@@ -59,20 +75,60 @@ CatOption = Annotated[
 ]
 ParamOption = Annotated[
     list[str] | None,
-    typer.Option("--param", "-p", metavar="NAME=VALUE", help="A CatBoost parameter; may be repeated."),
+    typer.Option(
+        "--param",
+        "-p",
+        metavar="NAME=VALUE",
+        help="A CatBoost parameter; may be repeated.",
+        autocompletion=completion.parameters,
+    ),
 ]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", metavar="JOB.TOML", help="A file with these options; those typed here win.")
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="JOB.TOML",
+        help="A file with these options; those typed here win.",
+        autocompletion=completion.files(".toml"),
+    ),
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Start this many workers on this machine.  [default: one a core]")
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=1, help="Start this many workers on this machine.  [default: one a core]"
+    ),
 ]
 ThreadsOption = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Threads of each.  [default: cores / workers]")
+    int | None, typer.Option("--threads", metavar="N", min=1, help="Threads of each.  [default: cores / workers]")
 ]
 SchedulerOption = Annotated[
     str | None,
-    typer.Option("--scheduler", metavar="ADDRESS", help="Use a Dask cluster that runs already: tcp://host:8786."),
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS|NAME",
+        help="Use a Dask cluster that runs already: tcp://host:8786, or the name given to gbdist cluster up.",
+        autocompletion=completion.clusters,
+    ),
+]
+TlsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tls",
+        metavar="FOLDER",
+        help="Certificates for an address that begins with tls://, by gbdist cluster certs.",
+        autocompletion=completion.files("/"),
+    ),
+]
+JobArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="The job, or as much of its id as tells it from others.", show_default=False)
+]
+JobsDirOption = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs-dir",
+        metavar="DIR",
+        help="The folder or URL of jobs.  [default: $GBDIST_JOBS, or a folder of the user's]",
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of a table.", callback=_as_json, is_eager=True)
@@ -80,3 +136,9 @@ JsonOption = Annotated[
 DebugOption = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug, is_eager=True)
 ]
+
+
+def require_address(scheduler: str | None, tls: str | None) -> None:
+    """Raise a ``ParameterError`` where there are certificates, but no address that they are for."""
+    if tls is not None and scheduler is None:
+        raise ParameterError("--tls", tls, "an address with it", "For example: --scheduler tls://host:8786")

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass(slots=True)
@@ -32,6 +33,11 @@ class Output:
         return Console(stderr=True, highlight=False, soft_wrap=True)
 
     @property
+    def screen(self) -> Console:
+        """The console on stderr for what is drawn: its lines are cut where the terminal ends."""
+        return Console(stderr=True, highlight=False)
+
+    @property
     def data(self) -> Console:
         """The console on stdout; wide where it is no terminal, so that a table in a pipe is not cut."""
         return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
@@ -44,7 +50,13 @@ class Output:
         """What to type next, on stderr."""
         self.talk.print(f"Next: {text}", style="dim", markup=False)
 
-    def result(self, title: str, values: Mapping[str, Any], table: Table | Group | None = None) -> None:
+    def next_job_step(self, text: str) -> None:
+        """The ``gbdist job`` command to type next, which looks where this one has looked."""
+        from gbdist_cli.errors import in_the_same_place
+
+        self.hint(in_the_same_place(text, self.typed))
+
+    def result(self, title: str, values: Mapping[str, Any], table: Table | Group | Text | None = None) -> None:
         """The result of the command: a JSON object, or the title with a table of the values (or the given tables)."""
         if self.as_json:
             sys.stdout.write(json.dumps(values, default=str) + "\n")
@@ -55,6 +67,18 @@ class Output:
                 if value not in (None, ()):
                     table.add_row(heading(name), readable(value))
         self.data.print(table)
+
+    def row(self, text: str, values: Mapping[str, Any]) -> None:
+        """One of many lines of a result: the text, or with ``as_json`` a JSON object a line."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(values, default=str) + "\n")
+            sys.stdout.flush()
+        else:
+            self.data.print(text, markup=False)
+
+    def text(self, text: str) -> None:
+        """Text that a file or another program may take as it is, on stdout; with ``as_json`` as the field ``text``."""
+        sys.stdout.write(json.dumps({"text": text}) + "\n" if self.as_json else text)
 
     @contextmanager
     def progress(self, what: str) -> Iterator["Progress"]:
@@ -157,7 +181,7 @@ def table_of(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """A table with a column for each key of the rows."""
     table = Table(title=title, title_justify="left")
     for name in rows[0]:
-        table.add_column(heading(name), justify="left" if isinstance(rows[0][name], str) else "right")
+        table.add_column(heading(name), justify="left" if isinstance(rows[0][name], str) else "right", overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else readable(value) for value in row.values()))
     return table

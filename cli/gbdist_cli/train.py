@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gbdist.errors import ParameterError
+from gbdist.jobs.options import train_job
+from gbdist_cli import completion
 from gbdist_cli.config import read_config
 from gbdist_cli.options import (
     CatOption,
@@ -21,15 +22,22 @@ from gbdist_cli.options import (
     SchedulerOption,
     TargetOption,
     ThreadsOption,
+    TlsOption,
     WeightOption,
     WorkersOption,
+    require_address,
 )
 from gbdist_cli.output import out, table_of
 from gbdist_cli.params import parse_columns, parse_params
 
 TaskOption = Annotated[
     str | None,
-    typer.Option("--task", metavar="TASK", help="auto, binary, multiclass, regression or ranking.  [default: auto]"),
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        help="auto, binary, multiclass, regression or ranking.  [default: auto]",
+        autocompletion=completion.words(completion.TASKS),
+    ),
 ]
 CatNanOption = Annotated[
     str | None,
@@ -38,19 +46,35 @@ CatNanOption = Annotated[
     ),
 ]
 ModelOutOption = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="MODEL.CBM", help="Where the model goes.  [default: model.cbm]")
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="MODEL.CBM",
+        help="Where the model goes.  [default: model.cbm]",
+        autocompletion=completion.files(".cbm"),
+    ),
+]
+SnapshotOption = Annotated[
+    str | None,
+    typer.Option(
+        "--snapshot",
+        metavar="PATH",
+        help="Keep what is trained so far here (a path or a URL), and go on from it where it is there already.",
+    ),
+]
+ProfileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile",
+        metavar="DIR",
+        help="Write a timeline of all ranks here, and say where the time went.",
+        autocompletion=completion.files("/"),
+    ),
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say where rows would go and what memory each worker needs; train nothing.")
 ]
-
-
-class OptionMissing(ParameterError):
-    """Something that is needed was neither typed nor is it in the job file."""
-
-    def __str__(self) -> str:
-        name, _, expected, fix = self.args
-        return f"{name} is missing: expected {expected}. {fix}"
 
 
 def train(
@@ -68,7 +92,10 @@ def train(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     scheduler: SchedulerOption = None,
+    tls: TlsOption = None,
     output: ModelOutOption = None,
+    snapshot: SnapshotOption = None,
+    profile: ProfileOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -83,6 +110,9 @@ def train(
     * gbdist train clicks/ --target relevance --group query -p eval_metric=NDCG:top=10
     * gbdist train rooms/ --target heat --target light -p loss_function=MultiRMSE
     * gbdist train data/ --target price --scheduler tcp://host:8786 -o price.cbm
+    * gbdist train data/ --target price --scheduler tls://host:8786 --tls certs
+    * gbdist train data/ --target price --snapshot runs/price   (and once more, where it was ended)
+    * gbdist train data/ --target price --profile profile   (then open profile/trace.json in https://ui.perfetto.dev)
     * gbdist train --config job.toml --dry-run
     """
     typed = {
@@ -98,33 +128,24 @@ def train(
         "workers": workers,
         "threads": threads,
         "scheduler": scheduler,
+        "tls": tls,
         "output": output,
+        "snapshot": snapshot,
+        "profile": profile,
         "params": parse_params(param or ()),
     }
     values = merge(read_config(config) if config else {}, typed)
-    require_consistent(values)
+    require_address(values.get("scheduler"), values.get("tls"))
+    job = train_job({**values, "params": with_progress(values["params"])})
     from gbdist.jobs import train as jobs  # numba and dask load only when needed
 
-    job = jobs.TrainJob(
-        data=tuple(values["data"]),
-        target=tuple(values["target"]),
-        output=Path(values.get("output", "model.cbm")),
-        eval_data=tuple(values.get("eval", ())),
-        weight=values.get("weight"),
-        group=values.get("group"),
-        ignore=tuple(values.get("ignore", ())),
-        cat=tuple(values.get("cat", ())),
-        cat_nan=values.get("cat-nan"),
-        task=values.get("task", "auto"),
-        params=with_progress(values["params"]),
-        workers=values.get("workers"),
-        threads=values.get("threads"),
-        scheduler=values.get("scheduler"),
-    )
     if dry_run:
         say_plan(job)
         return
-    result = jobs.train(job, say=out.note)
+    from gbdist_cli.live import reporter_for
+
+    with reporter_for(out.screen, str(job.output)) as reporter:
+        result = jobs.train(job, say=out.note, reporter=reporter)
     out.result("model saved", asdict(result))
     if job.params.get("embedding_features"):  # which gbdist predict does not read
         estimator = {"regression": "DaskCatBoostRegressor", "ranking": "DaskCatBoostRanker"}.get(
@@ -145,19 +166,6 @@ def with_progress(params: dict[str, Any]) -> dict[str, Any]:
     """The parameters, with a line of progress for every fiftieth tree (a bar in a terminal) unless they say otherwise."""
     asked = {"verbose", "silent", "logging_level", "verbose_eval"} & params.keys()
     return params if asked else {**params, "verbose": 50}
-
-
-def require_consistent(values: dict[str, Any]) -> None:
-    """Raise a ``ParameterError`` if something needed is missing, or two options exclude each other."""
-    if not values.get("data"):
-        example = "For example: gbdist train sales.parquet --target price"
-        raise OptionMissing("DATA", None, "a file, a folder or a pattern", example)
-    if not values.get("target"):
-        raise OptionMissing("--target", None, "the column to learn", "For example: --target price")
-    for name in ("workers", "threads"):
-        if values.get("scheduler") and values.get(name):
-            fix = f"Leave out --{name} or --scheduler."
-            raise ParameterError(f"--{name}", values[name], "no size for a cluster that runs already", fix)
 
 
 def say_plan(job: Any) -> None:

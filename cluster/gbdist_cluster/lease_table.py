@@ -61,17 +61,35 @@ class LeaseTable:
         self._grant()
         return self.standing(lease.lease_id)
 
+    def exchange(self, lease: Lease, now: float) -> Standing:
+        """Give up whatever the lease holds, and ask for other workers behind all others."""
+        self._held.pop(lease.lease_id, None)
+        self._queue.pop(lease.lease_id, None)
+        self._ended.pop(lease.lease_id, None)
+        return self.request(lease, now)
+
     def extend(self, lease_id: str, workers: Iterable[str]) -> bool:
-        """Add workers to a held lease if nobody else holds or awaits them; never waits. Return whether it did."""
+        """Add workers to a held lease unless somebody has them, or awaits them and not the holder; never waits.
+
+        Whoever waits for a worker that the holder has waits for the holder's end anyway. Return whether they were added.
+        """
         more = frozenset(workers)
         if lease_id not in self._held:
             return False
-        others = [lease for lease in (*self._held.values(), *self._queue.values()) if lease.lease_id != lease_id]
-        if any(more & lease.workers for lease in others):
-            return False
         lease = self._held[lease_id]
+        ahead = [other for other in self._held.values() if other.lease_id != lease_id]
+        ahead += [other for other in self._queue.values() if not other.workers & lease.workers]
+        if any(more & other.workers for other in ahead):
+            return False
         self._held[lease_id] = replace(lease, workers=lease.workers | more)
         return True
+
+    def shrink(self, lease_id: str, workers: Iterable[str]) -> None:
+        """Let go of all but these workers of a held lease."""
+        if lease_id in self._held:
+            lease = self._held[lease_id]
+            self._held[lease_id] = replace(lease, workers=lease.workers & frozenset(workers))
+        self._grant()
 
     def release(self, lease_id: str, reason: str = "it was released") -> bool:
         """End a lease or withdraw a request; return whether there was one."""
@@ -107,16 +125,20 @@ class LeaseTable:
     def remove_worker(self, address: str) -> list[Lease]:
         """Take a worker that left out of the held leases and end the requests for it; return all these leases.
 
-        A held lease keeps its other workers, because its ranks still run there until their client stops them.
+        A held lease is held on, even without any worker: its ranks still run on the others, and its client may extend it.
         """
         hit = [lease for lease in (*self._held.values(), *self._queue.values()) if address in lease.workers]
         for lease in hit:
-            if lease.lease_id in self._queue or lease.workers == {address}:
+            if lease.lease_id in self._queue:
                 self.release(lease.lease_id, f"worker {address} left the cluster")
             else:
                 self._held[lease.lease_id] = replace(lease, workers=lease.workers - {address})
         self._grant()
         return hit
+
+    def held(self) -> list[Lease]:
+        """Return all leases that are held."""
+        return list(self._held.values())
 
     def standing(self, lease_id: str) -> Standing:
         """Return whether a lease is held, waits (and for whom), or is gone (and why)."""

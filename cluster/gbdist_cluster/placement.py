@@ -5,14 +5,20 @@ Pure: no Dask here. Rows that are already in a fair place stay there, so a rank 
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import accumulate, pairwise
+from math import inf
 
 __all__ = ["MIN_ROWS_PER_RANK", "Piece", "Placement", "largest_rank", "place"]
 
 MIN_ROWS_PER_RANK = 1024
 """Below this a rank costs more in messages than it saves in work, so tiny data get fewer ranks than workers."""
+
+
+_FINEST = 1 << 16
+"""Speeds are rounded to this part of the fastest worker's, so that shares are ratios of integers and alike where speeds are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,29 @@ class _Run:
         return self.stop - self.start
 
 
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """One rank's part of all rows: ``weight`` of ``of``."""
+
+    weight: int
+    of: int
+
+    def target(self, rows: int) -> int:
+        """Rows of the rank where every rank has its part, rounded up."""
+        return -(-rows * self.weight // self.of)
+
+    def least(self, rows: int) -> int:
+        """The same, rounded down."""
+        return rows * self.weight // self.of
+
+    def most(self, rows: int) -> int:
+        """Most rows that the rank gets: its part, rounded up, and a tenth of it."""
+        return self.target(rows) + self.least(rows) // 10
+
+
 def largest_rank(rows: int, ranks: int) -> int:
-    """Return the most rows that ``place`` gives to any rank: the mean, rounded up, and a tenth of it."""
-    return -(-rows // ranks) + rows // ranks // 10
+    """Return the most rows that ``place`` gives to any of so many like ranks: the mean, rounded up, and a tenth of it."""
+    return _Share(1, ranks).most(rows)
 
 
 def place(
@@ -75,17 +101,20 @@ def place(
     *,
     min_rows_per_rank: int = MIN_ROWS_PER_RANK,
     cuts: Sequence[Sequence[int]] | None = None,
+    speeds: Mapping[str, float] | None = None,
 ) -> Placement:
-    """Give every row an owner.
+    """Give every row an owner. A worker's *target* are rows in proportion to its speed: the mean, where all are alike.
 
-    * A worker within ``largest_rank`` keeps all that it holds. One above it keeps its first rows, down to the mean or to
-      the nearest edge of a partition above the mean, so no more rows move than lie above the mean.
-    * What is given away, and what lies on no chosen worker, fills the emptier workers to one level, in row order. Cuts
-      move to the edge of a partition where one is within a twentieth of the mean; otherwise the partition is cut.
+    * A worker at most a tenth above its target keeps all that it holds. One above that keeps its first rows, down to the target
+      or to the nearest edge of a partition above it, so no more rows move than lie above the targets.
+    * What is given away, and what lies on no chosen worker, fills the workers that are farthest below their targets to one level
+      (the same part of each one's target), in row order. Cuts move to the edge of a partition where one is within a twentieth of
+      the smaller target beside it; otherwise the partition is cut.
     * There are ``rows // min_rows_per_rank`` ranks, at least one and at most one a worker; the workers that hold most
-      rows are taken. No rank is without rows, so no rows give no ranks.
+      rows are taken, but none so slow that its target is below ``min_rows_per_rank``. No rank is without rows, so no rows give
+      no ranks.
     * With ``cuts``, every place where one rank's rows end and another's begin is then moved to the closest cut; rows between two
-      cuts are one rank's, whatever partitions they are in. A rank may get more than ``largest_rank``, or nothing.
+      cuts are one rank's, whatever partitions they are in. A rank may then be far above its target, or get nothing.
 
     Parameters
     ----------
@@ -99,11 +128,13 @@ def place(
         Fewest rows that are worth a rank, at least 1.
     cuts
         Rows of each partition, ascending, where another rank's rows may begin; None for everywhere.
+    speeds
+        Of each worker, relative to the others, above 0; None where all are alike.
 
     Raises
     ------
     ValueError
-        If the sequences do not match, or there are rows but no workers.
+        If the sequences do not match, there are rows but no workers, or a worker has no speed.
     """
     if len(rows_per_partition) != len(where):
         raise ValueError(f"{len(rows_per_partition)} partitions but {len(where)} places")
@@ -112,29 +143,48 @@ def place(
         return Placement((), ())
     if not workers:
         raise ValueError(f"{total} rows but no workers")
-    chosen = _choose(rows_per_partition, where, workers, min_rows_per_rank)
-    kept, loose = _keep(rows_per_partition, where, chosen, total)
-    owned = _fill(kept, loose, total)
+    chosen, shares = _choose(rows_per_partition, where, _weights(workers, speeds), min_rows_per_rank)
+    kept, loose = _keep(rows_per_partition, where, chosen, shares)
+    owned = _fill(kept, loose, shares)
     if cuts is not None:
         owned = _at_cuts(rows_per_partition, owned, cuts)
     return _number(rows_per_partition, owned, chosen)
 
 
+def _weights(workers: Sequence[str], speeds: Mapping[str, float] | None) -> dict[str, int]:
+    """Return the workers' speeds as integers, in the order of ``workers``."""
+    if speeds is None:
+        return dict.fromkeys(workers, 1)
+    for address in workers:
+        if not 0.0 < speeds.get(address, 0.0) < inf:
+            raise ValueError(f"worker {address} has the speed {speeds.get(address)}")
+    fastest = max(speeds[address] for address in workers)
+    return {address: max(1, round(speeds[address] / fastest * _FINEST)) for address in workers}
+
+
 def _choose(
-    rows_per_partition: Sequence[int], where: Sequence[str | None], workers: Sequence[str], min_rows_per_rank: int
-) -> list[str]:
-    """Return the workers that become ranks: those that hold most rows, in the order of ``workers``."""
-    held = dict.fromkeys(workers, 0)
+    rows_per_partition: Sequence[int], where: Sequence[str | None], weights: Mapping[str, int], min_rows_per_rank: int
+) -> tuple[list[str], list[_Share]]:
+    """Return the workers that become ranks, those that hold most rows, in the order of ``weights``; and their shares."""
+    held = dict.fromkeys(weights, 0)
     for rows, address in zip(rows_per_partition, where, strict=True):
         if address in held:
             held[address] += rows
-    ranks = min(len(held), max(1, sum(rows_per_partition) // min_rows_per_rank))
-    fullest = set(sorted(held, key=lambda address: -held[address])[:ranks])  # stable: ties go to the earlier worker
-    return [address for address in held if address in fullest]
+    total = sum(rows_per_partition)
+    while True:
+        ranks = min(len(held), max(1, total // min_rows_per_rank))
+        fullest = set(sorted(held, key=lambda address: -held[address])[:ranks])  # stable: ties go to the earlier worker
+        chosen = [address for address in held if address in fullest]
+        of = sum(weights[address] for address in chosen)
+        shares = [_Share(weights[address], of) for address in chosen]
+        slowest = min(chosen, key=lambda address: weights[address])
+        if ranks == 1 or _Share(weights[slowest], of).least(total) >= min_rows_per_rank:
+            return chosen, shares
+        del held[slowest]
 
 
 def _keep(
-    rows_per_partition: Sequence[int], where: Sequence[str | None], chosen: Sequence[str], total: int
+    rows_per_partition: Sequence[int], where: Sequence[str | None], chosen: Sequence[str], shares: Sequence[_Share]
 ) -> tuple[list[list[_Run]], list[_Run]]:
     """Split the rows into those that stay with their worker, a list a rank, and those that need an owner."""
     rank_of = {address: rank for rank, address in enumerate(chosen)}
@@ -145,34 +195,37 @@ def _keep(
             home = loose if address not in rank_of else held[rank_of[address]]
             home.append(_Run(partition, 0, rows))
 
-    most = largest_rank(total, len(chosen))
-    mean = -(-total // len(chosen))
+    total = sum(rows_per_partition)
     kept = []
-    for runs in held:
+    for runs, share in zip(held, shares, strict=True):
+        target, most = share.target(total), share.most(total)
         if sum(run.rows for run in runs) <= most:
             kept.append(runs)
             continue
-        cut = max((edge for edge in _edges(runs) if mean <= edge <= most), default=mean)
+        cut = max((edge for edge in _edges(runs) if target <= edge <= most), default=target)
         stays, goes = _cut(runs, [cut])
         kept.append(stays)
         loose += goes
     return kept, sorted(loose, key=lambda run: (run.partition, run.start))
 
 
-def _fill(kept: list[list[_Run]], loose: list[_Run], total: int) -> list[list[_Run]]:
+def _fill(kept: list[list[_Run]], loose: list[_Run], shares: Sequence[_Share]) -> list[list[_Run]]:
     """Give the loose rows, in order, to the emptier ranks so that these end on one level."""
     supply = sum(run.rows for run in loose)
     if not supply:
         return kept
-    quotas = _level([sum(run.rows for run in runs) for runs in kept], supply)
+    loads = [sum(run.rows for run in runs) for runs in kept]
+    quotas = _level(loads, supply, [share.weight for share in shares])
+    total = supply + sum(loads)
+    nears = [share.least(total) // 20 for share in shares]
     takers = [rank for rank, quota in enumerate(quotas) if quota]
     edges = _edges(loose)
     cuts: list[int] = []
     target = 0
     for rank, following in pairwise(takers):
         target += quotas[rank]
-        # Less than half of either neighbour's share, so that cuts stay apart and nobody is left empty-handed.
-        near = min(total // len(kept) // 20, (quotas[rank] - 1) // 2, (quotas[following] - 1) // 2)
+        # Less than half of either neighbour's quota, so that cuts stay apart and nobody is left empty-handed.
+        near = min(nears[rank], nears[following], (quotas[rank] - 1) // 2, (quotas[following] - 1) // 2)
         cuts.append(_snap(target, edges, near))
     owned = list(kept)
     for rank, extra in zip(takers, _cut(loose, cuts), strict=True):
@@ -205,22 +258,22 @@ def _closest(row: int, allowed: Sequence[int]) -> int:
     return min(allowed[max(0, after - 1) : after + 1], key=lambda one: abs(one - row))
 
 
-def _level(loads: Sequence[int], supply: int) -> list[int]:
-    """Return how much of ``supply`` each rank gets, so that the emptiest rise to one level (within one row)."""
-    order = sorted(range(len(loads)), key=lambda rank: loads[rank])
-    filled, room = 0, supply
-    for count, rank in enumerate(order[1:], start=1):
-        step = (loads[rank] - loads[order[filled]]) * count
-        if step >= room:
+def _level(loads: Sequence[int], supply: int, weights: Sequence[int]) -> list[int]:
+    """Return how much of ``supply`` each rank gets, so that the emptiest by weight rise to one level (within one row)."""
+    order = sorted(range(len(loads)), key=lambda rank: Fraction(loads[rank], weights[rank]))
+    filled, of, takers = supply, 0, []
+    for rank in order:
+        if of and filled * weights[rank] <= loads[rank] * of:
             break
-        room -= step
-        filled = count
-    count = filled + 1
-    level, spare = divmod(room, count)
-    level += loads[order[filled]]
+        filled, of = filled + loads[rank], of + weights[rank]
+        takers.append(rank)
+    spare = filled - sum(filled * weights[rank] // of for rank in takers)
     quotas = [0] * len(loads)
-    for index, rank in enumerate(sorted(order[:count])):
-        quotas[rank] = level - loads[rank] + (index < spare)
+    for rank in sorted(takers):
+        level, part = divmod(filled * weights[rank], of)
+        rounded_up = part > 0 and spare > 0
+        spare -= rounded_up
+        quotas[rank] = level - loads[rank] + rounded_up
     return quotas
 
 

@@ -14,7 +14,10 @@ from distributed import Client, SchedulerPlugin, WorkerPlugin
 from gbdist_cluster import post, ranks, shards
 from gbdist_cluster.collective import endpoint
 from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.job_desk import JobDesk
 from gbdist_cluster.lease_table import Gone, Granted, Lease, LeaseTable, Standing, Waiting
+from gbdist_cluster.monitor.station import Station
+from gbdist_cluster.watch import Watch
 
 __all__ = ["LEASE_DEADLINE", "GbdistSchedulerPlugin", "GbdistWorkerPlugin", "prepare"]
 
@@ -44,6 +47,7 @@ class GbdistWorkerPlugin(WorkerPlugin):  # type: ignore[misc]
     def teardown(self, worker: Any) -> None:
         """End what runs here; Dask calls this when the worker closes."""
         endpoint.uninstall(worker)
+        shards.close_store(worker)
 
     def transition(self, key: object, start: str, finish: str, **kwargs: Any) -> None:
         """Let go of what belongs to a key that Dask forgets, and stop a rank whose task is cancelled."""
@@ -54,7 +58,7 @@ class GbdistWorkerPlugin(WorkerPlugin):  # type: ignore[misc]
 
 
 class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
-    """On the scheduler: leases, and the way from a client to the ranks of its run."""
+    """On the scheduler: leases, jobs, the way from a client to the ranks of its run, and the board of runs."""
 
     name = "gbdist"
     idempotent = True
@@ -66,10 +70,22 @@ class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
         """Install the handlers."""
         self._scheduler = scheduler
         self._changed = asyncio.Event()
+        self._watch = Watch(scheduler, self._table.held)
+        self._watch.start()
+        self.station = Station(scheduler)
+        self.station.start()
         scheduler.handlers["gbdist_lease"] = self.lease
         scheduler.handlers["gbdist_tell"] = self.tell
         scheduler.handlers["gbdist_look"] = self.look
-        scheduler.handlers["gbdist_remove"] = self.remove
+        scheduler.handlers["gbdist_remove"] = self._watch.remove
+        scheduler.handlers["gbdist_attend"] = self._watch.attend
+        self._jobs = JobDesk(scheduler, self.station.cancel)
+        scheduler.handlers["gbdist_job"] = self._jobs.answer
+
+    async def close(self) -> None:
+        """The scheduler ends."""
+        self._watch.stop()
+        self.station.stop()
 
     async def lease(
         self,
@@ -84,25 +100,33 @@ class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
         now = time.monotonic()
         self._table.beat(lease_id, now)  # whoever calls is alive
         match action:
-            case "request":
+            case "request" | "exchange":
                 # Only now: a silent holder may keep what nobody asks for.
                 for ended in self._table.expire(now, LEASE_DEADLINE):
-                    self._scheduler.log_event(post.topic(ended.client), [{"run": ended.lease_id, "kind": "expired"}])
-                    self._wake()
+                    self._watch.tell(ended, "expired")
+                    self._end([ended.lease_id])
                 if missing := sorted(set(workers) - set(self._scheduler.workers)):
                     self._table.release(lease_id)
                     return {"standing": "gone", "reason": f"worker {missing[0]} left the cluster"}
                 wanted = Lease(lease_id, client, frozenset(workers), label)
-                standing = self._table.request(wanted, now)
+                standing = (
+                    self._table.exchange(wanted, now) if action == "exchange" else self._table.request(wanted, now)
+                )
+                if action == "exchange":
+                    self._wake()
                 if isinstance(standing, Waiting) and wait > 0:
                     await self._wait(min(wait, _LONGEST_POLL))
                     standing = self._table.standing(lease_id)
                 return _answer(standing)
             case "extend":
-                return {"extended": self._table.extend(lease_id, workers)}
+                present = set(workers) <= set(self._scheduler.workers)
+                return {"extended": present and self._table.extend(lease_id, workers)}
+            case "shrink":
+                self._table.shrink(lease_id, workers)
+                self._wake()
             case "release":
                 self._table.release(lease_id)
-                self._wake()
+                self._end([lease_id])
         return _answer(self._table.standing(lease_id))
 
     def tell(self, letters: dict[str, dict[str, Any]]) -> None:
@@ -120,20 +144,33 @@ class GbdistSchedulerPlugin(SchedulerPlugin):  # type: ignore[misc]
             if state is not None
         }
 
-    async def remove(self, workers: Sequence[str]) -> None:
-        """Take workers out of the cluster that do not answer any more, so that their tasks run elsewhere."""
-        for address in workers:
-            await self._scheduler.remove_worker(address, stimulus_id=f"gbdist-silent-{time.time()}")
+    def log_event(self, topic: Any, msg: Any) -> None:
+        """Hear what a nanny says when it kills its worker (distributed's worker_memory.py)."""
+        if topic == "worker-restart-memory":
+            self._watch.is_full(str(msg["worker"]))
+
+    def add_worker(self, scheduler: Any, worker: str) -> None:
+        """Tell all runs that a worker has come."""
+        self._watch.joined(worker)
 
     def remove_client(self, scheduler: Any, client: str) -> None:
-        """End the leases of a client that left."""
-        if self._table.remove_client(client):
-            self._wake()
+        """End the leases and runs of a client that left, and let go of job ids that it did not use."""
+        self._jobs.remove_client(client)
+        self._watch.remove_client(client)
+        self.station.remove_client(client)
+        if ended := self._table.remove_client(client):
+            self._end([lease.lease_id for lease in ended])
 
     def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
         """Tell the holders of leases on a worker that it left."""
-        for lease in self._table.remove_worker(worker):
-            scheduler.log_event(post.topic(lease.client), [{"run": lease.lease_id, "kind": "lost", "worker": worker}])
+        self._jobs.remove_worker(worker)
+        self._watch.left(worker, self._table.remove_worker(worker))
+        self._wake()
+
+    def _end(self, runs: Sequence[str]) -> None:
+        """Let others have the workers of runs that are over, and the workers forget what their ranks have left there."""
+        for run_id in runs:
+            self.tell({address: {"key": run_id, "kind": "forget"} for address in self._scheduler.workers})
         self._wake()
 
     def _wake(self) -> None:

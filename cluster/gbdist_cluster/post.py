@@ -63,10 +63,10 @@ class Inbox:
 class Outbox:
     """Where a rank puts messages for its client. Messages that come while one batch waits to leave join that batch."""
 
-    def __init__(self, worker: Any, client_id: str, run_id: str) -> None:
+    def __init__(self, worker: Any, client_id: str, run_id: str, epoch: int) -> None:
         self._worker = worker
         self._topic = topic(client_id)
-        self._run_id = run_id
+        self._stamp = {"run": run_id, "epoch": epoch}
         self._lock = threading.Lock()
         self._batch: list[dict[str, Any]] = []
 
@@ -74,7 +74,7 @@ class Outbox:
         """Send a message; the fields must be what msgpack takes. Returns at once."""
         with self._lock:
             first = not self._batch
-            self._batch.append({"run": self._run_id, "kind": kind, **fields})
+            self._batch.append({**self._stamp, "kind": kind, **fields})
         if first:
             self._worker.loop.add_callback(self._leave)
 
@@ -85,7 +85,7 @@ class Outbox:
 
 
 def tell(client: Client, letters: dict[str, dict[str, Any]]) -> None:
-    """Send a message to ranks, ``{worker address: {"key": key of the rank's task, "kind": …}}``.
+    """Send a message to ranks, ``{worker address: {"key": key of the rank's task, or the run's id, "kind": …}}``.
 
     Raises ``ClusterError`` if the scheduler does not answer; a worker that is not there is no error.
     """

@@ -17,16 +17,18 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 from distributed import get_worker
 
+from gbdist_cluster import legacy
 from gbdist_cluster.collective.channel import Traffic
 from gbdist_cluster.collective.choice import ChannelCollective
 from gbdist_cluster.collective.comm import CommCollective
 from gbdist_cluster.collective.endpoint import endpoint_of
-from gbdist_cluster.errors import ClusterError, GangCancelled
+from gbdist_cluster.errors import ClusterError, GangCancelled, PeerLost
+from gbdist_cluster.parcels import LeftPlace
 from gbdist_cluster.post import Outbox
 from gbdist_cluster.profiling import seldom_profiled
 from gbdist_cluster.shards import ShardHandle
 
-__all__ = ["RankContext", "RankOrder", "deliver", "run_rank", "task_ended"]
+__all__ = ["LeftOff", "RankContext", "RankOrder", "deliver", "run_rank", "task_ended"]
 
 ASK_SECONDS = 3600.0
 """Longest time that a rank waits for the listener's answer: callbacks may do real work, but not for ever."""
@@ -46,17 +48,28 @@ class RankOrder:
     start_seconds: float
 
 
+class LeftOff:
+    """What a routine returns that has left off before it was done, because ``wants_pause`` asked it to."""
+
+
 class _Run:
     """A rank that is running in this process."""
 
     def __init__(self, order: RankOrder, worker: Any) -> None:
         self.order = order
         self._worker = worker
-        self.outbox = Outbox(worker, order.client_id, order.run_id)
+        self.address = str(worker.address)
+        self.outbox = Outbox(worker, order.client_id, order.run_id, order.epoch)
         self.cancelled: str | None = None
+        self.wants_pause = False
         self.answers: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
         self._questions = 0
         self._go = threading.Event()
+
+    @property
+    def clock_delay(self) -> float:
+        """Seconds that the scheduler's clock is ahead of the worker's, as its last heartbeat found."""
+        return float(self._worker.scheduler_delay)
 
     def allow(self) -> None:
         """All ranks have started."""
@@ -108,6 +121,10 @@ class _Run:
         if self.order.listens:
             self.outbox.send("message", rank=self.order.rank, body=pickle.dumps(message, protocol=5))
 
+    def tell_scheduler(self, message: dict[str, Any]) -> None:
+        """Send a message to the scheduler; it is dropped where the worker is cut off."""
+        self._worker.loop.add_callback(self._worker.batched_send, message)
+
     def ask(self, message: object) -> bool:
         """Send a message to the listener and wait for its answer."""
         if not self.order.listens:
@@ -134,6 +151,7 @@ class _NoPeers:
 
     rank = 0
     size = 1
+    hosts = 1
 
     def __init__(self) -> None:
         self.traffic = Traffic()
@@ -161,16 +179,49 @@ class RankContext:
     threads: int
     _run: _Run
 
+    @property
+    def epoch(self) -> int:
+        """How often the gang was put together again before this rank began."""
+        return self._run.order.epoch
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds from ``time.perf_counter()`` of this process to the scheduler's clock, which all ranks share."""
+        return time.time() - time.perf_counter() + self._run.clock_delay
+
+    @property
+    def wants_pause(self) -> bool:
+        """Whether the ranks are to leave off, together, where little is lost, and return ``LeftOff()``; see ``leave``."""
+        return self._run.wants_pause
+
+    @property
+    def left(self) -> Any:
+        """What this run's last rank on this worker has left; None if there was none."""
+        return legacy.left(self._run.address, self._run.order.run_id)
+
+    def leave(self, what: object) -> None:
+        """Leave something to the run's next rank on this worker, should the gang be put together again; costs nothing."""
+        legacy.leave(self._run.address, self._run.order.run_id, what)
+
+    @property
+    def place(self) -> LeftPlace:
+        """Where this rank leaves things, for the client to fetch them (``parcels.Courier``)."""
+        return LeftPlace(self._run.address, self._run.order.run_id)
+
     def emit(self, message: object) -> None:
         """Send a message to the client's listener; returns at once, order is kept. Without a listener it does nothing.
 
-        Keep messages small: the scheduler remembers the latest ones of every client.
+        Keep messages small: the scheduler remembers the latest ones of every client. What is large is left, and fetched.
         """
         self._run.emit(message)
 
     def ask(self, message: object) -> bool:
         """Send a message and wait for the listener's answer; False without a listener."""
         return self._run.ask(message)
+
+    def tell_scheduler(self, message: dict[str, Any]) -> None:
+        """Send a message to the scheduler over the worker's stream; its ``op`` names who takes it there. Returns at once."""
+        self._run.tell_scheduler(message)
 
     def check_cancelled(self) -> None:
         """Raise ``GangCancelled`` if the client gave the run up; call it between steps that take long."""
@@ -207,7 +258,11 @@ def run_rank(
                 threads=worker.state.nthreads,
                 _run=run,
             )
-            return routine(context)
+            result = routine(context)
+        if not isinstance(result, LeftOff):
+            return result
+        run.outbox.send("left off", rank=order.rank)
+        return None
     except BaseException as error:
         run.outbox.send("failed", rank=order.rank, **_described(error))
         return None
@@ -216,7 +271,9 @@ def run_rank(
 
 
 def _described(error: BaseException) -> dict[str, Any]:
-    """Return an error as fields of a message: pickled, in words, and its traceback as text."""
+    """Return an error as fields of a message: pickled, in words, its traceback as text, and whether it is another rank's echo."""
+    echo = isinstance(error, PeerLost | GangCancelled)
+    culprit = error.culprit if isinstance(error, PeerLost) else -1
     text = "".join(traceback.format_exception(error))
     words = f"{type(error).__name__}: {error}"
     error.__traceback__ = None  # it cannot travel, and its frames hold the shards
@@ -224,11 +281,13 @@ def _described(error: BaseException) -> dict[str, Any]:
         body = cloudpickle.dumps(error)
     except Exception:  # whatever a class of the user's does
         body = b""
-    return {"body": body, "words": words, "trace": text}
+    return {"body": body, "words": words, "trace": text, "echo": echo, "culprit": culprit}
 
 
 def deliver(key: str, kind: str, number: int = 0, answer: bool = False, reason: str = "") -> None:
     """Take a letter for a rank of this process; letters for ranks that are gone are dropped. Called in the event loop."""
+    if kind == "forget":
+        legacy.forget(key)
     run = _runs.get(key)
     if run is None:
         return
@@ -237,6 +296,8 @@ def deliver(key: str, kind: str, number: int = 0, answer: bool = False, reason: 
             run.allow()
         case "cancel":
             run.cancel(reason)
+        case "pause":
+            run.wants_pause = True
         case "answer":
             run.answers.put((number, answer))
 

@@ -17,12 +17,23 @@ from dask.sizeof import sizeof
 from distributed import Client, Future, get_worker
 from distributed.client import _wait
 from distributed.protocol.serialize import dask_deserialize, dask_serialize, pickle_dumps, pickle_loads
+from distributed.worker import WORKER_ANY_RUNNING
 
-from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.errors import ClusterError, ShardsGone
 from gbdist_cluster.versions import check_workers
 from gbdist_cluster.waiting import NO_WORKERS_SECONDS, POLL_SECONDS
 
-__all__ = ["Shard", "ShardHandle", "ShardStore", "keep", "open_store", "stored_bytes", "wait_for_shards"]
+__all__ = [
+    "Shard",
+    "ShardHandle",
+    "ShardStore",
+    "close_store",
+    "keep",
+    "local_folder",
+    "open_store",
+    "stored_bytes",
+    "wait_for_shards",
+]
 
 _HANDLE_BYTES = 256
 """What Dask is told that a handle weighs."""
@@ -97,6 +108,16 @@ def open_store(worker: Any) -> ShardStore:
     return _stores.setdefault(worker, ShardStore())
 
 
+def close_store(worker: Any) -> None:
+    """Let go of all that a worker keeps, if it is closing; the plugin calls this when it ends.
+
+    Nobody tells of keys from then on, and what Dask still lets go while the worker closes would stay here for ever: Dask never
+    frees a worker object whose process goes on (``distributed.core._expects_comm`` caches its methods).
+    """
+    if worker.status not in WORKER_ANY_RUNNING:  # else the plugin is put in anew, and the keys are there
+        _stores.pop(worker, None)
+
+
 def keep(shard: Shard) -> ShardHandle:
     """Put a shard into the store of this worker and return the handle that the task must return.
 
@@ -108,9 +129,22 @@ def keep(shard: Shard) -> ShardHandle:
         key = worker.get_current_task()
     except ValueError:
         return handle
-    if worker in _stores:
-        _stores[worker].hold(key, handle)
+    store = _stores.get(worker)
+    if store is not None:
+        store.hold(key, handle)
     return handle
+
+
+def local_folder() -> tuple[str, str] | None:
+    """Address of this worker, and the folder that is its own until it ends; None in a process without workers.
+
+    Outside of a task, where several workers share a process, it is that of one of them.
+    """
+    try:
+        workers = [get_worker()]
+    except ValueError:
+        workers = [worker for worker in list(_stores) if worker.status in WORKER_ANY_RUNNING]
+    return (str(workers[0].address), str(workers[0].local_directory)) if workers else None
 
 
 def wait_for_shards(client: Client, shards: Sequence[Future]) -> None:
@@ -119,7 +153,9 @@ def wait_for_shards(client: Client, shards: Sequence[Future]) -> None:
     Raises
     ------
     ClusterError
-        If there are no workers any more, or the shards cannot be made again.
+        If there are no workers any more.
+    ShardsGone
+        If shards cannot be made again by Dask.
     """
     while True:
         try:
@@ -130,7 +166,7 @@ def wait_for_shards(client: Client, shards: Sequence[Future]) -> None:
         except TimeoutError:
             check_workers(client, NO_WORKERS_SECONDS)
         except CancelledError:
-            raise ClusterError(
+            raise ShardsGone(
                 "Shards are gone: they were released, or the workers that held them or their rows left the cluster",
                 "Make the data set anew; what came from a client's memory cannot be computed again on other workers.",
             ) from None

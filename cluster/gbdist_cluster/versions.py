@@ -11,12 +11,13 @@ from distributed import Client
 from gbdist_cluster.errors import ClusterError
 from gbdist_cluster.rpc import call_scheduler
 
-__all__ = ["WorkerFacts", "check_workers"]
+__all__ = ["WorkerFacts", "check_workers", "usable_workers"]
 
 PROBE = importlib.metadata.version
 """The question to workers and scheduler: of the standard library, so that one without gbdist can answer it."""
 
 _POLL_SECONDS = 0.1
+_ANSWER_SECONDS = 5.0
 
 _checked: weakref.WeakKeyDictionary[Client, set[str]] = weakref.WeakKeyDictionary()
 """Addresses whose version was found right, by client: a worker that starts again usually gets another address."""
@@ -58,6 +59,46 @@ def check_workers(client: Client, timeout: float = 30.0) -> tuple[WorkerFacts, .
         ) from None
     checked.update(worker.address for worker in facts)
     return facts
+
+
+def usable_workers(client: Client, timeout: float) -> tuple[WorkerFacts, ...]:
+    """Return the workers that a run may go on with; wait ``timeout`` seconds for the first of them.
+
+    A worker that came since is left out where it has another gbdist, or does not say which: it is no reason to end a run.
+
+    Raises
+    ------
+    ClusterError
+        If there is none in time, or the client is closed.
+    """
+    end = time.monotonic() + timeout
+    checked = _checked.setdefault(client, set())
+    while True:
+        facts = _wait_for_workers(client, round(max(end - time.monotonic(), 0.0), 1))
+        checked.update(
+            worker.address for worker in facts if worker.address not in checked and _is_right(client, worker)
+        )
+        usable = tuple(worker for worker in facts if worker.address in checked)
+        if usable or time.monotonic() >= end:
+            break
+        time.sleep(_POLL_SECONDS)
+    if not usable:
+        raise ClusterError(
+            f"The cluster at {client.scheduler.address} has no worker that can be used after {timeout:g} s: "
+            f"{', '.join(worker.address for worker in facts)} did not say that they have this gbdist",
+            "Install the same gbdist there, and restart them.",
+        )
+    return usable
+
+
+def _is_right(client: Client, worker: WorkerFacts) -> bool:
+    """Whether a worker says in time that it has our version."""
+    how = {"workers": [worker.address], "on_error": "return", "callback_timeout": _ANSWER_SECONDS}
+    try:
+        answers = client.sync(client._run, PROBE, "gbdist", **how)
+    except (OSError, TimeoutError):
+        return False
+    return bool(answers.get(worker.address) == importlib.metadata.version("gbdist"))
 
 
 def _wait_for_workers(client: Client, timeout: float) -> tuple[WorkerFacts, ...]:

@@ -1,19 +1,35 @@
 """Waiting for tasks, for as long as there are workers to do them: no wait without an end."""
 
+import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 
 from distributed import Client, Future
 
+from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.rpc import call_scheduler
 from gbdist_cluster.versions import check_workers
 
-__all__ = ["NO_WORKERS_SECONDS", "POLL_SECONDS", "completed"]
+__all__ = ["NO_WORKERS_SECONDS", "POLL_SECONDS", "attended", "completed"]
 
 POLL_SECONDS = 5.0
 """How often somebody who waits looks whether there are workers."""
 
 NO_WORKERS_SECONDS = 30.0
 """How long tasks wait for a worker to come where none is left."""
+
+
+@contextmanager
+def attended(client: Client) -> Iterator[None]:
+    """While the block runs, workers that do not beat any more are taken out of the cluster, so that their tasks run elsewhere."""
+    told = {"what": uuid.uuid4().hex, "client": client.id}
+    try:
+        call_scheduler(client, "gbdist_attend", **told, begins=True)
+        yield
+    finally:
+        with suppress(ClusterError):  # a scheduler that does not answer has other worries
+            call_scheduler(client, "gbdist_attend", **told, begins=False)
 
 
 def completed(client: Client, futures: Sequence[Future]) -> Iterator[Future]:

@@ -5,7 +5,7 @@ connections and over threads; they fit by structure, because the pure rooms impo
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +43,31 @@ class Collective(Protocol):
         """Sum over the ranks of ``array[offsets[rank]:offsets[rank + 1]]``; array 1-D, size+1 offsets."""
         ...
 
+    def sum_floats(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Element-wise sum over the ranks, float32 or float64 of any shape, IN only; the same bits on every rank.
+
+        Numbers are added in the order of the ranks, ((x₀ + x₁) + x₂) + …, in their own type, however many there are.
+        """
+        ...
+
     def all_gather(self, item: bytes) -> list[bytes]:
         """Every rank's item, in rank order, on every rank; items may differ in length."""
         ...
 
     def all_to_all(self, items: Sequence[bytes]) -> list[bytes]:
         """Send ``items[r]`` to rank r; receive one item from each rank, in rank order."""
+        ...
+
+    def send(self, to: int, item: bytes) -> None:
+        """Hand an item to another rank, without waiting for it to be taken; ValueError for no other rank.
+
+        The only call, with ``receive``, that not all ranks make: what one rank sends to another arrives in the order in which
+        it was sent, and is to be received before the next call of all ranks.
+        """
+        ...
+
+    def receive(self, source: int) -> bytes | bytearray | memoryview:
+        """Wait for the next item that another rank sends to this one; nobody else refers to it if it can be written to."""
         ...
 
     def subset(self, ranks: Sequence[int]) -> "Collective":
@@ -76,6 +95,10 @@ class SingleRank:
         """Return the array itself: its only share."""
         return array[offsets[0] : offsets[1]]
 
+    def sum_floats(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return the array itself."""
+        return array
+
     def all_gather(self, item: bytes) -> list[bytes]:
         """Return the item alone."""
         return [item]
@@ -83,6 +106,14 @@ class SingleRank:
     def all_to_all(self, items: Sequence[bytes]) -> list[bytes]:
         """Return the item that this rank sent to itself."""
         return [items[0]]
+
+    def send(self, to: int, item: bytes) -> None:
+        """Raise: there is nobody else."""
+        raise ValueError(f"rank 0 of 1 has no other rank {to}")
+
+    def receive(self, source: int) -> bytes | bytearray | memoryview:
+        """Raise: there is nobody else."""
+        raise ValueError(f"rank 0 of 1 has no other rank {source}")
 
     def subset(self, ranks: Sequence[int]) -> "SingleRank":
         """Return itself: there is nobody to leave out."""

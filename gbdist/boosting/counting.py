@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.boosting.bins import TOGETHER, blocks_of
 from gbdist.boosting.rows import Rows
 from gbdist.kernels import cpu_histogram as kernels
 from gbdist.kernels.cpu_rows import take_rows
@@ -114,41 +115,51 @@ class RowCounter:
         shape = (stop - start, self._dimensions, counted.leaves.shape[0] * self._width)
         histogram = self._crew.scratch.array(f"histogram {counted.step % 2} at {place}", shape, np.int64)
         histogram.fill(0)
-        bins = self._rows.bins[start:stop]
-        if counted.n_leaves == 1 and not self._wide and self._picker.most_are_drawn:
-            self._count_root(bins, histogram)
-        else:
-            self._count_picked(bins, self._picker.pick(leaf_of_row, counted), histogram)
+        root = counted.n_leaves == 1 and not self._wide and self._picker.most_are_drawn
+        picked = [] if root else self._picker.pick(leaf_of_row, counted)
+        if root or any(rows.shape[0] for rows, _ in picked):  # else nobody need look at the bins
+            for first, bins in blocks_of(self._rows.bins, features, self._crew):
+                part = histogram[first - start : first - start + bins.shape[0]]
+                if root:
+                    self._count_root(bins, part)
+                else:
+                    self._count_picked(bins, picked, part)
         table = histogram.reshape(*shape[:2], counted.leaves.shape[0], self._width)
         return lambda: table
 
     def _count_root(self, bins: kernels.Bins, histogram: NDArray[np.int64]) -> None:
-        values = self._cells.values
-        n_features = bins.shape[0]
+        values, n_features = self._cells.values, bins.shape[0]
+        step = self._together(n_features)
 
         def work(group: tuple[int, int]) -> None:
             first, k = group
-            if first + 4 <= n_features:
+            last = min(first + step, n_features)
+            if last - first == TOGETHER:
                 kernels.add_all_rows(bins, first, values[k], k, histogram)
                 return
-            for f in range(first, n_features):
+            for f in range(first, last):
                 kernels.add_all_rows_single(bins, f, values[k], k, histogram)
 
-        self._crew.each(work, [(f, k) for k in range(self._dimensions) for f in range(0, n_features, 4)])
+        self._crew.each(work, [(f, k) for k in range(self._dimensions) for f in range(0, n_features, step)])
 
     def _count_picked(self, bins: kernels.Bins, picked: _Picked, histogram: NDArray[np.int64]) -> None:
         n_features = bins.shape[0]
+        step = self._together(n_features)
         for k in range(self._dimensions):
             gathered = self._picker.gather(k)
 
             def work(first: int, k: int = k, gathered: list[_Cells] = gathered) -> None:
-                last = min(first + 4, n_features)
+                last = min(first + step, n_features)
                 for rows_and_slots, cells in zip(picked, gathered, strict=True):
-                    if last - first == 4 and not self._wide:
+                    if last - first == TOGETHER and not self._wide:
                         kernels.add_picked_rows(bins, first, rows_and_slots, cells, (k, self._bits), histogram)
                         continue
                     add = kernels.add_picked_rows_wide if self._wide else kernels.add_picked_rows_single
                     for f in range(first, last):
                         add(bins, f, rows_and_slots, cells, (k, self._bits), histogram)
 
-            self._crew.each(work, range(0, n_features, 4))
+            self._crew.each(work, range(0, n_features, step))
+
+    def _together(self, n_features: int) -> int:
+        """Features that a thread goes over at once: single ones where a block has too few for all threads."""
+        return TOGETHER if n_features >= TOGETHER * self._crew.threads else 1

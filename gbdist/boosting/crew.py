@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from gbdist.boosting.control import FREE, Control
 from gbdist.boosting.counting import RowCounter, RowPicker
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.scratch import Scratch
@@ -23,10 +24,15 @@ Result = TypeVar("Result")
 
 #: below this many rows a slice costs more to hand out than to do
 _MIN_ROWS = 16_384
+#: more rows than this a kernel may take a second for, and whoever ends the run has to wait for it
+_MOST_ROWS = 1 << 23
 
 
 class Crew:
-    """A fixed number of threads, and scratch memory, that live as long as one run."""
+    """A fixed number of threads, and scratch memory, that live as long as one run.
+
+    ``control`` is asked before every piece of work whether the run is still wanted; ``stage`` tells its watch what is done.
+    """
 
     #: Kernels for arrays where this crew keeps them.
     kernels: ModuleType = cpu
@@ -34,8 +40,9 @@ class Crew:
     picker: type[Any] = RowPicker
     counter: type[Any] = RowCounter
 
-    def __init__(self, threads: int) -> None:
-        self.threads = max(1, threads)
+    def __init__(self, threads: int, control: Control = FREE) -> None:
+        self.threads, self._check = max(1, threads), control.check
+        self.stage = control.watch.stage
         self.scratch: Any = Scratch()
         self._pool = ThreadPoolExecutor(self.threads, "gbdist") if self.threads > 1 else None
 
@@ -94,9 +101,14 @@ class Crew:
 
     def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Do ``work`` for every item, results in the items' order; the first error is raised."""
+
+        def work_if_wanted(item: Item) -> Result:
+            self._check()
+            return work(item)
+
         if self._pool is None:
-            return [work(item) for item in items]
-        return list(self._pool.map(work, items))
+            return [work_if_wanted(item) for item in items]
+        return list(self._pool.map(work_if_wanted, items))
 
     def each_in_turn(
         self, work: Callable[[slice, Item], object], items: Iterable[Item], slices: Sequence[slice]
@@ -106,13 +118,15 @@ class Crew:
 
         def work_through(piece: slice) -> None:
             for item in listed:
+                self._check()
                 work(piece, item)
 
         self.each(work_through, slices)
 
     def row_slices(self, n_rows: int) -> list[slice]:
-        """Cut rows into at most one slice a thread; never an empty list."""
+        """Cut rows into as many slices for each thread, one unless there are very many rows; never an empty list."""
         pieces = max(1, min(self.threads, n_rows // _MIN_ROWS))
+        pieces *= max(1, -(-n_rows // (pieces * _MOST_ROWS)))
         edges = [n_rows * i // pieces for i in range(pieces + 1)]
         return [slice(a, b) for a, b in itertools.pairwise(edges)]
 

@@ -16,6 +16,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import DTypeLike, NDArray
 
+from gbdist.boosting.control import FREE, Control
 from gbdist.boosting.crew import Crew, Item
 from gbdist.boosting.cuda_bins import CardBins
 from gbdist.boosting.cuda_counting import CardCounter, CardPicker
@@ -58,15 +59,17 @@ class CardCrew(Crew):
     picker = CardPicker
     counter = CardCounter
 
-    def __init__(self, threads: int, card: Card, dimension: int, *, shares_tables: bool) -> None:
-        super().__init__(1)
+    def __init__(
+        self, threads: int, card: Card, dimension: int, control: Control = FREE, *, shares_tables: bool
+    ) -> None:
+        super().__init__(1, control)
         cuda.select_device(card.number)
         #: Whether tables are added up between ranks, in the host's memory.
         self.shares_tables = shares_tables
         self.scratch = CardScratch()
         self.work, self.copies = cuda.stream(), cuda.stream()
         work_on(self.work)
-        self._host = Crew(threads)
+        self._host = Crew(threads, control)
         self._pinned: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
         self._dimension = dimension
         self._left = card.memory if card.memory is not None else free_bytes(card)
@@ -167,6 +170,7 @@ class CardCrew(Crew):
         """See ``Crew.each_in_turn``; an item is asked for when the work on the one before is begun, so they may share memory."""
         for item in items:
             for piece in slices:
+                self._check()
                 work(piece, item)
 
     def row_slices(self, n_rows: int) -> list[slice]:

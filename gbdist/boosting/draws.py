@@ -21,6 +21,8 @@ class Purpose(IntEnum):
     TARGET_SAMPLE = 9
     PAIRS_OF_STRUCTURE = 10
     PAIRS_OF_LEAVES = 11
+    BATCHES = 12
+    DROPOUT = 13
 
 
 def key_of(seed: int, purpose: Purpose, *numbers: int) -> np.uint64:

@@ -37,10 +37,10 @@ class RowExchange:
         out: NDArray[Any] = self._exchange(values[None])[0]
         return out
 
-    def matrix(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Several values a row, [k, n], some of them at a time."""
-        out = np.empty((values.shape[0], self.n_rows), values.dtype)
-        step = max(1, _GROUP_BYTES // max(1, values[:1].nbytes))
+    def matrix(self, values: Any, out: Any = None) -> Any:
+        """Several values a row, [k, n], some of them at a time; in ``out``, if it is given. Either may lie in a file."""
+        out = np.empty((values.shape[0], self.n_rows), values.dtype) if out is None else out
+        step = max(1, _GROUP_BYTES // max(1, values.shape[1] * values.dtype.itemsize))
         for start in range(0, values.shape[0], step):
             out[start : start + step] = self._exchange(values[start : start + step])
         return out

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.penalties import Costs, Penalties
+from gbdist.boosting.progress import Step
 from gbdist.boosting.rows import Rows
-from gbdist.models.statistics import CategoricalPart
+from gbdist.models.statistics import CategoricalPart, StatisticFeature
 from gbdist.models.tree import Tree, TreeSplit
 
 
@@ -95,6 +96,19 @@ class TreeFeatures(Protocol):
         """
         ...
 
+    def replay(self, step: Step) -> None:
+        """Take the next tree, which was grown before, instead of ``begin_tree`` and all that is asked while one grows."""
+        ...
+
+    def replayed_column(self, feature: int) -> Any:
+        """As ``column``, of a feature of the tree that is replayed, numbered as in the model."""
+        ...
+
+    @property
+    def first_used(self) -> tuple[StatisticFeature, ...]:
+        """Statistics that no tree before the one in hand has used, in the order of their numbers; until it ends."""
+        ...
+
     def is_one_hot(self, feature: int) -> bool:
         """Whether a split of the feature, numbered as in the model, is a value."""
         ...
@@ -134,6 +148,7 @@ class BinnedFeatures:
     """Binned columns and nothing else."""
 
     left_out = 0
+    first_used = ()
 
     def __init__(self, rows: Rows, n_bins: NDArray[np.int64], penalties: Penalties | None = None) -> None:
         self._costs = Costs(penalties)
@@ -160,6 +175,14 @@ class BinnedFeatures:
         """See ``TreeFeatures``."""
         self._costs.note([feature])
         return TreeSplit(feature, border)
+
+    def replay(self, step: Step) -> None:
+        """See ``TreeFeatures``."""
+        self._costs.note([split.feature for split in step.chosen])
+
+    def replayed_column(self, feature: int) -> Any:
+        """See ``TreeFeatures``."""
+        return self.column(feature)
 
     def column(self, feature: int) -> Any:
         """See ``TreeFeatures``."""

@@ -21,10 +21,14 @@ from gbdist.models.tree import ObliviousTree, Tree, TreeSplit
 
 @dataclass(frozen=True)
 class Structure:
-    """A tree whose leaves have no values yet, and the leaf of each of this rank's rows (uint16 [n])."""
+    """A tree whose leaves have no values yet, and the leaf of each of this rank's rows (uint16 [n]).
+
+    ``chosen`` are all splits in the order in which they were chosen, one that was dropped again among them.
+    """
 
     tree: Tree
     leaf_of_row: NDArray[np.uint16]
+    chosen: tuple[TreeSplit, ...]
 
 
 @dataclass(frozen=True)
@@ -48,29 +52,27 @@ def grow(
     leaf_of_row: NDArray[np.uint16] = crew.scratch.array("leaf of row", (n_rows,), np.uint16)
     crew.kernels.clear_leaves(leaf_of_row)
     splits: list[TreeSplit] = []
+    chosen: list[TreeSplit] = []
     counted_right = np.zeros(0, np.uint8)
     tables = _Tables(features, cells, rules, collective, crew)
     for level in range(rules.params.depth):
-        best = tables.best(leaf_of_row, splits, counted_right)
-        if best is None:
-            break
-        split = features.choose(best.feature, best.border)
-        splits.append(split)
-        move_rows(
-            features.column(best.feature),
-            split.border,
-            level,
-            leaf_of_row,
-            crew,
-            one_hot=features.is_one_hot(split.feature),
-        )
+        with crew.stage("level", level):
+            best = tables.best(leaf_of_row, splits, counted_right)
+            if best is None:
+                break
+            split = features.choose(best.feature, best.border)
+            splits.append(split)
+            chosen.append(split)
+            column, one_hot = features.column(best.feature), features.is_one_hot(split.feature)
+            with crew.stage("rows"):
+                move_rows(column, split.border, level, leaf_of_row, crew, one_hot=one_hot)
         redundant = redundant_split(np.concatenate([best.left_empty, best.right_empty]))
         if redundant is not None:
             del splits[redundant]
             crew.kernels.drop_level(leaf_of_row, redundant)
             break
         counted_right = best.counted_right
-    return Structure(ObliviousTree(tuple(splits)), leaf_of_row)
+    return Structure(ObliviousTree(tuple(splits)), leaf_of_row, tuple(chosen))
 
 
 class _Tables:
@@ -80,7 +82,7 @@ class _Tables:
         self, features: TreeFeatures, cells: Cells, rules: GrowthRules, collective: Collective, crew: Crew
     ) -> None:
         self._features, self._cells, self._rules = features, cells, rules
-        self._collective = collective
+        self._collective, self._crew = collective, crew
         self._picker = crew.picker(cells, crew)
         self._sources: dict[Block, HistogramSource] = {}
         self._score_before = 0.0
@@ -95,13 +97,15 @@ class _Tables:
         contenders: list[Contenders] = []
         complete = True
         for block, table in self._tables(leaf_of_row, level, counted_right):
-            found = best_of_families(table, block, scoring)
+            with self._crew.stage("scores"):
+                found = best_of_families(table, block, scoring)
             contenders += [] if found is None else [found]
             complete &= table.complete
         # Weights are known once the level's last block is.
-        mine = best_weighed(
-            contenders, lambda features, scores: self._features.weighed(features, scores, self._score_before)
-        )
+        with self._crew.stage("scores"):
+            mine = best_weighed(
+                contenders, lambda features, scores: self._features.weighed(features, scores, self._score_before)
+            )
         best = agree(mine, complete, self._collective)
         self._score_before = 0.0 if best is None else best.score
         return best
@@ -110,10 +114,12 @@ class _Tables:
         self, leaf_of_row: NDArray[np.uint16], level: int, counted_right: NDArray[np.uint8]
     ) -> Iterator[tuple[Block, LevelTable]]:
         """All tables of a level; small ones are added up together, as far as their blocks are valid that long."""
-        known, self._sources, overlap = self._sources, {}, self._rules.params.overlap
+        known, self._sources, params = self._sources, {}, self._rules.params
         waiting: list[tuple[Block, HistogramSource, NDArray[np.int64]]] = []
         for block in self._features.of_level():
-            source = known.get(block) or HistogramSource(block, self._picker, self._collective, overlap)
+            source = known.get(block) or HistogramSource(
+                block, self._picker, self._collective, params.overlap, params.table_budget
+            )
             if block.stays:
                 self._sources[block] = source
             small = source.small_table(leaf_of_row, level, counted_right)

@@ -127,13 +127,15 @@ class _Growth:
         if not by_level:
             most_leaves = min(most_leaves, 2 * params.max_leaves)
         blocks = list(features.of_level())
-        self._tables = LeafTables(blocks, crew.picker(cells, crew), collective, params.overlap, most_leaves)
+        picker, budget = crew.picker(cells, crew), params.table_budget
+        self._tables = LeafTables(blocks, picker, collective, params.overlap, most_leaves, budget)
         # Where CatBoost takes the sums of one sibling from the parent's, it weighs both before either split is noted.
         self._weighs_pairs = by_level and cells.values.shape[0] == 1 and params.rsm == 1.0
         self._n_numbers = 1
         self._accepted: list[_Leaf] = []
-        self.root = _Leaf(0, 0, 1)
-        self._look_at([Siblings(0, None, False, (0,))] if self._are_enough([self.root])[0] else [], [self.root])
+        self.root, self._looks = _Leaf(0, 0, 1), 1
+        with crew.stage("level", 0):
+            self._look_at([Siblings(0, None, False, (0,))] if self._are_enough([self.root])[0] else [], [self.root])
 
     # ---- splits
 
@@ -168,7 +170,11 @@ class _Growth:
 
     def look_ahead(self, leaves: Sequence[_Leaf]) -> None:
         """Send the rows of leaves with a split to their children, and look how these may be split, where they may."""
-        leaves = [leaf for leaf in leaves if self.may_look_ahead(leaf)]
+        with self._crew.stage("level", self._looks):
+            self._look_ahead([leaf for leaf in leaves if self.may_look_ahead(leaf)])
+        self._looks += 1
+
+    def _look_ahead(self, leaves: Sequence[_Leaf]) -> None:
         self._send(leaves)
         children = [child for leaf in leaves for child in leaf.children]
         enough = self._are_enough(children)
@@ -194,7 +200,8 @@ class _Growth:
             )
             moves.append(Move(leaf.number, TreeSplit(leaf.split.feature, leaf.split.border), right))
         if moves:
-            send_rows(moves, self._features.column, self._features.is_one_hot, self._leaf_of_row, self._crew)
+            with self._crew.stage("rows"):
+                send_rows(moves, self._features.column, self._features.is_one_hot, self._leaf_of_row, self._crew)
 
     def _are_enough(self, leaves: Sequence[_Leaf]) -> list[bool]:
         """Whether leaves have as many drawn rows as a leaf must have to be split; a round where more than one is asked for."""
@@ -220,8 +227,9 @@ class _Growth:
         found: list[Contenders] = []
         complete = True
         for table in self._tables.tables(self._leaf_of_row, self._n_numbers, siblings):
-            keys = [self._keys(by_number[number]) for number in table.leaves.tolist()]
-            found.append(contenders_of(table, self._scoring, keys))
+            with self._crew.stage("scores"):
+                keys = [self._keys(by_number[number]) for number in table.leaves.tolist()]
+                found.append(contenders_of(table, self._scoring, keys))
             complete &= table.complete
         if siblings:
             for number, contenders in of_all_ranks(found, complete, self._collective).items():
@@ -261,7 +269,8 @@ class _Growth:
             waiting += [(child, nodes[-1][1]) for child in reversed(leaf.children)]
         self._renumber(numbers)
         tree = NonSymmetricTree(tuple(Node(test, *children) for test, children in nodes))
-        return Structure(tree, self._leaf_of_row)
+        chosen = tuple(leaf.test for leaf in self._accepted if leaf.test is not None)
+        return Structure(tree, self._leaf_of_row, chosen)
 
     def _renumber(self, numbers: NDArray[np.uint16]) -> None:
         if np.array_equal(numbers, np.arange(numbers.shape[0])):

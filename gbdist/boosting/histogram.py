@@ -57,7 +57,10 @@ def check_table_size(n_bins: NDArray[np.int64], dimensions: int, depth: int) -> 
 
 
 class HistogramSource:
-    """Makes the tables of one block of features for one tree, level by level; ``overlap`` is the same on all ranks."""
+    """Makes the tables of one block of features for one tree, level by level.
+
+    ``overlap`` and ``budget`` (bytes of a level's tables, None: ``TABLE_BUDGET``) are the same on all ranks.
+    """
 
     def __init__(
         self,
@@ -65,10 +68,12 @@ class HistogramSource:
         picker: RowPicker,
         collective: Collective,
         overlap: int = 1,
+        budget: int | None = None,
     ) -> None:
         self._n_features, self._name = block.rows.n_features, block.name
         self._collective, self._crew, self._wide = collective, picker.crew, picker.cells.scales.wide
         self._overlap = overlap if collective.size > 1 else 1
+        self._budget = TABLE_BUDGET if budget is None else budget
         self._counter = counter_of(block, picker)
         self._leaf_bytes = bytes_of_leaf(block, picker.cells)
         self._parents: list[LevelTable] = []
@@ -86,8 +91,9 @@ class HistogramSource:
         if self._n_features * self._leaf_bytes * counted.shape[0] > ALL_REDUCE_BYTES:
             return None
         leaves = Counted(level, 1 << level, counted)
-        count = self._counter.begin(leaf_of_row, leaves, (0, self._n_features), f"{self._name} 0")
-        return np.asarray(count())
+        with self._crew.stage("histograms"):
+            count = self._counter.begin(leaf_of_row, leaves, (0, self._n_features), f"{self._name} 0")
+            return np.asarray(count())
 
     def summed_table(self, table: NDArray[np.int64], level: int, counted_right: NDArray[np.uint8]) -> LevelTable:
         """The level's table, from the sum of all ranks' small ones."""
@@ -115,16 +121,22 @@ class HistogramSource:
         counted = self._counted(level, counted_right)
         parents, self._parents = self._parents, []
         if counted is None:
-            size = max(1, min(self._n_features, TABLE_BUDGET // (2 * self._leaf_bytes << level)))
+            size = max(1, min(self._n_features, self._budget // (2 * self._leaf_bytes << level)))
             every_leaf = Counted(level, 1 << level, np.arange(1 << level))
             for span in spans_of(self._n_features, -(-self._n_features // size)):
-                count = self._counter.begin(leaf_of_row, every_leaf, span, f"{self._name} 0")
-                yield self._add_up(count(), span[0], ALL_REDUCE_BYTES)
+                with self._crew.stage("histograms"):
+                    table = self._counter.begin(leaf_of_row, every_leaf, span, f"{self._name} 0")()
+                yield self._add_up(table, span[0], ALL_REDUCE_BYTES)
             return
         spans, leaves = spans_of(self._n_features, self._overlap), Counted(level, 1 << level, counted)
-        counts = [self._counter.begin(leaf_of_row, leaves, span, f"{self._name} {i}") for i, span in enumerate(spans)]
+        with self._crew.stage("histograms"):
+            counts = [
+                self._counter.begin(leaf_of_row, leaves, span, f"{self._name} {i}") for i, span in enumerate(spans)
+            ]
         for span, count in zip(spans, counts, strict=True):
-            summed = self._add_up(count(), span[0], 0)
+            with self._crew.stage("histograms"):
+                table = count()
+            summed = self._add_up(table, span[0], 0)
             if parents:
                 summed = self._children(parents, summed, counted_right, level)
             self._parents.append(summed)
@@ -132,7 +144,7 @@ class HistogramSource:
 
     def _counted(self, level: int, counted_right: NDArray[np.uint8]) -> NDArray[np.int64] | None:
         """Leaves to count: the smaller children, or all without their parents; None where parents would not fit the budget."""
-        if 2 * (self._n_features * self._leaf_bytes << level) > TABLE_BUDGET:
+        if 2 * (self._n_features * self._leaf_bytes << level) > self._budget:
             return None
         if not self._parents:
             return np.arange(1 << level)
@@ -151,7 +163,8 @@ class HistogramSource:
         def work(piece: slice) -> None:
             crew.kernels.split_parents(of_parents[piece], counted.cells[piece], counted_right, children[piece])
 
-        crew.each(work, crew.feature_slices(n_features))
+        with self._crew.stage("histograms"):
+            crew.each(work, crew.feature_slices(n_features))
         return LevelTable(counted.first, children, counted.complete, crew)
 
     def _add_up(self, table: NDArray[np.int64], first: int, whole: int) -> LevelTable:

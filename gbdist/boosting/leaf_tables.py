@@ -74,12 +74,18 @@ class LeafTables:
     """Makes the tables of one tree; ``most_leaves`` is how many leaves may have theirs at a time."""
 
     def __init__(
-        self, blocks: Sequence[Block], picker: RowPicker, collective: Collective, overlap: int, most_leaves: int
+        self,
+        blocks: Sequence[Block],
+        picker: RowPicker,
+        collective: Collective,
+        overlap: int,
+        most_leaves: int,
+        budget: int | None = None,
     ) -> None:
         self._collective, self._crew, self._wide = collective, picker.crew, picker.cells.scales.wide
         # Between ranks tables are added up, and lie, in the host's memory.
         self._at = self._crew if collective.size == 1 else self._crew.host
-        half = histogram.TABLE_BUDGET // 2
+        half = (histogram.TABLE_BUDGET if budget is None else budget) // 2
         each = sum(block.rows.n_features * bytes_of_leaf(block, picker.cells) for block in blocks)
         #: Whether tables wait for the next step; where not even two fit, features go in spans that share their memory.
         self._keeps = 2 * each <= half
@@ -162,7 +168,8 @@ class LeafTables:
                 summed.crew.kernels.place_children(summed.cells[piece], first, places, parents, pool.cells)
 
             if n_features:
-                summed.crew.each(place, summed.crew.feature_slices(n_features))
+                with self._crew.stage("histograms"):
+                    summed.crew.each(place, summed.crew.feature_slices(n_features))
             yield LeafTable(
                 pool.block, summed.first, n_features, pool.cells, offset, wanted, at, summed.complete, summed.crew
             )
@@ -197,9 +204,10 @@ class LeafTables:
         n_bytes = sum(pool.block.rows.n_features * pool.leaf_bytes for pool in self._pools) * n_counted
         whole = self._keeps and not self._dealt and n_bytes <= histogram.ALL_REDUCE_BYTES
         if collective.size > 1 and whole:
-            mine = [
-                self._begin(pool, leaf_of_row, leaves, (0, pool.block.rows.n_features), 0)() for pool in self._pools
-            ]
+            with self._crew.stage("histograms"):
+                mine = [
+                    self._begin(pool, leaf_of_row, leaves, (0, pool.block.rows.n_features), 0)() for pool in self._pools
+                ]
             if not mine:
                 return
             summed = collective.all_reduce(np.concatenate([table.ravel() for table in mine]), halves=not self._wide)
@@ -215,8 +223,9 @@ class LeafTables:
         ]
         ahead = [self._begin(pool, leaf_of_row, leaves, span, i) for pool, i, span in jobs] if self._keeps else None
         for number, (pool, _, span) in enumerate(jobs):
-            count = self._begin(pool, leaf_of_row, leaves, span, 0) if ahead is None else ahead[number]
-            table = add_up(count(), span[0], 0, collective, self._crew, wide=self._wide)
+            with self._crew.stage("histograms"):
+                counted = (self._begin(pool, leaf_of_row, leaves, span, 0) if ahead is None else ahead[number])()
+            table = add_up(counted, span[0], 0, collective, self._crew, wide=self._wide)
             yield pool, 0 if self._keeps else span[0], table
 
     @staticmethod

@@ -6,14 +6,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.control import FREE, Control
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.derivatives import Derivatives
-from gbdist.boosting.events import Event, Listener, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.events import Event, IterationDone, Listener, RunFinished, RunStarted, tell
 from gbdist.boosting.features import BinnedFeatures, TreeFeatures
 from gbdist.boosting.gradients import GradientFacts, GradientSurvey
 from gbdist.boosting.grow import GrowthRules, grow
@@ -26,21 +28,20 @@ from gbdist.boosting.monotone import constraint_of
 from gbdist.boosting.noise import noise_left
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import survey_population, with_weights
+from gbdist.boosting.progress import Step
+from gbdist.boosting.replay import replay
 from gbdist.boosting.risk import RiskOrder
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.sampling import Sampler
 from gbdist.boosting.scores import DataSet, score_all
 from gbdist.boosting.start import crew_for, groups_of, start_value, without_ignored, work_on
-from gbdist.boosting.stopping import Detector
+from gbdist.boosting.state import RunState
 from gbdist.categories.begin import begin, categorical_features
 from gbdist.errors import ParameterError
 from gbdist.models.history import History, MetricTable, history_of, set_names
 from gbdist.models.statistics import CategoricalPart
 from gbdist.models.tree import Tree
 from gbdist.objectives.cox import Cox
-
-#: Bounds of predictions that are exponents may be above what was measured by this.
-_LOOSE = 1.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,27 @@ class BoostResult:
         return history_of(self.scores)
 
 
+@overload
+def boost(
+    train: Rows,
+    evals: Sequence[Rows],
+    n_bins: NDArray[np.int64],
+    params: BoostParams,
+    collective: Collective,
+    listeners: Sequence[Listener] = ...,
+    steps: Sequence[Step] = ...,
+) -> BoostResult: ...
+@overload
+def boost(
+    train: Rows,
+    evals: Sequence[Rows],
+    n_bins: NDArray[np.int64],
+    params: BoostParams,
+    collective: Collective,
+    listeners: Sequence[Listener] = ...,
+    steps: Sequence[Step] = ...,
+    control: Control = ...,
+) -> BoostResult | None: ...
 def boost(
     train: Rows,
     evals: Sequence[Rows],
@@ -92,33 +114,43 @@ def boost(
     params: BoostParams,
     collective: Collective,
     listeners: Sequence[Listener] = (),
-) -> BoostResult:
-    """Grow trees until ``params`` or a listener says stop.
+    steps: Sequence[Step] = (),
+    control: Control = FREE,
+) -> BoostResult | None:
+    """Grow trees until ``params`` or a listener says stop; None if it ends before, because a rank's control wanted a pause.
 
     Parameters
     ----------
     train, evals : this rank's rows of the training set and of each eval set
     n_bins : int64 [n_features]
         Bins of each feature: its number of borders + 1.
-    listeners : heard on this rank; a True answer to ``TreeGrown`` ends the run on all ranks.
+    listeners : heard on this rank; a True answer to ``IterationDone`` ends the run on all ranks.
+    steps : all trees so far of a run of the same data and parameters, on any ranks
+        They are replayed, nobody hears of them again, and the run goes on.
+    control : asked on this rank; what its ``check`` raises comes out of here.
     """
-    with crew_for(params, train, collective) as crew:
-        return _add_trees(_Run(train, evals, n_bins, params, collective, crew), listeners)
+    with crew_for(params, train, collective, control) as crew:
+        with crew.stage("start"):
+            run = _Run(train, evals, n_bins, params, collective, crew, control)
+        return _add_trees(run, listeners, steps)
 
 
-def _add_trees(run: "_Run", listeners: Sequence[Listener]) -> BoostResult:
+def _add_trees(run: "_Run", listeners: Sequence[Listener], steps: Sequence[Step]) -> BoostResult | None:
     """The loop itself. The run's arrays are let go at its end, before the crew gives back the memory they lay in."""
-    run.tell(listeners, run.started())
-    while run.stopped is None:
+    run.tell(listeners, run.started(len(steps)))
+    run.resume(steps)
+    while run.goes_on:
         run.add_tree()
         wants_stop = run.tell(listeners, run.grown())
         run.decide(wants_stop)
-    run.tell(listeners, RunFinished(len(run.trees), run.stopped))
+    if run.stopped is None:
+        return None
+    run.tell(listeners, RunFinished(len(run.state.trees), run.stopped))
     return run.result()
 
 
 class _Run:
-    """State of one run on one rank: predictions of all sets, trees so far, and what the last round told."""
+    """One run on one rank: its state, what grows the next tree, and what the last round told."""
 
     def __init__(
         self,
@@ -128,8 +160,9 @@ class _Run:
         params: BoostParams,
         collective: Collective,
         crew: Crew,
+        control: Control,
     ) -> None:
-        self.params, self.collective, self.crew = params, collective, crew
+        self.collective, self.crew, self._control = collective, crew, control
         n_bins = without_ignored(n_bins, params)
         widths = n_bins if params.categories is None else np.append(n_bins, params.categories.most_bins)
         if params.grow_policy == "SymmetricTree":
@@ -144,128 +177,138 @@ class _Run:
         ]
         start = begin(sets, n_bins, params, collective, crew) if params.categories is not None else None
         sets = sets if start is None else list(start.sets)
-        self.sets = [
+        data_sets = [
             DataSet.at_start(name, rows, population, self.bias, params.objective, crew)
             for name, rows, population in zip(set_names(len(evals)), sets, populations, strict=True)
         ]
         if isinstance(params.objective, Cox):
-            for data, rows in zip(self.sets, sets, strict=True):
+            for data, rows in zip(data_sets, sets, strict=True):
                 data.risk = RiskOrder(rows, collective)
-        trained = self.sets[0].rows
-        self.features: TreeFeatures = (
+        trained = data_sets[0].rows
+        features: TreeFeatures = (
             BinnedFeatures(trained, n_bins, params.penalties)
             if start is None
             else categorical_features(start, trained, crew)
         )
-        # Each permutation has predictions of its own, so that a structure finds no signal that only its permutation lacks.
-        self.learners = [self.sets[0].copied() for _ in range(self.features.permutations - 1)] + self.sets[:1]
+        self.state = RunState(data_sets, features, params, collective)
         self.sampler = Sampler(params, self.population, collective, crew)
         work = work_on(groups, trained, params, crew)
-        measured = measured_loss(params.objective, trained, self.sets[0].risk, crew)
+        measured = measured_loss(params.objective, trained, data_sets[0].risk, crew)
         self.leaves = LeafEstimator(params, self.population, collective, crew, work, measured)
         facts = (params, self.population, trained.n_rows, collective, crew)
         self.derivatives = Derivatives(*facts, work, measured)
-        self.detector = Detector(params.stopping, params.metrics[params.eval_metric].is_max_optimal)
-        self.trees: list[Tree] = []
-        self.scores: list[MetricTable] = []
-        self.stopped: str | None = None if params.iterations > 0 else "iterations"
-        self._overfitted = False
+        self.stopped: str | None = None
         self._n_columns = n_bins.shape[0] + (len(params.categories.columns) if params.categories is not None else 0)
-        self._tighten_bounds()
-        self._metrics: MetricTable = {}
-        self._facts = self._begin_tree(None)
+        self._step: Step | None = None
+        self._paused = False
+        self._facts: GradientFacts
+
+    def resume(self, steps: Sequence[Step]) -> None:
+        """Replay trees, if there are any; and learn what the next tree needs, if one is to follow."""
+        self.stopped = self.state.stops()
+        with self.crew.stage("replay"):
+            for step in steps:
+                if self.stopped is None:
+                    self._control.check()
+                    replay(step, self.state, self.crew)
+                    self.stopped = self.state.stops()
+        if self.stopped is None:
+            self.state.shrink()
+            survey, sums = self._gradients()
+            self._facts = survey.read(self.collective.all_reduce(sums))
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a tree follows."""
+        return self.stopped is None and not self._paused
 
     def add_tree(self) -> None:
         """Sample rows, grow a structure, estimate its leaves, move all predictions on, score."""
-        train, tree = self.sets[0], len(self.trees)
-        self._shrink()
+        self._control.check()
+        tree = len(self.state.trees)
+        with self.crew.stage("tree", tree):
+            self._add_tree(tree)
+
+    def _add_tree(self, tree: int) -> None:
+        state, params, train = self.state, self.params, self.state.sets[0]
         counts = self.derivatives.counts
         counted = train.rows if counts is None else replace(train.rows, weight=counts)
-        cells = self.sampler.cells(counted, self.derivatives.values, self._facts, tree)
-        rules = GrowthRules(self.params, tree, self.leaves.l2, self._noise_sigma())
-        choose = grow if self.params.grow_policy == "SymmetricTree" else grow_leaves
-        structure = choose(self.features, train.rows.n_rows, cells, rules, self.collective, self.crew)
-        leaves = [
-            self.features.leaves(structure.tree, structure.leaf_of_row, permutation)
-            for permutation in range(self.features.permutations)
-        ]
-        grown = self._estimate(structure.tree, leaves)
-        self.trees.append(grown)
-        for number, data in enumerate(self.sets[1:]):
-            data.add_tree(grown, self.features, number)
-        self.features.end_tree()
-        self._tighten_bounds()
-        last = len(self.trees) == self.params.iterations
-        self._metrics, self._facts = self._finish_tree(grown, score=last or tree % self.params.metric_period == 0)
-        self._record()
+        with self.crew.stage("sampling"):
+            cells = self.sampler.cells(counted, self.derivatives.values, self._facts, tree)
+        rules = GrowthRules(params, tree, self.leaves.l2, self._noise_sigma())
+        choose = grow if params.grow_policy == "SymmetricTree" else grow_leaves
+        structure = choose(state.features, train.rows.n_rows, cells, rules, self.collective, self.crew)
+        with self.crew.stage("leaves"):
+            leaves = [
+                state.features.leaves(structure.tree, structure.leaf_of_row, permutation)
+                for permutation in range(state.features.permutations)
+            ]
+            grown, values = self._estimate(structure.tree, leaves)
+        statistics, left_out = state.features.first_used, state.features.left_out
+        with self.crew.stage("predictions"):
+            state.add(grown, leaves, values)
+        last = len(state.trees) == params.iterations
+        metrics = self._finish_tree(score=last or tree % params.metric_period == 0)
+        state.record(metrics)
+        self._step = Step(
+            grown, metrics, structure.chosen, statistics, tuple(values[:-1]), state.features.left_out - left_out
+        )
 
-    def _estimate(self, tree: Tree, leaves: Sequence[NDArray[np.uint16]]) -> Tree:
-        """Estimate the leaves in each permutation, and move its predictions on; the tree has the values of the last one."""
+    def _estimate(self, tree: Tree, leaves: Sequence[NDArray[np.uint16]]) -> tuple[Tree, list[NDArray[np.float64]]]:
+        """Estimate the leaves in each permutation; the tree with the values of the last one, and those of all."""
+        params, learners = self.params, self.state.learners
         starts = [
             WalkStart(learner.predictions, leaf_of_row, learner.bound, learner.top)
-            for learner, leaf_of_row in zip(self.learners, leaves, strict=True)
+            for learner, leaf_of_row in zip(learners, leaves, strict=True)
         ]
-        constraints = [constraint_of(self.params.monotone_constraints, split.feature) for split in tree.splits]
-        estimated = self.leaves.estimate(self.sets[0].rows, starts, tree.n_leaves, constraints, len(self.trees))
-        for learner, leaf_of_row, found in zip(self.learners, leaves, estimated, strict=True):
+        constraints = [constraint_of(params.monotone_constraints, split.feature) for split in tree.splits]
+        number, limit, values = len(self.state.trees), params.objective.largest_prediction, []
+        estimated = self.leaves.estimate(self.state.sets[0].rows, starts, tree.n_leaves, constraints, number)
+        for learner, found in zip(learners, estimated, strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
-                values = found.values * self.params.learning_rate
-                exponent = self.params.objective.exponent
-                bound = learner.bound + float(np.abs(values).max())
-                largest = bound if exponent is None else learner.top + exponent.largest(values)
-            limit = self.params.objective.largest_prediction
+                values.append(found.values * params.learning_rate)
+                exponent = params.objective.exponent
+                bound = learner.bound + float(np.abs(values[-1]).max())
+                largest = bound if exponent is None else learner.top + exponent.largest(values[-1])
             if not largest < limit:
                 expected = f"steps that keep raw predictions below {limit}"
-                fix = f"Tree {len(self.trees)} leaves that range. Lower learning_rate, or raise l2_leaf_reg."
-                raise ParameterError("learning_rate", self.params.learning_rate, expected, fix)
-            learner.add_leaves(leaf_of_row, values)
-        return replace(tree, leaf_values=values, leaf_weights=estimated[-1].weights)
+                fix = f"Tree {number} leaves that range. Lower learning_rate, or raise l2_leaf_reg."
+                raise ParameterError("learning_rate", params.learning_rate, expected, fix)
+        return replace(tree, leaf_values=values[-1], leaf_weights=estimated[-1].weights), values
 
-    def _shrink(self) -> None:
-        """Shrink the model so far, where the parameters ask for it; the derivatives at what is left cost a round."""
-        shrinkage, tree = self.params.shrinkage, len(self.trees)
-        if shrinkage is None or tree == 0:
-            return
-        for data in (*self.learners, *self.sets[1:]):
-            data.shrink(shrinkage.factor(tree, self.params.learning_rate))
-        self._facts = self._begin_tree(self.trees[-1])
+    def _finish_tree(self, *, score: bool) -> MetricTable:
+        """Compute the derivatives for the next tree and, in one round, metrics, sums of the gradients, and who wants a pause.
 
-    def _tighten_bounds(self) -> None:
-        """Look how large predictions are, where bounds are exponents and have grown: a round every few trees."""
-        if self.params.objective.exponent is None:
-            return
-        loose = [data for data in (*self.learners, *self.sets[1:]) if data.top > data.measured + _LOOSE]
-        if not loose:
-            return
-        mine = np.array([data.range_of_predictions() for data in loose])
-        told = [np.frombuffer(answer).reshape(mine.shape) for answer in self.collective.all_gather(mine.tobytes())]
-        for data, low, high in zip(loose, np.min(told, axis=0)[..., 0], np.max(told, axis=0)[..., 1], strict=True):
-            data.take_range(low, high)
-
-    def _begin_tree(self, last: Tree | None) -> GradientFacts:
-        """Compute the derivatives for the next tree, and their sums in a round of their own."""
-        survey, sums = self._gradients(last)
-        return survey.read(self.collective.all_reduce(sums))
-
-    def _finish_tree(self, last: Tree, score: bool) -> tuple[MetricTable, GradientFacts]:
-        """Compute the derivatives for the next tree and, in one round, metrics and sums of the gradients.
-
-        Derivatives of a model that is shrunk before that tree are left to ``_shrink``; after the last tree nobody needs any.
+        Derivatives of a model that is shrunk before that tree are left to ``decide``; after the last tree nobody needs any.
         """
-        params = self.params
-        scored = self.sets if score else self.sets[-1:] if len(self.sets) > 1 and self.detector.active else []
+        params, state = self.params, self.state
+        decides = len(state.sets) > 1 and state.detector.active
+        scored = state.sets if score else state.sets[-1:] if decides else []
         metrics = params.metrics if score else params.metrics[params.eval_metric :][:1]
-        if params.shrinkage is not None or len(self.trees) == params.iterations:
-            values, _ = score_all(scored, metrics, np.empty(0, np.int64), self.collective)
-            return values, self._facts
-        survey, sums = self._gradients(last)
-        values, summed = score_all(scored, metrics, sums, self.collective)
-        return values, survey.read(summed)
+        if params.shrinkage is not None or len(state.trees) == params.iterations:
+            with self.crew.stage("metrics"):
+                values, _ = score_all(scored, metrics, np.empty(0, np.int64), self.collective)
+            return values
+        survey, sums = self._gradients()
+        with self.crew.stage("metrics"):
+            values, summed = score_all(scored, metrics, self._with_pause(sums), self.collective)
+        self._facts = survey.read(self._read_pause(summed))
+        return values
 
-    def _gradients(self, last: Tree | None) -> tuple[GradientSurvey, NDArray[np.int64]]:
+    def _gradients(self) -> tuple[GradientSurvey, NDArray[np.int64]]:
         """Compute the derivatives for the next tree; this rank's sums of them, and what reads the sums of all ranks."""
-        tree = len(self.trees)
-        return self.derivatives.survey(self.learners[self.features.permutation_of(tree)], last, tree)
+        trees = self.state.trees
+        with self.crew.stage("derivatives"):
+            return self.derivatives.survey(self.state.learner, trees[-1] if trees else None, len(trees))
+
+    def _with_pause(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sums to be added up over the ranks, and one more number: of the ranks that want a pause."""
+        return np.append(sums, np.int64(self._control.wants_pause))
+
+    def _read_pause(self, summed: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Look whether a rank wants a pause; the other sums."""
+        self._paused = int(summed[-1]) > 0
+        return summed[:-1]
 
     def _noise_sigma(self) -> float:
         """σ of the score noise (CatBoost's greedy_tensor_search.cpp, CalcScoreStDev): falls as the model grows."""
@@ -273,57 +316,56 @@ class _Run:
             return 0.0
         n_rows = self.population.n_rows
         deviation = math.sqrt(math.fsum(self._facts.squares.tolist()) / n_rows)
-        left = noise_left(n_rows, len(self.trees), self.params.learning_rate)
+        left = noise_left(n_rows, len(self.state.trees), self.params.learning_rate)
         return self.params.random_strength * deviation * left
 
-    def _record(self) -> None:
-        self.scores.append(self._metrics)
-        # The last eval set decides, as in CatBoost.
-        if len(self.sets) > 1 and self.sets[-1].name in self._metrics:
-            metric = self.params.metrics[self.params.eval_metric].name
-            self._overfitted = self.detector.update(len(self.trees) - 1, self._metrics[self.sets[-1].name][metric])
-
     def decide(self, wants_stop: bool) -> None:
-        """Agree whether to go on; a round of its own only where a listener may stop the run."""
+        """Agree whether to go on; a round of its own only where a listener may stop the run.
+
+        If so, shrink the model where the parameters ask for it; the derivatives at what is left cost a round.
+        """
         if self.params.listeners_may_stop:
             answers = self.collective.all_reduce(np.array([wants_stop], np.int64))
             if int(answers[0]) > 0:
                 self.stopped = "callback"
-        if self.stopped is None and self._overfitted:
-            self.stopped = "overfitting"
-        if self.stopped is None and len(self.trees) >= self.params.iterations:
-            self.stopped = "iterations"
+        self.stopped = self.stopped or self.state.stops()
+        if self.stopped is None and self.state.shrink():
+            survey, sums = self._gradients()
+            self._facts = survey.read(self._read_pause(self.collective.all_reduce(self._with_pause(sums))))
 
-    def started(self) -> RunStarted:
+    def started(self, resumed: int) -> RunStarted:
         """The first event."""
-        return RunStarted(self.params.iterations, self.population.n_rows, self._n_columns, self.collective.size)
+        params, n_rows = self.params, self.population.n_rows
+        return RunStarted(params.iterations, n_rows, self._n_columns, self.collective.size, resumed=resumed)
 
-    def grown(self) -> TreeGrown:
+    def grown(self) -> IterationDone:
         """The event of the newest tree."""
-        return TreeGrown(len(self.trees) - 1, self._metrics, self.detector.best_iteration, self.detector.best_value)
+        state, best = self.state, self.state.detector
+        return IterationDone(len(state.trees) - 1, state.scores[-1], best.best_iteration, best.best_value, self._step)
 
-    @staticmethod
-    def tell(listeners: Sequence[Listener], event: Event) -> bool:
-        """Let every listener hear an event; whether one of them wants to stop."""
-        return any(listener.hear(event) for listener in listeners)
+    def tell(self, listeners: Sequence[Listener], event: Event) -> bool:
+        """Let all listeners hear an event; whether one of them wants to stop."""
+        with self.crew.stage("callbacks"):
+            return tell(listeners, event)
 
     def result(self) -> BoostResult:
         """The finished run."""
-        trees = self.trees
-        if self.params.use_best_model and len(self.sets) > 1 and self.detector.best_tree_count > 0:
-            trees = trees[: self.detector.best_tree_count]
+        state, detector = self.state, self.state.detector
+        trees = state.trees
+        if self.params.use_best_model and len(state.sets) > 1 and detector.best_tree_count > 0:
+            trees = trees[: detector.best_tree_count]
         bias, shrinkage = self.bias, self.params.shrinkage
         if shrinkage is not None:
             bias, trees = shrinkage.shrunk(bias, trees, self.params.learning_rate)
         return BoostResult(
             trees=tuple(trees),
             bias=bias,
-            scores=tuple(self.scores),
-            best_iteration=self.detector.best_iteration,
-            best_value=self.detector.best_value,
+            scores=tuple(state.scores),
+            best_iteration=detector.best_iteration,
+            best_value=detector.best_value,
             stopped=self.stopped or "iterations",
-            predictions=self.crew.fetch(self.sets[0].predictions),
-            eval_predictions=tuple(self.crew.fetch(data.predictions) for data in self.sets[1:]),
-            categories=self.features.model_part(trees),
-            left_out=self.features.left_out,
+            predictions=self.crew.fetch(state.sets[0].predictions),
+            eval_predictions=tuple(self.crew.fetch(data.predictions) for data in state.sets[1:]),
+            categories=state.features.model_part(trees),
+            left_out=state.features.left_out,
         )

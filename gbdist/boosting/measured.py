@@ -5,6 +5,7 @@ a tree, and one for each step of its leaves. Wherever the rows lie, they are com
 time: an object need not stand more.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -70,9 +71,9 @@ def measured_loss(
     return None if order is None else _OfRisk(order)
 
 
-def largest_of(values: NDArray[np.float64], collective: Collective) -> NDArray[np.float64]:
-    """Largest absolute value of each row of values [m, n] over all ranks, float64 [m]; one round."""
-    mine = np.abs(values).max(axis=1, initial=0.0)
+def largest_of(values: Iterable[NDArray[np.float64]], collective: Collective) -> NDArray[np.float64]:
+    """Largest absolute value of each row of values [m, n], or of each of m arrays, over all ranks, float64 [m]; one round."""
+    mine = np.array([np.abs(each).max(initial=0.0) for each in values])
     every = [np.frombuffer(answer) for answer in collective.all_gather(mine.tobytes())]
     return np.asarray(np.max(every, axis=0))
 

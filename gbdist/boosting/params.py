@@ -49,9 +49,11 @@ class Card:
 class BoostParams:
     """Resolved parameters of one run, under CatBoost's names; ``eval_metric`` is a position in ``metrics``.
 
-    ``listeners_may_stop`` costs one more round a tree; ``overlap`` says in how many spans features are added up between ranks.
-    Both are the same on all ranks; ``threads`` and ``card`` (None: the CPU) may differ. ``categories`` is None without
-    categorical columns, ``penalties`` where columns cost nothing,
+    ``listeners_may_stop`` costs one more round a tree; ``overlap`` says in how many spans features are added up between ranks,
+    ``table_budget`` how many bytes the tables of a level may take (None: ``histogram.TABLE_BUDGET``), ``shares`` how many rows
+    each rank gets, in proportion, where they are dealt (none: all as many). All four are the same on all ranks; ``threads`` and
+    ``card`` (None: the CPU) may differ. ``categories`` is None without categorical columns,
+    ``penalties`` where columns cost nothing,
     ``shrinkage`` where the model is not shrunk; columns whose positions are ``ignored`` are never used.
     ``monotone_constraints`` are those of the binned columns: −1, 0 or 1, all 0 where trees are not symmetric. ``max_leaves`` is
     for grow_policy "Lossguide" alone, ``min_data_in_leaf``, which is 1 at least, for "Depthwise" too.
@@ -81,6 +83,8 @@ class BoostParams:
     metric_period: int = 1
     listeners_may_stop: bool = False
     overlap: int = 1
+    table_budget: int | None = None
+    shares: tuple[int, ...] = ()
     threads: int = 1
     card: Card | None = None
     categories: CategoryRules | None = None

@@ -1,12 +1,13 @@
 """The quantized rows that one rank owns: what the trainer reads, and never changes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Bins = NDArray[np.uint8] | NDArray[np.uint16]
+from gbdist.boosting.bins import Bins
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Rows:
 
     Parameters
     ----------
-    bins : uint8 or uint16 [n_features, n_rows], C order
+    bins : uint8 or uint16 [n_features, n_rows], C order, in memory or in a file
         ``bins[f, i]`` is the number of borders of feature f that are below the value (so bin 0 is below all).
     label : float32 [n_rows], or [n_labels, n_rows] where a row has several
         Target value, or number of the class for classification; NaN where one of several is missing.
@@ -97,11 +98,16 @@ class Rows:
 
     def numbers(self) -> NDArray[np.uint64]:
         """Number of each row in the whole data set, uint64 [n_rows]."""
-        numbers = np.empty(self.n_rows, np.uint64)
-        for segment in self.segments:
-            stop = segment.first_row + segment.stop - segment.start
-            numbers[segment.start : segment.stop] = np.arange(segment.first_row, stop, dtype=np.uint64)
-        return numbers
+        return row_numbers(self.segments, self.n_rows)
+
+
+def row_numbers(segments: Iterable[Segment], n_rows: int) -> NDArray[np.uint64]:
+    """Number of each of a rank's rows in the whole data set, uint64 [n_rows], from segments that cover them all."""
+    numbers = np.empty(n_rows, np.uint64)
+    for segment in segments:
+        stop = segment.first_row + segment.stop - segment.start
+        numbers[segment.start : segment.stop] = np.arange(segment.first_row, stop, dtype=np.uint64)
+    return numbers
 
 
 def part_of_label(label: Any, rows: slice) -> Any:

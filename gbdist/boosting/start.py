@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.control import FREE, Control
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.exact_leaves import quantile_rules, start_of_labels
 from gbdist.boosting.fixed_point import sum_scale
@@ -30,15 +31,15 @@ def without_ignored(n_bins: NDArray[np.int64], params: BoostParams) -> NDArray[n
     return np.where([position in params.ignored for position in binned], 1, n_bins)
 
 
-def crew_for(params: BoostParams, train: Rows, collective: Collective) -> Crew:
+def crew_for(params: BoostParams, train: Rows, collective: Collective, control: Control = FREE) -> Crew:
     """Who works for a rank: its card if it has one and any rows, else its CPU."""
     if params.card is None or not train.n_rows:
-        return Crew(params.threads)
+        return Crew(params.threads, control)
     from gbdist.boosting.cuda_crew import CardCrew  # and with it CUDA, which other runs need not have
 
     # What a loss of ranking keeps for each row takes about as much as two more raw values.
     values = params.objective.dimension + 2 * isinstance(params.objective, Grouped)
-    return CardCrew(params.threads, params.card, values, shares_tables=collective.size > 1)
+    return CardCrew(params.threads, params.card, values, control, shares_tables=collective.size > 1)
 
 
 def start_value(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.boosting.bins import new_bins_like
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.params import BoostParams
@@ -72,7 +73,8 @@ def begin(
     permutations = 1 if rules.has_time or not has_statistics else rules.permutations
     if has_statistics:
         n_named = _number_of_rows(sets, rules, collective)
-        dealt, rows_of_rank = deal(sets[0], seed, has_time=rules.has_time, collective=collective)
+        shares = params.shares
+        dealt, rows_of_rank = deal(sets[0], seed, has_time=rules.has_time, collective=collective, shares=shares)
         objective = params.objective
         several = objective.dimension if objective.name.startswith("MultiClass") else 1
         classes, n_classes = target_classes(dealt, several, rules, seed, collective)
@@ -129,8 +131,8 @@ def _with_one_hot(rows: Rows, rules: CategoryRules, one_hot: Sequence[OneHotFeat
     """Rows with the bins of one-hot columns below the others, and without hashes."""
     if not one_hot:
         return replace(rows, unbinned=())
-    bins = np.empty((rows.n_features + len(one_hot), rows.n_rows), rows.bins.dtype)
+    bins = new_bins_like(rows.bins, rows.n_features + len(one_hot), rows.n_rows)
     bins[: rows.n_features] = rows.bins
-    for row, feature in zip(bins[rows.n_features :], one_hot, strict=True):
-        row[...] = one_hot_bins(_hashes_of(rows, rules.columns[feature.cat].position), feature.values)
+    for at, feature in enumerate(one_hot, start=rows.n_features):
+        bins[at : at + 1] = one_hot_bins(_hashes_of(rows, rules.columns[feature.cat].position), feature.values)[None]
     return replace(rows, bins=bins, unbinned=())

@@ -4,7 +4,7 @@ They are CatBoost's (greedy_tensor_search.cpp, AddTreeCtrs): the splits so far o
 each projection of a statistic that the tree uses already, are joined with every other categorical column.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,22 @@ class Combinations:
 
     def coding(self, combination: Combination, rows: slice) -> Coding:
         """Categories of some rows."""
-        base, column = combination.base, self._rows.columns[combination.cat]
+        return self._coding_of(combination.base, combination.cat, rows)
+
+    def coding_alone(self, projection: Projection, rows: slice) -> Coding:
+        """Categories of some rows, of a projection that the tree in hand has not been asked about."""
+        base, kernels = self._nothing(), self._crew.kernels
+        for place, outcome in enumerate(self._rows.outcomes(projection)):
+            kernels.join_outcomes(base.keys, self._crew.load(outcome), place, base.keys)
+            base = replace(base, places=2 << place)
+        *before, last = projection.cats
+        for cat in before:
+            keys, places = self._joined_keys(base, cat, slice(0, self._rows.n_rows))
+            base = replace(base, keys=keys, places=places)
+        return self._coding_of(base, last, rows)
+
+    def _coding_of(self, base: Base, cat: int, rows: slice) -> Coding:
+        column = self._rows.columns[cat]
         if base.places is not None and base.places * column.size <= self._rows.most_places:
             return coding_of_places(base.keys[rows], base.places, column, rows, self._crew)
-        return coding_of(self._joined_keys(base, combination.cat, rows)[0], self._crew)
+        return coding_of(self._joined_keys(base, cat, rows)[0], self._crew)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -12,9 +13,11 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.draws import Purpose, key_of
 from gbdist.boosting.features import Block
 from gbdist.boosting.penalties import Costs, Penalties
+from gbdist.boosting.progress import Step
 from gbdist.boosting.routes import find_leaves
 from gbdist.boosting.rows import Rows
 from gbdist.categories.cache import Latest
+from gbdist.categories.chosen import Chosen
 from gbdist.categories.combinations import Combination, Combinations
 from gbdist.categories.positions import Positions
 from gbdist.categories.room import CACHE_BYTES, CHUNK_BYTES, KEPT_BYTES, SINGLE_BYTES
@@ -72,9 +75,6 @@ class CategoricalFeatures:
         self._one_hot, self._counter = one_hot, counter
         self._static = Block.of_columns(rows, n_bins, len(one_hot), apart=self._costs.change)
         self._n_static = int(n_bins.shape[0])
-        #: Statistics that trees use, numbered on from the static features in the order in which they were chosen first.
-        self.statistics: dict[StatisticFeature, int] = {}
-        self._used: set[tuple[str, Projection]] = set()
         #: Combinations that did not compete, because a level had too many.
         self.left_out = 0
         singles = [(Projection((cat,)), counter.rows.of_column(cat)) for cat in counter.rows.statistic_columns]
@@ -92,10 +92,17 @@ class CategoricalFeatures:
         self._cache: Latest[tuple[Projection, int], _Made] = Latest(CACHE_BYTES // per_row)
         beside = counter.order.most_rows * (_COMBINATION_ROW + _COMBINATION_COUNTS * counter.n_columns)
         self._together = max(1, CHUNK_BYTES // max(1, beside + per_row))
-        # The statistics that a tree uses, by number; combinations of them that are not counted yet; and counts.
-        self._chosen: dict[int, StatisticFeature] = {}
-        self._uncounted: dict[Projection, Combination] = {}
-        self._counts: dict[Projection, Counts] = {counts.projection: counts for counts in self._singles}
+        self._chosen = Chosen(counter, self._singles, self._n_static)
+
+    @property
+    def statistics(self) -> dict[StatisticFeature, int]:
+        """Numbers of the statistics that trees use, in the order in which they were chosen first."""
+        return self._chosen.numbers
+
+    @property
+    def first_used(self) -> tuple[StatisticFeature, ...]:
+        """See ``TreeFeatures``."""
+        return tuple(self._chosen.first_used)
 
     @property
     def permutations(self) -> int:
@@ -120,7 +127,8 @@ class CategoricalFeatures:
         self._single_block = self._single_blocks.get(permutation)
         if self._single_block is None and self._singles:
             self._candidates = []
-            self._single_block = self._block_of_singles(permutation)
+            with self._crew.stage("categories"):
+                self._single_block = self._block_of_singles(permutation)
             self._single_features = list(self._candidates)
             self._single_blocks.put(permutation, self._single_block)
         # Categories of each candidate that no tree has used yet, else 0.
@@ -167,7 +175,10 @@ class CategoricalFeatures:
 
     def _make(self, combinations: Sequence[Combination]) -> list[_Made]:
         """Bins of combinations in the permutation of the tree; those of columns alone may be known from earlier trees."""
-        permutation = self._permutation
+        with self._crew.stage("categories"):
+            return self._made_of(combinations, self._permutation)
+
+    def _made_of(self, combinations: Sequence[Combination], permutation: int) -> list[_Made]:
         found = {each.projection: self._cache.get((each.projection, permutation)) for each in combinations}
         missing = [each for each in combinations if found[each.projection] is None]
         rows = self._counter.counted_rows
@@ -219,7 +230,7 @@ class CategoricalFeatures:
         return first
 
     def _penalty(self, feature: StatisticFeature) -> int:
-        used = (feature.kind, feature.projection) in self._used
+        used = self._chosen.is_used(feature.kind, feature.projection)
         return 0 if used else self._n_categories[feature.projection][feature.kind]
 
     def weighed(
@@ -260,11 +271,7 @@ class CategoricalFeatures:
                 tested = self._one_hot[feature - n_binned]
                 self._combinations.split_one_hot(tested.cat, tested.values[border])
             return TreeSplit(feature, border)
-        statistic = self._candidates[feature - self._n_static]
-        self._note_use(statistic)
-        number = self.statistics.setdefault(statistic, self._n_static + len(self.statistics))
-        self._chosen[number] = statistic
-        return TreeSplit(number, border)
+        return TreeSplit(self._note_use(self._candidates[feature - self._n_static]), border)
 
     def _column_of(self, feature: int, statistic: StatisticFeature) -> Any:
         """Bins of a statistic among the candidates: still there, or made anew."""
@@ -276,33 +283,16 @@ class CategoricalFeatures:
         (made,) = self._make([self._listed[statistic.projection]])
         return self._crew.load(made.bins[made.features.index(statistic)])
 
-    def _note_use(self, statistic: StatisticFeature) -> None:
-        self._used.add((statistic.kind, statistic.projection))
+    def _note_use(self, statistic: StatisticFeature) -> int:
         for number, other in enumerate(self._candidates):
             # The candidates of a projection have one object for it.
             if other.projection is statistic.projection and other.kind == statistic.kind:
                 self._penalised[number] = 0
         combination = self._listed.get(statistic.projection)
-        if combination is not None:
-            self._uncounted[statistic.projection] = combination
         self._combinations.use(statistic.projection, combination)
-
-    def _count_chosen(self) -> None:
-        """Count the combinations that the tree uses, in all permutations and for the rows of eval sets."""
-        every = slice(0, self._counter.rows.n_rows)
-        codings = self._counting.each(
-            lambda each: (each.projection, self._combinations.coding(each, every)), list(self._uncounted.values())
+        return self._chosen.use(
+            statistic, None if combination is None else partial(self._combinations.coding, combination)
         )
-        for counts in self._counter.count(codings, range(self.permutations)):
-            self._counts[counts.projection] = counts
-        self._uncounted.clear()
-
-    def _learned_column(self, number: int, permutation: int) -> Any:
-        statistic = self._chosen[number]
-        out = self._counting.empty((1, self._rows.n_rows), np.uint8)
-        counts = self._counts[statistic.projection]
-        self._counter.learned_bins(counts, permutation, [statistic], out)
-        return self._crew.load(out)[0]
 
     def column(self, feature: int) -> Any:
         """Bins of a candidate in the permutation of the tree."""
@@ -314,48 +304,67 @@ class CategoricalFeatures:
         """Whether a feature is one-hot."""
         return self._n_static - len(self._one_hot) <= feature < self._n_static
 
+    # ---- a tree that was grown before
+
+    def replay(self, step: Step) -> None:
+        """See ``TreeFeatures``; combinations are made of the columns and splits that they are known by, and counted anew."""
+        self._permutation = 0  # nothing is chosen, so any one does
+        self._combinations = Combinations(self._counter.rows, self._rules.max_complexity)
+        self.left_out += step.left_out
+        for statistic in step.statistics:
+            self._chosen.number(statistic)
+        statistics = list(self._chosen.numbers)
+        kept = {split.feature for split in step.tree.splits}
+        for feature in (split.feature for split in step.chosen):
+            if feature < self._n_static:
+                self._costs.note(self._positions.of_static(feature))
+                continue
+            statistic = statistics[feature - self._n_static]
+            self._costs.note(self._positions.of_projection(statistic.projection))
+            coding = partial(self._combinations.coding_alone, statistic.projection) if feature in kept else None
+            self._chosen.use(statistic, coding)
+        self._chosen.count()
+
+    def replayed_column(self, feature: int) -> Any:
+        """See ``TreeFeatures``."""
+        return self._learned_column(self._permutation, feature)
+
     # ---- once it has grown
 
     def leaves(self, tree: Tree, leaf_of_row: NDArray[np.uint16], permutation: int) -> NDArray[np.uint16]:
         """Leaves in a permutation; those of the structure where no statistic was chosen."""
-        self._count_chosen()
+        self._chosen.count()
         if permutation == self._permutation or all(split.feature < self._n_static for split in tree.splits):
             return leaf_of_row
         crew = self._crew
         leaves: NDArray[np.uint16] = crew.scratch.array(
             f"leaf of row in {permutation}", (self._rows.n_rows,), np.uint16
         )
-
-        def column(number: int) -> Any:
-            static = number < self._n_static
-            return self._rows.bins[number, :] if static else self._learned_column(number, permutation)
-
-        find_leaves(tree, column, self.is_one_hot, leaves, crew)
+        find_leaves(tree, partial(self._learned_column, permutation), self.is_one_hot, leaves, crew)
         return leaves
+
+    def _learned_column(self, permutation: int, number: int) -> Any:
+        if number < self._n_static:
+            return self._rows.bins[number, :]
+        return self._crew.load(self._chosen.learned(number, permutation))
 
     def applied_column(self, feature: int, number: int, rows: Rows) -> Any:
         """Bins of the rows of an eval set, as the model will have them."""
         if feature < self._n_static:
             return rows.bins[feature, :]
-        self._count_chosen()
-        statistic = self._chosen[feature]
-        counts = self._counts[statistic.projection]
-        out = self._counting.empty((rows.n_rows,), np.uint8)
-        self._counter.applied_bins(counts, self._counter.rows.slices[1 + number], statistic, out)
-        return self._crew.load(out)
+        return self._crew.load(self._chosen.applied(feature, number))
 
     def end_tree(self) -> None:
         """Let go of the counts of a tree."""
         self.left_out += self._combinations.left_out
-        self._chosen.clear()
-        self._counts = {counts.projection: counts for counts in self._singles}
+        self._chosen.end_tree()
 
     def model_part(self, trees: Sequence[Tree]) -> CategoricalPart:
         """One-hot features, statistics, and on rank 0 the tables of those that the trees use."""
         used = {split.feature for tree in trees for split in tree.splits}
-        needed = [each for each, number in self.statistics.items() if number in used]
+        needed = [each for each, number in self._chosen.numbers.items() if number in used]
         positions = tuple(column.position for column in self._rules.columns)
-        return CategoricalPart(positions, self._one_hot, tuple(self.statistics), self._counter.tables(needed))
+        return CategoricalPart(positions, self._one_hot, tuple(self._chosen.numbers), self._counter.tables(needed))
 
 
 def _family_ends(features: Sequence[StatisticFeature]) -> list[int]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.boosting.bins import Bins
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.rows import Bins
 from gbdist.categories.coding import Coding, Column, Names, coding_of, hash_keys
 from gbdist.categories.counting import agree_on_numbers
 from gbdist.categories.keys import projection_keys
@@ -96,7 +96,7 @@ class CategoricalRows:
     def categories(self, projection: Projection, rows: slice) -> Coding:
         """Categories of a projection among some rows, from its columns and splits; in the host's memory."""
         keys = np.zeros(rows.stop - rows.start, np.uint64)
-        for outcome in self._outcomes(projection):
+        for outcome in self.outcomes(projection):
             keys = keys << np.uint64(1) | outcome[rows].astype(np.uint64)
         for cat in projection.cats:
             column = self._on_host[cat]
@@ -107,9 +107,10 @@ class CategoricalRows:
         """Keys that some rows' categories have in a model, uint64."""
         columns = [self._on_host[cat] for cat in projection.cats]
         hashes = [column.hashes[column.codes[rows]] for column in columns]
-        return projection_keys(hashes, [outcome[rows] for outcome in self._outcomes(projection)])
+        return projection_keys(hashes, [outcome[rows] for outcome in self.outcomes(projection)])
 
-    def _outcomes(self, projection: Projection) -> list[NDArray[np.bool_]]:
+    def outcomes(self, projection: Projection) -> list[NDArray[np.bool_]]:
+        """Outcomes of a projection's splits, bool [n_rows] each."""
         floats = [self.tested(feature, border) for feature, border in projection.float_splits]
         return floats + [self.equal(cat, value) for cat, value in projection.one_hot_splits]
 

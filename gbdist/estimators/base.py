@@ -1,32 +1,28 @@
-"""What all estimators share: ``fit``, what it leaves behind, saving, loading and pickling."""
+"""What all estimators of trees share: ``fit``, what it leaves behind, saving, loading and pickling."""
 
 import sys
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import DataConversionWarning, NotFittedError
 
-from gbdist.errors import DataError
 from gbdist.estimators.arguments import refuse_arguments
+from gbdist.estimators.fitted import Fitted, as_list, scheduler_of
 from gbdist.estimators.hyperparameters import Hyperparameters
 from gbdist.estimators.listeners import close, progress_listener
-from gbdist.estimators.parameters.check import check_parameters
+from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
 from gbdist.estimators.plotting import Plot, page_of_fit, plot_asked
-from gbdist.estimators.prediction.answers import Job, answer_shape
 from gbdist.estimators.prediction.features import Expected
 from gbdist.estimators.prediction.predictor import Predictor
-from gbdist.estimators.prediction.scoring import Compare, Moments, lazy_moments
-from gbdist.estimators.preparation.inputs import collect, is_lazy
+from gbdist.estimators.prediction.questions import Question
 from gbdist.models.catboost_format import cbm_bytes, load_file, read_cbm, save_file
 from gbdist.models.history import TrainingRecord, record_of
 from gbdist.models.missing import cat_nan_of, note_cat_nan
 
 
-class DaskCatBoost(Predictor, Hyperparameters):
+class DaskCatBoost(Predictor, Hyperparameters, Fitted):
     """Trains a CatBoost model on a Dask cluster. Use ``DaskCatBoostClassifier``, ``…Regressor`` or ``…Ranker``."""
 
     _is_classifier: ClassVar[bool] = False
@@ -45,6 +41,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
         callbacks: Any = None,
         plot: bool = False,
         plot_file: Any = None,
+        profile: Any = None,
         **others: Any,
     ) -> Self:
         """Train on X and y; everything given is checked before anything is started.
@@ -75,6 +72,9 @@ class DaskCatBoost(Predictor, Hyperparameters):
         plot_file : path, or text file open for writing, optional
             Where the page goes, whatever ``plot`` is; ``report.html`` in the current folder by default. A line on stderr says
             where it is, unless ``verbose`` is False.
+        profile : path of a folder, optional
+            Write there where the time of the run went: a timeline of all ranks, ``trace.json``, for https://ui.perfetto.dev or
+            chrome://tracing, and ``summary.txt``. Files of these names are written over. Not with ``aggregate="models"``.
         others
             Refused; the error says where an argument of CatBoost's ``fit`` belongs.
 
@@ -87,12 +87,13 @@ class DaskCatBoost(Predictor, Hyperparameters):
             X,
             y,
             sample_weight=sample_weight,
-            eval_sets=_as_list(eval_set),
+            eval_sets=as_list(eval_set),
             eval_fraction=eval_fraction,
             baseline=baseline,
             init_model=init_model,
             callbacks=callbacks,
             plot=plot_asked(plot, plot_file),
+            profile=profile,
         )
 
     def _fit(self, X: Any, y: Any, *, init_model: Any, plot: Plot | None, **given: Any) -> Self:
@@ -115,6 +116,8 @@ class DaskCatBoost(Predictor, Hyperparameters):
                 client=self.client,
                 aggregation=aggregation,
                 cat_nan=self.cat_nan,
+                on_disk=checked_bins_on_disk(self.bins_on_disk),
+                title=type(self).__name__,
                 **given,
             )
         finally:
@@ -130,22 +133,12 @@ class DaskCatBoost(Predictor, Hyperparameters):
 
     def _plot(self, plot: Plot, data_sets: Sequence[Any], result: Any) -> None:
         """Write the page about the model, and say where it is unless silence was asked for."""
-        scheduler, expected = _scheduler(self.client), self._expected()
+        scheduler, expected = scheduler_of(self.client), self._expected()
         page = page_of_fit(self.model_, result.record, data_sets, result.rows, expected, scheduler)
         path = plot.write(page)
         verbose = _verbosity(self.given_parameters())
         if path is not None and (verbose is None or verbose):
             sys.stderr.write(f"report: {path}\n")
-
-    def _lazy_moments(self, X: Any, y: Any, sample_weight: Any, compare: Compare) -> Moments:
-        """Predict and compare every partition of a collection where it is; y and the weight may name columns of X."""
-        self._fitted()
-        parts = collect(X, y, sample_weight)
-        expected = self._expected()
-        expected.check(parts.features if parts.labels is None else parts.features[list(parts.labels)])
-        question = self._question(None, 0, 0)
-        job = Job(question, expected, *answer_shape(self.model_, question, expected))
-        return lazy_moments(self.model_, parts, job, compare, _scheduler(self.client))
 
     def save_model(self, path: str | Path, format: str = "cbm", **options: Any) -> None:
         """Write the model in one of CatBoost's formats; what is written needs CatBoost alone to be used."""
@@ -182,10 +175,6 @@ class DaskCatBoost(Predictor, Hyperparameters):
         """The learning rate that was used, automatic or given."""
         return float(self._fitted().learning_rate_)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        """Whether there is a model."""
-        return hasattr(self, "model_")
-
     def __sklearn_tags__(self) -> Any:
         """NaNs are treated as CatBoost does, and sparse matrices and categorical columns are taken."""
         tags = super().__sklearn_tags__()
@@ -206,22 +195,6 @@ class DaskCatBoost(Predictor, Hyperparameters):
         if isinstance(self.__dict__.get("model_"), bytes):
             self.model_ = read_cbm(self.model_, self._new_model())
 
-    def _check_target(self, X: Any, y: Any) -> None:
-        """What scikit-learn says about y in the same words; whatever needs the data is checked when they are read."""
-        if y is None and not _is_pool(X):
-            raise DataError(
-                "y",
-                f"None: {type(self).__name__} requires y to be passed, but the target y is None",
-                "one value a row, or the name of a column of X",
-                "Pass fit(X, y).",
-            )
-        if not is_lazy(y) and getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
-            warn(
-                "A column-vector y was passed when a 1d array was expected. Pass y.ravel() or the column itself.",
-                DataConversionWarning,
-                stacklevel=3,
-            )
-
     # ---- what the estimators differ in
 
     def _new_model(self) -> Any:
@@ -233,21 +206,13 @@ class DaskCatBoost(Predictor, Hyperparameters):
 
     # ---- what fit leaves behind
 
-    def _fitted(self) -> Any:
-        if not hasattr(self, "model_"):
-            raise NotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before "
-                "using this estimator."
-            )
-        return self.model_
-
     def _expected(self) -> Expected:
         self._fitted()
         cat_nan = cat_nan_of(self.model_) if self.cat_nan is None else self.cat_nan
         return Expected.of(self.model_, self._column_labels, type(self).__name__, cat_nan)
 
-    def _class_labels(self) -> Any:
-        return getattr(self, "classes_", None)
+    def _predicted(self) -> Question:
+        return self._question(None, 0, 0)
 
     def _adopt(self, model: Any, labels: tuple[Hashable, ...] | None, class_names: Any = None) -> None:
         """Take a plain CatBoost model as ours; ``labels`` are the columns of the frame it was trained on."""
@@ -255,12 +220,7 @@ class DaskCatBoost(Predictor, Hyperparameters):
         if labels is None and names != [str(i) for i in range(len(names))]:
             labels = tuple(names)
         self.model_ = model
-        self.n_features_in_ = len(names)
-        self._column_labels = labels
-        if labels is not None and all(isinstance(label, str) for label in labels):
-            self.feature_names_in_ = np.asarray(labels, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        self._take_columns(len(names), labels)
         self._take_classes(model, class_names)
 
     def _recall(self, record: TrainingRecord | None) -> None:
@@ -271,18 +231,6 @@ class DaskCatBoost(Predictor, Hyperparameters):
             self.evals_result_ = record.history
             self.best_iteration_ = None if record.best_iteration < 0 else record.best_iteration
             self.best_score_ = record.best_scores
-
-
-def _as_list(eval_set: Any) -> list[Any]:
-    """Several eval sets as a list; a tuple is one of them, (X, y) or (X, y, sample_weight)."""
-    if eval_set is None:
-        return []
-    return list(eval_set) if isinstance(eval_set, list) else [eval_set]
-
-
-def _is_pool(X: Any) -> bool:
-    # By name: whoever has none need not load what a pool needs.
-    return type(X).__name__ == "DaskPool"
 
 
 def _progress(parameters: dict[str, Any]) -> Any:
@@ -298,12 +246,3 @@ def _verbosity(parameters: dict[str, Any]) -> Any:
     if parameters.get("logging_level") is not None:
         verbose = parameters["logging_level"] != "Silent"
     return verbose
-
-
-def _scheduler(client: Any) -> Any:
-    """What ``dask.compute`` should run on: the estimator's own client, if it has one, else whatever is current."""
-    if client is None:
-        return None
-    from gbdist.estimators.clusters import resolve_client
-
-    return resolve_client(client)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from gbdist.estimators.base import DaskCatBoost
+from gbdist.estimators.fitted import label_array
 from gbdist.estimators.prediction.questions import LabelFlags, Labels, Values
 from gbdist.estimators.prediction.scoring import label_moments
 from gbdist.estimators.preparation.inputs import is_lazy
@@ -79,11 +80,4 @@ class DaskCatBoostClassifier(ClassifierMixin, DaskCatBoost):  # type: ignore[mis
         return CatBoostClassifier()
 
     def _take_classes(self, model: Any, class_names: Sequence[Hashable] | None) -> None:
-        labels = np.asarray(model.classes_) if class_names is None else np.asarray(class_names)
-        # NumPy turns labels of several types into text; they stay what they are as objects.
-        if class_names is not None and any(
-            got != given for got, given in zip(labels.tolist(), class_names, strict=True)
-        ):
-            labels = np.empty(len(class_names), dtype=object)
-            labels[:] = class_names
-        self.classes_ = labels
+        self.classes_ = np.asarray(model.classes_) if class_names is None else label_array(class_names)

@@ -1,7 +1,6 @@
 """Which cluster a fit uses, and its workers."""
 
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 from distributed import Client
@@ -51,19 +50,3 @@ def ready_workers(client: Client) -> tuple[WorkerFacts, ...]:
     workers = check_workers(client, WORKERS_SECONDS)
     prepare(client)
     return workers
-
-
-def require_room(n_rows: int, bytes_a_row: int, workers: Sequence[WorkerFacts], what: str) -> None:
-    """ClusterError if the quantized rows cannot fit into the workers' memory, with the numbers."""
-    limits = [worker.memory_limit for worker in workers]
-    needed = n_rows * bytes_a_row
-    if all(limits) and needed > sum(limits):
-        raise ClusterError(
-            f"{what}: {n_rows:,} rows take {_size(needed)} once quantized ({bytes_a_row:,} bytes a row, zeros included), and "
-            f"{len(limits)} worker(s) have {_size(sum(limits))} of memory in all",
-            "Add workers or memory, or drop features.",
-        )
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 2**30:.1f} GiB"

@@ -1,46 +1,56 @@
 """The trainer on a gang: what every rank runs, and how its events reach the client."""
 
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from distributed import Client, Future
+from distributed import Future
 from numpy.typing import NDArray
 
-from gbdist.boosting.events import Event, Listener, TreeGrown
+from gbdist.boosting.collective import Collective
+from gbdist.boosting.events import Event, IterationDone, Listener
 from gbdist.boosting.loop import BoostResult, boost
 from gbdist.boosting.params import BoostParams, Card
+from gbdist.boosting.progress import Step
+from gbdist.boosting.spans import SpanLog, SpanSums, WatchedCollective
+from gbdist.boosting.watch import UNWATCHED, Watch
 from gbdist.errors import DataError
-from gbdist.estimators.devices import cards_of
-from gbdist.estimators.local_run import n_bins
+from gbdist.estimators.keeper import PERIOD, DataCheck, StepSender
 from gbdist.estimators.memory import kept_memory
-from gbdist.estimators.parameters.resolve import Resolved
+from gbdist.estimators.on_board import BoardListener
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of, rows_of_rank
-from gbdist.estimators.preparation.raw_parts import send
 from gbdist.estimators.ranked_rows import RankedSets, ready_rows
 from gbdist.estimators.setup import Setup
-from gbdist.quantize.pairs import Pairs
-from gbdist_cluster.gang import Member, RankContext, run_on_gang
-from gbdist_cluster.shards import keep
-
-#: Spans of features whose tables GPUs count while the ranks add up those before: more of them overlap more, and cost more rounds.
-_SPANS = 4
+from gbdist.estimators.tempo import WorkClock
+from gbdist.snapshots.steps import decode_step, encode_step
+from gbdist_cluster.gang import LeftOff, Member, RankContext
+from gbdist_cluster.monitor.reporting import RankPlace
 
 
 @dataclass(frozen=True, eq=False)
 class RunSpec:
     """What every rank is told. ``layouts`` are of the training set and the eval sets, ``cards`` of the ranks.
 
-    ``ranked`` is about the groups of these sets, if they have any: then pairs that were given lie behind a rank's shards.
+    ``tells``: somebody listens to events; ``asks``: to what it answers. ``ranked`` is about the groups of these sets, if they
+    have any: then pairs that were given lie behind a rank's shards. ``records`` are the steps that the client knows (``keeper``);
+    a gang begins with ``most_steps`` at most, None for any. With ``check`` the ranks look at their data first. ``place`` is where
+    they report on the board, None where nobody is told. ``most_spans`` is how many spans each rank keeps for a profile, if any.
     """
 
     layouts: tuple[SetLayout, ...]
     n_bins: NDArray[np.int64]
     params: BoostParams
     all_threads: bool
+    tells: bool
     asks: bool
     cards: tuple[Card | None, ...]
     ranked: RankedSets | None
+    records: tuple[bytes, ...] = ()
+    most_steps: int | None = None
+    check: DataCheck | None = None
+    place: RankPlace | None = None
+    most_spans: int | None = None
 
 
 class Relay:
@@ -50,102 +60,122 @@ class Relay:
         self._context, self._asks = context, asks
 
     def hear(self, event: Event) -> bool:
-        """Pass one event on."""
-        if self._asks and isinstance(event, TreeGrown):
-            return self._context.ask(event)
+        """Pass one event on, without what a run is gone on with."""
+        if isinstance(event, IterationDone):
+            event = replace(event, step=None)
+            if self._asks:
+                return self._context.ask(event)
         self._context.emit(event)
         return False
 
 
-class Watch:
-    """Ends a rank whose client gave the run up, between two trees."""
+class Course:
+    """Control of a rank, from its client; and what it leaves to the next rank on its worker: the steps so far (a listener)."""
 
-    def __init__(self, context: RankContext) -> None:
-        self._context = context
+    def __init__(self, context: RankContext, steps: Sequence[Step], watch: Watch = UNWATCHED) -> None:
+        self._context, self._steps, self.watch = context, list(steps), watch
+        context.leave(self._steps)
+
+    def check(self) -> None:
+        """Raise if the client has given the run up, or this attempt."""
+        self._context.check_cancelled()
+
+    @property
+    def wants_pause(self) -> bool:
+        """Whether the gang is to be put together anew."""
+        return self._context.wants_pause
 
     def hear(self, event: Event) -> bool:
-        """Look whether the run still goes on."""
-        self._context.check_cancelled()
+        """Keep the step of a grown tree."""
+        if isinstance(event, IterationDone) and isinstance(event.step, Step):
+            self._steps.append(event.step)
         return False
 
 
-def listeners_of(context: RankContext, asks: bool) -> list[Listener]:
-    """Who hears the events of a rank: every rank looks whether the run is still wanted, rank 0 tells the client."""
-    return [Watch(context), *([Relay(context, asks)] if context.rank == 0 else [])]
+def agreed_steps(mine: Sequence[Step], most: int | None, collective: Collective) -> tuple[Step, ...]:
+    """The most steps that any rank has, at most ``most``, on every rank; up to where they go all have the same."""
+    counts = [int.from_bytes(item, "little") for item in collective.all_gather(len(mine).to_bytes(8, "little"))]
+    longest = max(counts) if most is None else min(max(counts), most)
+    first = min(*counts, longest)
+    if first == longest:
+        return tuple(mine[:longest])
+    source = counts.index(max(counts))
+    parcel = b"" if collective.rank != source else pickle.dumps([encode_step(step) for step in mine[first:longest]])
+    sent = pickle.loads(collective.all_gather(parcel)[source])
+    return (*mine[:first], *(decode_step(record) for record in sent))
 
 
-def train_rank(context: RankContext) -> BoostResult | None:
+def train_rank(context: RankContext) -> BoostResult | LeftOff | None:
     """One rank: put its rows together and train; rank 0 returns the result, without what is O(rows)."""
     spec: RunSpec = context.shared
-    sets = rows_of_rank(spec.layouts, context.shards, context.rank)
-    if spec.ranked is not None:
-        behind = sum(layout.counts[context.rank] for layout in spec.layouts)
-        sets = ready_rows(sets, spec.ranked, context.shards[behind:], context.collective)
+    spans = spans_for(context, spec.most_spans)
+    collective = WatchedCollective(context.collective, spans)
+    with spans.stage("loading"):
+        sets = rows_of_rank(spec.layouts, context.shards, context.rank)
+        if spec.ranked is not None:
+            behind = sum(layout.counts[context.rank] for layout in spec.layouts)
+            sets = ready_rows(sets, spec.ranked, context.shards[behind:], collective)
     params = replace(spec.params, card=spec.cards[context.rank])
     if spec.all_threads:
         params = replace(params, threads=context.threads)
-    listeners = listeners_of(context, spec.asks)
-    with kept_memory():
-        result = boost(sets[0], sets[1:], spec.n_bins, params, context.collective, listeners)
+    if spec.check is not None:
+        looked = spec.check.look(sets, collective, params.threads)
+        if context.rank == 0:
+            context.emit(looked)
+    left: Sequence[Step] = context.left or ()
+    if len(left) < len(spec.records):
+        left = [decode_step(record) for record in spec.records]
+    steps = agreed_steps(left, spec.most_steps, collective)
+    course = Course(context, steps, spans)
+    # Steps leave before the client is asked: what it answers may end the run.
+    sender = StepSender(context.emit, steps, known=len(spec.records), period=0.0 if spec.asks else PERIOD)
+    listeners: list[Listener] = [course, *([sender] if context.rank == 0 else [])]
+    if spec.place is not None:
+        listeners.append(BoardListener(spec.place, context, lambda: spans.seconds))
+    if spec.tells and context.rank == 0:
+        listeners.append(Relay(context, spec.asks))
+    if context.size > 1 and params.card is None:
+        listeners = [WorkClock(context.rank, context.collective.traffic, context.emit, listeners)]
+    try:
+        with kept_memory():
+            result = boost(sets[0], sets[1:], spec.n_bins, params, collective, listeners, steps, course)
+    finally:
+        if context.rank == 0:
+            sender.flush()
+        if isinstance(spans, SpanLog):
+            spans.flush()
+    if result is None:
+        return LeftOff()
     if context.rank != 0:
         return None
     return replace(result, predictions=np.empty((result.predictions.shape[0], 0)))
 
 
-def boost_on_gang(
-    client: Client,
-    sets: Sequence[QuantizedSet],
-    setup: Setup,
-    listener: Callable[[Event], bool | None] | None,
-    asks: bool,
-    pairs: Sequence[Pairs] = (),
-) -> BoostResult:
-    """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``.
-
-    ``pairs`` are those of each data set that has any: every rank is sent an equal part, and they go on to whom they belong to.
-    """
-    resolved = setup.resolved
-    if not isinstance(resolved, Resolved):
-        raise TypeError("histograms were not asked for")
-    cards = cards_of(client, sets[0].members, resolved.task_type, resolved.devices)
-    overlap = _SPANS if any(cards) else 1
-    spec = RunSpec(
-        layouts=layouts_of(sets, setup),
-        n_bins=n_bins(sets[0].borders),
-        params=replace(resolved.params, listeners_may_stop=asks, overlap=overlap),
-        all_threads=resolved.all_threads,
-        asks=asks,
-        cards=cards,
-        ranked=setup.ranked,
-    )
-    members = _with_pairs(client, gang_of(sets), pairs)
-    results = run_on_gang(client, train_rank, members=members, shared=spec, listener=listener)
-    result: BoostResult = results[0]
-    return result
-
-
-def _with_pairs(client: Client, members: list[Member], pairs: Sequence[Pairs]) -> list[Member]:
-    """The gang, each member with its part of the pairs of each set behind its shards."""
-    parts = [each.split(len(members)) for each in pairs]
-    made = []
-    for rank, member in enumerate(members):
-        kept = []
-        for each in parts:
-            (sent,) = send(client, [each[rank]], [member.address])
-            kept.append(client.submit(keep, sent, workers=[member.address], allow_other_workers=True, pure=False))
-        made.append(replace(member, shards=(*member.shards, *kept)))
-    return made
+def spans_for(context: RankContext, most: int | None) -> SpanSums:
+    """Who is told what this rank is at: sums of its time are always kept."""
+    if most is None:
+        return SpanSums()
+    return SpanLog(context.rank, context.emit, context.clock_offset, most)
 
 
 def layouts_of(sets: Sequence[QuantizedSet], setup: Setup) -> tuple[SetLayout, ...]:
     """How each rank puts its rows of each data set together."""
+    return label_layouts(sets, setup.label_of_code, setup.class_weights)
+
+
+def label_layouts(
+    sets: Sequence[QuantizedSet],
+    label_of_code: Sequence[NDArray[np.float32] | None],
+    class_weights: NDArray[np.float64] | None,
+) -> tuple[SetLayout, ...]:
+    """The same, where labels mean these; see ``SetLayout``."""
     return tuple(
         replace(
-            layout_of(data, setup.label_of_code[number]),
+            layout_of(data, table),
             counts=tuple(len(futures) for futures in _by_member(data, sets[0].members)),
-            class_weights=setup.class_weights,
+            class_weights=class_weights,
         )
-        for number, data in enumerate(sets)
+        for data, table in zip(sets, label_of_code, strict=True)
     )
 
 
@@ -163,8 +193,8 @@ def _by_member(data: QuantizedSet, members: Sequence[str]) -> list[list[Future]]
     """Futures of a data set by rank of the gang; what lies elsewhere is dealt out, and Dask moves it."""
     rank_of = {address: rank for rank, address in enumerate(members)}
     dealt: list[list[Future]] = [[] for _ in members]
-    for number, (address, futures) in enumerate(zip(data.members, data.shards, strict=True)):
-        dealt[rank_of.get(address, number % len(members))] += futures
+    for number, (address, stored) in enumerate(zip(data.members, data.shards, strict=True)):
+        dealt[rank_of.get(address, number % len(members))] += [one.future for one in stored]
     return dealt
 
 

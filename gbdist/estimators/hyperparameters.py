@@ -1,16 +1,12 @@
-"""The parameters of an estimator as scikit-learn wants them: stored as given, listed, cloned, pickled; checked at ``fit``."""
+"""The parameters of the estimators of trees, as the user gave them."""
 
-import copy
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
-from sklearn.base import BaseEstimator, clone
-
-#: What is about this process, and not about the model.
-_OURS = frozenset({"client"})
+from gbdist.estimators.kept_parameters import KeptParameters
 
 
-class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
+class Hyperparameters(KeptParameters):
     """Holds what the user asked for.
 
     All parameters default to None, which means CatBoost's default. Any other name of CatBoost's, and its and
@@ -50,6 +46,10 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     cat_nan : str
         The text that stands for missing values in categorical columns, here and in ``predict``, ``score`` and the like. Left out,
         missing values there are an error, as in CatBoost.
+    bins_on_disk : "auto", True or False
+        Whether quantized rows lie on the workers' disks rather than in their memory, in the folder that Dask gives each worker.
+        "auto", the default: where they do not fit into memory, with a warning. The model is the same, training takes longer.
+        Data that are trained on in this process stay in memory; a DaskPool says so for itself.
     client : distributed.Client, str or None
         The cluster, or the address of its scheduler. Default: the current client, else a local cluster of one worker per
         core. Kept by reference in a clone, left out of a pickle.
@@ -100,6 +100,7 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         group_rounds: int | None = None,
         max_staleness: int | None = None,
         cat_nan: str | None = None,
+        bins_on_disk: bool | str | None = None,
         client: Any = None,
         **others: Any,
     ) -> None:
@@ -145,41 +146,6 @@ class Hyperparameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         self.group_rounds = group_rounds
         self.max_staleness = max_staleness
         self.cat_nan = cat_nan
+        self.bins_on_disk = bins_on_disk
         self.client = client
-        # Not attributes: names that are not in the signature cannot be told from what ``fit`` leaves behind.
         self._others = dict(others)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """All parameters, the additional ones under the names they were given with."""
-        params: dict[str, Any] = super().get_params(deep=deep)
-        return params | self._others
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters; any name is taken, ``fit`` refuses what it cannot use."""
-        named = type(self)._get_param_names()
-        for name, value in params.items():
-            if name in named:
-                setattr(self, name, value)
-            else:
-                self._others[name] = value
-        return self
-
-    def given_parameters(self) -> dict[str, Any]:
-        """The parameters that the user has set, by the names used, aliases included; ``client`` is none."""
-        given = {name: value for name, value in self.get_params(deep=False).items() if name not in _OURS}
-        return {name: value for name, value in given.items() if value is not None}
-
-    def __sklearn_clone__(self) -> Self:
-        """Return an unfitted copy with the same parameters and the same client: a connection cannot be copied."""
-        params = {
-            name: value if name in _OURS else clone(value, safe=False)
-            for name, value in self.get_params(deep=False).items()
-        }
-        twin = type(self)(**params)
-        if hasattr(self, "_metadata_request"):  # what set_fit_request leaves
-            twin._metadata_request = copy.deepcopy(self._metadata_request)
-        return twin
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but the client, which is a connection of this process."""
-        return dict(super().__getstate__()) | {"client": None}

@@ -8,29 +8,33 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gbdist.boosting.collective import SingleRank
+from gbdist.boosting.control import FREE, Control, Free
 from gbdist.boosting.events import Listener
 from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.progress import Step
 from gbdist.boosting.rows import Rows
+from gbdist.boosting.spans import SpanLog
 from gbdist.errors import DataError
+from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.devices import card_here
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.parameters.cuts import QuantizeParams
 from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation import tasks
 from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.pipeline import Source, named, require_same_columns
 from gbdist.estimators.preparation.quantized import SetLayout
 from gbdist.estimators.preparation.raw_parts import PartFormat, PartNumber, cut_block, read_part
-from gbdist.estimators.preparation.shard import ArenaSpec
+from gbdist.estimators.preparation.shard import ArenaSpec, RowShape, Shard
 from gbdist.estimators.ranked_rows import ready_rows
 from gbdist.estimators.setup import Setup
-from gbdist.quantize.binning import bins_dtype
 from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.cells import CellRules, Encoding, cells_type
 from gbdist.quantize.merge_surveys import DataSurvey, merge_surveys
 from gbdist.quantize.pairs import Pairs
 from gbdist.quantize.raw import RawPart
 from gbdist.quantize.sample import sample_rows
 from gbdist.quantize.survey import survey_part
+from gbdist.snapshots.digest import data_digest
 
 #: Data in memory with fewer rows and at most this many cells need no cluster.
 ROWS_BELOW = 10_000
@@ -72,8 +76,8 @@ def survey_here(sources: Sequence[Source]) -> list[LocalSet]:
     return sets
 
 
-def borders_here(data: LocalSet, rules: QuantizeParams) -> tuple[FeatureBorders, ...]:
-    """Borders of all features."""
+def encodings_here(data: LocalSet, rules: CellRules) -> tuple[Encoding, ...]:
+    """Encodings of all features."""
     samples = sample_rows(data.raw, 0, data.survey.n_rows).values
     return tuple(tasks.choose([samples], data.survey.has_nan, data.survey.names, rules))
 
@@ -86,33 +90,21 @@ def rows_here(
     number: int,
 ) -> Rows:
     """Quantize a data set; ``number`` is its place among the sets."""
+    shard, row = shard_here(data, borders, initial)
+    return SetLayout((1,), row, setup.label_of_code[number], setup.class_weights).rows_of([shard])
+
+
+def shard_here(
+    data: LocalSet, encodings: Sequence[Encoding], initial: InitialModel | None = None
+) -> tuple[Shard, RowShape]:
+    """A data set as one shard, and what its rows have."""
     survey = data.survey
     dimension = survey.baseline.dimension if survey.baseline is not None else 0
-    arena = ArenaSpec(
-        key=uuid.uuid4().hex,
-        n_rows=survey.n_rows,
-        n_features=len(borders),
-        wide=bins_dtype(borders) is np.uint16,
-        weighted=survey.weight is not None,
-        dimension=dimension if initial is None else initial.dimension,
-        grouped=survey.part_cuts is not None,
-        hashed=survey.hashed,
-        n_labels=max(1, len(survey.targets)),
-    )
+    row = RowShape.of(survey, dimension if initial is None else initial.dimension, cells_type(encodings))
+    arena = ArenaSpec(uuid.uuid4().hex, survey.n_rows, row, grouped=survey.part_cuts is not None)
     piece = tasks.PieceTask(PartNumber(0), 0, survey.n_rows, 0, 0, arena)
-    shard = tasks.fill_arena(data.raw, borders, initial, piece, survey.labels)
-    layout = SetLayout(
-        counts=(1,),
-        n_features=arena.n_features,
-        wide=arena.wide,
-        weighted=arena.weighted,
-        dimension=arena.dimension,
-        hashed=arena.hashed,
-        label_of_code=setup.label_of_code[number],
-        class_weights=setup.class_weights,
-        n_labels=arena.n_labels,
-    )
-    return layout.rows_of([shard])
+    coding = survey.labels if survey.targets else None
+    return tasks.fill_arena(data.raw, encodings, initial, piece, coding), row
 
 
 def boost_here(
@@ -122,8 +114,10 @@ def boost_here(
     listeners: Sequence[Listener],
     may_stop: bool,
     pairs: Sequence[Pairs] = (),
+    checkpoint: Checkpoint | None = None,
+    spans: SpanLog | None = None,
 ) -> BoostResult:
-    """Train on one rank: this process; ``pairs`` are those of each data set that has any."""
+    """Train on one rank: this process; ``pairs`` are those of each data set that has any, ``spans`` are told where time goes."""
     resolved = setup.resolved
     if not isinstance(resolved, Resolved):
         raise TypeError("histograms were not asked for")
@@ -133,7 +127,20 @@ def boost_here(
         params = replace(params, threads=threads_for(sets[0]))
     if setup.ranked is not None:
         sets = ready_rows(sets, setup.ranked, pairs, SingleRank())
-    return boost(sets[0], sets[1:], n_bins(borders), params, SingleRank(), listeners)
+    steps: tuple[Step, ...] = ()
+    if checkpoint is not None:
+        checkpoint.begin(data_digest(sets, SingleRank(), params.threads))
+        # It hears of a tree before a callback may end the run with an error.
+        steps, listeners = checkpoint.steps, [checkpoint, *listeners]
+    control: Control = FREE if spans is None else Free(spans)
+    try:
+        result = boost(sets[0], sets[1:], n_bins(borders), params, SingleRank(), listeners, steps, control)
+    finally:
+        if spans is not None:
+            spans.flush()
+    if result is None:
+        raise RuntimeError("a run ended that nobody has ended")
+    return result
 
 
 def threads_for(rows: Rows) -> int:

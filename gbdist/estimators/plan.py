@@ -10,37 +10,56 @@ from distributed import Client
 
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.columns import ColumnRules, unbinned_of
+from gbdist.estimators.needs import RunShape, SetShape, WorkerNeed, bytes_of_tables, needs_of
 from gbdist.estimators.parameters.cuts import quantize_params
+from gbdist.estimators.placing import decide
 from gbdist.estimators.preparation.futures import gather, held_where
 from gbdist.estimators.preparation.inputs import collect
-from gbdist.estimators.preparation.quantized import row_bytes
 from gbdist.estimators.preparation.raw_parts import futures_in
 from gbdist.estimators.preparation.scope import FutureScope
+from gbdist.estimators.preparation.shard import RowShape
+from gbdist.quantize.cells import BINS, bins_type
 from gbdist.quantize.unbinned import HASHED
 from gbdist_cluster.placement import place
-
-#: Bytes a training row takes beside its quantized values for each raw value: prediction, derivative, packed cell, and half of
-#: the rows gathered for histograms and for Newton steps.
-_BYTES_A_VALUE = 8 + 8 + 8 + 4 + 6
-#: … and once: leaf number, draw, gradient norm, bootstrap mark, and numbers of gathered rows. Measured in all: 58.
-_BYTES_A_ROW = 2 + 4 + 8 + 1 + 9
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """One rank. ``shard_bytes`` stay for the whole run, ``training_bytes`` are needed beside them; limit 0 is none."""
+    """One rank: its rows, what they need, and whether their bins would lie on disk."""
 
-    address: str
-    rows: int
     partitions: int
-    shard_bytes: int
-    training_bytes: int
-    memory_limit: int
+    need: WorkerNeed
+    on_disk: bool
+
+    @property
+    def address(self) -> str:
+        """Of the worker."""
+        return self.need.address
+
+    @property
+    def rows(self) -> int:
+        """Rows of the worker."""
+        return self.need.rows
+
+    @property
+    def shard_bytes(self) -> int:
+        """Bytes of quantized rows, in memory or on disk."""
+        return self.need.bins + self.need.beside
+
+    @property
+    def training_bytes(self) -> int:
+        """Bytes that training needs beside them."""
+        return self.need.training + self.need.tables + self.need.reading * self.on_disk
+
+    @property
+    def needed_bytes(self) -> int:
+        """Bytes of memory that the worker needs most likely, its process included."""
+        return self.need.probable(on_disk=self.on_disk)
 
     @property
     def fits(self) -> bool:
-        """Whether the memory limit leaves room for the rows."""
-        return self.memory_limit == 0 or self.shard_bytes + self.training_bytes <= self.memory_limit
+        """Whether ``train`` would not refuse the rows."""
+        return self.need.can(on_disk=self.on_disk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +81,7 @@ def plan(
     baseline: Any = None,
     group_id: Any = None,
     classes: int = 1,
+    on_disk: bool | None = None,
     client: Any = None,
 ) -> Plan:
     """Count the rows of X's partitions and place them, as ``train`` would; nothing is quantized and nothing is kept.
@@ -70,10 +90,11 @@ def plan(
 
     Bytes are those of training on histograms, with every column binned or, if it is categorical, hashed.
 
-    ``classes`` is the number of raw values of a row: 1 but for multi-class losses. Raises what ``train`` raises for X and y.
+    ``classes`` is the number of raw values of a row: 1 but for multi-class losses. ``on_disk`` as in ``train``. Raises what
+    ``train`` raises for X and y.
     """
     parts = collect(X, y, sample_weight, baseline, group_id)
-    hashed = sum(kind == HASHED for _, kind in unbinned_of(parts, ColumnRules(parameters)))
+    hashed = tuple(at for at, kind in unbinned_of(parts, ColumnRules(parameters)) if kind == HASHED)
     client = resolve_client(client)
     workers = ready_workers(client)
     counts: list[int] = _lengths(parts.features, client) if parts.lazy else [parts.n_rows or 0]
@@ -81,16 +102,20 @@ def plan(
     where = where or [None] * len(counts)
     placement = place(counts, where, [worker.address for worker in workers])
     n_features = len(parts.feature_names)
-    wide = quantize_params(parameters, parts.feature_names).most_borders > 255
-    dimension = classes if baseline is not None else 0
-    a_row = row_bytes(n_features - hashed, wide, parts.has_weight, dimension, hashed)
+    most_borders = quantize_params(parameters, parts.feature_names).most_borders
+    beside = RowShape(0, BINS, parts.has_weight, classes if baseline is not None else 0, hashed).nbytes
+    rows = {address: placement.rows_of(rank) for rank, address in enumerate(placement.members)}
+    shape = SetShape(rows, n_features - len(hashed), bins_type(most_borders), beside, trained=True)
+    depth = parameters.get("depth", 6)
+    tables = bytes_of_tables(max(classes, 1), shape.n_features, most_borders, depth if isinstance(depth, int) else 6)
     limits = {worker.address: worker.memory_limit for worker in workers}
-    made = []
-    for rank, address in enumerate(placement.members):
-        rows = placement.rows_of(rank)
-        pieces = len({piece.partition for piece in placement.pieces_of(rank)})
-        training = rows * (_BYTES_A_VALUE * max(classes, 1) + _BYTES_A_ROW)
-        made.append(WorkerPlan(address, rows, pieces, rows * a_row, training, limits[address]))
+    threads = {worker.address: worker.threads for worker in workers}
+    found = needs_of([shape], RunShape(max(classes, 1), 1, tables), limits, threads)
+    bins_on_disk = decide(on_disk, found, told=False)
+    made = [
+        WorkerPlan(len({piece.partition for piece in placement.pieces_of(rank)}), need, bins_on_disk)
+        for rank, need in enumerate(found)
+    ]
     return Plan(sum(counts), n_features, parts.n_parts, tuple(made))
 
 

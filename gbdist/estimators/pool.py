@@ -1,22 +1,27 @@
 """``DaskPool``: a data set that is quantized once on the cluster and used by many fits."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from distributed import Client, Future
+from distributed import Client
 
 from gbdist.errors import DataError
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.columns import ColumnRules, Columns, unbinned_of, with_columns_of
 from gbdist.estimators.parameters.canonical import canonical
-from gbdist.estimators.parameters.check import checked_cat_nan
+from gbdist.estimators.parameters.check import checked_bins_on_disk, checked_cat_nan
 from gbdist.estimators.parameters.cuts import QuantizeParams, quantize_params
+from gbdist.estimators.placing import any_run, choice, no_run
 from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.pipeline import Known, Source, quantize_sets
 from gbdist.estimators.preparation.pool_files import load_pool, save_pool
 from gbdist.estimators.preparation.quantized import QuantizedSet
+from gbdist.estimators.preparation.regroup import regroup
+from gbdist.estimators.preparation.scope import FutureScope
+from gbdist.estimators.preparation.stored import futures_of
 from gbdist.estimators.preparation.tables import KINDS
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.unbinned import HASHED
@@ -35,6 +40,9 @@ class DaskPool:
     cat_features : names or positions of categorical columns, of which hashes are kept, 4 bytes a cell
         Left out: the columns of categories and of strings, by their types.
     cat_nan : the text that stands for missing values in categorical columns; left out: there may be none
+    bins_on_disk : "auto", True or False
+        Whether bins lie on the workers' disks rather than in their memory; "auto": where they do not fit, with a warning. Fits on
+        the pool read them there.
     client : a Dask client or address; default: the current one, else a local cluster
     border_count, feature_border_type, nan_mode, per_float_feature_quantization, input_borders : CatBoost's parameters, with
         CatBoost's defaults
@@ -53,6 +61,7 @@ class DaskPool:
         baseline: Any = None,
         cat_features: Any = None,
         cat_nan: str | None = None,
+        bins_on_disk: bool | str = "auto",
         client: Client | str | None = None,
         border_count: int | None = None,
         feature_border_type: str | None = None,
@@ -72,6 +81,7 @@ class DaskPool:
             "input_borders": input_borders,
         }
         checked = canonical({**given, "cat_features": cat_features}, classifier=False)
+        on_disk = checked_bins_on_disk(bins_on_disk)
         columns = ColumnRules(checked, cat_nan=checked_cat_nan(cat_nan))
         rules: QuantizeParams | Known
         if borders_of is None:
@@ -85,7 +95,12 @@ class DaskPool:
             rules = borders_of.known
         self._client = resolve_client(client)
         workers = [worker.address for worker in ready_workers(self._client)]
-        self._data: QuantizedSet | None = quantize_sets(self._client, [Source(parts)], workers, rules)[0]
+        if isinstance(rules, QuantizeParams):
+            choose = choice(on_disk, any_run, rules.cells)
+        else:
+            choose = choice(rules.on_disk if on_disk is None else on_disk, no_run, rules.cells)
+        (data,) = quantize_sets(self._client, [Source(parts)], workers, rules, on_disk=on_disk, choose=choose)
+        self._data: QuantizedSet | None = data.without_source()
         self._names = parts.feature_names
 
     @property
@@ -101,21 +116,18 @@ class DaskPool:
         return self._data
 
     def settle(self) -> None:
-        """Give the shards of workers that have left to newcomers, or to those that are left; Dask moves or makes them."""
+        """Level the shards over the workers that there are now, if any that held some has left; Dask moves or makes them."""
         present = [worker.address for worker in ready_workers(self._client)]
-        data = self.data
-        newcomers = [address for address in present if address not in data.members]
-        heirs = [address if address in present else newcomers.pop(0) if newcomers else None for address in data.members]
-        shards: dict[str, list[Future]] = {address: [] for address in heirs if address is not None}
-        members = tuple(shards)
-        for number, (heir, futures) in enumerate(zip(heirs, data.shards, strict=True)):
-            shards[heir or members[number % len(members)]] += futures
-        self._data = replace(data, members=members, shards=tuple(tuple(futures) for futures in shards.values()))
+        if set(self.data.members) <= set(present):
+            return
+        with FutureScope() as scope:
+            (self._data,) = regroup(self._client, [self.data], present, scope)
+            scope.keep(futures_of(self._data.shards))
 
     @property
     def known(self) -> Known:
         """What another data set needs to be quantized alike."""
-        return Known(self.data.members, self.data.borders, self.data.survey)
+        return Known(self.data.members, self.data.borders, self.data.survey, self.data.on_disk)
 
     @property
     def n_rows(self) -> int:
@@ -155,7 +167,7 @@ class DaskPool:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the pool takes on all workers."""
+        """Bytes that the pool takes on all workers, in memory or on disk."""
         return self.data.nbytes
 
     def save(self, path: str) -> None:
@@ -163,12 +175,13 @@ class DaskPool:
         save_pool(self._client, self.data, self._names, path)
 
     @classmethod
-    def load(cls, path: str, client: Client | str | None = None) -> "DaskPool":
+    def load(cls, path: str, client: Client | str | None = None, *, bins_on_disk: bool | str = "auto") -> "DaskPool":
         """Read a pool that ``save`` wrote, onto any number of workers."""
+        on_disk = checked_bins_on_disk(bins_on_disk)
         pool = cls.__new__(cls)
         pool._client = resolve_client(client)
-        workers = [worker.address for worker in ready_workers(pool._client)]
-        pool._data, pool._names = load_pool(pool._client, workers, path)
+        workers = ready_workers(pool._client)
+        pool._data, pool._names = load_pool(pool._client, workers, path, partial(choice, on_disk, any_run))
         return pool
 
     def close(self) -> None:

@@ -55,6 +55,7 @@ class DaskCatBoostRanker(DaskCatBoost):
         callbacks: Any = None,
         plot: bool = False,
         plot_file: Any = None,
+        profile: Any = None,
         **others: Any,
     ) -> Self:
         """Train on X, y and group_id; everything given is checked before anything is started.
@@ -78,7 +79,7 @@ class DaskCatBoostRanker(DaskCatBoost):
         eval_set : dict of these arguments, or a list of such, optional
             ``{"X": X_val, "y": y_val, "group_id": group_val}``, with ``"sample_weight"`` or ``"group_weight"`` if metrics are
             to be weighted.
-        init_model, callbacks, plot, plot_file, others : as of the other estimators
+        init_model, callbacks, plot, plot_file, profile, others : as of the other estimators
 
         Raises
         ------
@@ -102,6 +103,7 @@ class DaskCatBoostRanker(DaskCatBoost):
                 init_model=init_model,
                 callbacks=callbacks,
                 plot=plot_asked(plot, plot_file),
+                profile=profile,
             )
         except DataError as error:
             if group_weight is None or "group_weight" in str(error):

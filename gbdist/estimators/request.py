@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbdist.boosting.events import Event, Listener
+from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.columns import ColumnRules, Unbinned
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.listeners import CallbackListener
+from gbdist.estimators.listeners import CallbackListener, heard_by
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.cuts import QuantizeParams, quantize_params
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.pipeline import Source
+from gbdist.estimators.profile import Profile
 from gbdist.estimators.sources import GroupGiven, eval_name
 
 
@@ -30,6 +32,9 @@ class Request:
     aggregation: Aggregation | None
     columns: ColumnRules
     groups: tuple[GroupGiven, ...]
+    checkpoint: Checkpoint | None = None
+    on_disk: bool | None = None
+    profile: Profile | None = None
 
     def names(self) -> list[str]:
         """What errors call the data sets, the training set first."""
@@ -44,6 +49,11 @@ class Request:
     def unbinned(self) -> Unbinned:
         """Columns of the training set that are not binned."""
         return self.pool.columns.unbinned if self.pool is not None else self.sources[0].parts.unbinned
+
+    @property
+    def may_be_on_disk(self) -> bool:
+        """Whether what is trained can read bins from disk: neither a GPU nor CatBoost's own trainer can."""
+        return self.aggregation is None and self.parameters.get("task_type", "CPU") == "CPU"
 
     def cuts(self) -> QuantizeParams:
         """How the columns of the training set are cut into bins."""
@@ -62,13 +72,5 @@ class Request:
         return evals
 
     def heard(self) -> Callable[[Event], bool] | None:
-        """One function for all listeners; only what the callbacks answer counts."""
-        if self.listener is None and self.callbacks is None:
-            return None
-
-        def hear(event: Event) -> bool:
-            if self.listener is not None:
-                self.listener.hear(event)
-            return self.callbacks is not None and self.callbacks.hear(event)
-
-        return hear
+        """One function for all listeners; None where there are none."""
+        return heard_by(self.listener, self.callbacks)

@@ -9,8 +9,9 @@ from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.events import Event, Listener
 from gbdist.errors import GbdistError
 from gbdist.estimators.devices import devices_here, devices_of
-from gbdist.estimators.gang_run import gang_of, layouts_of, listeners_of
+from gbdist.estimators.gang_run import Relay, gang_of, layouts_of
 from gbdist.estimators.local_run import threads_for
+from gbdist.estimators.on_board import BoardListener
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, rows_of_rank
 from gbdist.estimators.ranked_rows import RankedSets, ready_rows
@@ -19,11 +20,12 @@ from gbdist.quantize.borders import FeatureBorders
 from gbdist.rounds.loop import RankData, RoundsResult, run_rounds
 from gbdist.rounds.spec import RoundsSpec
 from gbdist_cluster.gang import RankContext, run_on_gang
+from gbdist_cluster.monitor.reporting import UNREPORTED, RankPlace, RunReport
 
 
 @dataclass(frozen=True, eq=False)
 class RoundsOrder:
-    """What every rank is told. ``layouts`` and ``ranked`` are of the training set and the eval sets."""
+    """What every rank is told. ``layouts`` and ``ranked`` are of the training set and the eval sets; ``place``: on the board."""
 
     layouts: tuple[SetLayout, ...]
     borders: tuple[FeatureBorders, ...]
@@ -32,6 +34,19 @@ class RoundsOrder:
     all_threads: bool
     asks: bool
     ranked: RankedSets | None
+    place: RankPlace | None = None
+
+
+class Watch:
+    """Ends a rank whose client gave the run up, between two trees."""
+
+    def __init__(self, context: RankContext) -> None:
+        self._context = context
+
+    def hear(self, event: Event) -> bool:
+        """Look whether the run still goes on."""
+        self._context.check_cancelled()
+        return False
 
 
 def rounds_rank(context: RankContext) -> RoundsResult | None:
@@ -50,7 +65,12 @@ def rounds_rank(context: RankContext) -> RoundsResult | None:
     if order.ranked is not None:
         ready_rows(sets, order.ranked, (), context.collective)
     data = RankData(sets[0], tuple(sets[1:]), order.borders, order.names)
-    result = run_rounds(data, spec, context.collective, listeners_of(context, order.asks), wanted)
+    listeners: list[Listener] = [Watch(context)]
+    if order.place is not None:
+        listeners.append(BoardListener(order.place, context))
+    if context.rank == 0:
+        listeners.append(Relay(context, order.asks))
+    result = run_rounds(data, spec, context.collective, listeners, wanted)
     return result if context.rank == 0 else None
 
 
@@ -61,8 +81,12 @@ def rounds_on_gang(
     names: tuple[str, ...],
     listener: Callable[[Event], bool | None] | None,
     asks: bool,
+    report: RunReport = UNREPORTED,
 ) -> RoundsResult:
-    """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``."""
+    """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``.
+
+    The board hears of it by ``report``.
+    """
     resolved = _resolved(setup)
     devices = devices_of(client, sets[0].members, resolved.task_type, resolved.devices)
     order = RoundsOrder(
@@ -73,6 +97,7 @@ def rounds_on_gang(
         all_threads=resolved.all_threads,
         asks=asks,
         ranked=setup.ranked,
+        place=report.begin_epoch(sets[0].rows_by_worker, 0),
     )
     results = run_on_gang(client, rounds_rank, members=gang_of(sets), shared=order, listener=listener)
     result: RoundsResult = results[0]

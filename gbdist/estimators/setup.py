@@ -85,7 +85,7 @@ def set_up(
         low, high = 0.0, float(len(classes) - 1)
         sums = _weight_sums(train.label, classes)
     else:
-        _check_range(surveys, names, str(checked.get("loss_function", "RMSE")))
+        check_range(surveys, names, str(checked.get("loss_function", "RMSE")))
         classes, sums = None, None
         tables = [numbers_of_codes(survey, name or "y") for survey, name in zip(surveys, names, strict=True)]
         low, high = (edge([getattr(label, at) for label in train.targets]) for edge, at in _EDGES)
@@ -209,7 +209,7 @@ def _check_number_of_labels(surveys: Sequence[DataSurvey], names: Sequence[str],
             raise DataError(f"{name}, y", found, f"{wanted} as in the training set", fix)
 
 
-def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str) -> None:
+def check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str) -> None:
     """DataError unless all labels are in the range of the loss, and finite in float32, in which they are trained on."""
     name = name_of(loss)
     ranking = make_objective(loss, 1) if name in RANKING else None
@@ -242,7 +242,7 @@ def _check_range(surveys: Sequence[DataSurvey], names: Sequence[str], loss: str)
                 found, expected = "no label above 0", "times of events above 0, and times without one below 0"
                 raise DataError(where, found, expected, "Check the signs of y.")
             if name in (*MULTI_TARGET, "SurvivalAft"):
-                _check_one_of_several(label, name, where)
+                check_one_of_several(label, name, where)
 
 
 def _check_intervals(survey: DataSurvey, where: str) -> None:
@@ -258,7 +258,7 @@ def _check_intervals(survey: DataSurvey, where: str) -> None:
             raise DataError(where, f"{count} row(s) with {found}", expected, fix)
 
 
-def _check_one_of_several(label: LabelFacts, loss: str, where: str) -> None:
+def check_one_of_several(label: LabelFacts, loss: str, where: str) -> None:
     """DataError for labels of a row of several that the loss cannot use."""
     if label.kind == "string":
         raise DataError(where, "strings", "numbers", "Make a column of 0 and 1 of each label.")

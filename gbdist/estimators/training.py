@@ -1,67 +1,38 @@
 """One call of ``fit``: from what the user gave to a plain CatBoost model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-from warnings import warn
 
 from gbdist.boosting.events import Listener
-from gbdist.boosting.loop import BoostResult
-from gbdist.categories.combinations import MOST_COMBINATIONS
 from gbdist.errors import ParameterError
 from gbdist.estimators import local_run
-from gbdist.estimators.clusters import ready_workers, require_room, resolve_client
+from gbdist.estimators.checkpoint import checkpoint_of, run_identity
+from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.columns import ColumnRules
 from gbdist.estimators.devices import card_here, cards_of, devices_here, devices_of
-from gbdist.estimators.gang_run import boost_on_gang, require_same_borders
+from gbdist.estimators.gang_run import require_same_borders
 from gbdist.estimators.initial import initial_model
-from gbdist.estimators.listeners import callback_listener, tell_columns
+from gbdist.estimators.listeners import callback_listener, tell_columns, tell_steps
+from gbdist.estimators.on_board import label_of, tell_about, tell_end
+from gbdist.estimators.outcome import TrainResult, finish, finish_rounds
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
+from gbdist.estimators.placing import choice, require_room_to_send, run_shape
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.pipeline import quantize_sets, require_same_columns
-from gbdist.estimators.preparation.quantized import QuantizedSet, row_bytes
+from gbdist.estimators.preparation.quantized import QuantizedSet
+from gbdist.estimators.profile import profile_of
 from gbdist.estimators.request import Request
 from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
 from gbdist.estimators.sources import Given, groups_of, pairs_in, sources_of
-from gbdist.metrics.base import Metric
-from gbdist.models.catboost_format import to_catboost
-from gbdist.models.embeddings import note_dimensions
-from gbdist.models.ensemble import Ensemble
-from gbdist.models.history import History, TrainingRecord
-from gbdist.models.merge import sum_of_parts, sum_with_initial
+from gbdist.estimators.training_gang import GangOrder, boost_on_gang
 from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.cells import borders_in
 from gbdist.quantize.merge_surveys import DataSurvey
-from gbdist.quantize.unbinned import HASHED, KINDS
-from gbdist.rounds.loop import RankData, RoundsResult
-
-
-@dataclass(frozen=True, eq=False)
-class TrainResult:
-    """What a fit leaves.
-
-    Parameters
-    ----------
-    model : CatBoostClassifier or CatBoostRegressor
-        With the trees of ``init_model`` in front, if there was one.
-    ensemble : Ensemble or None
-        The new trees alone, if they were grown here rather than by CatBoost.
-    record : metrics after each tree, and which was best
-    stopped : "iterations", "overfitting" or "callback"
-    class_names : tuple or None
-    labels : tuple or None
-        Column labels of the frame that X is, None for arrays and pools.
-    rows : rows of the data sets, the training set first
-    """
-
-    model: Any
-    ensemble: Ensemble | None
-    record: TrainingRecord
-    stopped: str
-    class_names: tuple[Any, ...] | None
-    labels: tuple[Any, ...] | None
-    rows: tuple[int, ...]
+from gbdist.quantize.unbinned import KINDS
+from gbdist.rounds.loop import RankData
+from gbdist_cluster.monitor.reporting import RunReport, reported
 
 
 def train(
@@ -83,6 +54,9 @@ def train(
     client: Any = None,
     aggregation: Aggregation | None = None,
     cat_nan: str | None = None,
+    on_disk: bool | None = False,
+    profile: Any = None,
+    title: str = "fit",
 ) -> TrainResult:
     """Train on X and y.
 
@@ -102,12 +76,16 @@ def train(
     listener : hears every event in this thread
     aggregation : how rounds of native CatBoost are merged; None: exact training on histograms
     cat_nan : the text that stands for missing values in categorical columns; None: there may be none
+    on_disk : whether bins lie on the workers' disks; None: where they do not fit into memory
+    profile : folder for a timeline of the run, which calls it ``title``; None: nobody looks where time goes
 
     Raises
     ------
-    ParameterError, DataError, ModelError, ClusterError
+    ParameterError, DataError, ModelError, SnapshotError, ClusterError
         Nothing is left on the cluster after an error.
     """
+    profiled = profile_of(profile, title, histograms=aggregation is None)
+    checkpoint = checkpoint_of(parameters) if aggregation is None else None
     given = Given(X, y, sample_weight, baseline, group_id, group_weight, pairs)
     columns = ColumnRules(parameters, aggregation is None, cat_nan)
     symmetric = parameters.get("grow_policy", "SymmetricTree") == "SymmetricTree"
@@ -123,10 +101,24 @@ def train(
         aggregation=aggregation,
         columns=columns,
         groups=() if group_id is None else groups_of(given, eval_sets or [], of_models=aggregation is not None),
+        checkpoint=checkpoint,
+        on_disk=on_disk,
+        profile=profiled,
     )
+    try:
+        return _train(request, client)
+    finally:
+        if profiled is not None:
+            profiled.write()
+        if checkpoint is not None:
+            checkpoint.close()
+
+
+def _train(request: Request, client: Any) -> TrainResult:
     _refuse_start_of_columns(request)
-    if request.pool is None and columns.by_type:
-        tell_columns(listener, [request.feature_names[position] for position, _ in request.unbinned])
+    _refuse_disk(request, [pool for _, pool in request.eval_pools])
+    if request.pool is None and request.columns.by_type:
+        tell_columns(request.listener, [request.feature_names[position] for position, _ in request.unbinned])
     if request.pool is not None:
         return _train_on_pool(request, request.pool)
     if not request.eval_pools and local_run.trains_here(request.sources):
@@ -148,43 +140,60 @@ def _train_here(request: Request) -> TrainResult:
     _look_for_gpus(request)  # before any data are touched, here and on a cluster
     sets = local_run.survey_here(request.sources)
     setup = _set_up(request, [data.survey for data in sets])
-    borders = local_run.borders_here(sets[0], request.cuts())
+    borders = borders_in(local_run.encodings_here(sets[0], request.cuts()))
+    _compare(request, setup, borders)
     rows = [local_run.rows_here(data, borders, request.initial, setup, i) for i, data in enumerate(sets)]
     listeners = [one for one in (request.listener, request.callbacks) if one is not None]
     if isinstance(setup.resolved, ResolvedRounds):
         data = RankData(rows[0], tuple(rows[1:]), borders, request.feature_names)
-        return _finish_rounds(request, setup, rounds_here(data, setup, listeners, request.callbacks is not None))
-    pairs = pairs_in(request.groups)
-    result = local_run.boost_here(rows, borders, setup, listeners, request.callbacks is not None, pairs)
-    return _finish(request, setup, result, borders)
+        return finish_rounds(request, setup, rounds_here(data, setup, listeners, request.callbacks is not None))
+    pairs, may_stop = pairs_in(request.groups), request.callbacks is not None
+    _tell_steps(request)
+    spans = None if request.profile is None else request.profile.here(rows[0].n_rows, len(request.feature_names))
+    result = local_run.boost_here(rows, borders, setup, listeners, may_stop, pairs, request.checkpoint, spans)
+    return finish(request, setup, result, borders)
 
 
 def _train_on_cluster(request: Request, client: Any) -> TrainResult:
     client = resolve_client(client)
     workers = ready_workers(client)
+    if request.profile is not None:
+        request.profile.follow(client)
     addresses = [worker.address for worker in workers]
     cards = _look_for_gpus(request, client, addresses)
-    parts = request.sources[0].parts
-    if not parts.lazy and parts.n_rows is not None:
-        hashed = sum(kind == HASHED for _, kind in parts.unbinned)
-        n_bytes = row_bytes(len(parts.feature_names) - len(parts.unbinned), False, False, 0, hashed)
-        require_room(parts.n_rows, n_bytes, workers, "X")
+    on_disk = request.on_disk if request.may_be_on_disk else False
+    require_room_to_send(request.sources[0].parts, workers, on_disk, may_be_on_disk=request.may_be_on_disk)
     setups: list[Setup] = []
 
     def check(surveys: Sequence[DataSurvey]) -> None:
-        first = surveys[0]
-        require_room(first.n_rows, len(first.names) + 4 + first.unbinned_row_bytes, workers, "X")
         pooled = [pool.data.survey for _, pool in request.eval_pools]
         setups.append(_set_up(request, [surveys[0], *request.in_order(surveys[1:], pooled)]))
 
     rules = request.cuts()
-    made = quantize_sets(client, request.sources, addresses, rules, initial=request.initial, check=check, cards=cards)
-    try:
-        evals = request.in_order(made[1:], [pool.data for _, pool in request.eval_pools])
-        return _boost(request, client, setups[0], [made[0], *evals])
-    finally:
-        for data in made:
-            data.release()
+    choose = choice(
+        on_disk,
+        lambda n_features: run_shape(setups[-1], n_features, rules.most_borders),
+        rules.cells,
+        may_be_on_disk=request.may_be_on_disk,
+    )
+    with reported(client, label_of(request)) as report:
+        made = quantize_sets(
+            client,
+            request.sources,
+            addresses,
+            rules,
+            initial=request.initial,
+            check=check,
+            cards=cards,
+            on_disk=on_disk,
+            choose=choose,
+        )
+        try:
+            evals = request.in_order(made[1:], [pool.data for _, pool in request.eval_pools])
+            return _boost(request, client, setups[-1], [made[0], *evals], report)
+        finally:
+            for data in made:
+                data.release()
 
 
 def _look_for_gpus(request: Request, client: Any = None, workers: Sequence[str] = ()) -> dict[str, int]:
@@ -210,6 +219,9 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult:
             "init_model", "a model", "None with a DaskPool, which keeps no raw values", "Pass the raw collection as X."
         )
     pool.settle()
+    if request.profile is not None:
+        request.profile.follow(pool.client)
+    _refuse_disk(request, [pool])
     cards = _look_for_gpus(request, pool.client, pool.data.members)
     pooled = [one.data for _, one in request.eval_pools]
     setups: list[Setup] = []
@@ -219,88 +231,76 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult:
         setups.append(_set_up(request, [pool.data.survey, *evals]))
 
     made: list[QuantizedSet] = []
-    if request.sources:
-        made = quantize_sets(pool.client, request.sources, pool.data.members, pool.known, check=check, cards=cards)
-    else:
-        check([])
-    try:
-        return _boost(request, pool.client, setups[0], [pool.data, *request.in_order(made, pooled)])
-    finally:
-        for data in made:
-            data.release()
+    with reported(pool.client, label_of(request)) as report:
+        try:
+            if request.sources:
+                on_disk = (pool.data.on_disk if request.on_disk is None else request.on_disk) and request.may_be_on_disk
+                members, known = pool.data.members, pool.known
+                made = quantize_sets(
+                    pool.client, request.sources, members, known, check=check, cards=cards, on_disk=on_disk
+                )
+            else:
+                check([])
+            return _boost(request, pool.client, setups[-1], [pool.data, *request.in_order(made, pooled)], report)
+        finally:
+            for data in made:
+                data.release()
+
+
+def _refuse_disk(request: Request, pools: Sequence[DaskPool]) -> None:
+    """ParameterError where what is to be trained cannot read the bins of a pool, which are on disk."""
+    if request.may_be_on_disk or not any(pool.data.on_disk for pool in pools):
+        return
+    fix = "Make the DaskPool with bins_on_disk=False."
+    if request.aggregation is not None:
+        raise ParameterError("aggregate", "models", "'histograms' with a DaskPool whose bins are on disk", fix)
+    task_type = request.parameters.get("task_type")
+    raise ParameterError("task_type", task_type, "'CPU' with a DaskPool whose bins are on disk", fix)
 
 
 def _set_up(request: Request, surveys: Sequence[DataSurvey]) -> Setup:
     names = request.names()
     for name, survey in zip(names, surveys, strict=True):
         require_same_columns(name, survey, surveys[0])
-    return set_up(
+    setup = set_up(
         request.parameters, request.classifier, surveys, names, request.initial, request.aggregation, request.groups
     )
+    _compare(request, setup)
+    return setup
 
 
-def _boost(request: Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet]) -> TrainResult:
+def _compare(request: Request, setup: Setup, borders: Sequence[FeatureBorders] = ()) -> None:
+    """SnapshotError if the run may not go on from its snapshot, as far as that can be seen yet."""
+    if request.checkpoint is not None:
+        identity = run_identity(setup, request.names(), request.feature_names, request.initial, borders)
+        request.checkpoint.require(identity, int(identity.parameters["metric_period"]))
+
+
+def _tell_steps(request: Request) -> None:
+    """Say what the run goes on from, and let callbacks have the history of it."""
+    steps = () if request.checkpoint is None else request.checkpoint.steps
+    if request.checkpoint is not None and steps:
+        tell_steps(request.listener, len(steps), request.checkpoint.path)
+        if request.callbacks is not None:
+            request.callbacks.remember([step.metrics for step in steps])
+
+
+def _boost(request: Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet], report: RunReport) -> TrainResult:
     for name, data in zip(request.names(), sets, strict=True):
         require_same_borders(name, data, sets[0])
+    tell_about(report, request, setup)
     if isinstance(setup.resolved, ResolvedRounds):
         found = rounds_on_gang(
-            client, sets, setup, request.feature_names, request.heard(), request.callbacks is not None
+            client, sets, setup, request.feature_names, request.heard(), request.callbacks is not None, report
         )
-        return _finish_rounds(request, setup, found)
-    pairs = pairs_in(request.groups)
-    result = boost_on_gang(client, sets, setup, request.heard(), request.callbacks is not None, pairs)
-    return _finish(request, setup, result, sets[0].borders)
-
-
-def _finish(request: Request, setup: Setup, result: BoostResult, borders: tuple[FeatureBorders, ...]) -> TrainResult:
-    if result.left_out:
-        _warn_of_combinations(result.left_out)
-    names, options = request.feature_names, setup.resolved.options
-    ensemble = Ensemble(result.trees, borders, result.bias, names, setup.classes, options, result.categories)
-    record = _record(setup, result)
-    return _train_result(request, setup, to_catboost(ensemble, record), ensemble, record, result.stopped)
-
-
-def _warn_of_combinations(left_out: int) -> None:
-    warn(
-        f"{left_out} combinations of categorical columns did not compete: at most {MOST_COMBINATIONS} do at a level of a tree. "
-        "Lower max_ctr_complexity, or name fewer columns in cat_features.",
-        stacklevel=5,
-    )
-
-
-def _finish_rounds(request: Request, setup: Setup, result: RoundsResult) -> TrainResult:
-    names, record = request.feature_names, _record(setup, result)
-    model = sum_of_parts(result.parts, result.bias, names, setup.classes, setup.resolved.options, record)
-    note_dimensions(model, {names.index(each.name): each.dimension for each in setup.unbinned if each.dimension})
-    return _train_result(request, setup, model, None, record, result.stopped)
-
-
-def _record(setup: Setup, result: BoostResult | RoundsResult) -> TrainingRecord:
-    scores = best_scores(result.history, setup.resolved.metrics)
-    return TrainingRecord(result.scores, result.best_iteration, scores, setup.rows[0])
-
-
-def _train_result(
-    request: Request, setup: Setup, model: Any, ensemble: Ensemble | None, record: TrainingRecord, stopped: str
-) -> TrainResult:
-    if request.initial is not None:
-        model = sum_with_initial(request.initial.model(), model)
-    return TrainResult(
-        model=model,
-        ensemble=ensemble,
-        record=record,
-        stopped=stopped,
-        class_names=setup.classes,
-        labels=None if request.pool is not None else request.sources[0].parts.labels,
-        rows=setup.rows,
-    )
-
-
-def best_scores(history: History, metrics: Sequence[Metric]) -> dict[str, dict[str, float]]:
-    """Best value of every metric on every data set, whichever direction is better."""
-    best = {metric.name: max if metric.is_max_optimal else min for metric in metrics}
-    return {
-        data_set: {name: best[name](values) for name, values in of_set.items() if values}
-        for data_set, of_set in history.items()
-    }
+        tell_end(report, found)
+        return finish_rounds(request, setup, found)
+    _compare(request, setup, sets[0].borders)
+    _tell_steps(request)
+    if request.profile is not None:
+        request.profile.train(len(request.feature_names))
+    asks, pairs = request.callbacks is not None, pairs_in(request.groups)
+    order = GangOrder(setup, request.heard(), asks, pairs, request.checkpoint, report, request.profile)
+    result = boost_on_gang(client, sets, order)
+    tell_end(report, result)
+    return finish(request, setup, result, sets[0].borders)

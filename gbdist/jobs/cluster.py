@@ -4,26 +4,35 @@ import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import Any
-
-from gbdist.errors import ClusterError
 
 CONNECT_SECONDS = 15.0
 """How long a scheduler may take to answer."""
 
 
 @contextmanager
-def connect(scheduler: str) -> Iterator[Any]:
-    """A ``distributed.Client`` of the cluster at an address; raises ``ClusterError`` if it does not answer in time."""
-    from distributed import Client
+def connect(scheduler: str, tls: str | Path | None = None) -> Iterator[Any]:
+    """A ``distributed.Client`` of the cluster at an address, or of that of a name which ``gbdist cluster up`` has started.
 
-    try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        problem = f"no Dask scheduler answers at {scheduler} ({str(error).splitlines()[0]})"
-        fix = "Check the address and that the scheduler runs, or leave out --scheduler to start workers here."
-        raise ClusterError(problem, fix) from error
+    Parameters
+    ----------
+    scheduler
+        ``tcp://host:8786``, ``tls://host:8786``, or a name.
+    tls
+        The folder of certificates that an address needs; a cluster with a name has its own.
+
+    Raises
+    ------
+    ClusterError
+        If it does not answer in time, or refuses the certificate (``CertificateError``).
+    SettingError
+        If certificates are given where none are used.
+    """
+    from gbdist_cluster.launch.connection import locate, open_client
+
+    client = open_client(locate(scheduler, tls), CONNECT_SECONDS)
     try:
         _load_pyarrow(client)
         yield client
@@ -45,13 +54,16 @@ def _load_pyarrow(client: Any) -> None:
 
 
 @contextmanager
-def workers_for(scheduler: str | None, workers: int | None, threads: int | None) -> Iterator[Any]:
-    """A client of the cluster at an address, or of ``workers`` workers of ``threads`` threads started here for the block.
+def workers_for(
+    scheduler: str | None, workers: int | None, threads: int | None, tls: str | Path | None = None
+) -> Iterator[Any]:
+    """A client of the cluster at an address or of a name, or of workers that are started here for the block.
 
+    Here there are ``workers`` of ``threads`` threads each.
     Without a size there is a worker a core; with one of the two numbers the other one fills the cores.
     """
     if scheduler is not None:
-        with connect(scheduler) as client:
+        with connect(scheduler, tls) as client:
             yield client
         return
     from gbdist_cluster.launch.local import start_local

@@ -81,6 +81,27 @@ def parts_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def whole_part(part: str) -> Iterator[str]:
+    """Give a path of this machine to write a part to, a path or a URL; it appears there whole or not at all."""
+    if "://" not in part:
+        unfinished = f"{part}.unfinished"
+        yield unfinished
+        os.replace(unfinished, part)
+        return
+    import fsspec  # type: ignore[import-untyped]
+
+    files, place = fsspec.core.url_to_fs(part)
+    with tempfile.TemporaryDirectory(prefix="gbdist-part-") as folder:
+        unfinished = os.path.join(folder, "part")
+        yield unfinished
+        try:
+            files.makedirs(place.rpartition("/")[0], exist_ok=True)
+            files.put_file(unfinished, place)
+        except Exception as error:  # of whatever file system
+            raise OutputError(part, str(error) or type(error).__name__, "Choose another place.") from error
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)

@@ -8,6 +8,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -20,7 +21,7 @@ from gbdist.jobs.batches import catboost_input
 from gbdist.jobs.columns import kinds_of
 from gbdist.jobs.files import DataFile, find_files
 from gbdist.jobs.models import load_model
-from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable
+from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable, whole_part
 from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches
 from gbdist.models.loss import default_prediction, has_several_labels
 from gbdist.models.missing import cat_nan_of
@@ -37,9 +38,10 @@ _NO_FILE = DataFile("a row of no meaning", "parquet")
 class PredictJob:
     """What to score and where to put it.
 
-    ``kind``: "prediction" (label, or value of a regressor), "probability" or "raw". ``scheduler``: address of a Dask
-    cluster whose workers see the same files; None scores in ``threads`` threads of this process. ``cat_nan``: the text that
-    stands for missing values in categorical columns; None: the one that ``gbdist train`` was given, which the model knows.
+    ``kind``: "prediction" (label, or value of a regressor), "probability" or "raw". ``scheduler`` and ``tls``: as
+    ``connect`` takes them, of a cluster whose workers see the same files; None scores in ``threads`` threads of this process.
+    ``cat_nan``: the text that stands for missing values in categorical columns; None: the one that ``gbdist train`` was
+    given, which the model knows.
     """
 
     model: Path
@@ -49,6 +51,7 @@ class PredictJob:
     threads: int | None = None
     scheduler: str | None = None
     cat_nan: str | None = None
+    tls: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,13 @@ class PredictResult:
     seconds: float
 
 
-def predict(job: PredictJob, on_rows: OnRows | None = None) -> PredictResult:
+def predict(
+    job: PredictJob, on_rows: OnRows | None = None, client: Any = None, parts: str | None = None
+) -> PredictResult:
     """Write the predictions for every row of the data; ``on_rows(part rows, parts left)`` is called after each part.
+
+    With a ``client`` the workers of its cluster score. With ``parts`` the part files go into this folder, which may be a URL, and
+    the job's output is not used.
 
     Raises
     ------
@@ -75,18 +83,20 @@ def predict(job: PredictJob, on_rows: OnRows | None = None) -> PredictResult:
         The output cannot be written.
     """
     started = perf_counter()
-    require_replaceable(job.output)
+    if parts is None:
+        require_replaceable(job.output)
     blob = read_model(job.model)
     scorer = Scorer(blob, job.kind, job.cat_nan, name=str(job.model))
     files = find_files(job.data)
-    require_not_read(job.output, [str(job.model), *(file.path for file in files)])
+    if parts is None:
+        require_not_read(job.output, [str(job.model), *(file.path for file in files)])
     pieces = cut_into_pieces(files, scorer.features, kinds=scorer.kinds)
-    with parts_folder(job.output) as folder:
-        tasks = [(piece, str(folder / f"part-{number:05d}.parquet")) for number, piece in enumerate(pieces)]
-        if job.scheduler is None:
+    with parts_folder(job.output) if parts is None else nullcontext(parts) as folder:
+        tasks = [(piece, f"{folder}/part-{number:05d}.parquet") for number, piece in enumerate(pieces)]
+        if job.scheduler is None and client is None:
             done = _score_here(tasks, scorer, job.threads or len(os.sched_getaffinity(0)))
         else:
-            done = _score_on_cluster(tasks, blob, job)
+            done = _score_on_cluster(tasks, blob, job, client)
         rows, left = 0, len(tasks)
         for count in done:
             rows, left = rows + count, left - 1
@@ -164,16 +174,14 @@ def score_piece(piece: Piece, part: str, scorer: Scorer, threads: int = 1) -> in
     """Score one piece into one part file; the number of rows. A part appears whole or not at all."""
     import pyarrow.parquet as pq
 
-    unfinished = f"{part}.unfinished"
     row_bytes = 4 * len(scorer.features) + _BYTES_A_TEXT * len(scorer.kinds.names)
     batch_rows = max(4096, _BATCH_BYTES // max(1, row_bytes))
     rows = 0
-    with pq.ParquetWriter(unfinished, scorer.empty().schema) as writer:
+    with whole_part(part) as unfinished, pq.ParquetWriter(unfinished, scorer.empty().schema) as writer:
         for batch in read_batches(piece, scorer.features, batch_rows):
             # A file's own order of columns is not the model's.
             writer.write_table(scorer.score(batch.select(list(scorer.features)), piece.file, threads))
             rows += batch.num_rows
-    os.replace(unfinished, part)
     return rows
 
 
@@ -188,12 +196,12 @@ def _score_here(tasks: Sequence[tuple[Piece, str]], scorer: Scorer, threads: int
         pool.shutdown(cancel_futures=True)
 
 
-def _score_on_cluster(tasks: Sequence[tuple[Piece, str]], blob: bytes, job: PredictJob) -> Iterator[int]:
-    """The same on the workers of the job's cluster, which must see the files and the folder of the output."""
+def _score_on_cluster(tasks: Sequence[tuple[Piece, str]], blob: bytes, job: PredictJob, given: Any) -> Iterator[int]:
+    """The same on the workers of a client's cluster, or of the job's, which must see the files and the folder of the output."""
     from gbdist.jobs.cluster import connect
     from gbdist_cluster.waiting import completed
 
-    with connect(str(job.scheduler)) as client:
+    with connect(str(job.scheduler), job.tls) if given is None else nullcontext(given) as client:
         model = client.scatter(blob, broadcast=True)
         how = {"kind": job.kind, "cat_nan": job.cat_nan, "pure": False}
         futures = [client.submit(_score_on_worker, piece, part, model, **how) for piece, part in tasks]
@@ -206,7 +214,7 @@ def _score_on_cluster(tasks: Sequence[tuple[Piece, str]], blob: bytes, job: Pred
 
 def _score_on_worker(piece: Piece, part: str, blob: bytes, kind: Kind, cat_nan: str | None) -> int:
     folder = Path(part).parent
-    if not folder.is_dir():
+    if "://" not in part and not folder.is_dir():
         raise OutputError(str(folder), "a worker does not see this folder", "Choose one that all workers share.")
     return score_piece(piece, part, _scorer_of(blob, kind, cat_nan))
 

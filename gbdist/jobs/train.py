@@ -1,6 +1,8 @@
 """Train a model from files and save it: what ``gbdist train`` does, callable from Python."""
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -27,7 +29,10 @@ class TrainJob:
     ``cat`` are the categorical columns, as ``cat_features`` in ``params``; without either they are those of categories and of
     texts by their types. ``cat_nan`` stands for missing values in them.
     ``params`` are CatBoost's parameters under its names.
-    ``scheduler`` is the address of a Dask cluster; without one ``workers`` workers of ``threads`` threads start here.
+    ``snapshot`` is where what is trained so far is kept and gone on from: a path from the current folder, or a URL.
+    ``scheduler`` is the address of a Dask cluster, with ``tls`` as the folder of its certificates where it needs them, or the
+    name of one that ``gbdist cluster up`` has started; without one ``workers`` workers of ``threads`` threads start here.
+    ``profile`` is a folder of this machine for a timeline of the run.
     """
 
     data: tuple[str, ...]
@@ -44,6 +49,9 @@ class TrainJob:
     workers: int | None = None
     threads: int | None = None
     scheduler: str | None = None
+    tls: str | None = None
+    snapshot: str | None = None
+    profile: Path | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -60,7 +68,7 @@ class TrainJob:
 class TrainResult:
     """What was trained. ``best_score`` has the best value of every metric on every data set, as CatBoost's has.
 
-    ``categorical`` are the columns that were taken as categories.
+    ``categorical`` are the columns that were taken as categories. ``profile`` is the folder of the timeline.
     """
 
     model: Path
@@ -72,21 +80,28 @@ class TrainResult:
     best_score: dict[str, dict[str, float]]
     workers: int
     seconds: float
+    profile: Path | None = None
 
 
-def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainResult:
+def train(
+    job: TrainJob, say: Callable[[str], None] = lambda _: None, client: Any = None, reporter: Any = None
+) -> TrainResult:
     """Train and save the model. Everything that can be checked beforehand is checked before a worker starts.
 
-    ``say`` is called with a line for each step; progress is shown as the parameter ``verbose`` asks for it.
+    ``say`` is called with a line for each step; progress is shown as the parameter ``verbose`` asks for it, by the ``reporter``
+    (``gbdist.estimators.listeners.Reporter``) if there is one. With a ``client`` its cluster is used, and is none of the job's.
 
     Raises
     ------
-    ParameterError, DataError, OutputError, ClusterError
+    ParameterError, DataError, OutputError, SnapshotError, ClusterError
         With the value, what was expected and what to do.
     """
+    from gbdist.estimators.listeners import told_to
+
     prepared = prepare(job)
     prepared.tell(say)
-    with workers_for(job.scheduler, job.workers, job.threads) as client:
+    cluster = workers_for(job.scheduler, job.workers, job.threads, job.tls) if client is None else nullcontext(client)
+    with cluster as client:
         n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
         say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
         grouped = job.group is not None
@@ -94,10 +109,15 @@ def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainRe
         say(f"task: {task}{decided_by(job.task, prepared.params, job.targets[0], grouped=grouped)}")
         estimator = make_estimator(task, prepared.params, client)
         started = perf_counter()
-        beside = {} if job.group is None else {"group_id": job.group}
+        beside: dict[str, Any] = {} if job.group is None else {"group_id": job.group}
+        if job.profile is not None:
+            beside["profile"] = job.profile
         evals = prepared.eval_set(job.label, job.group)
-        estimator.fit(prepared.table, job.label, sample_weight=job.weight, eval_set=evals, **beside)
+        with told_to(reporter):
+            estimator.fit(prepared.table, job.label, sample_weight=job.weight, eval_set=evals, **beside)
         seconds = perf_counter() - started
+    if job.profile is not None:
+        say(_summary_in(job.profile))
     with whole_file(job.output) as unfinished:
         estimator.save_model(str(unfinished))
     return TrainResult(
@@ -110,7 +130,16 @@ def train(job: TrainJob, say: Callable[[str], None] = lambda _: None) -> TrainRe
         best_score=estimator.best_score_,
         workers=n_workers,
         seconds=seconds,
+        profile=job.profile,
     )
+
+
+def _summary_in(folder: Path) -> str:
+    """What the profile of a fit says; nothing where it could not be written, of which the fit has warned."""
+    from gbdist.estimators.profile import SUMMARY
+
+    path = folder / SUMMARY
+    return path.read_text().rstrip() if path.exists() else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,26 +169,10 @@ class Prepared:
 
 def prepare(job: TrainJob) -> Prepared:
     """Check parameters, files, columns and the output; nothing but names, types and counts is read."""
-    from gbdist.estimators.parameters.check import check_parameters
-
     require_writable_file(job.output)
-    require_known_task(job.task)
-    given = _given_once(job)
-    # Classification knows every parameter that regression knows; what is not for the task is refused by ``fit``.
-    params = {name: value for name, value in given.items() if not _is_loss(name)}
-    if job.group is None:
-        aggregation, checked = check_parameters(params, classifier=True)
-    else:
-        aggregation, checked = check_parameters(given, classifier=False, ranker=True)
-    if not job.data:
-        raise ParameterError("DATA", job.data, "at least one file, folder or pattern", "Say what to train on.")
-    require_targets(job.targets, given)
-    if {*job.targets, job.weight, job.group} & set(job.ignore):
-        raise ParameterError(
-            "ignore", job.ignore, "neither the target nor the weight nor the group in it", "Leave it out."
-        )
+    given, checked, hashed = check_given(job)
     require_not_read(job.output, [file.path for data in (job.data, job.eval_data) if data for file in find_files(data)])
-    kinds, by_type = _column_kinds(job, checked, hashed=aggregation is None)
+    kinds, by_type = _column_kinds(job, checked, hashed=hashed)
     if kinds.categorical:
         given = {**given, "cat_features": list(kinds.categorical)}
     required = [name for name in (*job.targets, job.weight, job.group) if name is not None]
@@ -174,13 +187,46 @@ def prepare(job: TrainJob) -> Prepared:
     return Prepared(table, eval_table, given, kinds, by_type)
 
 
+def check_given(job: TrainJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """Check what needs no file: parameters as given, as the estimator takes them, and whether histograms are added up."""
+    from gbdist.estimators.parameters.check import check_parameters
+
+    require_known_task(job.task)
+    given = _given_once(job)
+    # Classification knows every parameter that regression knows; what is not for the task is refused by ``fit``.
+    params = {name: value for name, value in given.items() if not _is_loss(name)}
+    if job.group is None:
+        aggregation, checked = check_parameters(params, classifier=True)
+    else:
+        aggregation, checked = check_parameters(given, classifier=False, ranker=True)
+    if job.profile is not None:
+        from gbdist.estimators.profile import profile_of
+
+        profile_of(job.profile, job.targets[0], histograms=aggregation is None)
+    if not job.data:
+        raise ParameterError("DATA", job.data, "at least one file, folder or pattern", "Say what to train on.")
+    require_targets(job.targets, given)
+    if {*job.targets, job.weight, job.group} & set(job.ignore):
+        raise ParameterError(
+            "ignore", job.ignore, "neither the target nor the weight nor the group in it", "Leave it out."
+        )
+    return given, checked, aggregation is None
+
+
 def _given_once(job: TrainJob) -> dict[str, Any]:
-    """The parameters with the job's ``cat_nan``; ParameterError for something that is given twice."""
-    for name, value, parameter in (("cat", job.cat, "cat_features"), ("cat_nan", job.cat_nan, "cat_nan")):
+    """The parameters with the job's ``cat_nan`` and ``snapshot``; ParameterError for something that is given twice."""
+    twice = [("cat", job.cat, "cat_features"), ("cat_nan", job.cat_nan, "cat_nan")]
+    twice += [("snapshot", job.snapshot, name) for name in ("save_snapshot", "snapshot_file", "train_dir")]
+    for name, value, parameter in twice:
         if value not in (None, ()) and job.params.get(parameter) is not None:
             expected = f"it in one place, and the parameter {parameter}={job.params[parameter]!r} is given too"
             raise ParameterError(name, list(value) if name == "cat" else value, expected, "Leave out one of the two.")
-    return job.params if job.cat_nan is None else {**job.params, "cat_nan": job.cat_nan}
+    given = job.params if job.cat_nan is None else {**job.params, "cat_nan": job.cat_nan}
+    if job.snapshot is None:
+        return given
+    # Whole, so that CatBoost's train_dir, which is not a user's of the command, has no part in it.
+    place = job.snapshot if "://" in job.snapshot else os.path.abspath(job.snapshot)
+    return {**given, "save_snapshot": True, "snapshot_file": place}
 
 
 def _column_kinds(job: TrainJob, checked: Mapping[str, Any], *, hashed: bool) -> tuple[ColumnKinds, bool]:

@@ -37,10 +37,14 @@ def _mix_int(value: int) -> int:
 
 def hash_numbers(key: np.uint64, numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Hash of (key, number) for an array of numbers, uint64 in and out; the NumPy twin of ``hash_number``."""
-    value = key + numbers * GOLDEN
-    value = (value ^ (value >> _S30)) * _M1
-    value = (value ^ (value >> _S27)) * _M2
-    return np.asarray(value ^ (value >> _S31), dtype=np.uint64)
+    return np.asarray(mixed(key + numbers * GOLDEN), dtype=np.uint64)
+
+
+def mixed(values: Any) -> Any:
+    """The mixer on what keys and numbers add up to, uint64 in and out: arrays of any memory that act as NumPy's do."""
+    values = (values ^ (values >> _S30)) * _M1
+    values = (values ^ (values >> _S27)) * _M2
+    return values ^ (values >> _S31)
 
 
 def unit_draws(key: np.uint64, numbers: NDArray[np.uint64]) -> NDArray[np.float64]:

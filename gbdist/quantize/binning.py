@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.errors import DataError
 from gbdist.kernels.cpu_binning import bin_tile
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.raw import FeatureTable, RawPart
@@ -40,12 +39,6 @@ def tiles_on_card(number: int) -> Iterator[Tiles]:
         yield Tiles(cuda_binning.bin_tile, 1 << 24, 1 << 24)
 
 
-def bins_dtype(borders: Sequence[FeatureBorders]) -> type[np.uint8] | type[np.uint16]:
-    """Type of the bins: uint8 where no feature has more than 255 borders."""
-    most = max((each.values.shape[0] for each in borders), default=0)
-    return np.uint8 if most <= 255 else np.uint16
-
-
 def bin_part(
     part: RawPart,
     borders: Sequence[FeatureBorders],
@@ -60,16 +53,9 @@ def bin_part(
     ----------
     borders : one ``FeatureBorders`` a column
     out : uint8 or uint16 [n_features, n_rows], OUT
-        Of ``bins_dtype(borders)``; may be a slice of a larger array.
+        Of ``cells_type(borders)``; may be a slice of a larger array.
     """
-    table = part.open()
-    if len(table.names) != len(borders):
-        raise DataError(
-            f"X of partition {part.number}",
-            f"{len(table.names)} columns",
-            f"{len(borders)} columns",
-            "Give every part the same columns.",
-        )
+    table = part.open_for(len(borders))
     search = _Search.of(borders)
     if table.dense is None:
         _bin_columns(table, search, tiles, out)

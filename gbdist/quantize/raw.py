@@ -61,6 +61,18 @@ class RawPart:
         """View the columns that are binned; see ``open_features``."""
         return open_features(self.features, self.number, [column.position for column in self.unbinned])
 
+    def open_for(self, n_columns: int) -> "FeatureTable":
+        """The same; DataError unless there are so many columns."""
+        table = self.open()
+        if len(table.names) != n_columns:
+            raise DataError(
+                f"X of partition {self.number}",
+                f"{len(table.names)} columns",
+                f"{n_columns} columns",
+                "Give every part the same columns.",
+            )
+        return table
+
 
 class FeatureTable(Protocol):
     """What every container of features can tell. Opening one costs nothing but a sparse matrix's conversion to columns.

@@ -6,6 +6,7 @@ rows so far does: the sample then holds more rows, all that are wanted among the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,9 @@ _PURPOSE = 0x626F7264  # keeps this stream of draws apart from the trainer's
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some rows: values float32 [n_features, n], and global row numbers int64 [n], ascending."""
+    """Some rows: values float32 [n_features, n], which may lie in a file, and global row numbers int64 [n], ascending."""
 
-    values: NDArray[np.float32]
+    values: Any
     rows: NDArray[np.int64]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.events import Event, Listener, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.events import IterationDone, Listener, RunFinished, RunStarted, tell
 from gbdist.boosting.population import survey_population, with_weights
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.stopping import Detector
@@ -75,18 +75,18 @@ def run_rounds(
 ) -> RoundsResult:
     """Train round by round until ``spec`` or a listener says stop.
 
-    ``listeners`` are heard on this rank; a True answer to ``TreeGrown`` ends the run on all ranks. ``wanted`` is asked between
-    trees, and ends this rank's training when it says no.
+    ``listeners`` are heard on this rank; a True answer to ``IterationDone`` ends the run on all ranks. ``wanted`` is asked
+    between trees, and ends this rank's training when it says no.
     """
     with Crew(spec.threads) as crew:
         run = _Run(data, spec, collective, crew, wanted)
-        run.tell(listeners, run.started())
+        tell(listeners, run.started())
         with run.schedule as schedule:
             while run.stopped is None:
                 run.add_rounds(schedule)
-                wants_stop = run.tell(listeners, run.grown())
+                wants_stop = tell(listeners, run.grown())
                 run.decide(wants_stop)
-        run.tell(listeners, RunFinished(spec.trees_until(run.rounds_done), run.stopped))
+        tell(listeners, RunFinished(spec.trees_until(run.rounds_done), run.stopped))
         return run.result()
 
 
@@ -157,18 +157,13 @@ class _Run:
         train = self.model.sets[0]
         return RunStarted(self.spec.iterations, train.population.n_rows, train.rows.n_features, self.collective.size)
 
-    def grown(self) -> TreeGrown:
+    def grown(self) -> IterationDone:
         """The event of the newest round, under the number of its last tree."""
         best = self._last_tree(self.detector.best_iteration)
-        return TreeGrown(self._last_tree(self.rounds_done - 1), self._metrics, best, self.detector.best_value)
+        return IterationDone(self._last_tree(self.rounds_done - 1), self._metrics, best, self.detector.best_value)
 
     def _last_tree(self, number: int) -> int:
         return self.spec.trees_until(number + 1) - 1
-
-    @staticmethod
-    def tell(listeners: Sequence[Listener], event: Event) -> bool:
-        """Let every listener hear an event; whether one of them wants to stop."""
-        return any(listener.hear(event) for listener in listeners)
 
     def result(self) -> RoundsResult:
         """The finished run."""

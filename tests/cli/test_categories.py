@@ -193,6 +193,7 @@ def test_dry_run_counts_four_bytes_a_categorical_cell(run: Callable[..., Any], t
     assert [path.name for path in tmp_path.iterdir()] == ["data.parquet"]
 
 
+@pytest.mark.soak
 def test_demo_shows_how_categories_are_used(
     gbdist: Callable[..., Any], run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

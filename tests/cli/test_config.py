@@ -34,10 +34,10 @@ def test_a_full_job_is_read(tmp_path: Path) -> None:
         (
             "iterations = 3\n",
             "{path}:1: unknown key 'iterations'. Known keys: data, target, eval, weight, group, ignore, cat, cat-nan, task, "
-            "workers, threads, scheduler, output, params; CatBoost's parameters go under [params].",
+            "workers, threads, scheduler, tls, output, snapshot, profile, params; CatBoost's parameters go under [params].",
         ),
-        ('workers = "2"\n', "{path}:1: workers = '2' has the wrong type. Expected a whole number."),
-        ("workers = true\n", "{path}:1: workers = True has the wrong type. Expected a whole number."),
+        ('workers = "2"\n', "{path}:1: workers = '2' cannot be used. Expected a whole number."),
+        ("workers = true\n", "{path}:1: workers = True cannot be used. Expected a whole number."),
     ],
 )
 def test_mistake_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gbdist.errors import ClusterError, DataError, ModelError, ParameterError
-from gbdist_cli.errors import exit_codes
+from gbdist.jobs.submitted.errors import JobError, JobFailed, StillRunning
+from gbdist_cli.errors import exit_codes, next_step
 from gbdist_cli.main import press_again, report
 from gbdist_cli.output import out
 
@@ -114,6 +115,46 @@ def test_every_kind_of_error_has_its_code_and_next_step(
     assert written.err.splitlines()[-1] == f"Next: {following}"
     assert "Traceback" not in written.err
     assert written.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "typed", "following"),
+    [
+        (ClusterError("None", "Start one with: gbdist cluster up, or name one."), "job list", "gbdist cluster up"),
+        (
+            ClusterError("One", "Stop it with: gbdist cluster down a, or: gbdist cluster up B."),
+            "x",
+            "gbdist cluster up B",
+        ),
+        (ClusterError("One", "See: gbdist cluster status"), "cluster down", "gbdist cluster status"),
+        (
+            ModelError("none", "Train one with: gbdist train DATA -o m.cbm"),
+            "report m.cbm",
+            "gbdist train DATA -o m.cbm",
+        ),
+        (
+            JobFailed("x failed", "See: gbdist job logs x. Go on: gbdist job resume x"),
+            "job watch x",
+            "gbdist job logs x",
+        ),
+        (JobError("no job", "Type more of the id."), "job show x --jobs-dir=/j", "gbdist job list --jobs-dir=/j"),
+        (
+            JobError("no job", "See: gbdist job list"),
+            "job show x --tls c --jobs-dir /j",
+            "gbdist job list --jobs-dir /j --tls c",
+        ),
+        (StillRunning("x"), "job watch x --jobs-dir /j", "gbdist job watch x --jobs-dir /j"),
+        (
+            ParameterError("--id", "a/b", "letters", "For example: --id ab"),
+            "job submit --jobs-dir /j",
+            "gbdist job submit --help",
+        ),
+    ],
+)
+def test_next_step_is_what_the_error_says_itself_where_this_command_looked(
+    error: BaseException, typed: str, following: str
+) -> None:
+    assert next_step(error, "job submit", typed.split()) == following
 
 
 def test_ctrl_c_while_garbage_is_collected_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

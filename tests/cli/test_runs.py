@@ -1,5 +1,6 @@
 """Whole runs, as a user types them: what is trained, written and printed, and how a run is stopped."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gbdist.models.catboost_format import fixed_cbm_bytes
 from gbdist_cli.output import readable
 
 
@@ -54,6 +56,34 @@ def test_columns_that_are_not_numbers(run: Callable[..., Any], tmp_path: Path, s
     ran = run("train", "data.csv", "--target", "y", "--scheduler", scheduler, "-p", 'cat_features=["color"]')
     assert ran.code == 3
     assert "column 'note': found text, expected numbers" in ran.stderr
+
+
+def test_a_run_goes_on_from_its_snapshot(run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str) -> None:
+    job = ("train", cancer, "--target", "malignant", "--scheduler", scheduler)
+    kept = (*job, "--snapshot", "runs/it's $HOME")
+    assert run(*kept, "-p", "iterations=4", "-p", "learning_rate=0.1").code == 0
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["it's $HOME.000001"]
+    ran = run(*kept, "-p", "iterations=9", "-p", "learning_rate=0.1", "--json")
+    assert ran.code == 0
+    assert ran.json["trees"] == 9
+    assert "going on from 4 trees of " in ran.stderr.replace("\n", " ")
+    whole = run(*job, "-p", "iterations=9", "-p", "learning_rate=0.1", "-o", "whole.cbm")
+    assert whole.code == 0
+    models = [catboost.CatBoostClassifier().load_model(tmp_path / name) for name in ("model.cbm", "whole.cbm")]
+    assert fixed_cbm_bytes(models[0]) == fixed_cbm_bytes(models[1])
+    ran = run(*kept, "-p", "iterations=9", "-p", "learning_rate=0.2")
+    assert ran.code == 7
+    assert ran.stderr.endswith(
+        "it's $HOME.000002: found a snapshot of another run (learning_rate: 0.1 in the snapshot, 0.2 here), expected one of "
+        "this run. Train with the same parameters and data to go on from it, or give another snapshot_file to begin anew.\n"
+        "Next: gbdist train --help\n"
+    )
+    ran = run(*kept, "-p", "snapshot_file=other")
+    assert ran.code == 2
+    assert ran.stderr.splitlines()[0] == (
+        'Error: snapshot="runs/it\'s $HOME" cannot be used: expected it in one place, and the parameter '
+        "snapshot_file='other' is given too. Leave out one of the two."
+    )
 
 
 def test_rows_are_ranked_in_groups(run: Callable[..., Any], tmp_path: Path, scheduler: str) -> None:
@@ -171,7 +201,7 @@ def test_date_is_refused_by_name_and_leaves_no_model(run: Callable[..., Any], tm
 
 
 def test_interrupted_training_ends_with_130_and_leaves_nothing(cancer: Path, tmp_path: Path) -> None:
-    command = [Path(sys.executable).with_name("gbdist"), "train", cancer, "--target", "malignant", "--workers", "2",
+    command = [Path(sys.executable).with_name("gbdist"), "train", cancer, "--target", "malignant", "--workers", "1",
                "--weight", "importance", "-p", "iterations=1000000"]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stderr is not None
@@ -185,13 +215,13 @@ def test_interrupted_training_ends_with_130_and_leaves_nothing(cancer: Path, tmp
     assert "Traceback" not in "".join(heard)
     assert heard[-2:] == [
         "Error: stopped with Ctrl-C; nothing is left running\n",
-        f"Next: gbdist train {cancer} --target malignant --workers 2 --weight importance -p iterations=1000000\n",
+        f"Next: gbdist train {cancer} --target malignant --workers 1 --weight importance -p iterations=1000000\n",
     ]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_demo_trains_scores_and_compares(gbdist: Callable[..., Any], tmp_path: Path) -> None:
-    ran = gbdist("demo", "--json")
+def test_demo_trains_scores_and_compares(run: Callable[..., Any], tmp_path: Path) -> None:
+    ran = run("demo", "--json")
     assert ran.code == 0, ran.stderr
     ours, theirs = ran.json["rows"]
     assert ours["trees"] == theirs["trees"] == 150
@@ -258,3 +288,31 @@ def test_second_target_without_a_loss_for_it_is_refused(run: Callable[..., Any],
 
 def test_sets_without_scores_are_left_out() -> None:
     assert readable({"learn": {}, "validation": {"NDCG": 0.5}}) == "validation NDCG 0.5"
+
+
+def test_profile_is_written_and_its_summary_told(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
+) -> None:
+    job = ("train", cancer, "--target", "malignant", "--weight", "importance", "--scheduler", scheduler)
+    ran = run(*job, "-p", "iterations=5", "-p", "verbose=false", "--profile", "times", "--json")
+    assert ran.code == 0, ran.stderr
+    assert ran.json["profile"] == "times"
+    assert len({one["pid"] for one in json.loads((tmp_path / "times/trace.json").read_text())["traceEvents"]}) >= 3
+    assert (tmp_path / "times/summary.txt").read_text().rstrip() in ran.stderr
+    assert "DaskCatBoostClassifier: 569 rows x 6 features, ranks: " in ran.stderr
+
+
+def test_profile_that_cannot_be_written_is_refused_before_workers_start(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    ran = run("train", cancer, "--target", "malignant", "--profile", "file")
+    assert ran.code == 2
+    assert (
+        "Error: profile='file' cannot be used: expected a folder on this machine that can be written (File"
+        in ran.stderr
+    )
+    assert "workers:" not in ran.stderr
+    ran = run("train", cancer, "--target", "malignant", "--profile", "new", "-p", "aggregate=models")
+    assert ran.code == 2
+    assert "Error: profile='new' cannot be used: expected None with aggregate='models'." in ran.stderr

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from distributed import Client, Event
 
-from gbdist_cluster import gang
+from gbdist_cluster import attempt, watch
 from gbdist_cluster.errors import ClusterError
 from gbdist_cluster.gang import Member, RankContext, run_on_gang
 from gbdist_cluster.launch.local import start_local
@@ -95,7 +95,8 @@ def test_worker_of_a_gang_of_one_killed(fragile: Client) -> None:
 
 
 def test_worker_stopped_during_allreduce(fragile: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gang, "GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(attempt, "GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(watch, "SILENCE_SECONDS", 1.0)  # the scheduler is in this process
     processes = workers_of(fragile)
     victim = list(processes)[1]
     stopped: list[int] = []
@@ -155,7 +156,7 @@ def test_worker_killed_while_another_is_still_busy(fragile: Client) -> None:
 
 
 def test_worker_killed_before_its_result_is_fetched(fragile: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gang, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(attempt, "GRACE_SECONDS", 1.0)
     processes = workers_of(fragile)
 
     class Deadly:
@@ -176,7 +177,7 @@ def test_worker_killed_before_its_result_is_fetched(fragile: Client, monkeypatch
 
 
 def test_worker_stopped_before_the_start(fragile: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gang, "_SCATTER_SECONDS", 0.5)
+    monkeypatch.setattr(attempt, "_SCATTER_SECONDS", 0.5)
     processes = workers_of(fragile)
     victim = next(iter(processes))
     os.kill(processes[victim], signal.SIGSTOP)

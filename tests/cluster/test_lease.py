@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from distributed import Client
 
 from gbdist_cluster import lease as lease_module
-from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.errors import ClusterError, WorkersGone
 from gbdist_cluster.lease import lease
 from gbdist_cluster.plugin import prepare
 
@@ -111,3 +112,73 @@ def test_an_unknown_worker_is_refused(client: Client) -> None:
         lease(client, ["tcp://gone:1"], timeout=5),
     ):
         pass
+
+
+def test_an_exchange_gives_up_what_was_held(client: Client, other: Client, workers: list[str]) -> None:
+    with lease(client, workers[:1], timeout=0.0) as holder:
+        holder.exchange(workers[1:])
+        with lease(other, workers[:1], timeout=0.0):
+            pass
+        with pytest.raises(ClusterError, match="were busy"), lease(other, workers[1:], timeout=0.0):
+            pass
+    with lease(other, workers, timeout=0.0):
+        pass
+
+
+def test_an_exchange_waits_behind_whoever_holds_and_says_so(client: Client, other: Client, workers: list[str]) -> None:
+    with ExitStack() as held:
+        held.enter_context(lease(other, workers[1:], timeout=0.0, label="the other run"))
+        said: list[str] = []
+
+        def let_go(text: str) -> None:
+            said.append(text)
+            held.close()
+
+        with lease(client, workers[:1], timeout=30.0, on_wait=let_go) as holder:
+            holder.exchange(workers)
+            assert said == [f"waiting for workers: the other run has {workers[1]}"]
+            with pytest.raises(ClusterError, match="were busy"), lease(other, workers[:1], timeout=0.0):
+                pass
+
+
+def test_an_exchange_that_waits_too_long_leaves_nothing_held(client: Client, other: Client, workers: list[str]) -> None:
+    with lease(other, workers[1:], timeout=0.0, label="the other run"):
+        with (
+            pytest.raises(ClusterError) as caught,
+            lease(client, workers[:1], timeout=0.1) as holder,
+        ):
+            holder.exchange(workers)
+        with lease(other, workers[:1], timeout=0.0):
+            pass
+    assert str(caught.value) == (
+        f"The workers were busy with other gbdist runs for 0.1 s: the other run has {workers[1]}. "
+        "Wait for these runs to end, or use other workers."
+    )
+
+
+def test_a_lease_of_nothing_can_be_exchanged(client: Client, other: Client, workers: list[str]) -> None:
+    # A gang that has lost its last worker holds nothing, and waits for another one.
+    with lease(client, [], timeout=0.0) as holder:
+        holder.exchange(workers[:1])
+        with pytest.raises(ClusterError, match="were busy"), lease(other, workers[:1], timeout=0.0):
+            pass
+
+
+def test_a_lease_is_shrunk_to_what_is_needed_and_no_further(client: Client, other: Client, workers: list[str]) -> None:
+    with lease(client, workers, timeout=0.0) as holder:
+        holder.shrink([*workers[:1], "tcp://127.0.0.1:9"])  # one that was never held stays so
+        with lease(other, workers[1:], timeout=0.0):
+            with pytest.raises(ClusterError, match="were busy"), lease(other, workers[:1], timeout=0.0):
+                pass
+            assert not holder.extend(workers[1:])
+        assert holder.extend(workers[1:])
+
+
+def test_an_exchange_for_a_worker_that_has_left(client: Client, workers: list[str]) -> None:
+    with lease(client, workers[:1], timeout=0.0) as holder:
+        with pytest.raises(WorkersGone) as caught:
+            holder.exchange([*workers, "tcp://127.0.0.1:9"])
+        holder.exchange(workers)  # and again, of those that are left
+    assert str(caught.value) == (
+        "The workers cannot be reserved: worker tcp://127.0.0.1:9 left the cluster. Start the run again; it will use those left."
+    )

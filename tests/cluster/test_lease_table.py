@@ -97,16 +97,44 @@ def test_asking_again_changes_nothing() -> None:
 def test_a_lease_that_was_ended_is_not_granted_again() -> None:
     table = LeaseTable()
     table.request(lease("A", "a"), now=0)
+    table.request(lease("B", "a"), now=0)
     table.remove_worker("a")
-    assert table.request(lease("A", "a"), now=1) == Gone("worker a left the cluster")
-    assert table._beats == {}  # or a scheduler would remember every such request for ever
+    assert table.request(lease("B", "a"), now=1) == Gone("worker a left the cluster")
+    assert set(table._beats) == {"A"}  # or a scheduler would remember every such request for ever
+
+
+def test_a_lease_without_workers_is_held_on() -> None:
+    table = LeaseTable()
+    table.request(lease("A", "a"), now=0)
+    table.remove_worker("a")
+    assert say(table, "A") == "held"
+    assert table.extend("A", "b")
+
+
+def test_an_exchange_gives_up_and_waits_behind_all_others() -> None:
+    table = LeaseTable()
+    table.request(lease("A", "a"), now=0)
+    table.request(lease("B", "b"), now=0)
+    table.request(lease("C", "ab"), now=0)
+    assert table.exchange(lease("A", "b"), now=1) == Waiting((lease("B", "b"), lease("C", "ab")))
+    table.release("B")
+    assert say(table, "C") == "held"
+    table.release("C")
+    assert say(table, "A") == "held"
+
+
+def test_an_exchange_is_asked_for_by_what_has_ended_too() -> None:
+    table = LeaseTable()
+    table.request(lease("A", "a"), now=0)
+    table.release("A")
+    assert table.exchange(lease("A", "b"), now=1) == Granted()
 
 
 def test_extending_never_waits_and_never_takes_what_others_want() -> None:
     table = LeaseTable()
     table.request(lease("A", "a"), now=0)
     table.request(lease("B", "b"), now=0)
-    table.request(lease("C", "ac"), now=0)
+    table.request(lease("C", "bc"), now=0)
     assert not table.extend("A", "b")  # held
     assert not table.extend("A", "c")  # awaited
     assert table.extend("A", "d")
@@ -120,3 +148,15 @@ def test_removing_a_worker_names_the_leases_that_it_hits() -> None:
     for name, workers in {"A": "ab", "B": "bc", "C": "d"}.items():
         table.request(lease(name, workers), now=0)
     assert [hit.lease_id for hit in table.remove_worker("b")] == ["A", "B"]
+
+
+def test_a_lease_that_shrinks_lets_others_have_the_rest_and_gets_nothing_new() -> None:
+    table = LeaseTable()
+    for one in (lease("A", "abc"), lease("B", "b"), lease("C", "a")):
+        table.request(one, 0.0)
+    table.shrink("A", "ad")
+    assert [say(table, name) for name in "ABC"] == ["held", "held", "behind A"]
+    assert [each.workers for each in table.held()] == [frozenset("a"), frozenset("b")]
+    table.shrink("C", "")  # not held: it goes on to wait for what it asked for
+    table.release("A")
+    assert [each.workers for each in table.held()] == [frozenset("b"), frozenset("a")]

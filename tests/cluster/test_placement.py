@@ -1,6 +1,7 @@
 """Placement: every row once, in order, levelled, and no more moved than must be."""
 
 import itertools
+from math import ceil
 
 import pytest
 from hypothesis import given, settings
@@ -121,6 +122,94 @@ def test_input_that_does_not_match_is_refused() -> None:
         place([1, 2], [None], WORKERS)
     with pytest.raises(ValueError, match="3 rows but no workers"):
         place([3], [None], [])
+
+
+Layout = tuple[list[int], list[str | None], tuple[str, ...]]
+SPEEDS = st.lists(st.floats(0.01, 100.0), min_size=len(WORKERS), max_size=len(WORKERS)).map(
+    lambda drawn: dict(zip(WORKERS, drawn, strict=True))
+)
+
+
+def targets(rows: int, members: tuple[str, ...], speeds: dict[str, float]) -> list[float]:
+    """Rows of each rank in proportion to its speed."""
+    return [rows * speeds[address] / sum(speeds[member] for member in members) for address in members]
+
+
+@settings(deadline=None)
+@given(layouts(), SPEEDS, st.sampled_from([1, 7, 1024]))
+def test_ranks_get_rows_by_their_speed(layout: Layout, speeds: dict[str, float], min_rows: int) -> None:
+    rows, where, workers = layout
+    placement = place(rows, where, workers, min_rows_per_rank=min_rows, speeds=speeds)
+    ranks = owners(rows, placement)
+    assert set(ranks) == set(range(len(placement.members)))
+    for rank, target in enumerate(targets(sum(rows), placement.members, speeds)):
+        # Speeds are rounded, but for a row at most where there are so few.
+        assert placement.rows_of(rank) <= ceil(target) + target / 10 + 1
+        assert len(placement.members) == 1 or target >= min_rows - 1
+
+
+@settings(deadline=None)
+@given(layouts(), SPEEDS)
+def test_no_more_rows_move_than_lie_above_the_targets(layout: Layout, speeds: dict[str, float]) -> None:
+    rows, where, workers = layout
+    placement = place(rows, where, workers, min_rows_per_rank=1, speeds=speeds)
+    homes = [home for home, count in zip(where, rows, strict=True) for _ in range(count)]
+    ranks = owners(rows, placement)
+    if len(placement.members) < len(workers):
+        return  # the rows of who is no rank all move
+    moved = sum(home in workers and placement.members[rank] != home for home, rank in zip(homes, ranks, strict=True))
+    above = [homes.count(a) - t for a, t in zip(workers, targets(sum(rows), workers, speeds), strict=True)]
+    assert moved <= sum(max(0.0, rows_above) + 1 for rows_above in above)
+
+
+@settings(deadline=None)
+@given(layouts(), st.floats(1e-6, 1e6), st.sampled_from([1, 7, 1024]))
+def test_equal_speeds_change_nothing(layout: Layout, speed: float, min_rows: int) -> None:
+    rows, where, workers = layout
+    with_speeds = place(rows, where, workers, min_rows_per_rank=min_rows, speeds=dict.fromkeys(workers, speed))
+    assert with_speeds == place(rows, where, workers, min_rows_per_rank=min_rows)
+
+
+@settings(deadline=None)
+@given(layouts(), SPEEDS)
+def test_what_was_placed_by_speed_stays(layout: Layout, speeds: dict[str, float]) -> None:
+    rows, where, workers = layout
+    placement = place(rows, where, workers, min_rows_per_rank=1, speeds=speeds)
+    pieces, members = placement.pieces, placement.members
+    again = place(
+        [piece.rows for piece in pieces],
+        [members[piece.rank] for piece in pieces],
+        members,
+        min_rows_per_rank=1,
+        speeds=speeds,
+    )
+    moved = [members[one.rank] for one in pieces] != [again.members[one.rank] for one in again.pieces]
+    assert not moved or len(members) < len(workers)  # with fewer ranks targets are others
+
+
+def test_a_slow_worker_gets_fewer_rows() -> None:
+    speeds = {"tcp://a:1": 3.0, "tcp://b:1": 1.0}
+    placement = place([2000, 2000], ["tcp://a:1", "tcp://b:1"], WORKERS[:2], min_rows_per_rank=1, speeds=speeds)
+    assert placement.pieces == (Piece(0, 0, 2000, 0, 0), Piece(1, 0, 1000, 2000, 1), Piece(1, 1000, 2000, 3000, 0))
+
+
+def test_a_worker_a_tenth_above_its_target_keeps_all() -> None:
+    speeds = {"tcp://a:1": 3.0, "tcp://b:1": 1.0}
+    placement = place([2910, 1090], ["tcp://a:1", "tcp://b:1"], WORKERS[:2], min_rows_per_rank=1, speeds=speeds)
+    assert [piece.rows for piece in placement.pieces] == [2910, 1090]
+
+
+def test_a_worker_too_slow_to_be_worth_a_rank_is_none() -> None:
+    # Its tenth of 10,000 rows would be fewer than 1,024: so another one, that holds nothing, takes its place.
+    speeds = {"tcp://a:1": 1.0, "tcp://b:1": 0.1, "tcp://c:1": 1.0}
+    assert place([10_000], ["tcp://b:1"], WORKERS[:3], speeds=speeds).members == ("tcp://a:1", "tcp://c:1")
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("inf"), float("nan"), None])
+def test_speeds_that_are_none_are_refused(speed: float | None) -> None:
+    speeds = {"tcp://a:1": 1.0} if speed is None else {"tcp://a:1": 1.0, "tcp://b:1": speed}
+    with pytest.raises(ValueError, match=f"^worker tcp://b:1 has the speed {speed}$"):
+        place([3], [None], WORKERS[:2], speeds=speeds)
 
 
 @settings(deadline=None)

@@ -97,3 +97,19 @@ def test_workers_that_come_later_have_it_too() -> None:
         members = [Member(address) for address in sorted(client.scheduler_info(n_workers=-1)["workers"])]
         # Two workers in one process: their ranks must not be taken for one another.
         assert run_on_gang(client, routine, members=members) == [[b"0", b"1"]] * 2
+
+
+def test_what_a_nanny_says_when_it_kills_its_worker_is_heard(client: Client) -> None:
+    def full(dask_scheduler: Any) -> list[str]:
+        watch = dask_scheduler.plugins["gbdist"]._watch
+        heard = sorted(watch._full)
+        for address in heard:
+            watch.left(address, [])
+        return heard
+
+    client.log_event(
+        "worker-restart-memory", {"worker": "tcp://full:1", "pid": 1, "rss": 2}
+    )  # distributed's worker_memory.py
+    client.log_event("another topic", {"worker": "tcp://other:1"})
+    assert client.run_on_scheduler(full) == ["tcp://full:1"]
+    assert client.run_on_scheduler(full) == []

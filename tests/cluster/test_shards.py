@@ -16,6 +16,7 @@ from distributed.protocol.serialize import deserialize_bytes, serialize_bytelist
 
 from gbdist_cluster import shards
 from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.plugin import GbdistWorkerPlugin, prepare
 from gbdist_cluster.shards import ShardHandle, ShardStore, keep, stored_bytes, wait_for_shards
 
 SIZE = 4_000_000
@@ -67,10 +68,10 @@ def test_a_handle_on_the_wire_carries_its_shard() -> None:
     assert np.array_equal(deserialize(header, frames).shard, np.arange(1000))
 
 
-def test_a_held_handle_on_disk_is_a_reference() -> None:
+def test_a_held_handle_on_disk_is_a_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     store, handle = ShardStore(), keep(np.ones(SIZE, dtype=np.uint8))
     store.hold("key", handle)
-    shards._stores[store] = store
+    monkeypatch.setitem(shards._stores, store, store)  # any key will do, and none must stay
     spilled = b"".join(serialize_bytelist(handle, on_error="raise"))
     assert len(spilled) < 1000
     assert deserialize_bytes(spilled).shard is handle.shard
@@ -144,6 +145,40 @@ def test_a_shard_outlives_being_spilled(client: Client, workers: list[str]) -> N
     total = client.submit(lambda handle: int(handle.shard.sum()), future, workers=[workers[0]], pure=False)
     assert total.result() == SIZE
     del total, future
+    assert until(lambda: stored(client) == {workers[0]: 0, workers[1]: 0})
+
+
+def test_what_dask_lets_go_while_a_worker_closes_goes() -> None:
+    before = stored_bytes()
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", memory_limit=0
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        prepare(client)
+        future = client.submit(make(SIZE), pure=False)
+        assert until(future.done)
+        worker = cluster.workers[0]
+        assert stored_bytes() == before + SIZE
+        cluster.sync(worker.close)
+        assert list(worker.data) == [future.key]
+        worker.data.clear()  # as where the scheduler's word comes when our plugin has ended; Dask never frees the worker itself
+        assert stored_bytes() == before
+
+
+def test_a_plugin_that_is_put_in_anew_finds_what_its_worker_keeps(client: Client, workers: list[str]) -> None:
+    future = client.submit(make(SIZE), workers=[workers[0]], pure=False)
+    assert until(future.done)
+
+    async def again(dask_worker: Any) -> bool:
+        store = shards.open_store(dask_worker)
+        await dask_worker.plugin_add(GbdistWorkerPlugin(), name="gbdist")
+        return shards.open_store(dask_worker) is store and future_key in store._by_key
+
+    future_key = future.key
+    assert client.run(again, workers=[workers[0]]) == {workers[0]: True}
+    del future
     assert until(lambda: stored(client) == {workers[0]: 0, workers[1]: 0})
 
 

@@ -2,13 +2,15 @@
 
 import operator
 import time
+from typing import Any
 
 import pytest
 from distributed import Client, LocalCluster
 
 from gbdist_cluster import waiting
 from gbdist_cluster.errors import ClusterError
-from gbdist_cluster.waiting import completed
+from gbdist_cluster.plugin import prepare
+from gbdist_cluster.waiting import attended, completed
 
 
 @pytest.fixture
@@ -54,3 +56,39 @@ def test_data_that_nobody_can_make_again(client: Client, cluster: LocalCluster) 
         client.run_on_scheduler(lambda: None)  # a question, not a loop that keeps the client from hearing
     (ended,) = completed(client, [data])
     assert ended.status in ("lost", "cancelled")  # which of them depends on the version of Dask
+
+
+def attending(client: Client) -> list[str]:
+    """Whose work the scheduler attends to."""
+
+    def ask(dask_scheduler: Any) -> list[str]:
+        return list(dask_scheduler.plugins["gbdist"]._watch._attended.values())
+
+    return list(client.run_on_scheduler(ask))
+
+
+def test_workers_are_watched_while_a_block_runs_however_it_ends(client: Client) -> None:
+    prepare(client)
+    with attended(client):
+        with attended(client):  # of two fits at once, each has its own
+            assert attending(client) == [client.id] * 2
+        assert attending(client) == [client.id]
+    with pytest.raises(KeyError), attended(client):
+        raise KeyError
+    assert attending(client) == []
+
+
+def test_nobody_watches_for_a_client_that_left(client: Client, cluster: LocalCluster) -> None:
+    prepare(client)
+    other = Client(cluster, set_as_default=False)
+    with attended(other):
+        assert attending(client) == [other.id]
+        other.close()
+    assert attending(client) == []
+
+
+def test_a_scheduler_that_does_not_answer_is_told_of_at_the_beginning_alone(cluster: LocalCluster) -> None:
+    other = Client(cluster, set_as_default=False)
+    other.close()
+    with pytest.raises(ClusterError, match="The Dask client is closed"), attended(other):
+        pytest.fail("nobody watches")

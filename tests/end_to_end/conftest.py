@@ -23,7 +23,11 @@ def client(two_processes: Client) -> Iterator[Client]:
     assert two_processes.run_on_scheduler(_left) == ([], [])
 
 
-@pytest.fixture(scope="module", params=[(1, 1), (1, 2), (2, 1), (3, 1)], ids=lambda p: f"{p[0]}x{p[1]}")
+# One rank and two workers are what tests of this process and of two processes have; `pytest -m soak` looks at them here too.
+CLUSTERS = [pytest.param((1, 1), marks=pytest.mark.soak), (1, 2), pytest.param((2, 1), marks=pytest.mark.soak), (3, 1)]
+
+
+@pytest.fixture(scope="module", params=CLUSTERS, ids=lambda p: f"{p[0]}x{p[1]}")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Client]:
     """Workers × threads, in this process."""
     workers, threads = request.param

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import dask.dataframe as dd
@@ -11,7 +12,8 @@ import pytest
 from distributed import Client
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
-from gbdist.boosting.loop import boost
+from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.params import BoostParams
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.estimators import local_run
 from gbdist.estimators.parameters.canonical import canonical
@@ -20,6 +22,7 @@ from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.pipeline import Source
 from gbdist.estimators.setup import set_up
 from gbdist.models.catboost_format import fixed_cbm_bytes
+from gbdist.quantize.cells import borders_in
 from gbdist_cluster.collective.threads import run_threads
 
 
@@ -142,7 +145,7 @@ def expected() -> Callable[[str], bytes]:
 def test_workers_threads_and_partitions(cluster: Client, expected: Callable[[str], bytes], name: str) -> None:
     case = CASES[name]
     table = case.data()
-    for n_parts in (1, 4, 13):
+    for n_parts in (1, 13):  # four are given to processes
         frame = dd.from_pandas(table, npartitions=n_parts, sort=False)
         model = case.estimator(cluster).fit(frame, case.target).model_
         assert fixed_cbm_bytes(model) == expected(name), f"{n_parts} partitions"
@@ -160,32 +163,60 @@ def test_worker_processes(client: Client, expected: Callable[[str], bytes], name
     assert fixed_cbm_bytes(by_array) == fixed_cbm_bytes(case.estimator().fit(renamed, case.target).model_)
 
 
-@pytest.mark.parametrize("n_ranks", [2, 7, 50])
-@pytest.mark.parametrize("name", list(CASES))
-def test_ranks(name: str, n_ranks: int) -> None:
+ON_50_RANKS = ["Logloss-MVS"]  # of the others only `pytest -m soak` trains on so many
+
+
+@dataclass(frozen=True)
+class Alone:
+    """What one rank has, and what it makes of it."""
+
+    train: Rows
+    evals: Rows
+    bins: Any
+    params: BoostParams
+    result: BoostResult
+
+
+@pytest.fixture(scope="module")
+def alone() -> Callable[[str, int], Alone]:
+    return cache(train_alone)
+
+
+def train_alone(name: str, trees: int) -> Alone:
     case = CASES[name]
     checked = canonical(
-        {"loss_function": case.loss, "iterations": 8, "depth": 5, **case.given}, classifier=case.classifier
+        {"loss_function": case.loss, "iterations": trees, "depth": 5, **case.given}, classifier=case.classifier
     )
     table = case.data()
     held_out = pd.concat([table.iloc[:40], table.iloc[7_640:7_660], table.iloc[-40:]])
     sources = [Source(collect(table, case.target)), Source(collect(held_out, case.target), "eval_set")]
     sets = local_run.survey_here(sources)
     setup = set_up(checked, case.classifier, [data.survey for data in sets], ["", "eval_set"], None)
-    borders = local_run.borders_here(sets[0], quantize_params(checked, sets[0].survey.names))
+    borders = borders_in(local_run.encodings_here(sets[0], quantize_params(checked, sets[0].survey.names)))
     train, evals = (local_run.rows_here(data, borders, None, setup, i) for i, data in enumerate(sets))
-    params = setup.resolved.params
-    bins = local_run.n_bins(borders)
-    one = local_run.boost_here([train, evals], borders, setup, [], False)
+    result = local_run.boost_here([train, evals], borders, setup, [], False)
+    return Alone(train, evals, local_run.n_bins(borders), setup.resolved.params, result)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_ranks"),
+    [
+        pytest.param(name, ranks, marks=[pytest.mark.soak] if ranks == 50 and name not in ON_50_RANKS else [])
+        for name in CASES
+        for ranks in (2, 7, 50)
+    ],
+)
+def test_ranks(alone: Callable[[str, int], Alone], name: str, n_ranks: int) -> None:
+    one = alone(name, 3 if n_ranks == 50 else 8)
     # Fewer eval rows than ranks, so some ranks have none.
     many = run_threads(
         n_ranks,
-        lambda c: boost(part(train, c.rank, n_ranks), [part(evals, c.rank, n_ranks)], bins, params, c),
+        lambda c: boost(part(one.train, c.rank, n_ranks), [part(one.evals, c.rank, n_ranks)], one.bins, one.params, c),
     )
     for result in many:
-        assert result.trees == one.trees
-        assert result.history == one.history
-        assert (result.bias.tobytes(), result.best_iteration) == (one.bias.tobytes(), one.best_iteration)
+        assert result.trees == one.result.trees
+        assert result.history == one.result.history
+        assert (result.bias.tobytes(), result.best_iteration) == (one.result.bias.tobytes(), one.result.best_iteration)
 
 
 def part(rows: Rows, rank: int, n_ranks: int) -> Rows:

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import dask.dataframe as dd
@@ -10,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client
+from distributed.core import Status
 
 from gbdist import DaskCatBoostClassifier, DaskPool
 from gbdist.errors import ClusterError
 from gbdist.models.catboost_format import fixed_cbm_bytes
-from gbdist_cluster.launch.local import start_local
+from gbdist_cluster.launch.local import LocalWorkers, start_local
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +81,32 @@ def test_partition_that_kills_every_worker_is_named(table: pd.DataFrame) -> None
         assert str(refused.value).endswith(
             "Give workers more memory, or the data smaller partitions, and look at the workers' logs."
         )
+        wait_for_nannies(local)
+
+
+def wait_for_nannies(local: LocalWorkers, n_workers: int = 2) -> None:
+    """Wait until each nanny knows that its worker has started: before, Dask cannot close one whose worker before that died.
+
+    The scheduler may count a worker that is dead already; one that answers, and is its nanny's process, is not.
+    """
+    end = time.monotonic() + 60
+    while True:
+        answer = local.client.run(os.getpid, on_error="ignore")
+        started = {
+            nanny.worker_address: nanny.pid
+            for nanny in local.cluster.workers.values()
+            if nanny.status == nanny.process.status == Status.running
+        }
+        if len(answer) == n_workers and answer == started:
+            return
+        assert time.monotonic() < end, f"workers answer as {answer}, nannies have started {started}"
 
 
 def test_worker_killed_while_it_trains_on_categories(table: pd.DataFrame) -> None:
-    """The fit says whose worker it was, and the pool is trained on again by those that are left."""
+    """The model is that of a run without a loss, and the pool is trained on again by those that are left."""
     shops = table.assign(shop=[f"shop {row % 70}" for row in range(4_000)], city=[f"{row % 9}" for row in range(4_000)])
-    expected = fit(None, shops)
+    settings = {"iterations": 12, "depth": 4, "max_ctr_complexity": 4}
+    expected = fixed_cbm_bytes(DaskCatBoostClassifier(**settings).fit(shops, "y").model_)
     frame = dd.from_pandas(shops, npartitions=4, sort=False)
     with start_local(workers=2, threads=1, dashboard=False) as local:
         client = local.client
@@ -98,19 +120,14 @@ def test_worker_killed_while_it_trains_on_categories(table: pd.DataFrame) -> Non
                         os.kill(pids.pop(victim), signal.SIGKILL)
                     return True
 
-            model = DaskCatBoostClassifier(iterations=100_000, depth=6, max_ctr_complexity=4)
-            with pytest.raises(ClusterError) as ended:
-                model.fit(pool, callbacks=[Kills()])
-            assert str(ended.value) == (
-                f"Worker {victim} (rank 1) left the cluster during the run. Look for the cause in its log (often memory); "
-                "start the run again on the workers that are left."
-            )
-            again = DaskCatBoostClassifier(iterations=5, depth=3).fit(pool)
-            assert fixed_cbm_bytes(again.model_) == expected
+            model = DaskCatBoostClassifier(**settings)
+            assert fixed_cbm_bytes(model.fit(pool, callbacks=[Kills()]).model_) == expected
+            assert victim not in pids
+            assert fixed_cbm_bytes(model.fit(pool).model_) == expected
             assert victim not in pool.data.members
 
 
-@pytest.mark.parametrize("schedule", ["async", "groups"])
+@pytest.mark.parametrize("schedule", [pytest.param("async", marks=pytest.mark.soak), "groups"])
 def test_worker_killed_while_the_others_train_rounds(table: pd.DataFrame, schedule: str) -> None:
     frame = dd.from_pandas(table, npartitions=2, sort=False)
     with start_local(workers=2, threads=1, dashboard=False) as local:

@@ -6,11 +6,14 @@ thousands of times.
 """
 
 import sys
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Buffers"]
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 _SMALL_WORDS = 4_096  # below, malloc keeps its memory itself
 _KEPT = 6
@@ -44,8 +47,12 @@ class Buffers:
         self._blocks = [block, *self._blocks[: _KEPT - 1]]  # the oldest goes
         return block[:count]
 
-    def copy_of(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    def numbers(self, count: int, dtype: type[Kind] | np.dtype[Kind]) -> NDArray[Kind]:
+        """As ``words``, of numbers of another type, which is no longer than a word."""
+        return self.words(-(-count * np.dtype(dtype).itemsize // 8)).view(dtype)[:count]
+
+    def copy_of(self, numbers: NDArray[Kind]) -> NDArray[Kind]:
         """A copy of an array of one dimension."""
-        copy = self.words(cells.size).view(np.int64)
-        np.copyto(copy, cells)
+        copy = self.numbers(numbers.size, numbers.dtype)
+        np.copyto(copy, numbers)
         return copy

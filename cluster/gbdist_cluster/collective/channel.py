@@ -27,7 +27,7 @@ Payload = bytes | bytearray | memoryview
 WHOLE = 0
 """Scope of the calls in which all ranks of a gang take part."""
 
-_OPERATIONS = ("all_reduce", "reduce_scatter", "all_gather", "all_to_all")
+_OPERATIONS = ("all_reduce", "reduce_scatter", "all_gather", "all_to_all", "message", "sum_floats")
 _STEP_BITS = 16
 _OPERATION_BITS = 4
 _CALL_BITS = 32
@@ -36,11 +36,21 @@ _SCOPE_BITS = 64 - _STEP_BITS - _OPERATION_BITS - _CALL_BITS
 
 @dataclass(slots=True)
 class Traffic:
-    """What one rank has sent (packed cells and items, without Dask's frames) and how long it waited, since it joined."""
+    """What one rank has sent (packed cells and items, without Dask's frames) and how long it waited, since it joined.
+
+    ``waits`` are the times of single waits, from and to on ``time.perf_counter``, where somebody has put a list there.
+    """
 
     messages: int = 0
     bytes_sent: int = 0
     seconds_waited: float = 0.0
+    waits: list[tuple[float, float]] | None = None
+
+    def waited(self, began: float, ended: float) -> None:
+        """Count a wait."""
+        self.seconds_waited += ended - began
+        if self.waits is not None:
+            self.waits.append((began, ended))
 
 
 class Channel(Protocol):
@@ -59,6 +69,11 @@ class Channel(Protocol):
     @property
     def size(self) -> int:
         """How many ranks there are."""
+        ...
+
+    @property
+    def hosts(self) -> int:
+        """On how many machines the ranks are, by their addresses: the same on every rank."""
         ...
 
     @property
@@ -81,6 +96,11 @@ class SubsetChannel:
     def __init__(self, channel: Channel, ranks: Sequence[int]) -> None:
         self._channel, self._ranks = channel, tuple(ranks)
         self.rank, self.size = self._ranks.index(channel.rank), len(self._ranks)
+
+    @property
+    def hosts(self) -> int:
+        """Machines of the whole gang."""
+        return self._channel.hosts
 
     @property
     def traffic(self) -> Traffic:
@@ -135,4 +155,5 @@ def peer_lost(rank: int, address: str, happened: str) -> PeerLost:
     return PeerLost(
         f"rank {rank} at {address} {happened}",
         "Look for the cause in that worker's log; the run can be started again on the workers that are left",
+        rank,
     )

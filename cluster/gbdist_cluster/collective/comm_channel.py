@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
-from distributed.comm import connect
+from distributed.comm import connect, get_address_host
 from distributed.core import Status
 
 from gbdist_cluster.collective.channel import Payload, Traffic, check_tag, peer_lost
@@ -35,6 +35,7 @@ class CommChannel:
 
     def __init__(self, worker: Any, seat: Seat, addresses: Sequence[str], deadline: float) -> None:
         self.rank, self.size, self.traffic = seat.rank, len(addresses), Traffic()
+        self.hosts = len({get_address_host(address) for address in addresses})
         self.loop: asyncio.AbstractEventLoop = worker.loop.asyncio_loop
         self.failure: ClusterError | None = None
         self._worker, self._seat, self._addresses, self.deadline = worker, seat, addresses, deadline
@@ -79,7 +80,7 @@ class CommChannel:
             else:
                 arrived = self._next_of(source)
         finally:
-            self.traffic.seconds_waited += time.perf_counter() - began
+            self.traffic.waited(began, time.perf_counter())
         if arrived is None:
             raise self._left_early(source)
         check_tag(self.rank, source, tag, arrived[0])

@@ -14,6 +14,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from gbdist_cluster.collective.buffers import Buffers
 from gbdist_cluster.collective.channel import Payload
 
 __all__ = ["Lanes", "answer_lane", "dial_lane", "socket_of"]
@@ -67,11 +70,12 @@ def answer_lane(comm: Any) -> socket.socket:
 class _Lane:
     """One socket: what is still to be read of a message, and what has arrived whole."""
 
-    def __init__(self, sock: socket.socket, ready: bool) -> None:
+    def __init__(self, sock: socket.socket, ready: bool, buffers: Buffers) -> None:
         self.sock, self.ready, self.ended = sock, ready, False
+        self._buffers = buffers
         self.arrived: deque[tuple[int, Payload]] = deque()
         self._loose = bytearray()
-        self._body: bytearray | None = None
+        self._body: memoryview | None = None
         self._filled = self._tag = 0
 
     def read(self) -> None:
@@ -90,8 +94,8 @@ class _Lane:
         except OSError:
             self.ended = True
 
-    def _fill(self, body: bytearray) -> None:
-        got = self.sock.recv_into(memoryview(body)[self._filled :])
+    def _fill(self, body: memoryview) -> None:
+        got = self.sock.recv_into(body[self._filled :])
         self.ended = got == 0
         self._filled += got
         if self._filled == len(body):
@@ -111,8 +115,8 @@ class _Lane:
                 start = end
                 continue
             have = self._loose[start + _HEAD.size :]
-            self._body, self._filled, self._tag = bytearray(length), len(have), tag
-            self._body[: len(have)] = have
+            self._body = self._buffers.numbers(length, np.uint8).data
+            self._body[: len(have)], self._filled, self._tag = have, len(have), tag
             start = len(self._loose)
         del self._loose[:start]
 
@@ -122,6 +126,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[int, _Lane] = {}
+        self._buffers = Buffers()
         self._poll = select.poll()
         self._peer_of: dict[int, int] = {}
         self._bell, self._rope = socket.socketpair()
@@ -138,7 +143,7 @@ class Lanes:
     def add(self, peer: int, sock: socket.socket, *, dialled: bool) -> None:
         """Use a socket for the messages of a peer."""
         sock.setblocking(False)
-        self._lanes[peer] = _Lane(sock, ready=dialled)
+        self._lanes[peer] = _Lane(sock, dialled, self._buffers)
         self._peer_of[sock.fileno()] = peer
         self._poll.register(sock, select.POLLIN)
 

@@ -55,6 +55,8 @@ class _ThreadGang:
 class ThreadChannel:
     """The channel of one rank of ``run_threads``."""
 
+    hosts = 1
+
     def __init__(self, gang: _ThreadGang, rank: int) -> None:
         self.rank, self.size, self.traffic = rank, gang.size, Traffic()
         self._gang = gang
@@ -76,7 +78,7 @@ class ThreadChannel:
         except queue.Empty:
             raise peer_lost(source, "a thread", f"sent nothing for {self._gang.deadline:g} s") from None
         finally:
-            self.traffic.seconds_waited += time.perf_counter() - began
+            self.traffic.waited(began, time.perf_counter())
         self._check()
         if arrived is None:
             raise peer_lost(source, "a thread", f"has returned while rank {self.rank} waits for it")

@@ -55,7 +55,7 @@ def encode(array: NDArray[np.int64], *, halves: bool = False, buffers: Buffers |
 def add_decoded(message: Buffer, total: NDArray[np.int64]) -> None:
     """Add the cells of ``message`` to ``total`` (int64, C-contiguous, as many cells, IN and OUT)."""
     words = _words_of(message)
-    cells, halves = int(words[0]) >> 1, bool(words[0] & np.uint64(1))
+    cells, halves = _head_of(words)
     if cells != total.size:
         raise ClusterError(
             f"a rank sent {cells} cells where {total.size} were expected",
@@ -67,14 +67,22 @@ def add_decoded(message: Buffer, total: NDArray[np.int64]) -> None:
     end = 1 + len(streams) * width_words
     for number, (shift, _, signed) in enumerate(streams):
         widths = words[1 + number * width_words : 1 + (number + 1) * width_words].view(np.uint8)
+        if _end_of(widths, words, end, flat.size) > words.size:
+            raise _damaged(words)
         end = _unpack(widths, words, end, shift, signed, flat)
+    if end != words.size:
+        raise _damaged(words)
 
 
 def decode(message: Buffer) -> NDArray[np.int64]:
     """Return the cells of a message as a new int64 array of one dimension."""
-    cells = np.zeros(int(_words_of(message)[0]) >> 1, dtype=np.int64)
-    add_decoded(message, cells)
-    return cells
+    words = _words_of(message)
+    cells, _ = _head_of(words)
+    if cells > words.size * _BLOCK * 8:  # more than the widths of so many blocks would take alone
+        raise _damaged(words)
+    total = np.zeros(cells, dtype=np.int64)
+    add_decoded(message, total)
+    return total
 
 
 def warm_up() -> None:
@@ -92,8 +100,22 @@ def _width_words(cells: int) -> int:
     return -(-blocks // 8)
 
 
+def _head_of(words: NDArray[np.uint64]) -> tuple[int, bool]:
+    """How many cells a message has, and whether they travel as halves."""
+    return int(words[0]) >> 1, bool(words[0] & np.uint64(1))
+
+
+def _damaged(words: NDArray[np.uint64]) -> ClusterError:
+    return ClusterError(
+        f"a rank sent {8 * words.size:,} bytes that are no message of cells",
+        "Something between the workers changes what they send, or they have different versions of gbdist",
+    )
+
+
 def _words_of(message: Buffer) -> NDArray[np.uint64]:
     """View a message as read-only words; copies only where the transport left it unaligned."""
+    if len(message) < 8 or len(message) % 8:
+        raise _damaged(np.frombuffer(bytes(message)[: len(message) // 8 * 8], dtype=_WORD))
     words = np.frombuffer(message, dtype=_WORD)
     if not words.flags.aligned:
         words = words.copy()
@@ -172,6 +194,33 @@ def _pack(
 
 
 @_compiled
+def _end_of(widths: NDArray[np.uint8], words: NDArray[np.uint64], start: int, cells: int) -> int:
+    """Where a stream ends by its widths and masks; beyond ``words`` (IN) where they end before it does.
+
+    So nothing behind them is ever read, whatever a damaged message says.
+    """
+    size: int = words.shape[0]
+    at = start
+    if start > size:
+        return start
+    for block in range(widths.shape[0]):
+        width = int(widths[block] & np.uint8(127))
+        if width > 64:
+            return size + 1
+        count = max(0, min(64, cells - block * 64))
+        if widths[block] & np.uint8(128):
+            if at >= size:
+                return size + 1
+            left, count = words[at], 0
+            at += 1
+            while left != np.uint64(0):
+                left &= left - np.uint64(1)
+                count += 1
+        at += (count * width + 63) >> 6
+    return at
+
+
+@_compiled
 def _unpack(
     widths: NDArray[np.uint8],
     words: NDArray[np.uint64],
@@ -180,7 +229,10 @@ def _unpack(
     signed: np.int64,
     total: NDArray[np.int64],
 ) -> int:
-    """Add one stream, its bits at ``end`` of ``words`` (IN), to ``total`` (IN and OUT); return the stream's end."""
+    """Add one stream, its bits at ``end`` of ``words`` (IN), to ``total`` (IN and OUT); return the stream's end.
+
+    ``_end_of`` says that the words are that many.
+    """
     one, word_bits = np.uint64(1), np.uint64(64)
     at = np.uint64(end)
     for block in range(widths.shape[0]):

@@ -8,6 +8,7 @@ from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, cat
 from gbdist.estimators.parameters.growth import check_growth
 from gbdist.estimators.parameters.objects import as_catboost, refuse_object_metric
 from gbdist.estimators.parameters.ranking import refuse_where_ranked
+from gbdist.estimators.parameters.snapshots import check_snapshots
 from gbdist.estimators.parameters.statistics import check_descriptions
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_ONLY, RANKER_LOSSES, TABLE
 from gbdist.estimators.parameters.value_checks import check_value
@@ -38,6 +39,7 @@ def canonical(given: Mapping[str, object], *, classifier: bool, ranker: bool = F
     refuse_together(checked, written)
     check_descriptions(checked, written)
     check_growth(checked, written)
+    check_snapshots(checked, written)
     _refuse_what_catboost_refuses(checked, written, classifier)
     return checked
 

@@ -9,6 +9,9 @@ from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.parameters.native import canonical_native
 from gbdist.quantize.unbinned import KINDS
 
+#: Parameters that are neither CatBoost's nor about aggregation.
+_OURS = ("cat_nan", "bins_on_disk")
+
 
 def check_parameters(
     given: Mapping[str, object], *, classifier: bool, ranker: bool = False
@@ -16,9 +19,16 @@ def check_parameters(
     """What ``train`` wants as aggregation (None: histograms) and as CatBoost's parameters. Raises ParameterError."""
     aggregation = aggregation_of({name: value for name, value in given.items() if name in AGGREGATION})
     checked_cat_nan(given.get("cat_nan"))
-    of_catboost = {name: value for name, value in given.items() if name not in AGGREGATION and name != "cat_nan"}
+    on_disk = checked_bins_on_disk(given.get("bins_on_disk"))
+    of_catboost = {name: value for name, value in given.items() if name not in AGGREGATION and name not in _OURS}
     if aggregation is None:
-        return None, canonical(of_catboost, classifier=classifier, ranker=ranker)
+        parameters = canonical(of_catboost, classifier=classifier, ranker=ranker)
+        if on_disk:
+            _require_cpu(parameters.get("task_type", "CPU"))
+        return None, parameters
+    if on_disk:
+        expected = "False or 'auto' with aggregate='models': CatBoost's own pools are in memory"
+        raise ParameterError("bins_on_disk", True, expected, "Leave it out, or leave aggregate out.")
     checked = canonical_native(of_catboost, classifier=classifier, ranker=ranker)
     return _for_columns(aggregation, checked), checked
 
@@ -29,6 +39,22 @@ def checked_cat_nan(given: object) -> str | None:
         return given
     expected = "the text that stands for missing values in categorical columns"
     raise ParameterError("cat_nan", given, expected, 'Write cat_nan="missing", for example.')
+
+
+def checked_bins_on_disk(given: object) -> bool | None:
+    """Whether bins are to lie on disk, None where that is to be decided; ParameterError for anything else."""
+    if given is None or given == "auto":
+        return None
+    if isinstance(given, bool):
+        return given
+    fix = "Leave it out: bins go to disk where memory has no room for them."
+    raise ParameterError("bins_on_disk", given, "'auto', True or False", fix)
+
+
+def _require_cpu(task_type: object) -> None:
+    if task_type != "CPU":
+        expected = f"False or 'auto' with task_type={task_type!r}: a GPU is fed from memory"
+        raise ParameterError("bins_on_disk", True, expected, "Leave it out, or set task_type='CPU'.")
 
 
 def _for_columns(aggregation: Aggregation, checked: Mapping[str, object]) -> Aggregation:

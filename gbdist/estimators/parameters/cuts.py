@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.catboost_options import ANY_DATA, catboost_defaults
 from gbdist.quantize.borders import FeatureBorders, borders_with_nan, choose_borders
+from gbdist.quantize.cells import bins_type
 
 OF_ALL: Final = ("border_count", "feature_border_type", "nan_mode")
 BORDER_TYPES: Final = (
@@ -59,6 +60,15 @@ class QuantizeParams:
         """How a column is cut."""
         usual = ColumnCut(self.border_count, self.feature_border_type, self.nan_mode)
         return self.of_column.get(name, usual)
+
+    def choose(self, values: NDArray[np.float32], has_nan: bool, name: str) -> FeatureBorders:
+        """Borders of a column, from sampled values, float32 [n_sampled]."""
+        return self.cut_of(name).choose(values, has_nan, name)
+
+    @property
+    def cells(self) -> np.dtype[Any]:
+        """Type of the bins, the widest that may be needed."""
+        return bins_type(self.most_borders)
 
     @property
     def most_borders(self) -> int:

@@ -14,7 +14,7 @@ from gbdist.estimators.parameters.catboost_options import ANY_DATA, Written, cat
 from gbdist.estimators.parameters.losses import KINDS as KINDS_OF_LOSSES
 from gbdist.estimators.parameters.losses import Kind, kind_of, nearest
 from gbdist.estimators.parameters.objects import as_catboost, is_object
-from gbdist.estimators.parameters.table import RANKER_LOSSES, TABLE, Rule, Used
+from gbdist.estimators.parameters.table import RANKER_LOSSES, TABLE, OnlyAt, Refused, Rule, Used
 from gbdist.estimators.parameters.value_checks import check_value, plain_value
 from gbdist.quantize.unbinned import KINDS
 
@@ -58,15 +58,19 @@ _REFUSED: Final = frozenset(
         "target_border",
         "eval_fraction",
         "used_ram_limit",
-        "train_dir",
         "allow_writing_files",
-        "save_snapshot",
-        "snapshot_file",
-        "snapshot_interval",
         "metadata",
         "callback",
     }
 )
+_NO_SNAPSHOT = "Rounds of models keep no snapshots: leave aggregate out."
+#: What works where trees are grown exactly, and does not here.
+_RULES: Final[dict[str, Rule]] = {
+    "save_snapshot": OnlyAt((False,), "no snapshots are written", _NO_SNAPSHOT),
+    "snapshot_file": Refused(_NO_SNAPSHOT),
+    "snapshot_interval": Refused(_NO_SNAPSHOT),
+    "train_dir": Refused("No files are written while training; follow it with fit(callbacks=...)."),
+}
 #: About columns of X, as where trees are grown exactly: looked at beside the data.
 _OF_COLUMNS: Final = frozenset(
     {"ignored_features", "monotone_constraints", "feature_weights", "first_feature_use_penalties"}
@@ -76,7 +80,9 @@ _ABOUT_COLUMNS: Final = _OF_COLUMNS | {"per_object_feature_penalties"}
 #: The user's names of columns, which shards and pools carry beside the bins.
 _COLUMNS: Final[dict[str, Rule]] = {parameter: Used("columns") for parameter in KINDS.values()}
 #: Not passed on: done for all ranks, or chosen for each.
-_NOT_PASSED: Final = (_OURS | _REFUSED | _COLUMNS.keys() | {"name", "loss_function"}) - {"learning_rate"}
+_NOT_PASSED: Final = (_OURS | _REFUSED | _RULES.keys() | _COLUMNS.keys() | {"name", "loss_function"}) - {
+    "learning_rate"
+}
 
 
 def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: bool = False) -> dict[str, object]:
@@ -88,7 +94,7 @@ def canonical_native(given: Mapping[str, object], *, classifier: bool, ranker: b
     written: dict[str, Written] = {}
     for key, user in under_one_name(given, TABLE.keys() | _catboost_names(), classifier=classifier):
         written[key] = user
-        rule = _COLUMNS.get(key, TABLE[key] if key in _OURS | _REFUSED | _OF_COLUMNS else None)
+        rule = (_COLUMNS | _RULES).get(key, TABLE[key] if key in _OURS | _REFUSED | _OF_COLUMNS else None)
         if rule is None:
             checked[key] = plain_value(user.value)
         else:

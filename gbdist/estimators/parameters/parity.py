@@ -30,9 +30,10 @@ A parameter under two names is refused, as CatBoost refuses it, whether the valu
 Every worker trains CatBoost itself, so whatever CatBoost takes is passed on to it, and CatBoost is asked whether it does before
 anything is started. Decided for all workers together, by the rules above: `iterations`, `random_seed`, borders (`border_count`,
 `feature_border_type`, `nan_mode`, `per_float_feature_quantization`, `input_borders`), metrics and when to stop, class weights,
-`thread_count`, progress. `task_type` may be "CPU", "GPU" or "auto", which is a GPU where a worker has one. Refused as above:
-whatever is about files and classes. `cat_features`, `text_features` and `embedding_features` name columns by name or by position
-among the features (none is found by its type), and need `merge="best"` in one round. The parameters that are not CatBoost's:
+`thread_count`, progress. `task_type` may be "CPU", "GPU" or "auto", which is a GPU where a worker has one. Refused are
+snapshots and, as above, whatever is about other files and classes. `cat_features`, `text_features` and `embedding_features` name
+columns by name or by position among the features (none is found by its type), and need `merge="best"` in one round. The
+parameters that are not CatBoost's:
 
 | parameter | values | note |
 |---|---|---|
@@ -55,6 +56,8 @@ among the features (none is found by its type), and need `merge="best"` in one r
 * Columns of categories and of strings are categorical where `cat_features` is left out; CatBoost wants them named.
   `cat_nan="missing"`, which is not CatBoost's, says what stands for missing values in categorical columns, in `fit` and in
   `predict`; without it they are refused, as CatBoost refuses them.
+* `bins_on_disk="auto"`, `True` or `False`, which is not CatBoost's, says whether quantized rows lie on the workers' disks; the
+  model is the same.
 * A ranker on histograms trains `YetiRank` (modes Classic, DCG and NDCG), `QueryRMSE`, `QuerySoftMax`, `PairLogit` (without
   `max_pairs`) and `LambdaMart` (of NDCG and DCG); negative relevances are refused for all but `QueryRMSE` and `PairLogit`. The
   draws of `YetiRank` are other ones than CatBoost's, its `decay` is from 0 to 1, and `beta` of `QuerySoftMax` not
@@ -93,6 +96,9 @@ among the features (none is found by its type), and need `merge="best"` in one r
 * A loss or metric that is an object has a vectorised form too, and is called for blocks of rows, or row by row; a metric must be
   a sum over rows, where CatBoost hands all of them to `evaluate` ([custom.md](custom.md)).
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.
+* Snapshots compare labels, `learning_rate` and names of columns too, and are kept whatever ends a fit; CatBoost cannot read them
+  ([reliability.md](reliability.md#checkpoints)). `snapshot_file`, `snapshot_interval` and `train_dir` are refused without
+  `save_snapshot`, where CatBoost writes none without a word.
 * `od_type="Wilcoxon"` is refused.
 * Labels that are numbers in text, such as `"9"` and `"10"`, are ordered as text, as scikit-learn orders them; CatBoost orders
   them by value. Weights that follow the order of the classes are refused for them; `class_weights={{label: weight}}` is not.

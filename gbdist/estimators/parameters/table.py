@@ -11,8 +11,8 @@ class Used:
     """A parameter that means here what it means in CatBoost.
 
     ``kind`` names the check: "int", "float", "bool", "choice", "threads", "verbose", "loss", "metric", "metrics", "weights",
-    "columns", "numbers of columns", "constraints of columns", "devices", "statistics" or "statistics of columns". Numbers lie
-    in [low, high], with ``above_low`` in (low, high].
+    "columns", "numbers of columns", "constraints of columns", "place", "devices", "statistics" or "statistics of columns".
+    Numbers lie in [low, high], with ``above_low`` in (low, high].
     """
 
     kind: str
@@ -116,7 +116,6 @@ _NO_TEXT = (
 )
 _NO_GPU = 'It is about CatBoost\'s own GPU trainer, which aggregate="models" uses; leave it out with histograms.'
 _NO_ORDERED = "Ordered boosting is not trained on histograms; use 'Plain', or set aggregate=\"models\"."
-_NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
 _NO_PENALTY = "Rows are not asked what they cost; leave it out, or use first_feature_use_penalties."
 _NO_LANGEVIN = "Langevin boosting is not trained here."
 
@@ -270,13 +269,15 @@ TABLE: Final[dict[str, Rule]] = {
         "choice", choices=("Silent", "Verbose", "Info", "Debug"), note="about progress only: never changes the model"
     ),
     "name": OnlyAt((), "no effect on the model: a word for CatBoost's own log files"),
-    "train_dir": Refused("No files are written while training; follow it with fit(callbacks=...)."),
+    "train_dir": Used("place", note="with save_snapshot: nothing but snapshots goes there; left out: catboost_info"),
     "allow_writing_files": OnlyAt(
         (False,), "no files are written", "No files are written while training; leave it out."
     ),
-    "save_snapshot": OnlyAt((False,), "no snapshots are written", _NO_SNAPSHOT),
-    "snapshot_file": Refused(_NO_SNAPSHOT),
-    "snapshot_interval": Refused(_NO_SNAPSHOT),
+    "save_snapshot": Used("bool", note="what is read and written is gbdist's own: docs/reliability.md"),
+    "snapshot_file": Used(
+        "place", note="with save_snapshot: in train_dir unless absolute; left out: experiment.cbsnapshot"
+    ),
+    "snapshot_interval": Used("int", low=0, note="with save_snapshot: seconds; left out: 600"),
     "metadata": Refused("Write it into the model after fit: model_.get_metadata()[key] = value."),
     "callback": Refused("Give it to fit: fit(X, y, callbacks=[...])."),
 }

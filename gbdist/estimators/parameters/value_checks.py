@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ _EXPECTED = {
     "metrics": "the name of a metric or a list of names",
     "cuts of columns": "a list such as ['0:border_count=1024,nan_mode=Max'], by position of the column",
     "path": "the path of a file",
+    "place": "a path, or a URL that fsspec knows",
     "devices": 'numbers of GPUs, such as "0", "0:2" or "0-3"',
     "threads": "a number of threads, or -1 for all that Dask gave the worker",
     "verbose": "True, False, or every how many trees to tell",
@@ -248,6 +249,14 @@ def _path(name: str, value: object, rule: Used) -> str:
     raise ParameterError(name, value, f"{used_values(rule)} that is there", "Check the path.")
 
 
+def _place(name: str, value: object, rule: Used) -> str:
+    """Where something is to be written; whether that can be done is seen when it is."""
+    text = fspath(value) if isinstance(value, str | PathLike) else None
+    if isinstance(text, str):
+        return text
+    raise ParameterError(name, value, used_values(rule), _DEFAULT)
+
+
 def _is_weight(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
@@ -290,6 +299,7 @@ _CHECKS: dict[str, Callable[[str, object, Used], object]] = {
     "choice": _choice,
     "cuts of columns": _cuts_of_columns,
     "path": _path,
+    "place": _place,
     "threads": _threads,
     "verbose": _verbose,
     "metric": _metric,

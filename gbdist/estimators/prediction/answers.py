@@ -1,7 +1,8 @@
-"""Apply a CatBoost model to data: lazily to Dask collections, at once to data in memory."""
+"""Apply a model to data: lazily to Dask collections, at once to data in memory."""
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -28,23 +29,46 @@ SERIES_NAME = "prediction"
 
 
 @dataclass(frozen=True, slots=True)
-class ShippedModel:
-    """A model as it travels to the workers: bytes of a ``.cbm`` file under one key of the graph."""
+class Family:
+    """A kind of models: how they travel, how they read rows, and one row of no meaning for them.
 
-    cbm: bytes
+    All are functions of a module, so that a task can carry them. ``read`` is given some rows, what the model expects, and the
+    number of the partition for messages; a question is asked with what it returns.
+    """
+
+    name: str
+    pack: Callable[[Any], bytes]
+    unpack: Callable[[bytes], Any]
+    read: Callable[[Any, Expected, int], Any]
+    probe: Callable[[Expected], Any]
+
+
+def _unpack(cbm: bytes) -> Any:
+    return CatBoost().load_model(blob=cbm)  # which is not to be saved again
+
+
+CATBOOST = Family("catboost", cbm_bytes, _unpack, as_catboost_reads, probe)
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedModel:
+    """A model as it travels to the workers: its bytes, a ``.cbm`` file's of trees, under one key of the graph."""
+
+    data: bytes
     digest: str
+    family: Family
 
     @classmethod
-    def of(cls, model: Any) -> "ShippedModel":
-        """Pack a CatBoost model."""
-        cbm = cbm_bytes(model)
-        return cls(cbm, hashlib.blake2b(cbm, digest_size=16).hexdigest())
+    def of(cls, model: Any, family: Family = CATBOOST) -> "ShippedModel":
+        """Pack a model."""
+        data = family.pack(model)
+        return cls(data, hashlib.blake2b(data, digest_size=16).hexdigest(), family)
 
     def load(self) -> Any:
         """Return the model, read once in a process whatever the number of tasks and threads."""
         with _lock:
             if self.digest not in _loaded:
-                _loaded[self.digest] = CatBoost().load_model(blob=self.cbm)  # which is not to be saved again
+                _loaded[self.digest] = self.family.unpack(self.data)
                 while len(_loaded) > _KEPT:
                     _loaded.popitem(last=False)
             _loaded.move_to_end(self.digest)
@@ -59,18 +83,21 @@ class Job:
     expected: Expected
     tail: tuple[int, ...]
     dtype: np.dtype[Any]
+    family: Family = CATBOOST
 
 
-def answer(model: Any, X: Any, question: Question, expected: Expected, threads: int = -1) -> Any:
+def answer(
+    model: Any, X: Any, question: Question, expected: Expected, threads: int = -1, family: Family = CATBOOST
+) -> Any:
     """Ask ``question`` about the rows of X.
 
     Parameters
     ----------
-    model : catboost.CatBoost
+    model : catboost.CatBoost, or another model of ``family``
     X : Dask DataFrame or Array, or a table in memory
         Checked against ``expected`` before anything else.
     threads : int
-        CatBoost's thread_count for data in memory. A task uses one thread, as Dask's thread is the unit of its work.
+        CatBoost's thread_count for data in memory, −1 for all. A task uses one thread, as Dask's thread is the unit of its work.
 
     Returns
     -------
@@ -83,20 +110,22 @@ def answer(model: Any, X: Any, question: Question, expected: Expected, threads: 
         X = as_table(X)
         expected.check(X)
         if count_rows(X) == 0:
-            return _empty(*answer_shape(model, question, expected))
-        return _ask(model, as_catboost_reads(X, expected), question, threads)
+            return _empty(*answer_shape(model, question, expected, family))
+        return _ask(model, family.read(X, expected, 0), question, threads)
     expected.check(X)
-    tail, dtype = answer_shape(model, question, expected)
-    job = Job(question, expected, tail, dtype)
+    tail, dtype = answer_shape(model, question, expected, family)
+    job = Job(question, expected, tail, dtype, family)
     return _ask_frame(model, X, job) if is_lazy_frame(X) else _ask_array(model, X, job)
 
 
-def answer_shape(model: Any, question: Question, expected: Expected) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def answer_shape(
+    model: Any, question: Question, expected: Expected, family: Family = CATBOOST
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Trailing shape and dtype of an answer.
 
     Found by asking about one row, so what CatBoost refuses is refused now rather than in a task.
     """
-    found = _ask(model, probe(expected), question, 1)
+    found = _ask(model, family.probe(expected), question, 1)
     return found.shape[1:], found.dtype
 
 
@@ -113,18 +142,18 @@ def _empty(tail: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.empty((0, *tail), dtype=dtype)
 
 
-def ship(model: Any) -> Any:
+def ship(model: Any, family: Family) -> Any:
     """Return the model as one delayed value that any number of tasks share."""
     from dask import delayed
 
-    shipped = ShippedModel.of(model)
+    shipped = ShippedModel.of(model, family)
     # traverse=False: a dataclass would be taken apart into a task of its own.
-    return delayed(shipped, name=f"catboost-model-{shipped.digest}", traverse=False)
+    return delayed(shipped, name=f"{family.name}-model-{shipped.digest}", traverse=False)
 
 
 def _ask_frame(model: Any, X: Any, job: Job) -> Any:
     meta = _as_frame(_empty(job.tail, job.dtype), X._meta.index[:0], job)
-    return X.map_partitions(_answer_frame, ship(model), job, meta=meta, enforce_metadata=False)
+    return X.map_partitions(_answer_frame, ship(model, job.family), job, meta=meta, enforce_metadata=False)
 
 
 def _ask_array(model: Any, X: Any, job: Job) -> Any:
@@ -132,7 +161,7 @@ def _ask_array(model: Any, X: Any, job: Job) -> Any:
     extra = len(job.tail) - 1
     return X.map_blocks(
         _answer_array,
-        shipped=ship(model),
+        shipped=ship(model, job.family),
         job=job,
         dtype=job.dtype,
         chunks=chunks,
@@ -147,7 +176,7 @@ def answer_part(part: Any, shipped: ShippedModel, job: Job, number: int) -> NDAr
     job.expected.check(part, warn_without_names=False)
     if count_rows(part) == 0:
         return _empty(job.tail, job.dtype)
-    return job.question.ask(shipped.load(), as_catboost_reads(part, job.expected, number), 1)
+    return job.question.ask(shipped.load(), job.family.read(part, job.expected, number), 1)
 
 
 def _answer_frame(part: Any, shipped: ShippedModel, job: Job, partition_info: Any = None) -> Any:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.estimators.parameters.table import names_of
 from gbdist.estimators.prediction.answers import answer
@@ -20,7 +18,6 @@ from gbdist.estimators.prediction.questions import (
     Values,
     VirtualEnsembles,
     stages,
-    text_of,
 )
 from gbdist.estimators.preparation.inputs import is_lazy
 from gbdist.estimators.preparation.tables import as_table, count_rows
@@ -44,7 +41,7 @@ class Predictor:
 
         def _fitted(self) -> Any: ...
         def _expected(self) -> Expected: ...
-        def _class_labels(self) -> Any: ...
+        def _class_names(self) -> tuple[str, ...]: ...
 
     #: What ``predict`` answers by default, and what else it can.
     _prediction_types: tuple[str, ...] = ("RawFormulaVal",)
@@ -158,10 +155,6 @@ class Predictor:
             fix = f"The model has {count} trees; 0 means all."
             raise ParameterError("ntree_end", end, f"0 or {start + 1} to {count}", fix)
         return Trees(start, end)
-
-    def _class_names(self) -> tuple[str, ...]:
-        labels = self._class_labels()
-        return () if labels is None else text_of(np.asarray(labels).tolist())
 
     @staticmethod
     def _choose(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -50,7 +50,7 @@ class Values:
 
     def column_names(self, tail: tuple[int, ...]) -> list[str]:
         """Class names, else numbers."""
-        return _names_or_numbers(self.class_names, tail[-1])
+        return column_names_of(self.class_names, tail[-1])
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Labels:
 
     def column_names(self, tail: tuple[int, ...]) -> list[str]:
         """One column; never asked."""
-        return _names_or_numbers((), tail[-1])
+        return column_names_of((), tail[-1])
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class LabelFlags:
 
     def column_names(self, tail: tuple[int, ...]) -> list[str]:
         """The labels."""
-        return _names_or_numbers(self.names, tail[-1])
+        return column_names_of(self.names, tail[-1])
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class VirtualEnsembles:
         if len(tail) == 1:
             return [f"uncertainty_{i}" for i in range(tail[0])]
         members = [f"ensemble_{i}" for i in range(tail[0])]
-        return members if tail[1] == 1 else _with_classes(members, _names_or_numbers(self.class_names, tail[1]))
+        return members if tail[1] == 1 else _with_classes(members, column_names_of(self.class_names, tail[1]))
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Shap:
         cells = [f"{a}×{b}" for a in names for b in names] if pairs else names
         many = len(tail) == (3 if pairs else 2)
         return (
-            [f"{label}[{cell}]" for label in _names_or_numbers(self.class_names, tail[0]) for cell in cells]
+            [f"{label}[{cell}]" for label in column_names_of(self.class_names, tail[0]) for cell in cells]
             if many
             else cells
         )
@@ -186,7 +186,8 @@ def stages(
         yield values if isinstance(question, Values) else question.of_raw(values)
 
 
-def _names_or_numbers(names: Sequence[str], count: int) -> list[str]:
+def column_names_of(names: Sequence[str], count: int) -> list[str]:
+    """The names, if there is one for each column; else the columns' numbers."""
     return list(names) if len(names) == count else [str(i) for i in range(count)]
 
 

@@ -1,6 +1,6 @@
 """Accuracy and R² of a model on Dask collections: sums of each partition, merged in order."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,22 @@ def mean_moments(y: NDArray[Any], predicted: NDArray[Any], weight: NDArray[np.fl
 
 
 def lazy_moments(model: Any, parts: Parts, job: Job, compare: Compare, scheduler: Any = None) -> Moments:
-    """Predict and compare each partition where it is; only sums come back, in one computation.
+    """Predict and compare each partition where it is; see ``moments_of_parts``."""
+    return moments_of_parts(_part_moments, parts, compare, scheduler, shipped=ship(model, job.family), job=job)
+
+
+def moments_of_parts(
+    piece: Callable[..., Moments],
+    parts: Parts,
+    compare: Compare,
+    scheduler: Any,
+    others: Sequence[Any] = (),
+    **same: Any,
+) -> Moments:
+    """What ``piece`` says of each partition where it is; only sums come back, in one computation.
+
+    ``piece`` is given X, y and weight of a partition, its part of ``others`` (collections with the same partitions), and then
+    ``compare``, ``layout`` and ``number`` as ``compared`` has them, and ``same``.
 
     Raises
     ------
@@ -104,9 +119,8 @@ def lazy_moments(model: Any, parts: Parts, job: Job, compare: Compare, scheduler
     """
     from gbdist.estimators.preparation.lazy_parts import LazyParts  # loads distributed, which only collections need
 
-    shipped = ship(model)
-    task = dask.delayed(_part_moments, pure=True)
-    given = [parts.features, parts.label, parts.weight]
+    task = dask.delayed(piece, pure=True)
+    given = [parts.features, parts.label, parts.weight, *others]
     # A vector in memory is a list, cut like X.
     pieces = LazyParts([None if isinstance(one, list) else one for one in given], parts.n_parts)
     columns = [
@@ -115,25 +129,36 @@ def lazy_moments(model: Any, parts: Parts, job: Job, compare: Compare, scheduler
     ]
     layout = (parts.labels, parts.label_columns, parts.weight_column)
     tasks = [
-        task(x, y, w, shipped, job, compare, layout, number)
-        for number, (x, y, w) in enumerate(zip(*columns, strict=True))
+        task(*items, compare=compare, layout=layout, number=number, **same)
+        for number, items in enumerate(zip(*columns, strict=True))
     ]
-    total = _merge(dask.compute(*tasks, scheduler=scheduler) if scheduler is not None else dask.compute(*tasks))
+    return _total_of(dask.compute(*tasks, scheduler=scheduler) if scheduler is not None else dask.compute(*tasks))
+
+
+def _total_of(moments: Iterable[Moments]) -> Moments:
+    """All partitions together, in order; DataError if there are no rows."""
+    total = Moments()
+    for part in moments:
+        total = total.merged(part)
     if total.weight == 0.0:
         raise DataError("X", "no rows, or only rows of weight 0", "rows to score", "Pass a collection that has rows.")
     return total
 
 
-def _merge(moments: Iterable[Moments]) -> Moments:
-    total = Moments()
-    for part in moments:
-        total = total.merged(part)
-    return total
-
-
 def _part_moments(
-    x: Any, y: Any, w: Any, shipped: ShippedModel, job: Job, compare: Compare, layout: Any, number: int
+    x: Any, y: Any, w: Any, *, compare: Compare, layout: Any, number: int, shipped: ShippedModel, job: Job
 ) -> Moments:
+    return compared(x, y, w, compare, layout, number, lambda features: answer_part(features, shipped, job, number))
+
+
+def compared(
+    x: Any, y: Any, w: Any, compare: Compare, layout: Any, number: int, predict: Callable[[Any], NDArray[Any]]
+) -> Moments:
+    """Compare y of partition ``number`` with what ``predict`` says of its features.
+
+    ``layout`` are labels of the features of a frame, of the columns that y is, and of the weight's, each None or empty where y
+    and w are given apart.
+    """
     labels, label_columns, weight_column = layout
     y = label_of(x, label_columns) if label_columns else y
     w = column(x, weight_column) if weight_column is not None else w
@@ -144,7 +169,7 @@ def _part_moments(
     weight = np.ones(rows) if w is None else _vector(w, "sample_weight", rows, number).astype(np.float64)
     if np.any(pd.isna(y)):
         raise DataError(f"y of partition {number}", "missing values", "a value for each row", "Drop those rows.")
-    return compare(y, answer_part(x, shipped, job, number), weight)
+    return compare(y, predict(x), weight)
 
 
 def _vector(values: Any, name: str, rows: int, number: int) -> NDArray[Any]:

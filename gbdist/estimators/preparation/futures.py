@@ -2,12 +2,15 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 
-from gbdist.errors import ClusterError, DataError
+from gbdist.errors import DataError
+from gbdist_cluster.errors import ShardsGone
+from gbdist_cluster.rank_errors import error_of_killed
 from gbdist_cluster.waiting import completed
 
 T = TypeVar("T")
@@ -40,14 +43,21 @@ def batched(items: Sequence[T], n_bytes: Sequence[int]) -> list[list[T]]:
 
 def held_where(client: Client, futures: Sequence[Future]) -> tuple[str | None, ...]:
     """A worker that holds the result of each future, None where none does (any more)."""
-    held = client.who_has(futures) if futures else {}
+    there = [future for future in futures if not future.cancelled()]
+    try:
+        held = client.who_has(there) if there else {}
+    except CancelledError:  # Dask gives one up at this moment: whoever needs it hears of that
+        held = {}
     return tuple(min(held.get(future.key, ()), default=None) for future in futures)
 
 
 def gather(client: Client, futures: Sequence[Future]) -> list[Any]:
     """Results of tasks, once all are there; the error of the first that failed, with its own type."""
     wait_for(futures)
-    return list(client.gather(list(futures)))
+    try:
+        return list(client.gather(list(futures)))
+    except CancelledError as gone:  # with their worker, since they were done
+        raise _gone(str(gone)) from None
 
 
 def wait_for(futures: Sequence[Future]) -> None:
@@ -58,19 +68,20 @@ def wait_for(futures: Sequence[Future]) -> None:
         if future.status == "error":
             raise _cause(future) from None
         if future.status in ("cancelled", "lost"):
-            raise ClusterError(
-                f"{future.key} was cancelled, or the worker that held its rows left the cluster",
-                "Call fit again; rows that come from this process's memory cannot be computed anew on another worker.",
-            )
+            raise _gone(str(future.key))
+
+
+def _gone(what: str) -> ShardsGone:
+    return ShardsGone(
+        f"{what} was cancelled, or the worker that held its rows left the cluster",
+        "Call fit again; rows that were scattered cannot be computed anew on another worker.",
+    )
 
 
 def _cause(future: Future) -> BaseException:
     error = future.exception()
     if isinstance(error, KilledWorker):
-        return ClusterError(
-            f"Workers died again and again while they ran {error.task} (the last was {error.last_worker})",
-            "Give workers more memory, or the data smaller partitions, and look at the workers' logs.",
-        )
+        return error_of_killed(error)
     if isinstance(error, BaseException):
         return error
     return DataError(str(future.key), repr(error), "a result", "Look at the worker's log.")

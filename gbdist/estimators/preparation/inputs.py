@@ -73,6 +73,13 @@ class Parts:
         return self.label is not None or bool(self.label_columns)
 
     @property
+    def in_memory(self) -> bool:
+        """Whether any of it is in this process's memory."""
+        return not self.lazy or any(
+            isinstance(one, list) for one in (self.label, self.weight, self.baseline, self.group)
+        )
+
+    @property
     def has_weight(self) -> bool:
         """Whether there is a weight, separate or as a column."""
         return self.weight is not None or self.weight_column is not None

@@ -2,31 +2,41 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from distributed import Client, Future
+import numpy as np
+from distributed import Client
 
-from gbdist.errors import DataError
+from gbdist.errors import ClusterError, DataError, ParameterError
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.parameters.cuts import QuantizeParams
 from gbdist.estimators.preparation import stages
-from gbdist.estimators.preparation.futures import wait_for
+from gbdist.estimators.preparation.futures import gather, wait_for
 from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.pace import Room
 from gbdist.estimators.preparation.quantized import QuantizedSet
 from gbdist.estimators.preparation.raw_parts import put_on_cluster
+from gbdist.estimators.preparation.remaking import Batch
 from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.preparation.split import RowSplit
-from gbdist.estimators.preparation.stages import BinsOrder, BinsRules
+from gbdist.estimators.preparation.stages import CellsOrder, CellsRules
 from gbdist.estimators.preparation.surveying import Surveyed, SurveyRun
-from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.cells import NUMBERS, CellRules, Encoding, cells_type
 from gbdist.quantize.merge_surveys import DataSurvey, check_columns
-from gbdist_cluster.versions import check_workers
+from gbdist_cluster.errors import ShardsGone
+from gbdist_cluster.placement import Placement
+from gbdist_cluster.versions import WorkerFacts, check_workers
+from gbdist_cluster.waiting import attended
 
 T = TypeVar("T")
 
+#: How often data in this process's memory are sent to workers that leave with them.
+_MOST_TRIES = 20
+
 #: Sees the facts of all data sets before any bin is made, and raises if they cannot be used together.
 Check = Callable[[Sequence[DataSurvey]], None]
+#: Sees facts, placement and dimension of the baseline of each data set, and the workers: whether bins go to disk. ClusterError
+#: where the rows fit nowhere.
+Choice = Callable[[Sequence[tuple[DataSurvey, Placement, int]], Sequence[WorkerFacts]], bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,46 +53,91 @@ class Known:
     """What the training set has decided already, where it was quantized before."""
 
     members: tuple[str, ...]
-    borders: tuple[FeatureBorders, ...]
+    encodings: tuple[Encoding, ...]
     survey: DataSurvey
+    on_disk: bool = False
+
+    @property
+    def cells(self) -> np.dtype[Any]:
+        """Type of the cells."""
+        return cells_type(self.encodings)
 
 
 def quantize_sets(
     client: Client,
     sources: Sequence[Source],
     workers: Sequence[str],
-    rules: QuantizeParams | Known,
+    rules: CellRules | Known,
     *,
     initial: InitialModel | None = None,
     check: Check | None = None,
     cards: Mapping[str, int] | None = None,
+    on_disk: bool | None = False,
+    choose: Choice | None = None,
 ) -> list[QuantizedSet]:
-    """Quantize data sets with the same borders on the same workers; on an error nothing of them stays on the cluster.
+    """Quantize data sets with the same encodings on the same workers; on an error nothing of them stays on the cluster.
 
-    Borders are chosen from the first set by ``rules``, or are those that ``rules`` knows. ``cards`` are GPUs that may be used, by
-    the address of their worker.
+    Encodings (borders, or scales for networks) are chosen from the first set by ``rules``, or are those that ``rules`` knows.
+    ``cards`` are GPUs that may be used, by the address of their worker. ``on_disk`` says where bins are to lie, None where
+    ``choose`` will decide; numbers lie in memory, else ParameterError. If rows that come from this process's memory go with a
+    worker, they are sent again.
     """
-    with FutureScope() as scope:
-        room = Room.of(check_workers(client)).shared_by(len({id(source.parts) for source in sources}) or 1)
-        surveyed = _survey(client, sources, workers, room, scope, samples=not isinstance(rules, Known))
-        surveys = [data.survey for data in surveyed]
-        first = rules.survey if isinstance(rules, Known) else surveys[0]
-        for source, survey in zip(sources, surveys, strict=True):
-            require_same_columns(source.name, survey, first)
-        if check is not None:
-            check(surveys)
-        if isinstance(rules, Known):
-            members = rules.members
-            borders = scope.hold(client.scatter([rules.borders], broadcast=True, hash=False))[0]
-        else:
-            placement = stages.place_rows(surveyed[0], still_there(client, workers))
-            members = placement.members
-            borders = stages.request_borders(client, surveyed[0], placement, rules, scope)
-        model = None
-        if initial is not None:
-            model = scope.hold(client.scatter([initial], broadcast=True, hash=False))[0]
-        orders = [_order(data, members, initial) for data in surveyed]
-        return _bins(client, orders, BinsRules(borders, model, cards or {}), members, room, scope)
+    if on_disk and rules.cells == NUMBERS:
+        fix = "Leave it out, or use the trees: DaskCatBoostClassifier, DaskCatBoostRegressor."
+        raise ParameterError("bins_on_disk", on_disk, "False for a network, which reads its rows in any order", fix)
+    wanted = _Wanted(sources, rules, initial, check, cards or {}, on_disk, choose)
+    for _ in range(_MOST_TRIES):
+        try:
+            with attended(client), FutureScope() as scope:
+                return _quantize_sets(client, workers, wanted, scope)
+        except ShardsGone:
+            if not any(source.parts.in_memory for source in sources):
+                raise
+            workers = [worker.address for worker in check_workers(client)]
+    raise ClusterError(
+        f"Workers left the cluster {_MOST_TRIES} times in a row while data were sent to them",
+        "Look for the cause in the workers' logs; give them more memory.",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """What ``quantize_sets`` was asked for."""
+
+    sources: Sequence[Source]
+    rules: CellRules | Known
+    initial: InitialModel | None
+    check: Check | None
+    cards: Mapping[str, int]
+    on_disk: bool | None
+    choose: Choice | None
+
+
+def _quantize_sets(client: Client, workers: Sequence[str], wanted: _Wanted, scope: FutureScope) -> list[QuantizedSet]:
+    sources, rules, initial = wanted.sources, wanted.rules, wanted.initial
+    facts = check_workers(client)
+    room = Room.of(facts, wanted.on_disk, rules.cells.itemsize).shared_by(
+        len({id(source.parts) for source in sources}) or 1
+    )
+    surveyed = _survey(client, sources, workers, room, scope, samples=not isinstance(rules, Known))
+    surveys = [data.survey for data in surveyed]
+    first = rules.survey if isinstance(rules, Known) else surveys[0]
+    for source, survey in zip(sources, surveys, strict=True):
+        require_same_columns(source.name, survey, first)
+    if wanted.check is not None:
+        wanted.check(surveys)
+    members = rules.members if isinstance(rules, Known) else _members(client, surveyed[0], workers)
+    orders = [_order(data, members, initial) for data in surveyed]
+    placed = [(order.data.survey, order.placement, order.dimension) for order in orders]
+    on_disk = bool(wanted.on_disk) if wanted.choose is None else wanted.choose(placed, facts)
+    if isinstance(rules, Known):
+        encodings = scope.hold(client.scatter([rules.encodings], broadcast=True, hash=False))[0]
+    else:
+        encodings = stages.request_encodings(client, surveyed[0], members, rules, scope)
+    model = None
+    if initial is not None:
+        model = scope.hold(client.scatter([initial], broadcast=True, hash=False))[0]
+    return _cells(client, orders, CellsRules(encodings, model, wanted.cards, on_disk), initial, room, scope)
 
 
 def _survey(
@@ -99,7 +154,11 @@ def _survey(
     for sides in _sharing([source.parts for source in sources], sources):  # two sides of a split are computed once
         raw = put_on_cluster(sides[0].parts, client, workers, scope)
         splits = [side.split for side in sides]
-        runs.append((sides, SurveyRun(client, raw, splits, samples=samples and not runs, room=room, scope=scope)))
+        announced = sides[0].parts.n_rows
+        run = SurveyRun(
+            client, raw, splits, samples=samples and not runs, room=room, scope=scope, announced_rows=announced
+        )
+        runs.append((sides, run))
     for _, run in runs:
         run.start()
     surveyed: list[Surveyed] = []
@@ -111,33 +170,40 @@ def _survey(
     return surveyed
 
 
-def _order(data: Surveyed, members: tuple[str, ...], initial: InitialModel | None) -> BinsOrder:
+def _members(client: Client, data: Surveyed, workers: Sequence[str]) -> tuple[str, ...]:
+    """The workers that the rows of a training set go to."""
+    return stages.place_rows(data, still_there(client, workers)).members
+
+
+def _order(data: Surveyed, members: tuple[str, ...], initial: InitialModel | None) -> CellsOrder:
     """Where the rows of a data set go, among the ranks of the training set."""
     placement = stages.on_ranks_of(stages.place_rows(data, members), members)
     if initial is not None:
-        return BinsOrder(data, placement, initial.dimension)
-    return BinsOrder(data, placement, data.survey.baseline.dimension if data.survey.baseline is not None else 0)
+        return CellsOrder(data, placement, initial.dimension)
+    return CellsOrder(data, placement, data.survey.baseline.dimension if data.survey.baseline is not None else 0)
 
 
-def _bins(
+def _cells(
     client: Client,
-    orders: Sequence[BinsOrder],
-    rules: BinsRules,
-    members: tuple[str, ...],
+    orders: Sequence[CellsOrder],
+    rules: CellsRules,
+    initial: InitialModel | None,
     room: Room,
     scope: FutureScope,
 ) -> list[QuantizedSet]:
-    made: list[list[list[Future]]] = []
+    made: list[list[list[Batch]]] = []
     for together in _sharing([order.data.raw for order in orders], orders):
-        made += stages.request_bins(client, together, rules, room, scope)
-    shards = [future for by_rank in made for futures in by_rank for future in futures]
-    wait_for([*shards, rules.borders])
-    chosen: tuple[FeatureBorders, ...] = client.gather(rules.borders)
-    scope.keep(shards)
-    return [
-        QuantizedSet(members, tuple(tuple(futures) for futures in by_rank), chosen, order.data.survey, order.dimension)
-        for order, by_rank in zip(orders, made, strict=True)
-    ]
+        made += stages.request_cells(client, together, rules, room, scope)
+    futures = [batch.future for by_rank in made for batches in by_rank for batch in batches]
+    wait_for([*futures, rules.encodings])
+    chosen: tuple[Encoding, ...] = gather(client, [rules.encodings])[0]
+    scope.keep(futures)
+    sets = []
+    for order, by_rank in zip(orders, made, strict=True):
+        shards = tuple(tuple(batch.stored(chosen, initial) for batch in batches) for batches in by_rank)
+        members, survey = order.placement.members, order.data.survey
+        sets.append(QuantizedSet(members, shards, chosen, survey, order.dimension, rules.on_disk))
+    return sets
 
 
 def _sharing(whose: Sequence[object], items: Sequence[T]) -> list[list[T]]:

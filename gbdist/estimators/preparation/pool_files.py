@@ -5,6 +5,7 @@ Anything that fsspec opens will do, as long as client and workers reach it. Noth
 
 import json
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,16 +15,19 @@ from distributed import Client
 
 from gbdist.errors import DataError
 from gbdist.estimators.preparation.futures import names, wait_for
+from gbdist.estimators.preparation.pipeline import Choice
 from gbdist.estimators.preparation.quantized import QuantizedSet
 from gbdist.estimators.preparation.scope import FutureScope
-from gbdist.estimators.preparation.shard import ArenaSpec, Shard, Shards, arena_of
-from gbdist.quantize.binning import bins_dtype
+from gbdist.estimators.preparation.shard import ArenaSpec, RowShape, Shard, Shards, arena_of
+from gbdist.estimators.preparation.stored import Stored, futures_of
 from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.cells import cells_type
 from gbdist.quantize.merge_surveys import DataSurvey
 from gbdist.quantize.survey import BaselineFacts, IntervalFacts, LabelFacts, WeightFacts
 from gbdist.quantize.unbinned import UnbinnedFacts
 from gbdist_cluster.placement import Piece, place
 from gbdist_cluster.shards import ShardHandle, keep
+from gbdist_cluster.versions import WorkerFacts
 
 #: Raise it whenever files of the former version are read differently, and keep reading the former ones. Since version 2 there are
 #: categorical columns: their facts in the survey, their hashes in the shards. Since version 3 a row may have several labels.
@@ -40,7 +44,7 @@ def save_pool(client: Client, data: QuantizedSet, feature_names: tuple[str, ...]
     files.makedirs(root, exist_ok=True)
     former = _shards_named_in(files, f"{root}/{_HEADER}")
     token = uuid.uuid4().hex[:8]
-    futures = [future for of_rank in data.shards for future in of_rank]
+    futures = futures_of(data.shards)
     targets = [f"shard-{token}-{number:05d}" for number in range(len(futures))]
     with FutureScope() as scope:
         written = scope.hold(client.map(write_shards, futures, targets, path=path, **names("save")))
@@ -75,7 +79,7 @@ def write_shards(handle: ShardHandle, prefix: str, path: str) -> list[dict[str, 
 
 def _write_shard(shard: Shard, name: str, path: str) -> dict[str, Any]:
     parts: dict[str, Any] = {
-        "bins": shard.bins,
+        "bins": shard.cells,
         "label": shard.label,
         "weight": shard.weight,
         "baseline": shard.baseline,
@@ -86,8 +90,13 @@ def _write_shard(shard: Shard, name: str, path: str) -> dict[str, Any]:
     return {"file": name, "first_row": shard.first_row, "n_rows": shard.n_rows}
 
 
-def load_pool(client: Client, workers: list[str], path: str) -> tuple[QuantizedSet, tuple[str, ...]]:
-    """Read a pool onto these workers; returns the set and the names of its features."""
+def load_pool(
+    client: Client, workers: Sequence[WorkerFacts], path: str, chooser: Callable[[np.dtype[Any]], Choice]
+) -> tuple[QuantizedSet, tuple[str, ...]]:
+    """Read a pool onto these workers; returns the set and the names of its features.
+
+    ``chooser`` says, for the type of the bins, who decides whether these go to disk.
+    """
     path = str(path).rstrip("/")
     header = _read_header(path)
     borders = tuple(
@@ -95,7 +104,9 @@ def load_pool(client: Client, workers: list[str], path: str) -> tuple[QuantizedS
     )
     survey = _survey(header["survey"])
     shards = header["shards"]
-    placement = place([shard["n_rows"] for shard in shards], [None] * len(shards), workers)
+    placement = place([shard["n_rows"] for shard in shards], [None] * len(shards), [one.address for one in workers])
+    row = RowShape.of(survey, header["dimension"], cells_type(borders))
+    on_disk = chooser(row.dtype)([(survey, placement, row.dimension)], workers)
     token = uuid.uuid4().hex[:12]
     by_rank = []
     with FutureScope() as scope:
@@ -103,35 +114,31 @@ def load_pool(client: Client, workers: list[str], path: str) -> tuple[QuantizedS
             arena = ArenaSpec(
                 key=f"{token}-{rank}",
                 n_rows=placement.rows_of(rank),
-                n_features=len(borders),
-                wide=bins_dtype(borders) is np.uint16,
-                weighted=survey.weight is not None,
-                dimension=header["dimension"],
-                hashed=survey.hashed,
-                n_labels=max(1, len(survey.targets)),
+                row=row,
+                on_disk=on_disk,
             )
             pieces = placement.pieces_of(rank)
             columns = np.cumsum([0, *(piece.rows for piece in pieces)])[:-1].tolist()
+            futures = client.map(
+                read_shard,
+                [f"{path}/{shards[piece.partition]['file']}" for piece in pieces],
+                pieces,
+                columns,
+                arena=arena,
+                workers=[address],
+                allow_other_workers=True,
+                **names("load"),
+            )
+            loaded = zip(scope.hold(futures), pieces, strict=True)
             by_rank.append(
-                scope.hold(
-                    client.map(
-                        read_shard,
-                        [f"{path}/{shards[piece.partition]['file']}" for piece in pieces],
-                        pieces,
-                        columns,
-                        arena=arena,
-                        workers=[address],
-                        allow_other_workers=True,
-                        **names("load"),
-                    )
+                tuple(
+                    Stored(future, ((piece.first_row, piece.first_row + piece.rows),), ()) for future, piece in loaded
                 )
             )
-        every = [future for futures in by_rank for future in futures]
+        every = futures_of(by_rank)
         wait_for(every)
         scope.keep(every)
-    data = QuantizedSet(
-        placement.members, tuple(tuple(futures) for futures in by_rank), borders, survey, header["dimension"]
-    )
+    data = QuantizedSet(placement.members, tuple(by_rank), borders, survey, header["dimension"], on_disk)
     return data, tuple(header["feature_names"])
 
 
@@ -140,7 +147,7 @@ def read_shard(file_name: str, piece: Piece, column: int, arena: ArenaSpec) -> S
     shard = Shard(arena_of(arena), column, piece.rows, piece.first_row)
     rows = slice(piece.start, piece.stop)
     with fsspec.open(file_name, "rb") as file, np.load(file, allow_pickle=False) as saved:
-        shard.bins[...] = saved["bins"][:, rows]
+        shard.cells[...] = saved["bins"][:, rows]
         shard.label[...] = saved["label"][..., rows]
         if shard.weight is not None:
             shard.weight[...] = saved["weight"][rows]

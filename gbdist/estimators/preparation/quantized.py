@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from distributed import Future
 from numpy.typing import NDArray
 
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
-from gbdist.estimators.preparation.shard import Shard, assemble
-from gbdist.quantize.binning import bins_dtype
+from gbdist.estimators.preparation.shard import RowShape, Shard, assemble
+from gbdist.estimators.preparation.stored import Stored, futures_of
 from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.cells import Encoding, borders_in, cells_type, scales_in
 from gbdist.quantize.merge_surveys import DataSurvey
+from gbdist.quantize.scales import ColumnScale
 from gbdist.quantize.survey import LABEL_LIMIT
-from gbdist.quantize.unbinned import HASH_BYTES
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,101 +25,109 @@ class QuantizedSet:
     Parameters
     ----------
     members : addresses of the workers, by rank
-    shards : futures of handles of ``Shards``, by rank; a rank may have none
-    borders : one a feature
+    shards : by rank; a rank may have none
+    encodings : one a feature: borders, or scales where it was made for a network
     survey : facts of all rows
     dimension : of the baseline, 0 without one
+    on_disk : whether the bins lie on the workers' disks
     """
 
     members: tuple[str, ...]
-    shards: tuple[tuple[Future, ...], ...]
-    borders: tuple[FeatureBorders, ...]
+    shards: tuple[tuple[Stored, ...], ...]
+    encodings: tuple[Encoding, ...]
     survey: DataSurvey
     dimension: int
+    on_disk: bool = False
+
+    @property
+    def borders(self) -> tuple[FeatureBorders, ...]:
+        """Of each feature that became bins."""
+        return borders_in(self.encodings)
+
+    @property
+    def scales(self) -> tuple[ColumnScale, ...]:
+        """Of each feature that became numbers."""
+        return scales_in(self.encodings)
+
+    @property
+    def row(self) -> RowShape:
+        """What a row has."""
+        return RowShape.of(self.survey, self.dimension, cells_type(self.encodings))
 
     @property
     def nbytes(self) -> int:
         """Bytes of all shards."""
-        layout = layout_of(self, None)
-        shape = (layout.n_features, layout.wide, layout.weighted, layout.dimension, len(layout.hashed), layout.n_labels)
-        return self.survey.n_rows * row_bytes(*shape)
+        return self.survey.n_rows * self.row.nbytes
+
+    @property
+    def rows_by_worker(self) -> dict[str, int]:
+        """Rows of each member, by rank."""
+        return {
+            address: sum(one.n_rows for one in of_rank)
+            for address, of_rank in zip(self.members, self.shards, strict=True)
+        }
+
+    def without_source(self) -> "QuantizedSet":
+        """The same without what it was made of, which would be kept as long: Dask alone makes lost shards again, if it can."""
+        return replace(self, shards=tuple(tuple(replace(one, again=None) for one in each) for each in self.shards))
 
     def release(self) -> None:
         """Free the shards."""
-        for futures in self.shards:
-            for future in futures:
-                future.release()
+        for future in futures_of(self.shards):
+            future.release()
 
 
 @dataclass(frozen=True, eq=False)
 class SetLayout:
     """What a rank must know to put its rows of a data set together.
 
-    ``counts`` is the number of futures of each rank; ``hashed`` are the positions of columns that are kept as hashes.
-    ``label_of_code`` float32, if any, maps what the shards keep as label
+    ``counts`` is the number of futures of each rank. ``label_of_code`` float32, if any, maps what the shards keep as label
     to what the trainer wants; ``class_weights`` float64, if any, multiplies the weight of each row of that class.
     """
 
     counts: tuple[int, ...]
-    n_features: int
-    wide: bool
-    weighted: bool
-    dimension: int
-    hashed: tuple[int, ...]
+    row: RowShape
     label_of_code: NDArray[np.float32] | None
     class_weights: NDArray[np.float64] | None = None
-    n_labels: int = 1
 
     def rows_of(self, shards: Sequence[Shard]) -> Rows:
         """Assemble one rank's rows."""
-        rows = assemble(
-            shards,
-            self.n_features,
-            weighted=self.weighted,
-            dimension=self.dimension,
-            wide=self.wide,
-            hashed=self.hashed,
-            n_labels=self.n_labels,
-        )
-        label = rows.label
+        rows = assemble(shards, self.row)
+        label, weight = self.meant(rows.label, rows.weight)
+        return replace(rows, label=label, weight=weight)
+
+    def meant(
+        self, label: NDArray[np.float32], weight: NDArray[np.float32] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """What labels and weights of shards mean to the trainer, class weights included."""
         if self.label_of_code is not None:
             label = self.label_of_code[label.astype(np.uint16)]  # codes number at most LABEL_LIMIT
-        weight = rows.weight
         if self.class_weights is not None:
             of_class = self.class_weights[label.astype(np.uint16)]
             # In float64 and rounded once, so that the result does not depend on who computes it.
             weight = (of_class if weight is None else of_class * weight).astype(np.float32)
-        return replace(rows, label=label, weight=weight)
+        return label, weight
 
 
 def rows_of_rank(layouts: Sequence[SetLayout], stored: Sequence[Sequence[Shard]], rank: int) -> list[Rows]:
     """One rank's rows of each data set, from what its futures left, one set after the other."""
-    sets = []
-    taken = 0
+    shards = shards_of_rank(layouts, stored, rank)
+    return [layout.rows_of(of_set) for layout, of_set in zip(layouts, shards, strict=True)]
+
+
+def shards_of_rank(layouts: Sequence[SetLayout], stored: Sequence[Sequence[Shard]], rank: int) -> list[list[Shard]]:
+    """One rank's shards of each data set, from what its futures left; more may lie behind them."""
+    sets, taken = [], 0
     for layout in layouts:
         count = layout.counts[rank]
-        sets.append(layout.rows_of([shard for batch in stored[taken : taken + count] for shard in batch]))
+        sets.append([shard for batch in stored[taken : taken + count] for shard in batch])
         taken += count
     return sets
 
 
 def layout_of(data: QuantizedSet, label_of_code: NDArray[np.float32] | None) -> SetLayout:
     """How each rank puts its rows of the data set together."""
-    return SetLayout(
-        counts=tuple(len(futures) for futures in data.shards),
-        n_features=len(data.borders),
-        wide=bins_dtype(data.borders) is np.uint16,
-        weighted=data.survey.weight is not None,
-        dimension=data.dimension,
-        hashed=data.survey.hashed,
-        label_of_code=label_of_code,
-        n_labels=max(1, len(data.survey.targets)),
-    )
-
-
-def row_bytes(n_features: int, wide: bool, weighted: bool, dimension: int, n_hashed: int = 0, n_labels: int = 1) -> int:
-    """Bytes that one quantized row takes: bins, hashes, labels, weight, baseline."""
-    return n_features * (2 if wide else 1) + HASH_BYTES * n_hashed + 4 * n_labels + 4 * weighted + 8 * dimension
+    return SetLayout(tuple(len(of_rank) for of_rank in data.shards), data.row, label_of_code)
 
 
 def class_names(survey: DataSurvey) -> tuple[Any, ...]:
@@ -137,7 +145,7 @@ def _refuse_continuous(values: Sequence[Any]) -> None:
             "y",
             f"continuous values such as {float(fractions[0]):g}",
             "classes",
-            "Use DaskCatBoostRegressor for numbers, or pass y as text if they name classes.",
+            "Use a regressor for numbers, or pass y as text if they name classes.",
         )
 
 

@@ -1,9 +1,10 @@
 """Raw partitions on the cluster: futures of what the user gave, and how a worker reads them as one ``RawPart``."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
+from weakref import ref
 
 from dask.core import flatten
 from distributed import Client, Future
@@ -27,6 +28,13 @@ from gbdist.estimators.preparation.tables import (
     take_rows,
 )
 from gbdist.quantize.raw import RawPart
+from gbdist_cluster.errors import ShardsGone
+
+#: A block is taken within this time, or its worker does not answer.
+_SEND_SECONDS = 120.0
+#: Rows of a partition that are in this process's memory, by its number.
+Here = Callable[[int], Any]
+_GONE = ("cancelled", "lost")
 
 #: Rows in this process travel to the workers in blocks of about this many bytes, one after the other.
 BLOCK_BYTES = 32 << 20
@@ -77,9 +85,16 @@ class RawParts:
     Partitions of lazy collections are there between ``call`` and ``let_go``; all others always.
     """
 
-    def __init__(self, columns: Sequence[list[Any]], layout: PartFormat, lazy: LazyParts | None = None) -> None:
+    def __init__(
+        self,
+        columns: Sequence[list[Any]],
+        layout: PartFormat,
+        lazy: LazyParts | None = None,
+        here: Sequence["Here | None"] = (),
+    ) -> None:
         self._columns = tuple(columns)
         self._format, self._lazy = layout, lazy
+        self._in_memory = (*here, *[None] * (len(self._columns) - len(here)))
         self._here = set(range(self.n_parts)) if lazy is None else set()
         #: Whether partitions stay once they are there: those in memory already, and those that share work with others.
         self.stays = lazy is None or not lazy.apart
@@ -122,6 +137,26 @@ class RawParts:
                 held[number] = future
         self._here.update(absent)
 
+    def again(self, client: Client, numbers: Sequence[int], worker: str, scope: FutureScope) -> list[list[Any]]:
+        """Some partitions of each column once more, computed or sent to ``worker``; what the user persisted must still be there.
+
+        Called after ``release``.
+
+        Raises ShardsGone for partitions whose futures the user made and whose rows went with a worker.
+        """
+        computed = (
+            self._lazy.compute(client, numbers, worker) if self._lazy is not None else [None] * len(self._columns)
+        )
+        made: list[list[Any]] = []
+        for held, here, futures in zip(self._columns, self._in_memory, computed, strict=True):
+            if here is not None:
+                made.append(scope.hold(send(client, [here(number) for number in numbers], [worker])))
+            elif futures is not None:
+                made.append(scope.hold(futures))
+            else:
+                made.append(_still_there(held, numbers))
+        return made
+
     def let_go(self, numbers: Sequence[int], scope: FutureScope) -> None:
         """Let go of partitions that can be computed again."""
         if self.stays or self._lazy is None:
@@ -134,9 +169,10 @@ class RawParts:
         self._here.difference_update(numbers)
 
     def release(self, scope: FutureScope) -> None:
-        """Let go of what the scope holds; partitions that the user persisted stay."""
+        """Let go of what the scope holds; partitions that the user persisted stay for as long as the user wants them."""
         for held in self._columns:
             scope.drop(held)
+            held[:] = [None if future is None else ref(future) for future in held]
 
     def batches(self, client: Client, numbers: Sequence[int]) -> list[list[int]]:
         """Partitions that one task looks at together: one, unless all of them are in memory already."""
@@ -147,6 +183,19 @@ class RawParts:
         n_bytes = {i: sum(sizes.get(future.key, 0) for future in row) for i, row in zip(numbers, rows, strict=True)}
         where = dict(zip(numbers, held_where(client, [self.features[i] for i in numbers]), strict=True))
         return [batch for parts in by_holder(numbers, where) for batch in batched(parts, [n_bytes[i] for i in parts])]
+
+
+def _still_there(held: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
+    """Futures of the user's, to which there are references; ShardsGone for those that Dask cannot make again."""
+    futures = {n: None if held[n] is None else held[n]() for n in numbers}
+    gone = [n for n, future in futures.items() if held[n] is not None and (future is None or future.status in _GONE)]
+    if gone:
+        raise ShardsGone(
+            f"The rows of partition {', '.join(map(str, gone))} were on a worker that left the cluster, and nobody can "
+            "compute them again: they were scattered, or what they came from was",
+            "Scatter them anew and call fit again, or pass data that Dask can compute, or that are in this process's memory.",
+        )
+    return list(futures.values())
 
 
 def read_part(given: Block, layout: PartFormat, part: PartNumber) -> RawPart:
@@ -206,10 +255,13 @@ def put_on_cluster(parts: Parts, client: Client, workers: Sequence[str], scope: 
     """Say where the partitions are or how they are computed, and send what is in memory; ``scope`` holds what is ours."""
     layout = PartFormat.of(parts)
     if not parts.lazy:
-        blocks = _scatter(parts, client, workers, scope)
+        blocks, spans = _scatter(parts, client, workers, scope)
         nothing: list[Any] = [None] * len(blocks)  # a block carries everything
-        return RawParts([blocks, nothing, nothing, nothing, nothing], layout)
+        return RawParts(
+            [blocks, nothing, nothing, nothing, nothing], layout, here=[lambda number: cut_block(parts, *spans[number])]
+        )
     columns: list[list[Any]] = []
+    in_memory: list[Here | None] = []
     to_compute: list[Any] = []
     for given in (parts.features, parts.label, parts.weight, parts.baseline, parts.group):
         here: list[Any] = []
@@ -219,8 +271,9 @@ def put_on_cluster(parts: Parts, client: Client, workers: Sequence[str], scope: 
             here = futures_in(given)
         to_compute.append(given if given is not None and not here else None)
         columns.append(here or [None] * parts.n_parts)
+        in_memory.append(given.__getitem__ if isinstance(given, list) else None)
     lazy = any(one is not None for one in to_compute)
-    return RawParts(columns, layout, LazyParts(to_compute, parts.n_parts) if lazy else None)
+    return RawParts(columns, layout, LazyParts(to_compute, parts.n_parts) if lazy else None, in_memory)
 
 
 def futures_in(collection: Any) -> list[Future]:
@@ -240,11 +293,14 @@ def futures_in(collection: Any) -> list[Future]:
     return futures
 
 
-def _scatter(parts: Parts, client: Client, workers: Sequence[str], scope: FutureScope) -> list[Any]:
-    """Send the rows to the workers in blocks, each worker one run of neighbouring rows."""
+def _scatter(
+    parts: Parts, client: Client, workers: Sequence[str], scope: FutureScope
+) -> tuple[list[Any], list[tuple[int, int]]]:
+    """Send the rows to the workers in blocks, each worker one run of neighbouring rows; futures, and rows of each block."""
     n_rows = count_rows(parts.features)
     row_bytes = max(1, bytes_of(parts.features) // max(1, n_rows))
     blocks: list[Any] = []
+    spans: list[tuple[int, int]] = []
     for rank, worker in enumerate(workers):
         first, last = (n_rows * at // len(workers) for at in (rank, rank + 1))
         n_blocks = max(1, -(-(last - first) * row_bytes // BLOCK_BYTES))
@@ -252,7 +308,10 @@ def _scatter(parts: Parts, client: Client, workers: Sequence[str], scope: Future
         for start, stop in pairwise(edges):
             if start < stop:
                 blocks += scope.hold(send(client, [cut_block(parts, start, stop)], [worker]))
-    return blocks or scope.hold(send(client, [cut_block(parts, 0, n_rows)], workers[:1]))
+                spans.append((start, stop))
+    if not blocks:
+        blocks, spans = scope.hold(send(client, [cut_block(parts, 0, n_rows)], workers[:1])), [(0, n_rows)]
+    return blocks, spans
 
 
 def cut_block(parts: Parts, start: int, stop: int) -> Block:
@@ -262,8 +321,18 @@ def cut_block(parts: Parts, start: int, stop: int) -> Block:
 
 
 def send(client: Client, values: list[Any], workers: Sequence[str]) -> list[Future]:
-    """Scatter straight to the workers; through the scheduler only where this process cannot reach them."""
-    try:
-        return list(client.scatter(values, workers=list(workers), direct=True, hash=False))
-    except OSError:
-        return list(client.scatter(values, workers=list(workers), direct=False, hash=False))
+    """Scatter straight to the workers; through the scheduler only where this process cannot reach them.
+
+    Raises ShardsGone if they do not take it: they have left, or do not answer.
+    """
+    problem: Exception | None = None
+    for direct in (True, False):
+        how = {"workers": list(workers), "hash": False, "direct": direct}
+        try:
+            return list(client.sync(client._scatter, values, **how, callback_timeout=_SEND_SECONDS))
+        except (OSError, TimeoutError, KeyError) as error:  # KeyError: the scheduler does not know the worker any more
+            problem = error
+    raise ShardsGone(
+        f"Worker {', '.join(workers)} did not take rows that were sent there ({problem})",
+        "See whether it is alive, and call fit again.",
+    )

@@ -21,6 +21,16 @@ class FutureScope:
         self._held.update((id(future), future) for future in listed if hasattr(future, "release"))
         return listed
 
+    @property
+    def held(self) -> list[Any]:
+        """All that is held."""
+        return list(self._held.values())
+
+    def drop_others(self, futures: Iterable[Any]) -> None:
+        """Release all but these."""
+        wanted = {id(future) for future in futures}
+        self.drop([future for key, future in self._held.items() if key not in wanted])
+
     def keep(self, futures: Iterable[Any]) -> None:
         """Let these futures outlive the scope."""
         for future in futures:

@@ -1,14 +1,16 @@
 """What one quantize task leaves on a worker: some rows of a rank, in the rank's one matrix.
 
 Placement knows how many rows a rank will own, so the first task of a rank makes the whole matrix and every task fills its
-columns: a rank that owns many pieces never holds them twice. A task that runs elsewhere (its worker died) fills a matrix
+part of it: a rank that owns many pieces never holds them twice. A task that runs elsewhere (its worker died) fills a matrix
 there; whoever puts the rank together then copies. Hashes of categorical columns lie there too. Other columns that are not
 binned have no size beforehand: they stay with the shard.
+
+Cells are bins, which lie feature after feature, or numbers for a network, which lie row after row: that is how each is read.
 """
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -16,29 +18,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.rows import Rows, Segment, UnbinnedColumn
-from gbdist.quantize.unbinned import HASHED, joined
+from gbdist.estimators.preparation.on_disk import LocalMatrix
+from gbdist.quantize.cells import NUMBERS, Cells
+from gbdist.quantize.merge_surveys import DataSurvey
+from gbdist.quantize.unbinned import HASH_BYTES, HASHED, joined
 
-Bins = NDArray[np.uint8] | NDArray[np.uint16]
+
+@dataclass(frozen=True, slots=True)
+class RowShape:
+    """What a row of a data set has in shards.
+
+    Parameters
+    ----------
+    n_features : int
+        Cells.
+    dtype : of the cells
+    weighted : bool
+    dimension : int
+        Of the baseline, 0 without one.
+    hashed : tuple of int
+        Positions, among all columns, of those that are kept as hashes, ascending.
+    n_labels : int
+    """
+
+    n_features: int
+    dtype: np.dtype[Any]
+    weighted: bool = False
+    dimension: int = 0
+    hashed: tuple[int, ...] = ()
+    n_labels: int = 1
+
+    @classmethod
+    def of(cls, survey: DataSurvey, dimension: int, dtype: np.dtype[Any]) -> "RowShape":
+        """That of a data set."""
+        weighted, n_labels = survey.weight is not None, max(1, len(survey.targets))
+        return cls(len(survey.names), dtype, weighted, dimension, survey.hashed, n_labels)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a row."""
+        cells, hashes = self.n_features * self.dtype.itemsize, HASH_BYTES * len(self.hashed)
+        return cells + hashes + 4 * self.n_labels + 4 * self.weighted + 8 * self.dimension
 
 
 @dataclass(frozen=True, slots=True)
 class ArenaSpec:
-    """Shape of a rank's matrix. ``key`` is unique to the data set and the rank; ``dimension`` is 0 without a baseline.
-
-    ``n_labels`` is how many labels a row has.
-
-    ``hashed`` are the positions, among all columns, of those that are kept as hashes, ascending.
-    """
+    """A rank's matrix. ``key`` is unique to the data set and the rank; ``on_disk`` says where cells lie, bins then."""
 
     key: str
     n_rows: int
-    n_features: int
-    wide: bool
-    weighted: bool
-    dimension: int
+    row: RowShape
     grouped: bool = False
-    hashed: tuple[int, ...] = ()
-    n_labels: int = 1
+    on_disk: bool = False
 
 
 def shape_of_labels(n_labels: int, n_rows: int) -> tuple[int, ...]:
@@ -47,23 +78,29 @@ def shape_of_labels(n_labels: int, n_rows: int) -> tuple[int, ...]:
 
 
 class Arena:
-    """All rows of one rank.
+    """All rows of one rank, in memory but for bins, which may be in a file (``file_matrix.py``).
 
-    bins [n_features, n_rows], label float32 [n_rows] or [n_labels, n_rows] if a row has several, weight float32 [n_rows],
-    baseline float64 [dimension, n_rows], group uint64 [n_rows], hashes uint32 [n_hashed, n_rows].
+    cells [n_features, n_rows], in C order if they are bins and in Fortran order if they are numbers, label float32 [n_rows], or
+    [n_labels, n_rows] if a row has several, weight float32 [n_rows], baseline float64 [dimension, n_rows], group uint64 [n_rows],
+    hashes uint32 [n_hashed, n_rows].
     """
 
-    __slots__ = ("__weakref__", "baseline", "bins", "group", "hashes", "label", "weight")
+    __slots__ = ("__weakref__", "baseline", "cells", "group", "hashes", "label", "weight")
 
     def __init__(self, spec: ArenaSpec) -> None:
         # Not zeroed: the system gives pages out as tasks write to them.
-        shape = (spec.n_features, spec.n_rows)
-        self.bins: Bins = np.empty(shape, dtype=np.uint16) if spec.wide else np.empty(shape, dtype=np.uint8)
-        self.label = np.zeros(shape_of_labels(spec.n_labels, spec.n_rows), dtype=np.float32)
-        self.weight = np.ones(spec.n_rows, dtype=np.float32) if spec.weighted else None
-        self.baseline = np.zeros((spec.dimension, spec.n_rows), dtype=np.float64) if spec.dimension else None
+        row, shape = spec.row, (spec.row.n_features, spec.n_rows)
+        cells: Any = LocalMatrix.here(shape, row.dtype) if spec.on_disk else _empty_cells(shape, row.dtype)
+        self.cells: Cells = cells
+        self.label = np.zeros(shape_of_labels(row.n_labels, spec.n_rows), dtype=np.float32)
+        self.weight = np.ones(spec.n_rows, dtype=np.float32) if row.weighted else None
+        self.baseline = np.zeros((row.dimension, spec.n_rows), dtype=np.float64) if row.dimension else None
         self.group = np.zeros(spec.n_rows, dtype=np.uint64) if spec.grouped else None
-        self.hashes = np.empty((len(spec.hashed), spec.n_rows), dtype=np.uint32)
+        self.hashes = np.empty((len(row.hashed), spec.n_rows), dtype=np.uint32)
+
+
+def _empty_cells(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.empty(shape, dtype, "F" if dtype == NUMBERS else "C")
 
 
 _arenas: "WeakValueDictionary[str, Arena]" = WeakValueDictionary()
@@ -94,9 +131,10 @@ class Shard:
         self.unbinned = unbinned
 
     @property
-    def bins(self) -> Bins:
-        """uint8 or uint16 [n_features, n_rows], a view."""
-        return self.arena.bins[:, self._columns]
+    def cells(self) -> Cells:
+        """uint8, uint16 or float32 [n_features, n_rows], a view."""
+        cells: Cells = self.arena.cells[:, self._columns]
+        return cells
 
     @property
     def label(self) -> NDArray[np.float32]:
@@ -124,21 +162,43 @@ class Shard:
         return self.arena.hashes[:, self._columns]
 
     @property
+    def on_disk(self) -> bool:
+        """Whether the bins lie in a file."""
+        return isinstance(self.arena.cells, LocalMatrix)
+
+    @property
     def nbytes(self) -> int:
-        """Bytes of these rows."""
+        """Bytes of these rows, wherever they lie."""
         beside = sum(column.nbytes for column in self.unbinned)
         return beside + sum(int(part.nbytes) for part in self._parts if part is not None)
 
     @property
     def _parts(self) -> tuple[Any, ...]:
-        return self.bins, self.label, self.weight, self.baseline, self.group, self.hashes
+        return self.cells, self.label, self.weight, self.baseline, self.group, self.hashes
 
     @property
     def _columns(self) -> slice:
         return slice(self.start, self.start + self.n_rows)
 
+    def copied(self, first: int, last: int) -> "Shard":
+        """Rows ``first … last−1`` of these, in an arena of their own."""
+        rows = slice(first, last)
+        unbinned = tuple(replace(column, values=column.values[rows]) for column in self.unbinned)
+        return Shard(self.arena, self.start + first, last - first, self.first_row + first, unbinned).alone()
+
+    def alone(self) -> "Shard":
+        """The same rows in an arena of their own."""
+        make, parts = self.__reduce__()
+        alone: Shard = make(*parts)
+        return alone
+
     def __reduce__(self) -> tuple[Any, ...]:
-        copies = [None if part is None else part.copy() for part in self._parts]
+        cells, *others = self._parts
+        # Cells keep the order in which they lie.
+        copies = [
+            cells if self.on_disk else cells.copy("K"),
+            *(None if part is None else part.copy() for part in others),
+        ]
         return shard_of, (*copies, self.unbinned, self.first_row)
 
 
@@ -154,7 +214,7 @@ class Shards(tuple[Shard, ...]):
 
 
 def shard_of(
-    bins: Bins,
+    cells: Cells,
     label: NDArray[np.float32],
     weight: NDArray[np.float32] | None,
     baseline: NDArray[np.float64] | None,
@@ -165,38 +225,37 @@ def shard_of(
 ) -> Shard:
     """Make a shard that has its arena for itself, out of its arrays."""
     arena = Arena.__new__(Arena)
-    arena.bins, arena.label, arena.weight, arena.baseline, arena.group = bins, label, weight, baseline, group
+    arena.cells, arena.label, arena.weight, arena.baseline, arena.group = cells, label, weight, baseline, group
     arena.hashes = hashes
-    return Shard(arena, 0, int(bins.shape[1]), first_row, unbinned)
+    return Shard(arena, 0, int(cells.shape[1]), first_row, unbinned)
 
 
-def assemble(
-    shards: Sequence[Shard],
-    n_features: int,
-    *,
-    weighted: bool,
-    dimension: int,
-    wide: bool,
-    hashed: tuple[int, ...] = (),
-    n_labels: int = 1,
-) -> Rows:
+def assemble(shards: Sequence[Shard], row: RowShape) -> Rows:
     """Put the shards of a rank together as Rows, in the order of their rows; no copy if they fill one arena.
 
-    What is beside the shards describes the data set as ``ArenaSpec`` does, so that a rank without rows agrees with the others.
+    ``row`` describes the data set, so that a rank without rows agrees with the others.
     """
-    shards = sorted(shards, key=lambda shard: shard.first_row)
-    n_rows = sum(shard.n_rows for shard in shards)
-    if shards and _fill_one_arena(shards, n_rows):
-        arena = shards[0].arena
-    elif len(shards) == 1:
-        arena = shard_of(*shards[0].__reduce__()[1]).arena
-    else:
-        grouped = bool(shards) and shards[0].group is not None
-        arena = _copied(shards, ArenaSpec("", n_rows, n_features, wide, weighted, dimension, grouped, hashed, n_labels))
-    columns = [UnbinnedColumn(at, HASHED, hashes) for at, hashes in zip(hashed, arena.hashes, strict=True)]
-    columns += joined([shard.unbinned for shard in shards])
+    arena, segments = joined_shards(shards, row)
+    columns = [UnbinnedColumn(at, HASHED, hashes) for at, hashes in zip(row.hashed, arena.hashes, strict=True)]
+    columns += joined([shard.unbinned for shard in _in_order(shards)])
     unbinned = tuple(sorted(columns, key=lambda column: column.position))
-    return Rows(arena.bins, arena.label, arena.weight, arena.baseline, _segments(shards), unbinned, arena.group)
+    bins: Any = arena.cells
+    return Rows(bins, arena.label, arena.weight, arena.baseline, segments, unbinned, arena.group)
+
+
+def joined_shards(shards: Sequence[Shard], row: RowShape) -> tuple[Arena, tuple[Segment, ...]]:
+    """The shards of a rank as one arena, in the order of their rows: their own, without a copy, if they fill one; and which
+    rows of the data set they are."""
+    ordered = _in_order(shards)
+    n_rows = sum(shard.n_rows for shard in ordered)
+    if ordered and _fill_one_arena(ordered, n_rows):
+        return ordered[0].arena, _segments(ordered)
+    grouped, on_disk = bool(ordered) and ordered[0].group is not None, any(shard.on_disk for shard in ordered)
+    return _copied(ordered, ArenaSpec("", n_rows, row, grouped, on_disk)), _segments(ordered)
+
+
+def _in_order(shards: Sequence[Shard]) -> list[Shard]:
+    return sorted(shards, key=lambda shard: shard.first_row)
 
 
 def _fill_one_arena(shards: Sequence[Shard], n_rows: int) -> bool:
@@ -205,7 +264,7 @@ def _fill_one_arena(shards: Sequence[Shard], n_rows: int) -> bool:
         if shard.arena is not shards[0].arena or shard.start != ends:
             return False
         ends += shard.n_rows
-    return ends == n_rows == int(shards[0].arena.bins.shape[1])
+    return ends == n_rows == int(shards[0].arena.cells.shape[1])
 
 
 def _copied(shards: Sequence[Shard], spec: ArenaSpec) -> Arena:
@@ -213,7 +272,7 @@ def _copied(shards: Sequence[Shard], spec: ArenaSpec) -> Arena:
     start = 0
     for shard in shards:
         into = Shard(arena, start, shard.n_rows, shard.first_row)
-        into.bins[...] = shard.bins
+        into.cells[...] = shard.cells
         into.label[...] = shard.label
         into.hashes[...] = shard.hashes
         beside = ((into.weight, shard.weight), (into.baseline, shard.baseline), (into.group, shard.group))

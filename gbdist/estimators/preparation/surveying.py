@@ -20,6 +20,7 @@ from gbdist.estimators.preparation.raw_parts import PartFormat, PartNumber, RawP
 from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.preparation.split import RowSplit
 from gbdist.quantize.merge_surveys import DataSurvey, merge_surveys
+from gbdist.quantize.sample import SAMPLE_LIMIT
 from gbdist.quantize.survey import PartSurvey
 from gbdist.quantize.unbinned import HASH_BYTES, HASHED
 
@@ -64,10 +65,15 @@ class SurveyRun:
         samples: bool,
         room: Room,
         scope: FutureScope,
+        announced_rows: int | None = None,
     ) -> None:
-        """Prepare to look at every side of ``raw`` that ``splits`` names; ``samples`` are drawn from the first side."""
+        """Prepare to look at every side of ``raw`` that ``splits`` names; ``samples`` are drawn from the first side.
+
+        ``announced_rows``, of all partitions before a split, spare the first waves from drawing too much.
+        """
         self._client, self._raw, self._room, self._scope = client, raw, room, scope
         self._sides = [_Side(raw.format_of(split), samples and i == 0) for i, split in enumerate(splits)]
+        self._known_rows = announced_rows if announced_rows and splits[0] is None else 0
         self._raw_rows = 0  # of the partitions that were counted
         self._where: list[str | None] = [None] * raw.n_parts
         self._called = 0
@@ -85,7 +91,14 @@ class SurveyRun:
         while self._waves:
             self._look(*self._waves.popleft())
             self.start()
+        self._require_announced_rows()
         return [self._surveyed(side) for side in self._sides]
+
+    def _require_announced_rows(self) -> None:
+        found = self._sides[0].n_rows
+        if self._sides[0].sampled and 0 < found < self._known_rows:
+            expected = f"{self._known_rows} rows, as its chunks announce"
+            raise DataError("X", f"{found} rows", expected, "Make the chunks of X as long as its partitions.")
 
     def _call(self) -> None:
         """Set the next wave going: its partitions, and its surveys unless they depend on the rows before it."""
@@ -145,7 +158,9 @@ class SurveyRun:
             batches = batched(parts, [surveys[i].nbytes for i in parts])
             features = [[self._raw.features[i] for i in batch] for batch in batches]
             numbers = [[_numbered(side, i, first_rows[i]) for i in batch] for batch in batches]
-            how = {"layout": side.format, "n_rows_total": side.n_rows}
+            n_bytes = 4 * len(self._sides[0].surveys[0].names) * SAMPLE_LIMIT
+            how = {"layout": side.format, "n_rows_total": max(side.n_rows, self._known_rows)}
+            how["on_disk"] = self._room.samples_on_disk(n_bytes)
             drawn = self._scope.hold(self._client.map(tasks.sample, features, numbers, **how, **names("sample")))
             side.samples.setdefault(self._where[parts[0]], []).extend(drawn)
             made += drawn
@@ -157,7 +172,7 @@ class SurveyRun:
         rows = max(self._raw_rows, sum(side.n_rows for side in self._sides)) / seen * n_parts
         raw = sum(part.nbytes for side in self._sides for part in side.surveys) / seen
         hashed = sum(kind == HASHED for _, kind in self._sides[0].format.unbinned)
-        self._weight = Weight(raw, rows * (len(surveys[0].names) + HASH_BYTES * hashed + 4))
+        self._weight = Weight(raw, self._room.in_memory(rows * len(surveys[0].names), rows * (HASH_BYTES * hashed + 4)))
 
     def _kept(self) -> int:
         n_parts = self._raw.n_parts

@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from distributed import get_worker
 from numpy.typing import NDArray
 
+from gbdist.boosting.bins import to_write
 from gbdist.errors import DataError
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.parameters.cuts import QuantizeParams
+from gbdist.estimators.preparation.on_disk import moved_to_disk
 from gbdist.estimators.preparation.raw_parts import Block, PartFormat, PartNumber, read_part
 from gbdist.estimators.preparation.shard import ArenaSpec, Shard, Shards, arena_of
 from gbdist.estimators.preparation.tables import count_rows, slice_rows
-from gbdist.quantize.binning import ON_CPU, Tiles, bin_part, bins_dtype, tiles_on_card
-from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.binning import ON_CPU, Tiles, tiles_on_card
+from gbdist.quantize.cells import CellRules, Encoding, cells_type, write_cells
 from gbdist.quantize.groups import group_ids
 from gbdist.quantize.raw import RawPart
 from gbdist.quantize.sample import Sample, join_samples, sample_rows
@@ -68,44 +68,40 @@ def _survey_one(block: Block, layout: PartFormat, part: PartNumber) -> PartSurve
         return failed_survey(part.number, problem)
 
 
-def sample(features: Column, parts: Sequence[PartNumber], layout: PartFormat, n_rows_total: int) -> list[Sample]:
-    """Sampled rows of some partitions."""
-    return [
+def sample(
+    features: Column, parts: Sequence[PartNumber], layout: PartFormat, n_rows_total: int, on_disk: bool
+) -> list[Sample]:
+    """Sampled rows of some partitions; their values wait on this worker's disk where memory has no room for them."""
+    drawn = [
         sample_rows(read_part(Block(one), layout, part), part.first_row, n_rows_total)
         for one, part in zip(features, parts, strict=True)
     ]
+    return [replace(one, values=moved_to_disk(one.values)) for one in drawn] if on_disk else drawn
 
 
-def cut_by_feature(
-    samples: Sequence[Sequence[Sample]], edges: Sequence[int], n_rows_total: int
-) -> list[NDArray[np.float32]]:
-    """Join samples of several partitions, and cut them into shares of the features."""
-    joined = join_samples([one for many in samples for one in many], n_rows_total)
-    return [np.ascontiguousarray(joined[first:last]) for first, last in pairwise(edges)]
-
-
-def take(items: Sequence[Any], number: int) -> Any:
-    """One item of a list that a task left."""
-    return items[number]
+def cut(
+    samples: Sequence[Sequence[Sample]], features: tuple[int, int], n_rows_total: int, after: object
+) -> NDArray[np.float32]:
+    """Join samples of several partitions, of one share of the features; ``after`` is a task that has to be done first."""
+    first, last = features
+    shares = [replace(one, values=one.values[first:last]) for many in samples for one in many]
+    return np.ascontiguousarray(join_samples(shares, n_rows_total))
 
 
 def choose(
-    samples: Sequence[NDArray[np.float32]], has_nan: Sequence[bool], names: Sequence[str], rules: QuantizeParams
-) -> list[FeatureBorders]:
-    """Borders of one share of the features, from its samples of all partitions."""
-    return [
-        rules.cut_of(name).choose(values, nan, name)
-        for values, nan, name in zip(_joined(samples), has_nan, names, strict=True)
-    ]
+    samples: Sequence[NDArray[np.float32]], has_nan: Sequence[bool], names: Sequence[str], rules: CellRules
+) -> list[Encoding]:
+    """Encodings of one share of the features, from its samples of all partitions."""
+    return [rules.choose(values, nan, name) for values, nan, name in zip(_joined(samples), has_nan, names, strict=True)]
 
 
 def _joined(samples: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     return samples[0] if len(samples) == 1 else np.concatenate(samples, axis=1)
 
 
-def join(shares: Sequence[Sequence[FeatureBorders]]) -> tuple[FeatureBorders, ...]:
-    """Borders of all features."""
-    return tuple(borders for share in shares for borders in share)
+def join(shares: Sequence[Sequence[Encoding]]) -> tuple[Encoding, ...]:
+    """Encodings of all features."""
+    return tuple(encoding for share in shares for encoding in share)
 
 
 def quantize(
@@ -114,14 +110,14 @@ def quantize(
     weight: Column,
     baseline: Column,
     group: Column,
-    borders: Sequence[FeatureBorders],
+    encodings: Sequence[Encoding],
     initial: InitialModel | None,
     pieces: Sequence[PieceTask],
     layout: PartFormat,
     coding: LabelCoding | None,
     card: tuple[str, int] | None,
 ) -> ShardHandle:
-    """Turn some rows of each of some partitions into bins, in the arena of their rank; stores ``Shards``.
+    """Turn some rows of each of some partitions into cells, in the arena of their rank; stores ``Shards``.
 
     ``card`` is the GPU that searches the borders if the task runs where it was meant to: (address of the worker, number).
     """
@@ -129,25 +125,37 @@ def quantize(
     with tiles_on_card(card[1]) if card is not None and at_home else nullcontext(ON_CPU) as tiles:
         shards = []
         for block, piece in zip(map(Block, features, label, weight, baseline, group), pieces, strict=True):
-            shards.append(fill_arena(read_part(block, layout, piece.part), borders, initial, piece, coding, tiles))
+            shards.append(fill_arena(read_part(block, layout, piece.part), encodings, initial, piece, coding, tiles))
         return keep(Shards(shards))
+
+
+def cut_rows(handle: ShardHandle, start: int, stop: int) -> ShardHandle:
+    """Rows ``start … stop−1``, in their order, of the shards of a task, copied so that the others can be let go."""
+    kept, before = [], 0
+    for shard in sorted(handle.shard, key=lambda shard: shard.first_row):
+        first, last = max(start - before, 0), min(stop - before, shard.n_rows)
+        if first < last:
+            kept.append(shard.copied(first, last))
+        before += shard.n_rows
+    return keep(Shards(kept))
 
 
 def fill_arena(
     raw: RawPart,
-    borders: Sequence[FeatureBorders],
+    encodings: Sequence[Encoding],
     initial: InitialModel | None,
     piece: PieceTask,
     coding: LabelCoding | None,
     tiles: Tiles = ON_CPU,
 ) -> Shard:
-    """Write bins, hashes, labels, weights, baseline and groups of a piece into its arena; what is neither goes beside it."""
+    """Write cells, hashes, labels, weights, baseline and groups of a piece into its arena; what is neither goes beside it."""
     raw = _rows_of(raw, piece)
-    spec = replace(piece.arena, wide=bins_dtype(borders) is np.uint16)
+    spec = replace(piece.arena, row=replace(piece.arena.row, dtype=cells_type(encodings)))
     unbinned = read_columns(raw.unbinned, raw.number)
     beside = tuple(column for column in unbinned if column.kind != HASHED)
     shard = Shard(arena_of(spec), piece.column, piece.stop - piece.start, piece.first_row, beside)
-    bin_part(raw, borders, shard.bins, tiles)
+    with to_write(shard.cells) as cells:
+        write_cells(raw, encodings, cells, tiles)
     for row, column in zip(shard.hashes, (column for column in unbinned if column.kind == HASHED), strict=True):
         row[...] = column.values
     place = f"of partition {raw.number}"

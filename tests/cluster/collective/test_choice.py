@@ -6,10 +6,15 @@ import mmap
 import numpy as np
 import pytest
 
-from gbdist.boosting.collective import Collective
-from gbdist_cluster.collective import algorithms
+from gbdist.boosting.collective import Collective, SingleRank
+from gbdist_cluster.collective import algorithms, float_sums
 from gbdist_cluster.collective.channel import scope_of
-from gbdist_cluster.collective.choice import ChannelCollective, choose_all_reduce, choose_reduce_scatter
+from gbdist_cluster.collective.choice import (
+    ChannelCollective,
+    choose_all_reduce,
+    choose_reduce_scatter,
+    choose_sum_floats,
+)
 from gbdist_cluster.collective.threads import run_threads
 from gbdist_cluster.errors import ClusterError
 
@@ -45,7 +50,27 @@ def test_the_algorithm_of_reduce_scatter(cells: int, ranks: int, chosen: str) ->
     assert choose_reduce_scatter(cells, ranks) is getattr(algorithms, chosen)
 
 
-@pytest.mark.parametrize("method", ["all_reduce", "reduce_scatter", "all_gather", "all_to_all", "subset"])
+@pytest.mark.parametrize(
+    ("size", "ranks", "hosts", "chosen"),
+    [
+        (160_000, 2, 1, "direct_sum"),
+        (40_000_000, 2, 2, "direct_sum"),
+        (160_000, 4, 1, "central_sum"),
+        (16_000_000, 4, 1, "split_sum"),
+        (160_000, 4, 4, "direct_sum"),
+        (4_000_000, 4, 4, "split_sum"),
+        (4_000, 64, 64, "tree_sum"),
+        (160_000, 50, 50, "split_sum"),
+        (160_000_000, 50, 50, "ring_sum"),
+    ],
+)
+def test_the_algorithm_of_sum_floats(size: int, ranks: int, hosts: int, chosen: str) -> None:
+    assert choose_sum_floats(size, ranks, hosts) is getattr(float_sums, chosen)
+
+
+@pytest.mark.parametrize(
+    "method", ["all_reduce", "reduce_scatter", "sum_floats", "all_gather", "all_to_all", "send", "receive", "subset"]
+)
 def test_the_methods_are_those_of_the_protocol(method: str) -> None:
     protocol, ours = (inspect.signature(getattr(cls, method)) for cls in (Collective, ChannelCollective))
     assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [
@@ -124,6 +149,7 @@ def test_a_subset_is_a_collective_of_its_ranks(n_ranks: int) -> None:
             assert (collective.all_reduce(table[rank]) == table.sum(axis=0)).all()
             total = table[ranks].sum(axis=0)
             assert (group.all_reduce(table[rank]) == total).all()
+            assert (group.sum_floats(table[rank].astype(np.float32)) == total).all()
             share = group.reduce_scatter(table[rank], offsets)
             np.testing.assert_array_equal(share, total[offsets[group.rank] : offsets[group.rank + 1]])
             assert group.all_gather(b"%d" % rank) == [b"%d" % one for one in ranks]
@@ -131,6 +157,56 @@ def test_a_subset_is_a_collective_of_its_ranks(n_ranks: int) -> None:
             assert group.all_to_all(sent) == [b"%d to %d" % (source, rank) for source in ranks]
 
     run_threads(n_ranks, routine, deadline=30)
+
+
+@pytest.mark.parametrize("n_ranks", [2, 3, 5])
+def test_items_go_from_rank_to_rank_in_order(n_ranks: int) -> None:
+    def routine(collective: Collective) -> None:
+        rank, following, previous = collective.rank, (collective.rank + 1) % n_ranks, (collective.rank - 1) % n_ranks
+        for turn in range(3):
+            collective.send(following, b"%d of %d" % (turn, rank))
+            if rank % 2 == 0:  # a pair may be ahead of the others
+                collective.send(following, b"")
+        for turn in range(3):
+            assert collective.receive(previous) == b"%d of %d" % (turn, previous)
+            if previous % 2 == 0:
+                assert collective.receive(previous) == b""
+        assert collective.all_gather(b"%d" % rank) == [b"%d" % one for one in range(n_ranks)]
+        others = collective.subset([one for one in range(n_ranks) if one % 2 == rank % 2])
+        if others.rank:
+            others.send(0, bytes(mmap.PAGESIZE))
+            assert others.receive(0) == b"back"
+        else:
+            for one in range(1, others.size):
+                assert others.receive(one) == bytes(mmap.PAGESIZE)
+                others.send(one, b"back")
+
+    run_threads(n_ranks, routine, deadline=30)
+
+
+def test_a_rank_that_skips_an_item_is_told_so() -> None:
+    def routine(collective: ChannelCollective) -> object:
+        if collective.rank:
+            collective.send(0, b"")
+        return collective.all_gather(b"")
+
+    with pytest.raises(ClusterError, match=r"rank 0 is at call 1 \(all_gather\), step 0, rank 1 at call 1 \(message\)"):
+        run_threads(2, routine, deadline=20)
+
+
+@pytest.mark.parametrize("to", [-1, 1, 3])
+def test_an_item_needs_another_rank(to: int) -> None:
+    def routine(collective: ChannelCollective) -> None:
+        if collective.rank == 1:
+            with pytest.raises(ValueError, match=f"rank 1 of 3 has no other rank {to}"):
+                collective.send(to, b"")
+            with pytest.raises(ValueError, match=f"rank 1 of 3 has no other rank {to}"):
+                collective.receive(to)
+
+    run_threads(3, routine, deadline=20)
+    for method in (lambda: SingleRank().send(0, b""), lambda: SingleRank().receive(0)):
+        with pytest.raises(ValueError, match="rank 0 of 1 has no other rank 0"):
+            method()
 
 
 def test_subsets_need_nobody_else_and_may_be_cut_again() -> None:

@@ -43,10 +43,16 @@ def test_every_transport_carries_small_and_large_messages(any_workers: list[Any]
         assert (collective.all_reduce(large * rank) == large * 3).all()
         share = collective.reduce_scatter(large, [0, 1, 100_000, 200_000])
         np.testing.assert_array_equal(share, 3 * [large[:1], large[1:100_000], large[100_000:]][rank])
+        halves = large / 2
+        np.testing.assert_array_equal(collective.sum_floats(halves * rank), (halves + halves * 2))
+        assert collective.sum_floats(np.float32([[rank]])).tolist() == [[3.0]]
         assert collective.all_gather(b"%d" % rank) == [b"0", b"1", b"2"]
         assert collective.all_to_all([b"%d%d" % (rank, to) for to in range(3)]) == [
             b"%d%d" % (s, rank) for s in range(3)
         ]
+        sent = large.tobytes()
+        collective.send((rank + 1) % 3, sent)  # all at once: nobody waits for it to be taken
+        assert collective.receive((rank - 1) % 3) == sent
         assert collective.traffic.bytes_sent > 1_000_000
         return "done"
 

@@ -1,5 +1,7 @@
 """What is encoded comes back, in few bytes."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -91,4 +93,34 @@ def test_another_number_of_cells_is_refused() -> None:
         add_decoded(encode(np.zeros(3, dtype=np.int64)), np.zeros(4, dtype=np.int64))
     assert str(caught.value) == (
         "a rank sent 3 cells where 4 were expected. All ranks must call the collective with arrays of one shape"
+    )
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_message_that_ends_early_or_late_is_refused(halves: bool) -> None:
+    rng = np.random.default_rng(5)
+    dense = rng.integers(-1_000_000, 1_000_000, 300)
+    array = np.concatenate([dense, np.where(rng.random(300) < 0.05, dense, 0)])  # dense blocks and sparse ones
+    message = bytes(encode(array, halves=halves))
+    for cut in range(8, len(message), 8):
+        with pytest.raises(ClusterError, match="bytes that are no message of cells"):
+            add_decoded(message[:cut], np.zeros(600, np.int64))
+    for other in (message + bytes(8), message[:-3], b"", b"abc"):
+        with pytest.raises(ClusterError, match="bytes that are no message of cells"):
+            decode(other)
+
+
+def test_no_message_reads_beyond_its_end() -> None:
+    rng = np.random.default_rng(6)
+    message = np.frombuffer(bytes(encode(rng.integers(-100, 100, 500))), np.uint8)
+    for _ in range(300):
+        damaged = message.copy()
+        damaged[rng.integers(8, 80)] = rng.integers(0, 256)  # a width
+        with suppress(ClusterError):
+            add_decoded(damaged.tobytes(), np.zeros(500, np.int64))
+    with pytest.raises(ClusterError) as caught:
+        decode(np.array([1 << 60], "<u8").tobytes())
+    assert str(caught.value) == (
+        "a rank sent 8 bytes that are no message of cells. Something between the workers changes what they send, "
+        "or they have different versions of gbdist"
     )

@@ -4,14 +4,23 @@ import signal
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
+import dask.config
 import pytest
 from distributed import Client, Status
 
 from gbdist_cluster.errors import ClusterError
 from gbdist_cluster.launch import local
 from gbdist_cluster.launch.local import default_client, start_local
+
+
+@pytest.fixture(autouse=True)
+def as_users_have_them() -> Iterator[None]:
+    """Processes are started anew, and not forked as in other tests."""
+    with dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}):
+        yield
 
 
 def test_workers_and_dashboard_on_the_loopback() -> None:

@@ -31,7 +31,9 @@ ALL_KINDS = (
     StatisticRule("Buckets", (-0.5,), 40),
     StatisticRule("Counter", (0.0,), 7),
 )
-SPREADS = [(2, ()), (3, (1,)), (7, (0, 4))]
+#: Ranks, and those of them that have no rows.
+SPREADS: list[tuple[int, tuple[int, ...]]] = [(2, ()), (3, (1,)), (7, (0, 4))]
+EVERY_SPREAD = ["binary, MVS, combinations", "regression, Bernoulli, average, ranges"]
 
 
 def boosted(tables: Sequence[CategoricalTable], params: BoostParams) -> BoostResult:
@@ -168,12 +170,22 @@ def first_statistic(result: BoostResult) -> int:
 
 @pytest.mark.parametrize("name", CASES)
 def test_ranks_and_threads_do_not_change_a_run(name: str) -> None:
+    check_ranks(name, SPREADS if name in EVERY_SPREAD else SPREADS[1:2])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", sorted({*CASES} - {*EVERY_SPREAD}))
+def test_fewer_and_more_ranks_do_not_change_a_run(name: str) -> None:
+    check_ranks(name, SPREADS[::2])
+
+
+def check_ranks(name: str, spreads: Sequence[tuple[int, tuple[int, ...]]]) -> None:
     tables, params = prepared(name)
     alone = boosted(tables, params)
     check_kinds(alone, params.categories)
     curve = next(iter(alone.history["learn"].values()))
     assert curve[-1] < 0.97 * curve[0]
-    for n_ranks, empty in SPREADS:
+    for n_ranks, empty in spreads:
         assert_same(boosted_on_ranks(tables, replace(params, threads=1 + n_ranks % 3), n_ranks, empty), alone)
 
 

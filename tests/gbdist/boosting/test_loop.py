@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gbdist.boosting.collective import SingleRank
-from gbdist.boosting.events import Event, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.events import Event, IterationDone, RunFinished, RunStarted
 from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
 from gbdist.metrics import make_metrics
@@ -92,7 +92,7 @@ def test_a_listener_hears_everything_and_may_stop_the_run(make_table: MakeTable)
 
         def hear(self, event: Event) -> bool:
             self.heard.append(event)
-            return isinstance(event, TreeGrown) and event.iteration == 3
+            return isinstance(event, IterationDone) and event.iteration == 3
 
     listener, table = Impatient(), make_table(n_rows=300)
     params = params_of("RMSE", listeners_may_stop=True)
@@ -101,7 +101,7 @@ def test_a_listener_hears_everything_and_may_stop_the_run(make_table: MakeTable)
     assert len(result.trees) == 4
     assert isinstance(listener.heard[0], RunStarted)
     assert isinstance(listener.heard[-1], RunFinished)
-    assert [e.iteration for e in listener.heard if isinstance(e, TreeGrown)] == [0, 1, 2, 3]
+    assert [e.iteration for e in listener.heard if isinstance(e, IterationDone)] == [0, 1, 2, 3]
 
 
 def test_metrics_are_computed_each_period_and_at_the_end(make_table: MakeTable) -> None:

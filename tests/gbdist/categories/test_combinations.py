@@ -117,6 +117,28 @@ def test_categories_are_those_of_columns_and_splits() -> None:
     assert shapes == {(1, True), (2, True), (2, False), (3, False)}
 
 
+@pytest.mark.parametrize("most", [0, 1 << 20])
+def test_a_projection_alone_has_the_categories_of_its_combination(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a tree is replayed without the levels at which its combinations came up."""
+    monkeypatch.setattr(ROWS, "most_places", most)
+    combinations, shapes = Combinations(ROWS, 4), set()
+    for split in ((1, 20), (0, 5)):
+        combinations.split_float(*split)
+    combinations.split_one_hot(ONE_HOT, VALUES[0])
+    combinations.use(Projection((4,)), None)
+    for _ in range(2):
+        for each in combinations.listed():
+            combinations.use(each.projection, each)
+    for each in combinations.listed():
+        for some in (slice(0, ROWS.n_rows), slice(20, 90)):
+            expected, found = combinations.coding(each, some), Combinations(ROWS, 4).coding_alone(each.projection, some)
+            assert found.n_categories == expected.n_categories
+            pairs = set(zip(found.codes.tolist(), expected.codes.tolist(), strict=True))
+            assert len(pairs) == expected.n_categories
+        shapes.add((len(each.projection.cats), bool(each.projection.float_splits)))
+    assert shapes == {(1, True), (2, True), (3, True), (2, False), (3, False), (4, False)}
+
+
 def test_a_level_has_no_more_than_the_first_combinations(monkeypatch: pytest.MonkeyPatch) -> None:
     combinations = Combinations(ROWS, 4)
     combinations.split_float(0, 5)

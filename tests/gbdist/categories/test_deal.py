@@ -15,9 +15,11 @@ from ..conftest import CategoricalTable, make_table, on_ranks
 SEED = 5
 
 
-def dealt(parts: Sequence[Rows], *, has_time: bool = False, seed: int = SEED) -> list[tuple[Rows, tuple[int, ...]]]:
+def dealt(
+    parts: Sequence[Rows], *, has_time: bool = False, seed: int = SEED, shares: Sequence[int] = ()
+) -> list[tuple[Rows, tuple[int, ...]]]:
     def work(rows: Rows, collective: Collective) -> tuple[Rows, tuple[int, ...]]:
-        return deal(rows, seed, has_time=has_time, collective=collective)
+        return deal(rows, seed, has_time=has_time, collective=collective, shares=shares)
 
     return on_ranks(parts, work)
 
@@ -103,6 +105,16 @@ def test_rows_in_order_of_time_keep_it(n_ranks: int) -> None:
         400 * (rank + 1) // n_ranks - 400 * rank // n_ranks for rank in range(n_ranks)
     ]
     assert same(joined(ranks), joined([(table.rows, ())]))
+
+
+@pytest.mark.parametrize("has_time", [False, True])
+def test_ranks_get_rows_by_their_shares(has_time: bool) -> None:
+    table = numbered(make_table(1_000))
+    spread = dealt(table.cut(3), has_time=has_time, shares=[500, 100, 400])
+    assert same(joined(spread), joined(dealt([table.rows], has_time=has_time)))
+    rows = [one.n_rows for one, _ in spread]
+    # Hashes are spread evenly: of 1,000 rows some 16 more or fewer than half.
+    assert rows == ([500, 100, 400] if has_time else [pytest.approx(part, abs=60) for part in (500, 100, 400)])
 
 
 def test_bins_travel_in_groups_of_features(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from distributed import Client, LocalCluster
 from numpy.typing import NDArray
 
 from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation.stored import futures_of
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +72,12 @@ class Held:
 @pytest.fixture
 def held_by() -> Callable[[DaskPool], Held]:
     def look(pool: DaskPool) -> Held:
-        handles = pool.client.gather([future for futures in pool.data.shards for future in futures])
+        handles = pool.client.gather(futures_of(pool.data.shards))
         shards = sorted((shard for handle in handles for shard in handle.shard), key=lambda shard: shard.first_row)
         rows = [shard.first_row for shard in shards]
         assert rows == np.cumsum([0, *(shard.n_rows for shard in shards)])[:-1].tolist()
         return Held(
-            np.concatenate([shard.bins for shard in shards], axis=1),
+            np.concatenate([shard.cells for shard in shards], axis=1),
             np.concatenate([shard.label for shard in shards]),
             None if shards[0].weight is None else np.concatenate([shard.weight for shard in shards]),
             None if shards[0].baseline is None else np.concatenate([shard.baseline for shard in shards], axis=1),

@@ -1,6 +1,6 @@
 """Categorical columns on histograms: what reaches the trainer is the same hashes for any container, cluster and partitioning."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from gbdist.boosting.rows import Rows
 from gbdist.categories.hashing import category_hashes
 from gbdist.categories.rules import CategoricalColumn
 from gbdist.errors import DataError, ParameterError
-from gbdist.estimators import gang_run, local_run, training
+from gbdist.estimators import gang_run, local_run, needs, outcome
+from gbdist.estimators.needs import WorkerNeed
 from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.plan import plan
 from gbdist.estimators.pool import DaskPool
@@ -70,7 +71,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Seen]]:
 
     for where in (gang_run, local_run):
         monkeypatch.setattr(where, "boost", take_notes)
-    monkeypatch.setattr(training, "to_catboost", lambda ensemble, record: ensemble)
+    monkeypatch.setattr(outcome, "to_catboost", lambda ensemble, record: ensemble)
     with dask.config.set({"dataframe.convert-string": False}):
         yield notes
 
@@ -252,15 +253,17 @@ def test_missing_values(client: Client, goods: pd.DataFrame, seen: list[Seen], t
 def test_room_is_counted_with_4_bytes_a_cell(
     client: Client, goods: pd.DataFrame, seen: list[Seen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    asked: list[tuple[int, int]] = []
 
-    def note(n_rows: int, bytes_a_row: int, *others: Any) -> None:
-        asked.append(bytes_a_row)
+    def note(found: Sequence[WorkerNeed], **how: bool) -> None:
+        n_rows = sum(need.rows for need in found)
+        asked.append((sum(need.bins for need in found) // n_rows, sum(need.beside for need in found) // n_rows))
 
-    monkeypatch.setattr(training, "require_room", note)
+    monkeypatch.setattr(needs, "require_room", note)
     monkeypatch.setattr(local_run, "ROWS_BELOW", 0)
     fit(goods, client=client)
-    assert asked == [2 + 3 * 4 + 4] * 2
+    # Before rows are sent labels are not looked at; while it trains bins are there twice.
+    assert asked == [(2, 3 * 4), (2 * 2, 3 * 4 + 4)]
     made = plan(goods, "y", parameters={}, client=client)
     assert all(worker.shard_bytes == worker.rows * (2 + 3 * 4 + 4) for worker in made.workers)
     assert made.features == 5

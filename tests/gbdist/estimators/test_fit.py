@@ -322,7 +322,7 @@ def test_measured_numbers_are_no_classes():
         classifier().fit(VALUES, FRAME["number"])
     assert str(caught.value).startswith("y: found continuous values such as -")
     assert str(caught.value).endswith(
-        ", expected classes. Use DaskCatBoostRegressor for numbers, or pass y as text if they name classes."
+        ", expected classes. Use a regressor for numbers, or pass y as text if they name classes."
     )
 
 

@@ -14,7 +14,7 @@ from distributed import Client
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
 from gbdist.boosting.params import Card
 from gbdist.errors import ClusterError
-from gbdist.estimators import devices, gang_run, local_run
+from gbdist.estimators import devices, local_run, training_gang
 from gbdist.estimators.preparation import stages
 from gbdist.kernels import cuda_binning
 from gbdist_cluster.placement import place
@@ -41,13 +41,13 @@ def make(**more: Any) -> DaskCatBoostClassifier:
 
 def test_gpus_of_workers_give_the_cpus_model(client: Client, table: pd.DataFrame, monkeypatch: Any) -> None:
     dealt: list[Any] = []
-    choose = gang_run.cards_of
+    choose = training_gang.cards_of
 
     def cards_of(*asked: Any) -> Any:
         dealt.append(choose(*asked))
         return dealt[-1]
 
-    monkeypatch.setattr(gang_run, "cards_of", cards_of)
+    monkeypatch.setattr(training_gang, "cards_of", cards_of)
     monkeypatch.setattr(stages, "place", partial(place, min_rows_per_rank=30))
     frame = dd.from_pandas(table, npartitions=6)
     on_cpu = make(client=client).fit(frame[list("abc")], frame["y"])

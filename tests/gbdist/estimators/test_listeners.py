@@ -3,11 +3,13 @@
 import io
 import pickle
 import re
+from dataclasses import replace
 
 import pytest
 
-from gbdist.boosting.events import RunFinished, RunStarted, TreeGrown
-from gbdist.errors import ParameterError
+from gbdist import DaskCatBoostClassifier
+from gbdist.boosting.events import Happened, IterationDone, RunFinished, RunStarted
+from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.listeners import (
     CallbackListener,
     PlainLines,
@@ -15,6 +17,8 @@ from gbdist.estimators.listeners import (
     callback_listener,
     progress_listener,
     tell_columns,
+    tell_steps,
+    told_to,
 )
 
 START = RunStarted(iterations=3, rows=1000, features=4, ranks=2)
@@ -24,7 +28,7 @@ def grown(iteration, learn, valid=None, best=-1):
     metrics = {"learn": {"Logloss": learn}}
     if valid is not None:
         metrics["validation"] = {"Logloss": valid, "AUC": 0.9}
-    return TreeGrown(iteration, metrics, best, valid if valid is not None else 0.0)
+    return IterationDone(iteration, metrics, best, valid if valid is not None else 0.0)
 
 
 class Terminal(io.StringIO):
@@ -88,6 +92,25 @@ def test_second_run_starts_with_an_empty_history():
     assert recorder.seen[-1] == (1, {"learn": {"Logloss": [0.4]}})
 
 
+def test_trees_that_a_run_goes_on_from_are_in_the_history():
+    recorder = Recorder()
+    listener = CallbackListener([recorder])
+    listener.remember([{"learn": {"Logloss": 0.9}}, {}, {"learn": {"Logloss": 0.8}}])
+    # A run that takes two of them, and later another attempt that goes on after the third.
+    for event in (replace(START, resumed=2), grown(2, 0.7), grown(3, 0.6), replace(START, resumed=3), grown(3, 0.6)):
+        listener.hear(event)
+    assert [iteration for iteration, _ in recorder.seen] == [3, 4, 4]
+    assert recorder.seen[-1][1] == {"learn": {"Logloss": [0.9, 0.7, 0.6]}}
+
+
+def test_a_run_that_goes_on_keeps_its_history():
+    recorder = Recorder()
+    listener = CallbackListener([recorder])
+    for event in (START, grown(0, 0.6), replace(START, resumed=1), grown(1, 0.4)):
+        listener.hear(event)
+    assert recorder.seen[-1] == (2, {"learn": {"Logloss": [0.6, 0.4]}})
+
+
 def test_object_without_after_iteration_is_refused():
     with pytest.raises(ParameterError) as caught:
         callback_listener([print])
@@ -134,6 +157,24 @@ def test_plain_lines_word_by_word():
     ]
 
 
+def test_the_pace_of_a_run_that_goes_on_is_that_of_its_new_trees(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    start, lines, bar = RunStarted(100, rows=1000, features=4, ranks=2, resumed=60), io.StringIO(), Terminal()
+    for listener in (PlainLines(lines, clock=Ticks()), ProgressBar(bar, clock=Ticks())):
+        listener.hear(start)
+        for tree in (60, 61):
+            listener.hear(grown(tree, 0.5))
+        listener.hear(RunFinished(62, "overfitting"))
+    assert lines.getvalue().splitlines() == [
+        "training on 1,000 rows × 4 features, ranks: 2, after 60 trees",
+        "60:  learn Logloss 0.5  1.0 trees/s  39 s left",
+        "61:  learn Logloss 0.5  1.0 trees/s  38 s left",
+        "done: 62 trees in 3.0 s (overfitting)",
+    ]
+    assert "62/100" in bar.getvalue()
+    assert "1.0 trees/s" in bar.getvalue()
+
+
 @pytest.mark.parametrize("kind", [PlainLines, ProgressBar])
 def test_columns_found_to_be_categorical_are_named(kind):
     stream = Terminal()
@@ -150,6 +191,30 @@ def test_columns_found_to_be_categorical_are_named(kind):
 def test_nobody_need_hear_of_columns():
     for listener in (None, CallbackListener([Recorder()])):
         tell_columns(listener, ["color"])
+
+
+def test_pace_counts_the_trees_of_this_run_alone():
+    stream = io.StringIO()
+    lines = PlainLines(stream, period=1, clock=Ticks())
+    tell_steps(lines, 1_200, "runs/a")
+    for event in (replace(START, iterations=1_203, resumed=1_200), grown(1_200, 0.6), grown(1_201, 0.5)):
+        lines.hear(event)
+    assert stream.getvalue().splitlines() == [
+        "going on from 1,200 trees of runs/a",
+        "training on 1,000 rows × 4 features, ranks: 2, after 1200 trees",
+        "1200:  learn Logloss 0.6  1.0 trees/s  2 s left",
+        "1201:  learn Logloss 0.5  1.0 trees/s  1 s left",
+    ]
+    tell_steps(None, 3, "runs/a")
+
+
+def test_bar_begins_where_the_run_does(monkeypatch):
+    bar = ProgressBar(Terminal(), clock=Ticks())
+    bar.hear(replace(START, resumed=1))
+    assert bar._bar.tasks[0].completed == 1
+    bar.hear(grown(1, 0.5))
+    assert bar._bar.tasks[0].fields["text"].startswith("1.0 trees/s")
+    bar.close()
 
 
 @pytest.mark.parametrize(("verbose", "metric_period", "shown"), [(True, 1, 5), (True, 2, 3), (3, 1, 3), (4, 1, 2)])
@@ -185,6 +250,17 @@ def test_bar_in_a_narrow_terminal_keeps_trees_and_time(monkeypatch):
     assert plain == "150/20000 -:--:-- 150.0 trees/s  learn Logloss 0.6  valida"
 
 
+def test_a_network_has_epochs():
+    start, lines, bar = replace(START, resumed=1, counted="epochs"), io.StringIO(), Terminal()
+    for listener in (PlainLines(lines, clock=Ticks()), ProgressBar(bar, clock=Ticks())):
+        for event in (start, grown(1, 0.6), RunFinished(2, "converged")):
+            listener.hear(event)
+    assert "ranks: 2, after 1 epochs" in lines.getvalue()
+    assert "1:  learn Logloss 0.6  1.0 epochs/s" in lines.getvalue()
+    assert "done: 2 epochs in" in lines.getvalue()
+    assert "epochs/s" in bar.getvalue()
+
+
 def test_bar_is_closed_after_an_error():
     stream = Terminal()
     bar = ProgressBar(stream)
@@ -193,3 +269,63 @@ def test_bar_is_closed_after_an_error():
     bar.close()
     # The cursor, hidden while the bar was live, is shown again.
     assert stream.getvalue().rstrip().endswith("\x1b[?25h")
+
+
+def test_what_happens_is_told_between_the_trees(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    lines, bar = io.StringIO(), Terminal()
+    lost = Happened("lost", "worker tcp://10.0.0.2:1 was lost")
+    for listener in (PlainLines(lines, clock=Ticks()), ProgressBar(bar, clock=Ticks())):
+        for event in (lost, START, grown(0, 0.6), lost, grown(1, 0.5), RunFinished(2, "iterations")):
+            assert listener.hear(event) is False
+    assert lines.getvalue().splitlines()[3] == "worker tcp://10.0.0.2:1 was lost"
+    assert "worker tcp://10.0.0.2:1 was lost" in bar.getvalue()
+    recorder = Recorder()
+    assert CallbackListener([recorder]).hear(lost) is False
+    assert recorder.seen == []
+
+
+class Shows:
+    """A reporter of somebody else's."""
+
+    def __init__(self):
+        self.heard, self.said, self.closed = [], [], 0
+
+    def hear(self, event):
+        self.heard.append(event)
+        return False
+
+    def say(self, line):
+        self.said.append(line)
+
+    def close(self):
+        self.closed += 1
+
+
+def test_a_reporter_takes_the_place_of_bar_and_lines():
+    shows, stream = Shows(), io.StringIO()
+    with told_to(shows):
+        assert progress_listener(50, stream=stream) is shows
+        assert progress_listener(None, stream=Terminal()) is shows
+        assert progress_listener(False, stream=stream) is None
+        with told_to(None):
+            assert isinstance(progress_listener(50, stream=stream), PlainLines)
+        tell_steps(shows, 3, "runs/a")
+        tell_columns(shows, ["color"])
+    assert isinstance(progress_listener(50, stream=stream), PlainLines)
+    assert shows.said == [
+        "going on from 3 trees of runs/a",
+        "categorical by their types (cat_features says otherwise): 'color'",
+    ]
+
+
+def test_a_reporter_hears_a_fit_and_is_closed_however_it_ends():
+    shows = Shows()
+    x = [[float(number)] for number in range(20)]
+    with told_to(shows):
+        DaskCatBoostClassifier(iterations=2).fit(x, [0, 1] * 10)
+        assert [type(event) for event in shows.heard] == [RunStarted, IterationDone, IterationDone, RunFinished]
+        assert shows.closed == 1
+        with pytest.raises(DataError):
+            DaskCatBoostClassifier(iterations=2).fit(x, [0, 1] * 9)
+    assert shows.closed == 2

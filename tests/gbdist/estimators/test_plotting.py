@@ -113,8 +113,17 @@ def test_rounds_of_models_and_a_ranker() -> None:
     assert "The change of the loss of a ranker needs the groups of its rows, which this page is not given." in html
 
 
-@pytest.mark.parametrize("loss", ["MultiRMSE", "RMSEWithUncertainty", "Cox"])
-@pytest.mark.parametrize("separate", [True, False])
+@pytest.mark.parametrize(
+    ("loss", "separate"),
+    [
+        ("MultiRMSE", True),
+        ("MultiRMSE", False),
+        ("RMSEWithUncertainty", True),
+        pytest.param("RMSEWithUncertainty", False, marks=pytest.mark.soak),
+        pytest.param("Cox", True, marks=pytest.mark.soak),
+        ("Cox", False),
+    ],
+)
 def test_labels_are_left_alone_where_a_row_has_not_one_of_each(loss: str, separate: bool, client: Client) -> None:
     targets = ["d", "e"] if loss == "MultiRMSE" else ["d"]
     whole = pd.DataFrame(VALUES, columns=list("abc")).assign(d=np.abs(NUMBER) + 0.1, e=NUMBER)[

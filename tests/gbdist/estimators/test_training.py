@@ -13,7 +13,7 @@ from distributed import Client
 from sklearn.metrics import log_loss
 
 from gbdist import DaskCatBoostClassifier
-from gbdist.boosting.events import Event, RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.events import Event, IterationDone, RunFinished, RunStarted
 from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.plan import plan
@@ -233,7 +233,9 @@ def test_listener_hears_everything_in_order(fit: Fit, table: pd.DataFrame, frame
         ear = Ear()
         fit(X, "y", listener=ear)
         assert ear.heard[0] == RunStarted(8, 5_000, 7, ranks)
-        assert [event.iteration for event in ear.heard if isinstance(event, TreeGrown)] == list(range(8))
+        grown = [event for event in ear.heard if isinstance(event, IterationDone)]
+        assert [event.iteration for event in grown] == list(range(8))
+        assert all(event.step is None for event in grown) == (ranks > 1)  # steps do not travel with what is shown
         assert ear.heard[-1] == RunFinished(8, "iterations")
 
 
@@ -270,7 +272,7 @@ def test_error_in_a_callback_ends_the_run(fit: Fit, frame: dd.DataFrame) -> None
 
 @pytest.mark.parametrize(
     ("where", "step"),
-    [(SurveyRun, "start"), (stages, "request_borders"), (stages, "request_bins"), (pipeline, "wait_for")],
+    [(SurveyRun, "start"), (stages, "request_encodings"), (stages, "request_cells"), (pipeline, "wait_for")],
 )
 def test_interrupt_leaves_nothing(
     fit: Fit,

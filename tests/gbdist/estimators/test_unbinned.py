@@ -33,14 +33,14 @@ SUBSETS = {
 
 @pytest.fixture(scope="module")
 def goods() -> pd.DataFrame:
-    """4,000 rows; every column tells something of "y"."""
+    """1,500 rows; every column tells something of "y"."""
     rng = np.random.default_rng(5)
     words = np.array(["good", "bad", "slow", "nice", "box", "blue", "late", "again"])
-    chosen = rng.integers(0, len(words), (4_000, 4))
-    vectors = rng.normal(size=(4_000, 3)).astype(np.float32)
-    color = rng.choice(["red", "green", "blue"], 4_000)
-    shop = rng.integers(0, 40, 4_000)
-    size = rng.normal(size=4_000).astype(np.float32)
+    chosen = rng.integers(0, len(words), (1_500, 4))
+    vectors = rng.normal(size=(1_500, 3)).astype(np.float32)
+    color = rng.choice(["red", "green", "blue"], 1_500)
+    shop = rng.integers(0, 40, 1_500)
+    size = rng.normal(size=1_500).astype(np.float32)
     score = size + (color == "red") + (chosen == 0).sum(axis=1) - (chosen == 1).sum(axis=1) + vectors[:, 1] + (shop % 3)
     size[::9] = np.nan
     return pd.DataFrame(
@@ -48,7 +48,7 @@ def goods() -> pd.DataFrame:
             "size": size,
             "color": color.astype(object),
             "review": [" ".join(words[row]) for row in chosen],
-            "age": rng.integers(0, 90, 4_000),
+            "age": rng.integers(0, 90, 1_500),
             "shop": shop,
             "vector": pd.Series(list(vectors)),
             "y": np.where(score > np.median(score), "yes", "no"),
@@ -100,7 +100,7 @@ def test_plain_catboost_predicts_the_same_and_the_score_is_its_own(
 
 def test_numeric_borders_are_those_of_all_ranks(client: Client, goods: pd.DataFrame) -> None:
     # Rank by rank the column lies elsewhere, so that borders of one rank's rows would be found in its share alone.
-    table = goods.assign(size=np.arange(4_000, dtype=np.float32))
+    table = goods.assign(size=np.arange(1_500, dtype=np.float32))
     settings = {"border_count": 16, "text_features": ["review"], "random_strength": 0}
     model = make(client, **settings, iterations=60, depth=6).fit(lazy(table[["size", "review", "y"]], 4), "y")
     numeric = table[["size"]]
@@ -116,8 +116,8 @@ def test_unseen_categories_and_other_questions(client: Client, goods: pd.DataFra
     frame = lazy(goods)
     model = make(client, **KINDS).fit(frame[COLUMNS], frame["y"], eval_set=(lazy(unseen)[COLUMNS], lazy(unseen)["y"]))
     assert model.predict(unseen[COLUMNS]).tolist() == model.model_.predict(unseen[COLUMNS]).tolist()
-    assert model.shap_values(goods[COLUMNS]).shape == (4_000, 7)
-    assert model.calc_leaf_indexes(frame[COLUMNS]).compute().shape == (4_000, 20)
+    assert model.shap_values(goods[COLUMNS]).shape == (1_500, 7)
+    assert model.calc_leaf_indexes(frame[COLUMNS]).compute().shape == (1_500, 20)
     stages = list(model.staged_predict(goods[COLUMNS], "Probability", eval_period=10))
     np.testing.assert_allclose(stages[-1], model.predict_proba(goods[COLUMNS]), rtol=1e-12)
     assert model.score(frame[COLUMNS], frame["y"]) == model.score(goods[COLUMNS], goods["y"])
@@ -153,7 +153,7 @@ def test_small_data_in_memory_and_a_share_set_apart(goods: pd.DataFrame) -> None
 def test_saved_model_knows_how_long_vectors_are(goods: pd.DataFrame, tmp_path: Any) -> None:
     make(embedding_features=["vector"]).fit(goods[["vector", "size"]], goods["y"]).save_model(tmp_path / "model.cbm")
     model = DaskCatBoostClassifier().load_model(tmp_path / "model.cbm")
-    longer = goods.assign(vector=[np.zeros(4)] * 4_000)
+    longer = goods.assign(vector=[np.zeros(4)] * 1_500)
     with pytest.raises(DataError) as caught:
         model.predict(longer[["vector", "size"]])
     assert str(caught.value) == (
@@ -253,7 +253,7 @@ def test_models_with_such_columns_are_not_gone_on_from(goods: pd.DataFrame) -> N
 
 
 def test_bad_value_is_named_with_column_and_partition(client: Client, goods: pd.DataFrame, tasks_left: Any) -> None:
-    review = goods["review"].where(goods.index != 2_500, None)
+    review = goods["review"].where(goods.index != 1_000, None)
     frame = lazy(goods.assign(review=review), 4)
     with pytest.raises(DataError, match=r"column 'review' of partition 2: found 1 missing value\(s\), expected a text"):
         make(client, **KINDS).fit(frame[COLUMNS], frame["y"])

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from gbdist.kernels import cpu_binning, reference_binning
 from gbdist.kernels.reference_binning import bins_of_column
-from gbdist.quantize.binning import bin_part, bins_dtype
+from gbdist.quantize.binning import bin_part
 from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.cells import BINS, WIDE_BINS, cells_type
 from gbdist.quantize.raw import RawPart
 
 FLOAT_MAX = np.finfo(np.float32).max
@@ -18,7 +19,7 @@ CORNERS = np.array(
 
 
 def bins_of(values: np.ndarray, borders: list[FeatureBorders]) -> np.ndarray:
-    out = np.empty((values.shape[1], values.shape[0]), dtype=bins_dtype(borders))
+    out = np.empty((values.shape[1], values.shape[0]), dtype=cells_type(borders))
     bin_part(RawPart(values, None, None, None, 0), borders, out)
     return out
 
@@ -86,8 +87,8 @@ def test_any_layout_and_type_gives_the_same_bins(dtype: type, order: str) -> Non
 
 def test_more_than_255_borders_take_two_bytes() -> None:
     few, many = (FeatureBorders(np.arange(k, dtype=np.float32), "AsIs") for k in (255, 256))
-    assert bins_dtype([few]) is np.uint8
-    assert bins_dtype([few, many]) is np.uint16
+    assert cells_type([few]) == BINS
+    assert cells_type([few, many]) == WIDE_BINS
     assert bins_of(np.array([[300.0, 300.0]]), [few, many]).ravel().tolist() == [255, 256]
 
 

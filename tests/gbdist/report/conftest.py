@@ -1,7 +1,5 @@
 """Small models of every kind with rows to look at, and a browser to look at pages with."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +16,8 @@ from gbdist.models.history import record_of
 from gbdist.report.labels import labels_for
 from gbdist.report.page import report_page, sections_of
 from gbdist.report.subject import Rows, Subject
+
+from ...browser import chromium
 
 REMEDY = "Run: gbdist report m.cbm --data DATA --target COLUMN"
 
@@ -108,23 +108,6 @@ def page() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium without a window: 1280 pixels wide, and high enough for a whole page."""
-    places = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    missing = [name for name, place in places.items() if place is None]
-    if missing:
-        said = f"{' and '.join(missing)} cannot be found: apt-get install chromium chromium-driver"
-        if os.environ.get("GBDIST_REQUIRE_BROWSER"):
-            pytest.fail(said)
-        pytest.skip(said)
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(places["chromium"])
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                     "--force-device-scale-factor=1", "--window-size=1280,5400"):  # fmt: skip
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(str(places["chromedriver"]))
-    with webdriver.Chrome(options=options, service=service) as driver:
-        driver.set_script_timeout(30)
+    """1280 pixels wide, and high enough for a whole page."""
+    with chromium(1280, 5400) as driver:
         yield driver

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,35 +67,41 @@ import numpy as np
 from gbdist import DaskCatBoostRegressor
 
 X = np.c_[np.arange(300) % 2, np.ones(300)].astype(np.float32)
-how = eval(sys.argv[2])
-table = X if "subsample" in how else np.ones_like(X)
-DaskCatBoostRegressor(iterations=40, verbose=False, random_seed=1, **how).fit(
-    table, X[:, 0] + np.random.default_rng(0).normal(size=300), plot_file=sys.argv[1]
-)
+for file, how in eval(sys.argv[1]).items():
+    table = X if "subsample" in how else np.ones_like(X)
+    DaskCatBoostRegressor(iterations=40, verbose=False, random_seed=1, **how).fit(
+        table, X[:, 0] + np.random.default_rng(0).normal(size=300), plot_file=file
+    )
 """
 _SOME = {"bootstrap_type": "Bernoulli", "subsample": 0.01, "random_strength": 0}
+_GROWTHS: dict[str, dict[str, Any]] = {
+    "no splits": {},
+    "no splits, Depthwise": {"grow_policy": "Depthwise"},
+    "no splits, Lossguide": {"grow_policy": "Lossguide", "max_leaves": 1},
+    "some splits": _SOME,
+    "some splits, Depthwise": {"grow_policy": "Depthwise", **_SOME},
+}
 
 
-def page_of_process(path: Path, how: dict[str, Any]) -> str:
-    """A fit with ``plot_file`` in a process of its own: CatBoost ends the process where it is asked what it cannot answer."""
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Fits with ``plot_file`` in a process of their own: CatBoost ends the process where it is asked what it cannot answer."""
+    folder = tmp_path_factory.mktemp("pages")
+    fits = {str(folder / name): how for name, how in _GROWTHS.items()}
     done = subprocess.run(
-        [sys.executable, "-c", _MODELS, path, repr(how)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", _MODELS, repr(fits)], capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return path.read_text()
+    assert done.returncode == 0, f"after {sorted(path.name for path in folder.iterdir())}: {done.stderr}"
+    return {name: (folder / name).read_text() for name in _GROWTHS}
 
 
-@pytest.mark.parametrize(
-    "growth", [{}, {"grow_policy": "Depthwise"}, {"grow_policy": "Lossguide", "max_leaves": 1}], ids=str
-)
-def test_page_of_trees_without_splits(tmp_path: Path, growth: dict[str, Any]) -> None:
-    html = page_of_process(tmp_path / "page.html", growth)
-    assert "The change of the loss is 0 for every feature: no tree has a split." in html
-    assert "No tree has a split, so that no feature moves a prediction." in html
+@pytest.mark.parametrize("growth", [name for name in _GROWTHS if name.startswith("no splits")])
+def test_page_of_trees_without_splits(pages: dict[str, str], growth: str) -> None:
+    assert "The change of the loss is 0 for every feature: no tree has a split." in pages[growth]
+    assert "No tree has a split, so that no feature moves a prediction." in pages[growth]
 
 
-@pytest.mark.parametrize("growth", [{}, {"grow_policy": "Depthwise"}], ids=str)
-def test_page_of_some_trees_without_splits(tmp_path: Path, growth: dict[str, Any]) -> None:
-    html = page_of_process(tmp_path / "page.html", {**growth, **_SOME})
-    assert 'data-chart="loss_change"' in html
-    assert 'data-chart="shap"' in html
+@pytest.mark.parametrize("growth", [name for name in _GROWTHS if name.startswith("some splits")])
+def test_page_of_some_trees_without_splits(pages: dict[str, str], growth: str) -> None:
+    assert 'data-chart="loss_change"' in pages[growth]
+    assert 'data-chart="shap"' in pages[growth]

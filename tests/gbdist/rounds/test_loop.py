@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gbdist.boosting.collective import SingleRank
-from gbdist.boosting.events import RunFinished, RunStarted, TreeGrown
+from gbdist.boosting.events import IterationDone, RunFinished, RunStarted
 from gbdist.boosting.params import Stopping
 from gbdist.errors import ModelError
 from gbdist.rounds.loop import RankData, run_rounds
@@ -179,13 +179,13 @@ def test_events_count_trees_and_a_listener_may_stop(make_table: MakeTable, make_
     class Listener:
         def hear(self, event: object) -> bool:
             heard.append(event)
-            return isinstance(event, TreeGrown) and event.iteration >= 9
+            return isinstance(event, IterationDone) and event.iteration >= 9
 
     table = make_table()
     data = RankData(table.rows, (), table.borders, table.names)
     result = run_rounds(data, make_spec(listeners_may_stop=True), SingleRank(), [Listener()])
     assert heard[0] == RunStarted(20, 3_000, 6, 1)
-    assert [event.iteration for event in heard[1:-1] if isinstance(event, TreeGrown)] == [4, 9]
+    assert [event.iteration for event in heard[1:-1] if isinstance(event, IterationDone)] == [4, 9]
     assert heard[-1] == RunFinished(10, "callback")
     assert result.stopped == "callback"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gbdist.boosting.collective import SingleRank
-from gbdist.boosting.events import TreeGrown
+from gbdist.boosting.events import IterationDone
 from gbdist.boosting.params import Stopping
 from gbdist.errors import ModelError
 from gbdist.rounds import training
@@ -41,7 +41,7 @@ def trainers() -> list[str]:
 
 
 @pytest.mark.parametrize("max_staleness", [1, 100])
-@pytest.mark.parametrize("n_ranks", [1, 2, 3])
+@pytest.mark.parametrize("n_ranks", [1, pytest.param(2, marks=pytest.mark.soak), 3])
 @pytest.mark.parametrize("merge", ["average", "bagging"])
 def test_training_ahead_gives_the_model_of_the_synchronous_schedule(
     make_table: MakeTable, make_spec: MakeSpec, merge: str, n_ranks: int, max_staleness: int
@@ -128,7 +128,7 @@ def test_merge_that_fails_ends_the_training_between_two_trees(make_table: MakeTa
 
     class Fails:
         def hear(self, event: object) -> bool:
-            if isinstance(event, TreeGrown):
+            if isinstance(event, IterationDone):
                 assert second_round.wait(20)
                 raise OSError("injected")
             return False
@@ -222,12 +222,12 @@ def test_group_without_rows_to_score_chooses_by_those_it_trains_on(make_table: M
     assert np.isfinite(values).all()
 
 
-def heard_of(make_table: MakeTable, spec: RoundsSpec) -> list[TreeGrown]:
-    heard: list[TreeGrown] = []
+def heard_of(make_table: MakeTable, spec: RoundsSpec) -> list[IterationDone]:
+    heard: list[IterationDone] = []
 
     class Listener:
         def hear(self, event: object) -> bool:
-            heard.extend([event] if isinstance(event, TreeGrown) else [])
+            heard.extend([event] if isinstance(event, IterationDone) else [])
             return False
 
     table = make_table()

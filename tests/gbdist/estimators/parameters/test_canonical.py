@@ -1,6 +1,7 @@
 """Parameters are checked under every name, and each refusal says what to do."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ ONE_TARGET = (
 NO_TEXT = (
     'Set aggregate="models", which takes text and embedding columns; or turn them into numbers, or drop the column.'
 )
-NO_SNAPSHOT = "No snapshots are written: a worker that dies does not end the run."
 NO_PENALTY = "Rows are not asked what they cost; leave it out, or use first_feature_use_penalties."
 CONSTRAINTS = (
     "expected -1 (falling), 0 or 1 (rising): a list, one for each column of X, or a dictionary {column: one}. "
@@ -313,15 +313,34 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"used_ram_limit": "1gb"}, "expected it to be left out. Set the memory limit of the Dask workers."),
     (
         {"train_dir": "d"},
-        "expected it to be left out. No files are written while training; follow it with fit(callbacks=...).",
+        "expected save_snapshot=True beside it. Set save_snapshot=True for snapshots; nothing else is written: follow a fit "
+        "with fit(callbacks=...).",
     ),
     (
         {"allow_writing_files": True},
         "expected False (no files are written). No files are written while training; leave it out.",
     ),
-    ({"save_snapshot": True}, f"expected False (no snapshots are written). {NO_SNAPSHOT}"),
-    ({"snapshot_file": "f"}, f"expected it to be left out. {NO_SNAPSHOT}"),
-    ({"snapshot_interval": 5}, f"expected it to be left out. {NO_SNAPSHOT}"),
+    ({"save_snapshot": 1}, "expected True or False. Leave it out for CatBoost's default."),
+    (
+        {"allow_writing_files": False, "save_snapshot": True},
+        "expected it to be left out with allow_writing_files=False. Leave out one of the two.",
+    ),
+    ({"snapshot_file": "f"}, "expected save_snapshot=True beside it. Set save_snapshot=True."),
+    ({"snapshot_interval": 5}, "expected save_snapshot=True beside it. Set save_snapshot=True."),
+    *(
+        (
+            {"save_snapshot": True, "snapshot_file": file},
+            "expected a path, or a URL that fsspec knows. Leave it out for CatBoost's default.",
+        )
+        for file in (1, "", b"f")
+    ),
+    *(
+        (
+            {"save_snapshot": True, "snapshot_interval": seconds},
+            "expected an integer of at least 0. Leave it out for CatBoost's default.",
+        )
+        for seconds in (-1, 1.5, "3", True)
+    ),
     (
         {"metadata": {"a": "b"}},
         "expected it to be left out. Write it into the model after fit: model_.get_metadata()[key] = value.",
@@ -392,6 +411,15 @@ def test_a_combination_that_no_single_parameter_explains_is_quoted_whole() -> No
     ("given", "expected"),
     [
         ({}, {}),
+        (
+            {"save_snapshot": True, "snapshot_file": Path("a b"), "snapshot_interval": 0.0, "train_dir": "s3://runs"},
+            {"save_snapshot": True, "snapshot_file": "a b", "snapshot_interval": 0, "train_dir": "s3://runs"},
+        ),
+        # Switched off, and ready to be switched on.
+        (
+            {"save_snapshot": False, "snapshot_file": "a", "snapshot_interval": 9, "train_dir": "d"},
+            {"save_snapshot": False, "snapshot_file": "a", "snapshot_interval": 9, "train_dir": "d"},
+        ),
         ({"depth": None, "eta": None}, {}),
         (
             {"eta": 0.1, "n_estimators": 5, "max_depth": 4, "reg_lambda": 2, "random_state": 7, "n_jobs": -1},

@@ -231,7 +231,7 @@ def test_model_is_one_key_of_the_graph_and_no_task_carries_it(models):
     ):
         (optimized,) = dask.optimize(lazy)
         heavy = [
-            key for key, task in dict(optimized.__dask_graph__()).items() if shipped.cbm[:99] in pickle.dumps(task)
+            key for key, task in dict(optimized.__dask_graph__()).items() if shipped.data[:99] in pickle.dumps(task)
         ]
         assert len(heavy) == 1
 

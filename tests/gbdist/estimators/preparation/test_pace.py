@@ -25,7 +25,7 @@ def test_waves_and_what_stays(room: Room, weight: Weight | None, wave: int, kept
     assert (room.wave(weight), room.kept(100, weight)) == (wave, kept)
 
 
-def test_room_is_that_of_all_workers_and_unlimited_if_one_is() -> None:
-    a, b = WorkerFacts("tcp://a", 4, 100, "a"), WorkerFacts("tcp://b", 2, 50, "b")
-    assert Room.of([a, b]) == Room(6, 150)
+def test_room_is_what_processes_leave_and_unlimited_if_one_worker_is() -> None:
+    a, b = WorkerFacts("tcp://a", 4, 1000 * MB, "a"), WorkerFacts("tcp://b", 2, 600 * MB, "b")
+    assert Room.of([a, b]) == Room(6, (520 + 150) * MB)
     assert Room.of([a, WorkerFacts("tcp://b", 2, 0, "b")]) == Room(6, 0)

@@ -15,6 +15,7 @@ from distributed import Client, wait
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation import futures
 from gbdist.estimators.preparation.stages import share_edges
+from gbdist.estimators.preparation.stored import futures_of
 
 
 @pytest.mark.parametrize(
@@ -43,16 +44,17 @@ def test_tasks_are_partitions_and_workers_squared(
             wait(X)
     before = _keys_seen(client)
     with DaskPool(X, client=client) as pool:
-        pieces = sum(len(handle.shard) for of_rank in pool.data.shards for handle in client.gather(list(of_rank)))
+        pieces = sum(
+            len(handle.shard) for of_rank in pool.data.shards for handle in client.gather(futures_of([of_rank]))
+        )
     steps = Counter(key_split(key) for key in _keys_seen(client) - before)
     assert n_parts <= pieces <= n_parts + 2  # at most one cut a worker
     assert steps == {
         "gbdist-survey": 3 if state == "small and persisted" else n_parts,
         "gbdist-sample": n_parts if state == "large" else 3,
-        "gbdist-cut": 3,
-        "gbdist-take": 9,
+        "gbdist-cut": 9,
         "gbdist-choose": 3,
-        "gbdist-borders": 1,
+        "gbdist-encodings": 1,
         "gbdist-quantize": pieces if state == "large" else 3,
     }
 
@@ -97,13 +99,13 @@ def test_rows_in_memory_do_not_pass_the_scheduler(
     client: Client, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scattered: list[dict[str, Any]] = []
-    scatter = client.scatter
+    scatter = client._scatter
 
     def watched(data: Any, **how: Any) -> Any:
         scattered.append(how)
         return scatter(data, **how)
 
-    monkeypatch.setattr(client, "scatter", watched)
+    monkeypatch.setattr(client, "_scatter", watched)
     with DaskPool(table, "y", client=client):
         assert [how["direct"] for how in scattered] == [True] * 3
         assert sorted(at for how in scattered for at in how["workers"]) == sorted(client.nthreads())

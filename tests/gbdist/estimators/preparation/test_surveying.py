@@ -6,7 +6,10 @@ import weakref
 from collections import Counter
 from typing import Any
 
+import dask
+import dask.array as da
 import dask.dataframe as dd
+import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client
@@ -69,7 +72,7 @@ def small(table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     part_bytes = table[list("abcdef")].memory_usage(index=False).sum() / N_PARTS
     bins = len(table) * (6 + 4)
     room = Room(3, int((bins + 5 * part_bytes) / 0.35))
-    monkeypatch.setattr(Room, "of", classmethod(lambda cls, workers: room))
+    monkeypatch.setattr(Room, "of", classmethod(lambda cls, workers, on_disk, cell_bytes: room))
 
 
 @pytest.mark.usefixtures("small")
@@ -136,3 +139,14 @@ def test_bad_row_in_the_first_wave_is_told_before_the_last_one_is_computed(
 def _seen(part: pd.DataFrame) -> pd.DataFrame:
     WATCH(part.assign(a=part["b"]))
     return part
+
+
+def test_array_that_is_shorter_than_its_chunks_say(client: Client) -> None:
+    # The first waves are drawn from by the announced number of rows, so it must not be too large.
+    parts = [dask.delayed(np.ones)((rows, 2), np.float32) for rows in (3_000, 2_000)]
+    X = da.concatenate([da.from_delayed(part, (3_000, 2), np.float32) for part in parts])
+    with pytest.raises(DataError) as error:
+        DaskPool(X, client=client)
+    assert str(error.value) == (
+        "X: found 5000 rows, expected 6000 rows, as its chunks announce. Make the chunks of X as long as its partitions."
+    )

@@ -1,0 +1,329 @@
+"""``gbdist job``: jobs that run on a cluster by themselves."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from gbdist.counted import rate_words
+from gbdist_cli import job_submit
+from gbdist_cli.job_submit import where_of
+from gbdist_cli.live import LiveView, can_draw
+from gbdist_cli.options import DebugOption, JobArgument, JobsDirOption, JsonOption, SchedulerOption, TlsOption
+from gbdist_cli.output import out, readable, table_of
+from gbdist_cli.view import RunView, view_of
+
+FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Where the result goes.  [default: ID.cbm, or ID.parquet]"),
+]
+
+_SAY_SECONDS = 5.0
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+app.add_typer(job_submit.app, name="submit")
+
+
+@app.callback()
+def job() -> None:
+    """Jobs that run on a cluster by themselves, and outlive whoever submits them.
+
+    **Examples**
+
+    * gbdist job submit train sales/ --target price
+    * gbdist job watch train-kavobe
+    * gbdist job result train-kavobe -o model.cbm
+    """
+
+
+@app.command("list")
+def list_jobs(
+    jobs_dir: JobsDirOption = None,
+    scheduler: SchedulerOption = None,
+    tls: TlsOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List the jobs of a folder, the newest first; it needs no cluster.
+
+    **Examples**
+
+    * gbdist job list
+    * gbdist job list --jobs-dir /shared/jobs --json
+    """
+    from gbdist.jobs.submitted import views  # dask loads only when needed
+
+    where = where_of(jobs_dir, scheduler, tls)
+    found = views.list_jobs(where)
+    rows = [
+        {
+            "id": view.job_id,
+            "kind": view.spec.kind,
+            "state": view.state,
+            "progress": progress_of(view),
+            "submitted": moment(view.submitted),
+            "seconds": seconds_of(view),
+        }
+        for view in found
+    ]
+    place = where.folder.url
+    out.result("jobs", {"jobs": rows}, table_of(f"jobs in {place}", rows) if rows else Text(f"no jobs in {place}"))
+    if not rows:
+        out.next_job_step("gbdist job submit train DATA --target COL")
+
+
+@app.command()
+def show(
+    job: JobArgument,
+    jobs_dir: JobsDirOption = None,
+    scheduler: SchedulerOption = None,
+    tls: TlsOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a job does, how it stands, and why it ended.
+
+    **Examples**
+
+    * gbdist job show train-kavobe
+    * gbdist job show train-k --json
+    """
+    from gbdist.jobs.submitted import views  # dask loads only when needed
+
+    say_view(views.show(where_of(jobs_dir, scheduler, tls), job))
+
+
+@app.command()
+def logs(
+    job: JobArgument,
+    follow: FollowOption = False,
+    jobs_dir: JobsDirOption = None,
+    scheduler: SchedulerOption = None,
+    tls: TlsOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Print what a job has said; with `--json` all that is known of each line, an object a line.
+
+    **Examples**
+
+    * gbdist job logs train-kavobe
+    * gbdist job logs train-kavobe -f
+    * gbdist job logs train-kavobe --json > log.jsonl
+    """
+    from gbdist.jobs.submitted import follow as jobs  # dask loads only when needed
+
+    where = where_of(jobs_dir, scheduler, tls)
+    with jobs.left_running(job):
+        for line in jobs.follow_logs(where, job) if follow else jobs.logs(where, job):
+            text = f"{moment(line['time'])}  {line['text']}"
+            out.row(f"{text}\n{line['traceback']}" if "traceback" in line else text, line)
+
+
+@app.command()
+def watch(
+    job: JobArgument,
+    jobs_dir: JobsDirOption = None,
+    scheduler: SchedulerOption = None,
+    tls: TlsOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Watch a job until it ends. The exit code says how it ended; Ctrl-C leaves it running.
+
+    **Examples**
+
+    * gbdist job watch train-kavobe
+    * gbdist job watch train-kavobe && gbdist job result train-kavobe
+    """
+    from gbdist.jobs.submitted import follow as jobs  # dask loads only when needed
+    from gbdist.jobs.submitted.views import require_done
+
+    draws = can_draw(out.screen)
+    with jobs.left_running(job):
+        views = jobs.follow(where_of(jobs_dir, scheduler, tls), job, board=draws)
+        view = draw(views) if draws else say_progress(views)
+    require_done(view)
+    say_view(view)
+    out.next_job_step(f"gbdist job result {view.job_id}")
+
+
+@app.command()
+def cancel(
+    job: JobArgument,
+    jobs_dir: JobsDirOption = None,
+    scheduler: SchedulerOption = None,
+    tls: TlsOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Call a job off. What it has trained so far is kept, and `gbdist job resume` goes on from it.
+
+    **Examples**
+
+    * gbdist job cancel train-kavobe
+    """
+    from gbdist.jobs.submitted import submit as jobs  # dask loads only when needed
+
+    view = jobs.cancel(where_of(jobs_dir, scheduler, tls), job)
+    out.result(f"job {view.job_id}", {"id": view.job_id, "state": view.state})
+    if view.state == "cancelled":
+        out.next_job_step(f"gbdist job resume {view.job_id}")
+    elif view.is_over:
+        out.note(f"job {view.job_id} had ended already: there was nothing to call off")
+
+
+@app.command()
+def result(
+    job: JobArgument,
+    output: OutputOption = None,
+    jobs_dir: JobsDirOption = None,
+    scheduler: SchedulerOption = None,
+    tls: TlsOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Copy the model, or the predictions, of a job that is done.
+
+    **Examples**
+
+    * gbdist job result train-kavobe -o model.cbm
+    * gbdist job result predict-lutami -o scores.parquet
+    """
+    from gbdist.jobs.submitted import fetch as jobs  # dask loads only when needed
+
+    path, record = jobs.result(where_of(jobs_dir, scheduler, tls), job, output)
+    names = record if out.as_json else ("task", "trees", "best_iteration", "best_score", "rows")
+    out.result("result copied", {"output": str(path), **{name: record[name] for name in names if name in record}})
+    if record["kind"] == "train":
+        out.hint(f"gbdist predict {path} NEW_DATA -o predictions.parquet")
+
+
+@app.command()
+def resume(
+    job: JobArgument,
+    jobs_dir: JobsDirOption = None,
+    scheduler: SchedulerOption = None,
+    tls: TlsOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Take up a job again that failed, was cancelled or lost; a training goes on from its last snapshot.
+
+    **Examples**
+
+    * gbdist job resume train-kavobe
+    * gbdist job resume train-kavobe --scheduler tcp://host:8786
+    """
+    from gbdist.jobs.submitted import submit as jobs  # dask loads only when needed
+
+    view = jobs.resume(where_of(jobs_dir, scheduler, tls), job)
+    out.result(f"job {view.job_id}", {"id": view.job_id, "state": view.state})
+    out.next_job_step(f"gbdist job watch {view.job_id}")
+
+
+# ---- words
+
+
+def say_view(view: Any) -> None:
+    """Print a job."""
+    facts = {"id": view.job_id, "kind": view.spec.kind, "state": view.state, "attempt": view.attempt}
+    if out.as_json:
+        times = {name: getattr(view, name) for name in ("submitted", "started", "ended")}
+        rest = {name: getattr(view, name) for name in ("worker", "scheduler", "progress", "error", "folder")}
+        out.result("", {**facts, **times, **rest, "options": view.spec.options})
+        return
+    options = dict(view.spec.options)
+    over_kind = options.pop("kind", None)  # of a prediction: labels, probabilities or raw values
+    known: dict[str, Any] = {
+        **facts,
+        "attempt": view.attempt or None,
+        "progress": progress_of(view),
+        "submitted": moment(view.submitted),
+        "seconds": seconds_of(view),
+        "worker": view.worker,
+        "folder": view.folder,
+        "error": None if view.error is None else view.error["text"],
+        **({} if over_kind is None else {"predicts": over_kind}),
+        **options,
+    }
+    out.result(f"job {view.job_id}", {name: value for name, value in known.items() if value not in ("", {}, [])})
+
+
+def draw(views: Iterator[Any]) -> Any:
+    """Draw a job until it ends; how it stands then."""
+    view = next(views)
+    latest = [run_view(view)]
+    with LiveView(out.screen, lambda: latest[0]):
+        for view in views:
+            latest[0] = run_view(view)
+    return view
+
+
+def run_view(view: Any) -> RunView:
+    """A job as the live view draws it: as its newest run on the board, else what the job itself says."""
+    progress = view.progress
+    if view.run is not None:
+        made = view_of(view.run, time.time())
+    else:
+        made = RunView(view.job_id, trees=progress.get("trees", 0), iterations=progress.get("iterations", 0))
+        made.counted = progress.get("counted", made.counted)
+        made.seconds = float(seconds_of(view) or 0)
+        if words := progress_of(view):
+            made.events.append((made.seconds, words))
+    made.title, made.state = view.job_id, view.state + (f", attempt {view.attempt}" if view.attempt > 1 else "")
+    if view.is_over:
+        made.left = None
+    return made
+
+
+def say_progress(views: Iterator[Any]) -> Any:
+    """Say in lines how a job goes on until it ends; how it stands then."""
+    said: tuple[Any, ...] = ()
+    last = 0.0
+    for view in views:
+        now, words = time.monotonic(), progress_of(view)
+        news = (view.state, view.attempt)
+        if news != said[:2] or (words != said[2] and now - last >= _SAY_SECONDS) or view.is_over:
+            again = f", attempt {view.attempt}" if view.attempt > 1 else ""
+            out.note(f"{view.job_id} {view.state}{again}" + (f": {words}" if words else ""))
+            said, last = (*news, words), now
+    return view
+
+
+def progress_of(view: Any) -> str:
+    """How far a job is, in words."""
+    progress = view.progress
+    if "what" in progress:
+        return f"{progress['done']:,} {progress['what']}, {progress['parts_left']:,} parts left"
+    if "behind" in progress and not view.is_over:
+        return f"behind {progress['behind']}"
+    if "iterations" not in progress:
+        return ""
+    counted = progress.get("counted", "trees")
+    words = [f"{progress['trees']:,} of {progress['iterations']:,} {counted}"]
+    if progress.get("rate") and not view.is_over:
+        words.append(rate_words(progress["rate"], counted))
+    if progress.get("left") and not view.is_over:
+        words.append(f"{progress['left']:.0f} s left")
+    words += [f"{name} {readable(values)}" for name, values in progress.get("metrics", {}).items()]
+    return ", ".join(words)
+
+
+def seconds_of(view: Any) -> int | None:
+    """How long a job has run, or ran."""
+    if view.started is None:
+        return None
+    return round(float((view.ended or time.time()) - view.started))
+
+
+def moment(seconds: float) -> str:
+    """A time of this machine's clock, as people read it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

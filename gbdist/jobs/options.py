@@ -1,0 +1,57 @@
+"""What commands and job files say, as jobs: options under their names on the command line, without the dashes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gbdist.errors import ParameterError
+
+if TYPE_CHECKING:
+    from gbdist.jobs.train import TrainJob
+
+
+class OptionMissing(ParameterError):
+    """Something that is needed was neither typed nor is it in the job file."""
+
+    def __str__(self) -> str:
+        name, _, expected, fix = self.args
+        return f"{name} is missing: expected {expected}. {fix}"
+
+
+def train_job(options: Mapping[str, Any]) -> "TrainJob":
+    """The job of ``gbdist train``; raises what ``require_consistent`` raises."""
+    require_consistent(options)
+    from gbdist.jobs.train import TrainJob  # pyarrow loads only when needed
+
+    return TrainJob(
+        data=tuple(options["data"]),
+        target=tuple(options["target"]),
+        output=Path(options.get("output", "model.cbm")),
+        eval_data=tuple(options.get("eval", ())),
+        weight=options.get("weight"),
+        group=options.get("group"),
+        ignore=tuple(options.get("ignore", ())),
+        cat=tuple(options.get("cat", ())),
+        cat_nan=options.get("cat-nan"),
+        task=options.get("task", "auto"),
+        params=dict(options.get("params", {})),
+        workers=options.get("workers"),
+        threads=options.get("threads"),
+        scheduler=options.get("scheduler"),
+        tls=options.get("tls"),
+        snapshot=options.get("snapshot"),
+        profile=Path(options["profile"]) if options.get("profile") else None,
+    )
+
+
+def require_consistent(options: Mapping[str, Any]) -> None:
+    """Raise OptionMissing if something needed is missing, ParameterError if two options exclude each other."""
+    if not options.get("data"):
+        example = "For example: gbdist train sales.parquet --target price"
+        raise OptionMissing("DATA", None, "a file, a folder or a pattern", example)
+    if not options.get("target"):
+        raise OptionMissing("--target", None, "the column to learn", "For example: --target price")
+    for name in ("workers", "threads"):
+        if options.get("scheduler") and options.get(name):
+            fix = f"Leave out --{name} or --scheduler."
+            raise ParameterError(f"--{name}", options[name], "no size for a cluster that runs already", fix)
