@@ -1,12 +1,16 @@
-"""gbdist: CatBoost models trained on a Dask cluster, on data that no single machine holds."""
+"""gbdist: CatBoost models and neural networks trained on a Dask cluster, on data that no single machine holds."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gbdist.errors import ClusterError, DataError, GbdistError, ModelError, ParameterError
+from gbdist.errors import ClusterError, DataError, GbdistError, ModelError, ParameterError, SnapshotError
 
 if TYPE_CHECKING:
     from gbdist.estimators.classifier import DaskCatBoostClassifier
+    from gbdist.estimators.fusion.stacking import DaskStackingClassifier, DaskStackingRegressor
+    from gbdist.estimators.fusion.voting import DaskVotingClassifier, DaskVotingRegressor
+    from gbdist.estimators.networks.classifier import DaskMLPClassifier
+    from gbdist.estimators.networks.regressor import DaskMLPRegressor
     from gbdist.estimators.pool import DaskPool
     from gbdist.estimators.ranker import DaskCatBoostRanker
     from gbdist.estimators.regressor import DaskCatBoostRegressor
@@ -18,11 +22,18 @@ __all__ = [
     "DaskCatBoostClassifier",
     "DaskCatBoostRanker",
     "DaskCatBoostRegressor",
+    "DaskMLPClassifier",
+    "DaskMLPRegressor",
     "DaskPool",
+    "DaskStackingClassifier",
+    "DaskStackingRegressor",
+    "DaskVotingClassifier",
+    "DaskVotingRegressor",
     "DataError",
     "GbdistError",
     "ModelError",
     "ParameterError",
+    "SnapshotError",
     "__version__",
 ]
 
@@ -31,7 +42,13 @@ _WHERE = {
     "DaskCatBoostClassifier": "gbdist.estimators.classifier",
     "DaskCatBoostRanker": "gbdist.estimators.ranker",
     "DaskCatBoostRegressor": "gbdist.estimators.regressor",
+    "DaskMLPClassifier": "gbdist.estimators.networks.classifier",
+    "DaskMLPRegressor": "gbdist.estimators.networks.regressor",
     "DaskPool": "gbdist.estimators.pool",
+    "DaskStackingClassifier": "gbdist.estimators.fusion.stacking",
+    "DaskStackingRegressor": "gbdist.estimators.fusion.stacking",
+    "DaskVotingClassifier": "gbdist.estimators.fusion.voting",
+    "DaskVotingRegressor": "gbdist.estimators.fusion.voting",
 }
 
 
