@@ -36,6 +36,13 @@ WAYS: dict[str, dict[str, Any]] = {
     "local 16 in 2 groups": {"kind": "local", "groups": 2},
     "local 16 fp16": {"kind": "local", "compression": "fp16"},
     "local 16 top-k 10 %": {"kind": "local", "compression": "top-k", "kept_share": 0.1},
+    "async 0": {"kind": "async", "staleness": 0},
+    "async 1": {"kind": "async", "staleness": 1},
+    "async 2": {"kind": "async", "staleness": 2},
+    "async 4": {"kind": "async", "staleness": 4},
+    "async 8": {"kind": "async", "staleness": 8},
+    "async 2 fp16": {"kind": "async", "staleness": 2, "compression": "fp16"},
+    "async 2 top-k 10 %": {"kind": "async", "staleness": 2, "compression": "top-k", "kept_share": 0.1},
 }
 #: Networks and steps for few rows and for many.
 SMALL, LARGE = {"hidden": (64, 32), "batch_size": 200}, {"hidden": (128, 64), "batch_size": 1024}

@@ -162,6 +162,9 @@ class _NoPeers:
     def receive(self, source: int, tag: int) -> Any:
         raise ClusterError(f"A gang of one has no rank {source}", "This is a defect of gbdist; please report it.")
 
+    def receive_now(self, source: int, tag: int) -> Any:
+        raise ClusterError(f"A gang of one has no rank {source}", "This is a defect of gbdist; please report it.")
+
 
 @dataclass(frozen=True, slots=True)
 class RankContext:

@@ -61,13 +61,17 @@ class Collective(Protocol):
     def send(self, to: int, item: bytes) -> None:
         """Hand an item to another rank, without waiting for it to be taken; ValueError for no other rank.
 
-        The only call, with ``receive``, that not all ranks make: what one rank sends to another arrives in the order in which
-        it was sent, and is to be received before the next call of all ranks.
+        The only call, with ``receive`` and ``receive_now``, that not all ranks make: what one rank sends to another arrives in
+        the order in which it was sent, and is to be received before the next call of all ranks.
         """
         ...
 
     def receive(self, source: int) -> bytes | bytearray | memoryview:
         """Wait for the next item that another rank sends to this one; nobody else refers to it if it can be written to."""
+        ...
+
+    def receive_now(self, source: int) -> bytes | bytearray | memoryview | None:
+        """As ``receive``, without waiting: None where the next item, which must be one that will come, is not here yet."""
         ...
 
     def subset(self, ranks: Sequence[int]) -> "Collective":
@@ -112,6 +116,10 @@ class SingleRank:
         raise ValueError(f"rank 0 of 1 has no other rank {to}")
 
     def receive(self, source: int) -> bytes | bytearray | memoryview:
+        """Raise: there is nobody else."""
+        raise ValueError(f"rank 0 of 1 has no other rank {source}")
+
+    def receive_now(self, source: int) -> bytes | bytearray | memoryview | None:
         """Raise: there is nobody else."""
         raise ValueError(f"rank 0 of 1 has no other rank {source}")
 

@@ -97,6 +97,21 @@ def adam_step(
 
 
 @kernel
+def adam_ahead(flat: _Vector, first: _Vector, second: _Vector, rate: Any, epsilon: Any, ahead: _Vector) -> None:
+    """Where Adam's parameters will be if its moments stay what they are.
+
+    Parameters
+    ----------
+    flat, first, second : float32 or float64[n], IN
+    rate, epsilon : numbers of that type
+        ``rate`` is that of all steps to come, with the corrections of both moments in it.
+    ahead : like ``flat``, OUT
+    """
+    for i in range(np.uint64(flat.shape[0])):
+        ahead[i] = flat[i] - rate * first[i] / (np.sqrt(second[i]) + epsilon)
+
+
+@kernel
 def sum_of_squares(flat: _Vector, runs: NDArray[np.int64]) -> float:
     """Σ parameter² over the runs ``start … stop−1``, int64[n_runs, 2], in float64 and in one order on every machine."""
     total = 0.0

@@ -55,6 +55,11 @@ def adam_step(
     flat += step - (decay * flat) * penalized
 
 
+def adam_ahead(flat: _Vector, first: _Vector, second: _Vector, rate: Any, epsilon: Any, ahead: _Vector) -> None:
+    """Twin of ``cpu_optimizers.adam_ahead``."""
+    ahead[:] = flat - rate * first / (np.sqrt(second) + epsilon)
+
+
 def sum_of_squares(flat: _Vector, runs: NDArray[np.int64]) -> float:
     """Twin of ``cpu_optimizers.sum_of_squares``, but for the order of its additions."""
     squares = [flat[start:stop].astype(np.float64) ** 2 for start, stop in runs.tolist()]

@@ -37,9 +37,9 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Client]:
         yield client
 
 
-def fit(client: Client | None, data: Any, kind: str) -> DaskMLPClassifier | DaskMLPRegressor:
+def fit(client: Client | None, data: Any, kind: str, **more: Any) -> DaskMLPClassifier | DaskMLPRegressor:
     make, label = (DaskMLPClassifier, "y") if kind == "classes" else (DaskMLPRegressor, "price")
-    return make(client=client, **SETTINGS).fit(data[FEATURES], data[label], data["weight"])
+    return make(client=client, **SETTINGS, **more).fit(data[FEATURES], data[label], data["weight"])
 
 
 @pytest.mark.parametrize("kind", ["classes", pytest.param("numbers", marks=pytest.mark.soak)])
@@ -56,6 +56,22 @@ def test_number_of_workers_does_not_change_the_network(table: pd.DataFrame, clus
         np.testing.assert_allclose(there.evals_result_["validation"][name], values, rtol=1e-4)
     np.testing.assert_allclose(there.loss_curve_, here.loss_curve_, rtol=1e-5)
     assert (there.n_iter_, there.best_iteration_) == (here.n_iter_, here.best_iteration_)
+
+
+@pytest.mark.parametrize("more", [{}, {"compression": "fp16"}], ids=str)
+def test_ranks_that_run_ahead_repeat_bit_for_bit_and_learn_as_much(
+    table: pd.DataFrame, cluster: Client, more: dict[str, Any]
+) -> None:
+    frame = cluster.persist(dd.from_pandas(table, npartitions=7, sort=False))
+    cluster.sync(_wait, [*futures_of(frame)])
+    ahead, again = (fit(cluster, frame, "classes", strategy="async", **more) for _ in range(2))
+    np.testing.assert_array_equal(again.model_.flat, ahead.model_.flat)
+    here = fit(None, table, "classes")
+    alike = len(cluster.scheduler_info(n_workers=-1)["workers"]) == 1
+    assert np.array_equal(ahead.model_.flat, here.model_.flat) == alike
+    np.testing.assert_allclose(ahead.loss_curve_[-1], here.loss_curve_[-1], rtol=0.1)
+    in_step = fit(cluster, frame, "classes", strategy="async", staleness=0)
+    np.testing.assert_allclose(in_step.model_.flat, here.model_.flat, rtol=0, atol=1e-5)
 
 
 @pytest.mark.soak

@@ -89,6 +89,10 @@ class Channel(Protocol):
         """Return the bytes that rank ``source`` sent under ``tag``."""
         ...
 
+    def receive_now(self, source: int, tag: int) -> Payload | None:
+        """As ``receive``, without waiting: None where no message has come."""
+        ...
+
 
 class SubsetChannel:
     """The channel of a gang as some of its ranks see it, numbered anew; losses are named by the gang's numbers."""
@@ -114,6 +118,10 @@ class SubsetChannel:
     def receive(self, source: int, tag: int) -> Payload:
         """Return the bytes that the subset's rank ``source`` sent under ``tag``."""
         return self._channel.receive(self._ranks[source], tag)
+
+    def receive_now(self, source: int, tag: int) -> Payload | None:
+        """As ``receive``; None where no message has come."""
+        return self._channel.receive_now(self._ranks[source], tag)
 
 
 def make_tag(call: int, operation: str, step: int, scope: int = WHOLE) -> int:

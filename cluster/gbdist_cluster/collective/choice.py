@@ -147,6 +147,13 @@ class ChannelCollective:
         self._received[source] += 1
         return self._channel.receive(source, make_tag(self._received[source], "message", 0, self._scope))
 
+    def receive_now(self, source: int) -> Payload | None:
+        """The next item of rank ``source`` if it has come; see ``Collective.receive_now``."""
+        self._check_other(source)
+        item = self._channel.receive_now(source, make_tag(self._received[source] + 1, "message", 0, self._scope))
+        self._received[source] += item is not None
+        return item
+
     def subset(self, ranks: Sequence[int]) -> "ChannelCollective":
         """The collective of some of the ranks over the same channel; see ``Collective.subset``. ValueError for other ranks."""
         wanted = list(ranks)

@@ -189,6 +189,13 @@ class Lanes:
             self._wait(check)
         return lane.arrived.popleft()
 
+    def receive_now(self, source: int) -> tuple[int, Payload] | None:
+        """As ``receive``, without waiting: None where nothing has come, or nothing more will."""
+        lane = self._lanes[source]
+        if not lane.arrived:
+            lane.read()
+        return lane.arrived.popleft() if lane.arrived else None
+
     def _wait(self, check: Callable[[], None], writing: socket.socket | None = None) -> None:
         """Wait until anything arrives, or ``writing`` takes more; read what has arrived; then look."""
         if writing is not None:

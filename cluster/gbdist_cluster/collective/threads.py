@@ -79,6 +79,19 @@ class ThreadChannel:
             raise peer_lost(source, "a thread", f"sent nothing for {self._gang.deadline:g} s") from None
         finally:
             self.traffic.waited(began, time.perf_counter())
+        return self._opened(source, tag, arrived)
+
+    def receive_now(self, source: int, tag: int) -> Payload | None:
+        """Take the next message of ``source`` if it has come."""
+        self._check()
+        try:
+            arrived = self._gang.inbox(source, self.rank).get_nowait()
+        except queue.Empty:
+            return None
+        return self._opened(source, tag, arrived)
+
+    def _opened(self, source: int, tag: int, arrived: tuple[int, Payload] | None) -> Payload:
+        """The bytes of what was in an inbox; ``PeerLost`` if that says that there is nobody any more."""
         self._check()
         if arrived is None:
             raise peer_lost(source, "a thread", f"has returned while rank {self.rank} waits for it")

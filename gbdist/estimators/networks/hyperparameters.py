@@ -55,9 +55,9 @@ tol, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, 
     precision : "float64", "float32", "fp16" or "bf16"
         What is computed in. With the last two parameters themselves are float32.
     task_type : "CPU", "GPU" or "auto", devices : which GPUs, as CatBoost's
-    strategy : "sync", "local", "pipeline" or "tensor"
-        How workers share the work; docs/networks.md. ``sync_period`` and ``sync_groups`` are of "local",
-        ``model_ranks`` of "pipeline" and "tensor", ``micro_batches`` of "pipeline".
+    strategy : "sync", "local", "async", "pipeline" or "tensor"
+        How workers share the work; docs/networks.md. ``sync_period`` and ``sync_groups`` are of "local", ``staleness`` of
+        "async", ``model_ranks`` of "pipeline" and "tensor", ``micro_batches`` of "pipeline".
     compression : "none", "fp16" or "top-k", kept_share : share that "top-k" sends
         How gradients travel.
     save_snapshot, snapshot_file, snapshot_interval
@@ -113,6 +113,7 @@ tol, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, 
         strategy: str | None = None,
         sync_period: int | None = None,
         sync_groups: int | None = None,
+        staleness: int | None = None,
         model_ranks: int | None = None,
         micro_batches: int | None = None,
         compression: str | None = None,
@@ -166,6 +167,7 @@ tol, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, 
         self.strategy = strategy
         self.sync_period = sync_period
         self.sync_groups = sync_groups
+        self.staleness = staleness
         self.model_ranks = model_ranks
         self.micro_batches = micro_batches
         self.compression = compression

@@ -24,7 +24,7 @@ from gbdist_cluster.gang import Loss, Member
 #: How many epochs are timed at least.
 _TIMED_EPOCHS = 1
 #: Strategies whose ranks all do their rows' share of the work.
-_BY_ROWS = ("sync", "local")
+_BY_ROWS = ("sync", "local", "async")
 
 
 @dataclass(frozen=True, eq=False)

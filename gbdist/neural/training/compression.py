@@ -87,9 +87,7 @@ class Halves:
 
     def _halve(self, numbers: Vector) -> bytes:
         """Write them to the front of ``_halves``, scaled; the power of two by which they are to be multiplied then, as bytes."""
-        largest = float(max(np.max(numbers, initial=0.0), -np.min(numbers, initial=0.0)))
-        exponent = int(np.frexp(largest)[1]) - _TOP_EXPONENT if 0.0 < largest < np.inf else 0
-        exponent = max(-126, min(126, exponent))  # so that the factor and its inverse are normal float32 numbers
+        exponent = exponent_of_halves(numbers)
         scaled = self._scaled[: numbers.size]
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             np.multiply(numbers, numbers.dtype.type(2.0**-exponent), out=scaled)
@@ -102,6 +100,13 @@ class Halves:
         restored[:] = np.frombuffer(item, _HALF, offset=start + _SCALE.itemsize)
         restored *= restored.dtype.type(np.frombuffer(item, _SCALE, 1, start)[0])
         return restored
+
+
+def exponent_of_halves(numbers: Vector) -> int:
+    """e, so that numbers × 2⁻ᵉ fit into half precision as well as they can: the largest becomes 2¹⁴ … 2¹⁵."""
+    largest = float(max(np.max(numbers, initial=0.0), -np.min(numbers, initial=0.0)))
+    exponent = int(np.frexp(largest)[1]) - _TOP_EXPONENT if 0.0 < largest < np.inf else 0
+    return max(-126, min(126, exponent))  # so that the factor and its inverse are normal float32 numbers
 
 
 class Largest:
@@ -136,7 +141,7 @@ def sum_of_largest(
     collective: Collective, numbers: Vector, behind: Vector, share: float
 ) -> tuple[Vector, NDArray[np.intp]]:
     """Sum over the ranks of the largest of ``numbers``, then of all numbers ``behind``; and which of them this rank has sent."""
-    chosen = _largest(numbers, ceil(share * numbers.size))
+    chosen = places_of_largest(numbers, share)
     item = b"".join([behind.tobytes(), chosen.astype(_PLACE).tobytes(), numbers[chosen].tobytes()])
     total = np.zeros(numbers.size + behind.size, numbers.dtype)
     summed, rest = total[: numbers.size], total[numbers.size :]
@@ -149,9 +154,12 @@ def sum_of_largest(
     return total, chosen
 
 
-def _largest(numbers: Vector, count: int) -> NDArray[np.intp]:
-    """Places of the ``count`` numbers that are largest in magnitude, ascending; of equal ones the first. NaN is infinite."""
-    size = np.abs(numbers)
+def places_of_largest(numbers: Vector, share: float) -> NDArray[np.intp]:
+    """Places of the numbers that are largest in magnitude, that share of them and one at least, ascending.
+
+    Of equal ones the first; NaN is infinite.
+    """
+    count, size = ceil(share * numbers.size), np.abs(numbers)
     size[np.isnan(size)] = np.inf
     if count >= size.size:
         return np.arange(size.size)

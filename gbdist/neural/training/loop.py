@@ -193,7 +193,7 @@ class _Run:
         """Give away where the run is, if the strategy has it here."""
         held = self._strategy.held()
         if held is not None:
-            self._give(replace(self._state, progress=held))
+            self._give(replace(self._state, batch=self._state.batch + self._strategy.beyond, progress=held))
 
     def _give(self, state: TrainState) -> None:
         if self._keep is not None:

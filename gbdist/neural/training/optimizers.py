@@ -1,12 +1,13 @@
 """Optimizers: from the summed gradient of a batch to the next parameters, in place. The formulas are scikit-learn's."""
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.cpu_optimizers import adam_step, sgd_step, sum_of_squares
+from gbdist.kernels.cpu_optimizers import adam_ahead, adam_step, sgd_step, sum_of_squares
 from gbdist.neural.training.params import TrainParams
 from gbdist.neural.training.schedules import whole_power
 from gbdist.neural.training.state import Vector
@@ -26,6 +27,15 @@ class Optimizer(Protocol):
         """Move ``flat`` and ``moments`` (IN and OUT) by the gradient (IN) of a batch.
 
         ``gradient`` is a sum over rows whose ``weight`` in all is this; ``number`` counts steps from 1.
+        """
+        ...
+
+    def look_ahead(
+        self, flat: Vector, moments: tuple[Vector, ...], rates: Sequence[float], number: int, ahead: Vector
+    ) -> None:
+        """Write to ``ahead`` (OUT) where ``flat`` (IN) will be after one more step at each of some learning rates.
+
+        As far as the moments (IN) tell after ``number`` steps, one at least; the gradients to come are not known.
         """
         ...
 
@@ -83,6 +93,13 @@ class Sgd:
         rates = number_of(rate), number_of(penalty.decay(rate))
         sgd_step(flat, gradient, moments[0], penalty.penalized, mean, rates, number_of(self._momentum), self._nesterov)
 
+    def look_ahead(
+        self, flat: Vector, moments: tuple[Vector, ...], rates: Sequence[float], number: int, ahead: Vector
+    ) -> None:
+        """See ``Optimizer``: with the velocity that is left of what it is, which gradients like the last ones keep up."""
+        np.multiply(moments[0], flat.dtype.type(self._momentum * len(rates)), out=ahead)
+        ahead += flat
+
 
 class Adam:
     """Adam; AdamW where ``alpha`` is decoupled."""
@@ -99,12 +116,25 @@ class Adam:
         """See ``Optimizer``."""
         number_of, penalty = flat.dtype.type, self._penalty
         one, two = self._betas
-        corrected = rate * math.sqrt(1.0 - whole_power(two, number)) / (1.0 - whole_power(one, number))
+        corrected = self._corrected(rate, number)
         mean = number_of(penalty.in_loss), number_of(weight)
         rates = number_of(corrected), number_of(penalty.decay(rate))
         kept = number_of(one), number_of(1.0 - one), number_of(two), number_of(1.0 - two)
         first, second = moments
         adam_step(flat, gradient, first, second, penalty.penalized, mean, rates, kept, number_of(self._epsilon))
+
+    def look_ahead(
+        self, flat: Vector, moments: tuple[Vector, ...], rates: Sequence[float], number: int, ahead: Vector
+    ) -> None:
+        """See ``Optimizer``: steps of the moments as they are."""
+        number_of, rate = flat.dtype.type, self._corrected(sum(rates), number)
+        first, second = moments
+        adam_ahead(flat, first, second, number_of(rate), number_of(self._epsilon), ahead)
+
+    def _corrected(self, rate: float, number: int) -> float:
+        """A learning rate with the corrections of both moments after so many steps."""
+        one, two = self._betas
+        return rate * math.sqrt(1.0 - whole_power(two, number)) / (1.0 - whole_power(one, number))
 
 
 def optimizer_of(penalty: Penalty, params: TrainParams) -> Optimizer:

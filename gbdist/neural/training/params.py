@@ -8,7 +8,7 @@ from gbdist.metrics.base import Metric
 
 SOLVERS: Final = ("sgd", "adam")
 SCHEDULES: Final = ("constant", "invscaling", "adaptive", "cosine")
-STRATEGIES: Final = ("sync", "local", "pipeline", "tensor")
+STRATEGIES: Final = ("sync", "local", "async", "pipeline", "tensor")
 COMPRESSIONS: Final = ("none", "fp16", "top-k")
 #: What is computed in which numbers: the parameters themselves are float32 with the last two.
 PRECISIONS: Final = ("float64", "float32", "fp16", "bf16")
@@ -25,6 +25,8 @@ class StrategyParams:
         "local": steps between two averages.
     groups : int
         "local": groups of ranks that average among themselves at each period, and with the other groups at each epoch's end.
+    staleness : int
+        "async": how many batches a rank may be ahead of the last one whose step it has made; with 0 it is "sync".
     model_ranks : int
         "pipeline" and "tensor": ranks that share one network; 0 for all. Several such groups are kept alike as by "sync".
     micro_batches : int
@@ -38,6 +40,7 @@ class StrategyParams:
     kind: str = "sync"
     period: int = 16
     groups: int = 1
+    staleness: int = 2
     model_ranks: int = 0
     micro_batches: int = 4
     compression: str = "none"

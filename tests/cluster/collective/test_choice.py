@@ -2,6 +2,7 @@
 
 import inspect
 import mmap
+import threading
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from gbdist_cluster.collective.choice import (
     choose_sum_floats,
 )
 from gbdist_cluster.collective.threads import run_threads
-from gbdist_cluster.errors import ClusterError
+from gbdist_cluster.errors import ClusterError, PeerLost
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_the_algorithm_of_sum_floats(size: int, ranks: int, hosts: int, chosen: 
 
 
 @pytest.mark.parametrize(
-    "method", ["all_reduce", "reduce_scatter", "sum_floats", "all_gather", "all_to_all", "send", "receive", "subset"]
+    "method", [name for name, one in vars(Collective).items() if inspect.isfunction(one) and name[0] != "_"]
 )
 def test_the_methods_are_those_of_the_protocol(method: str) -> None:
     protocol, ours = (inspect.signature(getattr(cls, method)) for cls in (Collective, ChannelCollective))
@@ -184,6 +185,41 @@ def test_items_go_from_rank_to_rank_in_order(n_ranks: int) -> None:
     run_threads(n_ranks, routine, deadline=30)
 
 
+@pytest.mark.parametrize("n_ranks", [2, 3])
+def test_items_are_taken_without_waiting_where_they_have_come(n_ranks: int) -> None:
+    def routine(collective: ChannelCollective) -> list[object]:
+        rank, following, previous = collective.rank, (collective.rank + 1) % n_ranks, (collective.rank - 1) % n_ranks
+        found: list[object] = [collective.receive_now(previous)]
+        looked.wait(20)
+        collective.send(following, b"%d" % rank)
+        collective.send(following, b"more")
+        collective.send(following, b"and more")
+        looked.wait(20)
+        found += [collective.receive_now(previous), collective.receive(previous), collective.receive_now(previous)]
+        found.append(collective.receive_now(previous))
+        looked.wait(20)
+        if rank < 2:
+            pair = collective.subset([0, 1])
+            pair.send(1 - rank, b"of a pair")
+            while (item := pair.receive_now(1 - rank)) is None:
+                pass
+            assert item == b"of a pair"
+        return found
+
+    looked = threading.Barrier(n_ranks)
+    for rank, found in enumerate(run_threads(n_ranks, routine, deadline=20)):
+        assert found == [None, b"%d" % ((rank - 1) % n_ranks), b"more", b"and more", None]
+
+
+def test_who_looks_for_an_item_of_a_rank_that_has_returned_is_told_so() -> None:
+    def routine(collective: ChannelCollective) -> None:
+        while collective.rank == 0:
+            collective.receive_now(1)
+
+    with pytest.raises(PeerLost, match="rank 1 at a thread has returned"):
+        run_threads(2, routine, deadline=20)
+
+
 def test_a_rank_that_skips_an_item_is_told_so() -> None:
     def routine(collective: ChannelCollective) -> object:
         if collective.rank:
@@ -202,9 +238,12 @@ def test_an_item_needs_another_rank(to: int) -> None:
                 collective.send(to, b"")
             with pytest.raises(ValueError, match=f"rank 1 of 3 has no other rank {to}"):
                 collective.receive(to)
+            with pytest.raises(ValueError, match=f"rank 1 of 3 has no other rank {to}"):
+                collective.receive_now(to)
 
     run_threads(3, routine, deadline=20)
-    for method in (lambda: SingleRank().send(0, b""), lambda: SingleRank().receive(0)):
+    alone = SingleRank()
+    for method in (lambda: alone.send(0, b""), lambda: alone.receive(0), lambda: alone.receive_now(0)):
         with pytest.raises(ValueError, match="rank 0 of 1 has no other rank 0"):
             method()
 

@@ -52,7 +52,12 @@ def test_every_transport_carries_small_and_large_messages(any_workers: list[Any]
         ]
         sent = large.tobytes()
         collective.send((rank + 1) % 3, sent)  # all at once: nobody waits for it to be taken
+        assert collective.receive_now((rank + 1) % 3) is None
         assert collective.receive((rank - 1) % 3) == sent
+        collective.send((rank + 1) % 3, b"last")
+        while (last := collective.receive_now((rank - 1) % 3)) is None:
+            pass
+        assert last == b"last"
         assert collective.traffic.bytes_sent > 1_000_000
         return "done"
 
@@ -389,6 +394,24 @@ def test_a_rank_that_leaves_while_it_lets_a_peer_in_cuts_it_off(workers: list[An
     asyncio.run_coroutine_threadsafe(adopt(), workers[0].loop.asyncio_loop).result(timeout=10)
     assert comm.aborted
     assert channel._links == {}
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_who_looks_for_an_item_without_waiting_hears_of_a_loss(
+    any_workers: list[Any], run_ranks: Ranks, raises: bool
+) -> None:
+    def routine(collective: CommCollective) -> object:
+        if collective.rank == 2 and raises:
+            raise ValueError("no such column")
+        while collective.rank < 2:
+            collective.receive_now(2)
+            if not raises and collective._comm_channel._links[2].left:
+                return collective.receive(2)
+        return None
+
+    for error in run_ranks(any_workers, routine)[:2]:
+        assert type(error) is PeerLost
+        assert f"rank 2 at {any_workers[2].address} " in error.args[0]  # perhaps told by the other one
 
 
 def test_worker_closed_during_all_reduce(run_ranks: Ranks, start_workers: Callable[[str], Any]) -> None:

@@ -97,6 +97,16 @@ def test_what_was_sent_before_the_end_still_arrives(pair: tuple[Lanes, Lanes]) -
     assert second.receive(0, nothing) is None
 
 
+def test_nobody_waits_who_looks_for_a_message(pair: tuple[Lanes, Lanes]) -> None:
+    first, second = pair
+    assert second.receive_now(0) is None
+    first.send(1, 1, b"a", nothing)
+    first.send(1, 2, b"b", nothing)
+    first.finish()
+    assert [second.receive_now(0) for _ in range(3)] == [(1, b"a"), (2, b"b"), None]
+    assert second.receive(0, nothing) is None
+
+
 def test_wait_ends_when_another_thread_has_bad_news(pair: tuple[Lanes, Lanes]) -> None:
     first, _ = pair
     news: list[str] = []

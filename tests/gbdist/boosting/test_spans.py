@@ -177,6 +177,10 @@ def test_a_collective_that_is_watched_answers_the_same() -> None:
         ]
         watched.send((rank + 1) % size, bytes([rank]))
         assert watched.receive((rank - 1) % size) == bytes([(rank - 1) % size])
+        watched.send((rank + 1) % size, b"more")
+        while (more := watched.receive_now((rank - 1) % size)) is None:
+            pass
+        assert more == b"more"
         if rank < 2:
             answers.append(watched.subset([0, 1]).all_reduce(mine).tolist())
         seconds = clock_sums.seconds

@@ -35,6 +35,16 @@ def test_sgd_step_and_adam_step_equal_their_twins(solver: str, nesterov: bool, d
         np.testing.assert_array_equal(mine, twin)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adam_ahead_equals_its_twin(dtype: type[Any]) -> None:
+    flat, first, second = np.random.default_rng(3).normal(size=(3, N)).astype(dtype)
+    found, twin = np.empty_like(flat), np.empty_like(flat)
+    for module, ahead in ((cpu_optimizers, found), (reference_optimizers, twin)):
+        module.adam_ahead(flat, first, second**2, dtype(0.02), dtype(1e-8), ahead)
+    np.testing.assert_array_equal(found, twin)
+    assert (found != flat).all()
+
+
 @pytest.mark.parametrize("runs", [[], [(0, 1)], [(3, 10), (11, 1_003)], [(0, 8), (8, 16)]])
 def test_sum_of_squares_is_that_of_its_runs(runs: list[tuple[int, int]]) -> None:
     flat = np.random.default_rng(2).normal(size=N).astype(np.float32)

@@ -41,8 +41,13 @@ class Strategy(Protocol):
     def held(self) -> Progress | None:
         """What ``progress`` says after the step that was ``settled`` last, without a word to other ranks; None if it is not here.
 
-        To be asked when a peer is lost, so that a run goes on from there.
+        Perhaps some batches further on: see ``beyond``. To be asked when a peer is lost, so that a run goes on from there.
         """
+        ...
+
+    @property
+    def beyond(self) -> int:
+        """How many batches after the step that was ``settled`` last are part of what ``held`` says; to be asked after it."""
         ...
 
     def end_epoch(self) -> float:

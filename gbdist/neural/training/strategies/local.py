@@ -24,7 +24,7 @@ from gbdist.neural.training.params import TrainParams
 from gbdist.neural.training.precision import LossScale, loss_scale
 from gbdist.neural.training.state import Progress, Vector
 from gbdist.neural.training.strategies.base import Exchange
-from gbdist.neural.training.strategies.sync import scaled, weight_of
+from gbdist.neural.training.strategies.replica import scaled, weight_of
 
 _TOLD = struct.Struct("<ddd?qdqq")
 
@@ -67,6 +67,8 @@ class Local:
         Share of the training set's rows that this rank has; less than if all had as many is taken as that, for steps would become
         very large.
     """
+
+    beyond = 0
 
     def __init__(self, learner: Learner, params: TrainParams, collective: Collective, share: float) -> None:
         self._learner, self._params = learner, params

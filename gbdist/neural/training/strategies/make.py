@@ -12,6 +12,7 @@ from gbdist.neural.training.compression import make_exchange
 from gbdist.neural.training.params import TrainParams
 from gbdist.neural.training.precision import loss_scale
 from gbdist.neural.training.state import Progress
+from gbdist.neural.training.strategies.asynchronous import Asynchronous
 from gbdist.neural.training.strategies.base import Strategy
 from gbdist.neural.training.strategies.local import Local
 from gbdist.neural.training.strategies.parts import strategy_of_parts
@@ -23,13 +24,15 @@ def strategy_of(params: TrainParams, collective: Collective, spec: NetworkSpec, 
     kind = params.strategy.kind
     arrays = NUMPY if params.card is None else card_arrays(params.card.number)
     network = Network(spec, params.precision, arrays)
-    if kind == "sync" or (kind == "local" and collective.size == 1):
+    if kind == "sync" or (kind in ("local", "async") and collective.size == 1):
         return Sync(network, params, make_exchange(params.strategy, collective))
+    if kind == "async":
+        return Asynchronous(network, params, collective)
     if kind == "local":
         return Local(network, params, collective, share)
     if kind in ("pipeline", "tensor"):
         return strategy_of_parts(network, params, collective, partial(make_exchange, params.strategy))
-    raise ParameterError("strategy", kind, "'sync', 'local', 'pipeline' or 'tensor'", "Choose one of them.")
+    raise ParameterError("strategy", kind, "'sync', 'local', 'async', 'pipeline' or 'tensor'", "Choose one of them.")
 
 
 def initial_progress(spec: NetworkSpec, params: TrainParams) -> Progress:

@@ -65,6 +65,8 @@ class Spread:
         The ranks that share one network.
     """
 
+    beyond = 0
+
     def __init__(self, sync: Sync, learner: PartLearner, group: Collective) -> None:
         self._sync, self._group = sync, group
         self._sharing = RowSharing(group, learner.needs)

@@ -4,23 +4,15 @@ So W ranks with b rows each do what one rank does with W × b rows, to the round
 the same bits on every rank. One message a step, which carries the numbers about the batch too.
 """
 
-from dataclasses import replace
-from typing import Any, Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.neural.network.blocks import Array, Batch, Noise
-from gbdist.neural.network.numbers import held_dtype
 from gbdist.neural.training.learner import Learner
-from gbdist.neural.training.optimizers import Penalty, optimizer_of
 from gbdist.neural.training.params import TrainParams
-from gbdist.neural.training.precision import loss_scale
-from gbdist.neural.training.state import Progress, Vector
+from gbdist.neural.training.state import Progress
 from gbdist.neural.training.strategies.base import Exchange
-
-#: Numbers behind a gradient: Σ weight × loss, Σ weight, rows, ranks that want a pause.
-NUMBERS: Final = 4
+from gbdist.neural.training.strategies.replica import NUMBERS, Replica
 
 
 class Sync:
@@ -36,101 +28,43 @@ class Sync:
         Of a part: whose penalty this rank tells, where others have them too; None: of all.
     """
 
-    settled = True
+    settled, beyond = True, 0
 
     def __init__(
         self, learner: Learner, params: TrainParams, exchange: Exchange, told: NDArray[np.bool_] | None = None
     ) -> None:
-        self._learner, self._exchange = learner, exchange
-        self._penalty = Penalty(learner.penalized, params, told)
-        self._optimizer = optimizer_of(self._penalty, params)
-        self._precision, self._scale = params.precision, loss_scale(params.precision)
-        self._flat: Vector = np.empty(0)
-        self._moments: tuple[Vector, ...] = ()
-        self._message: Vector = np.empty(0)
-        self._step, self._loss_sum, self._rows = 0, 0.0, 0.0
-        self._whole, self.paused = True, False
+        self._replica, self._exchange = Replica(learner, params, told), exchange
 
     def begin(self, progress: Progress) -> None:
         """See ``Strategy``."""
-        part, held = self._learner.part, held_dtype(self._precision)
-        self._flat = part(progress.flat.astype(held, copy=False))
-        self._moments = tuple(part(each.astype(held, copy=False)) for each in progress.moments)
-        if not self._moments:
-            self._moments = tuple(np.zeros_like(self._flat) for _ in range(self._optimizer.n_moments))
-        self._message = np.zeros(self._learner.n_parameters + NUMBERS, held)
-        self._scale = loss_scale(self._precision, progress.scale, progress.good, progress.skipped)
-        self._step, self._loss_sum, self._rows = progress.step, progress.loss_sum, progress.rows
-        self.paused = False
+        self._replica.begin(progress)
 
     def begin_epoch(self) -> None:
         """See ``Strategy``."""
-        self._loss_sum = self._rows = 0.0
+        self._replica.begin_epoch()
 
     def step(self, batch: Batch, rate: float, noise: Noise | None, pause: bool) -> None:
         """See ``Strategy``."""
-        message, n = self._message, self._learner.n_parameters
-        scale = self._scale.value
-        loss = self._learner.loss_and_gradient(self._flat, scaled(batch, scale), message[:n], noise)
-        if scale != 1.0:
-            message[:n] /= scale
-        with np.errstate(over="ignore"):  # a loss that is too large for float32 is infinite
-            message[n:] = loss / scale, weight_of(batch), batch.n_rows, pause
-        total = self._exchange.sum(message, NUMBERS)
-        loss, weight, rows, pauses = total[n:].tolist()
-        self.paused = self.paused or pauses > 0.0
-        if weight > 0.0:  # else there is nothing to learn from
-            self._move(total[:n], rate, rows, loss, weight)
+        message = self._replica.message(batch, noise, pause)
+        self._replica.take(self._exchange.sum(message, NUMBERS), rate)
 
-    def _move(self, gradient: Vector, rate: float, rows: float, loss: float, weight: float) -> None:
-        """Make the step, or leave it out because a number overflowed; the same on all ranks."""
-        if self._scale.dynamic:
-            finite = bool(np.isfinite(gradient).all())
-            self._scale = self._scale.after(finite=finite)
-            if not finite:
-                return
-        self._whole = False
-        self._loss_sum += rows * (loss + self._penalty.of(self._flat)) / weight
-        self._rows += rows
-        self._step += 1
-        self._optimizer.step(self._flat, gradient, self._moments, rate, self._step, weight)
-        self._whole = True
+    @property
+    def paused(self) -> bool:
+        """See ``Strategy``."""
+        return self._replica.paused
 
     def progress(self) -> Progress:
         """See ``Strategy``."""
-        whole, scale = self._learner.whole, self._scale
-        return Progress(
-            whole(self._flat),
-            tuple(whole(each) for each in self._moments),
-            step=self._step,
-            loss_sum=self._loss_sum,
-            rows=self._rows,
-            scale=scale.value,
-            good=scale.good,
-            skipped=scale.skipped,
-        )
+        return self._replica.progress()
 
     def held(self) -> Progress | None:
         """See ``Strategy``."""
-        return self.progress() if self._whole else None
+        return self._replica.held()
 
     def end_epoch(self) -> float:
         """See ``Strategy``."""
-        return self._loss_sum / self._rows if self._rows else float("nan")
+        return self._replica.mean_loss
 
     def outputs(self, batch: Batch) -> Array:
         """See ``Strategy``."""
-        return self._learner.outputs(self._flat, batch)
-
-
-def weight_of(batch: Batch) -> float:
-    """Σ weight of a batch's rows."""
-    return float(batch.n_rows) if batch.weight is None else float(batch.weight.sum(dtype=np.float64))
-
-
-def scaled(batch: Batch, scale: float) -> Batch:
-    """A batch whose losses are multiplied by ``scale``: those of rows that weigh so much more."""
-    if scale == 1.0:
-        return batch
-    weight: Any = np.ones(batch.n_rows, np.float32) if batch.weight is None else batch.weight
-    return replace(batch, weight=weight * weight.dtype.type(scale))
+        return self._replica.outputs(batch)

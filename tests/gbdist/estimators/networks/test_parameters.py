@@ -149,6 +149,15 @@ def test_adam_knows_nothing_of_the_schedules_of_sgd():
 def test_strategy_is_told_apart():
     settings = check_parameters({"strategy": "local", "sync_period": 4, "compression": "fp16"}, classifier=True)
     assert (settings.strategy.kind, settings.strategy.period, settings.strategy.compression) == ("local", 4, "fp16")
+    ahead = check_parameters({"strategy": "async", "staleness": 3}, classifier=False).strategy
+    assert (ahead.kind, ahead.staleness) == ("async", 3)
+    assert refused(strategy="async", staleness=-1) == (
+        "staleness=-1 cannot be used: expected an integer of at least 0. Leave it out for what the preset says."
+    )
+    assert refused(staleness=3) == (
+        "staleness=3 cannot be used: expected it to be left out without strategy='async'. "
+        "Set strategy='async', or leave it out."
+    )
 
 
 @pytest.mark.parametrize("n_rows", [1, 31, 200, 5_000, 50_000, 1_000_000])

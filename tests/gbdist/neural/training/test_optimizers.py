@@ -60,6 +60,33 @@ def test_decoupled_weights_shrink_by_rate_times_alpha_beside_the_step() -> None:
     np.testing.assert_array_equal(decoupled[40:], plain[40:])
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_parameters_are_expected_where_gradients_like_the_last_ones_lead(solver: str, steps: int) -> None:
+    params = TrainParams(solver=solver, alpha=0.0, nesterovs_momentum=False)
+    optimizer = optimizer_of(Penalty(np.ones(50, bool), params), params)
+    rng = np.random.default_rng(0)
+    flat, gradient = rng.normal(size=50), rng.normal(size=50)
+    moments = tuple(np.zeros_like(flat) for _ in range(optimizer.n_moments))
+    for number in range(1, 201):  # until the moments are those of this gradient
+        optimizer.step(flat, gradient, moments, 0.01, number, 1.0)
+    before, expected = flat.copy(), np.empty_like(flat)
+    optimizer.look_ahead(flat, moments, [0.01] * steps, 200, expected)
+    np.testing.assert_array_equal(flat, before)
+    for number in range(201, 201 + steps):
+        optimizer.step(flat, gradient, moments, 0.01, number, 1.0)
+    # Momentum looks less far by that factor, so that nothing is expected where there is none.
+    share = 0.9 if solver == "sgd" else 1.0
+    np.testing.assert_allclose(expected - before, share * (flat - before), rtol=1e-3)
+
+
+def test_without_momentum_parameters_are_expected_to_stay() -> None:
+    params = TrainParams(solver="sgd", momentum=0.0)
+    flat, expected = np.arange(5.0), np.empty(5)
+    optimizer_of(Penalty(np.ones(5, bool), params), params).look_ahead(flat, (flat + 1.0,), [0.1, 0.1], 7, expected)
+    np.testing.assert_array_equal(expected, flat)
+
+
 def test_the_penalty_is_half_of_alpha_times_the_squares_and_none_where_it_is_decoupled() -> None:
     flat, penalized = np.arange(12.0), np.arange(12) % 5 != 0
     expected = 0.5 * 0.3 * float((flat[penalized] ** 2).sum())
