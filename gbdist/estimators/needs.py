@@ -33,6 +33,8 @@ _CODE, _TARGET, _NETWORK_ROW, _PREDICTED, _NETWORK_EVAL_ROW = 4, 4, 8 + 12 + 4, 
 #: … and of each parameter: itself, its gradient as it is and as it is summed, two moments, the best one, and what the next gang
 #: begins with, which is all of it but gradients once more.
 _PARAMETER = 4 * (1 + 2 + 2 + 1 + 4)
+#: … of each batch under way: the gradient of the rank that adds up and the one that has come, and the sum.
+_UNDER_WAY = 4 * (2 + 1)
 #: … and where models are added up: CatBoost's own pool, a byte a cell.
 POOL_CELL = 1
 #: What levels keep of tables, as a share of the largest ones: those that are counted, and of two levels.
@@ -59,11 +61,12 @@ class RunShape:
     fixed: int = 0
 
     @classmethod
-    def of_network(cls, n_outputs: int, n_hashed: int, n_parameters: int) -> "RunShape":
-        """The shape of a network's run; ``n_hashed`` columns are categorical."""
+    def of_network(cls, n_outputs: int, n_hashed: int, n_parameters: int, under_way: int = 0) -> "RunShape":
+        """The shape of a network's run; ``n_hashed`` columns are categorical, ``under_way`` batches run ahead."""
         row = _CODE * n_hashed + _TARGET * n_outputs + _NETWORK_ROW
         eval_row = _CODE * n_hashed + _PREDICTED * n_outputs + _NETWORK_EVAL_ROW
-        return cls(values=0, network_row=row, network_eval_row=eval_row, fixed=_PARAMETER * n_parameters)
+        fixed = (_PARAMETER + _UNDER_WAY * under_way) * n_parameters
+        return cls(values=0, network_row=row, network_eval_row=eval_row, fixed=fixed)
 
     @classmethod
     def of(cls, params: BoostParams, n_features: int, most_borders: int) -> "RunShape":

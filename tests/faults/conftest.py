@@ -27,6 +27,14 @@ def fragile() -> Iterator[Client]:
         yield local.client
 
 
+@pytest.fixture
+def three() -> Iterator[Client]:
+    """Three workers that a test may break; each is replaced if it dies."""
+    with start_local(workers=3, dashboard=False) as local:
+        prepare(local.client)
+        yield local.client
+
+
 @pytest.fixture(scope="module")
 def sturdy() -> Iterator[Client]:
     """Two workers for faults that leave them alive."""

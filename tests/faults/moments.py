@@ -67,6 +67,8 @@ OF_NETWORKS = {
     "states agreed": Moment("gbdist.estimators.networks.gang_run:agreed_state", "rank", after=True),
     "step": Moment("gbdist.neural.training.strategies.sync:Sync.step", "rank"),
     "stepped": Moment("gbdist.neural.training.strategies.sync:Sync.step", "rank", after=True),
+    "step ahead": Moment("gbdist.neural.training.strategies.asynchronous:Asynchronous.step", "rank"),
+    "sum known": Moment("gbdist.neural.training.strategies.asynchronous:Sums._know", "rank", after=True),
     "sum_floats": Moment(f"{_COLLECTIVE}.choice:ChannelCollective.sum_floats", "rank"),
     "epoch over": Moment("gbdist.neural.training.loop:_Run._end_epoch", "rank"),
     "epoch kept": Moment("gbdist.estimators.networks.keeping:Leaver.__call__", "rank", after=True),

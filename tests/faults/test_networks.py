@@ -44,6 +44,23 @@ KILLS: dict[str, Sequence[Fault]] = {
 }
 
 
+#: Of ranks that run ahead, of which three become two, then one.
+KILLS_AHEAD: dict[str, Sequence[Fault]] = {
+    "server, then a worker of the next": [
+        Fault("kill", "step ahead", rank=0, tree=1, nth=5),
+        Fault("kill", "sum known", rank=1, tree=3, nth=9),
+    ],
+    "worker, then the server": [
+        Fault("kill", "receive", rank=2, tree=1, nth=3),
+        Fault("kill", "sum known", rank=0, tree=2, nth=20),
+    ],
+    "server twice": [
+        Fault("kill", "send", rank=0, tree=2, nth=7),  # has told one rank of a sum, and not the other
+        Fault("kill", "epoch over", rank=0, tree=3),
+    ],
+}
+
+
 @dataclass(frozen=True)
 class Trained:
     """A data set, and the parameters of the network that it gives."""
@@ -63,8 +80,8 @@ class Trained:
         return model
 
 
-def fit(client: Client | None, data: Any, **more: Any) -> DaskMLPClassifier:
-    settings = {"hidden_layer_sizes": (12, 12), "max_iter": EPOCHS, "batch_size": 100, "random_state": 2}
+def fit(client: Client | None, data: Any, how: dict[str, Any] | None = None, **more: Any) -> DaskMLPClassifier:
+    settings = {"hidden_layer_sizes": (12, 12), "max_iter": EPOCHS, "batch_size": 100, "random_state": 2, **(how or {})}
     return DaskMLPClassifier(**settings, client=client).fit(data[FEATURES], data["y"], **more)
 
 
@@ -91,7 +108,9 @@ class Hears:
 
 
 def test_a_networks_own_moments_are_among_those_that_kill() -> None:
-    assert OF_NETWORKS.keys() <= {fault.moment for faults in KILLS.values() for fault in faults}
+    assert OF_NETWORKS.keys() <= {
+        fault.moment for faults in [*KILLS.values(), *KILLS_AHEAD.values()] for fault in faults
+    }
 
 
 @pytest.mark.parametrize("when", [when if when == "within an epoch" else soaked(when) for when in KILLS])
@@ -101,6 +120,21 @@ def test_workers_killed_one_after_the_other(fragile: Client, trained: Trained, w
         trained.require_same(fragile, callbacks=[hears])
         assert [fault.moment for number, fault in enumerate(plan) if injected.fired(number) is None] == []
     assert hears.epochs == list(range(1, EPOCHS + 1))  # each once
+
+
+@pytest.mark.parametrize("who", [who if who.startswith("server, then") else soaked(who) for who in KILLS_AHEAD])
+def test_replicas_take_over_from_a_server_and_its_workers(three: Client, trained: Trained, who: str) -> None:
+    how = {"strategy": "async"}
+    undisturbed = fit(three, trained.frame(), how)
+    hears, plan = Hears(), chain(KILLS_AHEAD[who])
+    with inject(three, *plan) as injected:
+        model = fit(three, trained.frame(), how, callbacks=[hears])
+        assert [fault.moment for number, fault in enumerate(plan) if injected.fired(number) is None] == []
+    assert hears.epochs == list(range(1, EPOCHS + 1))  # each once
+    # Steps that are made sooner after a loss make it another run, but each batch counts once.
+    assert not np.array_equal(model.model_.flat, undisturbed.model_.flat)
+    np.testing.assert_allclose(model.model_.flat, undisturbed.model_.flat, rtol=0, atol=0.1)
+    np.testing.assert_allclose(model.loss_curve_, undisturbed.loss_curve_, rtol=0.05)
 
 
 @pytest.mark.soak

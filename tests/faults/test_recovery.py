@@ -1,7 +1,7 @@
 """A fit that loses workers ends with the model of one that does not, whenever they leave and however they do."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,14 +46,6 @@ KILLS: dict[str, Sequence[Fault]] = {
 def soaked(value: Any) -> Any:
     """A case that takes long beside what the others show already."""
     return pytest.param(value, marks=pytest.mark.soak)
-
-
-@pytest.fixture
-def three() -> Iterator[Client]:
-    """Three workers that a test may break; each is replaced if it dies."""
-    with start_local(workers=3, dashboard=False) as local:
-        prepare(local.client)
-        yield local.client
 
 
 def chain(faults: Sequence[Fault]) -> list[Fault]:

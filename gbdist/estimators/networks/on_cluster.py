@@ -117,7 +117,9 @@ def _room(request: NetworkRequest, setup: NetworkSetup, n_numeric: int) -> RunSh
     width = n_numeric * outline.embedding_size + sum(outline.category_sizes)
     dense = sum(before * after for before, after in pairwise((width, *outline.hidden, outline.n_outputs)))
     tables = sum(count * size for count, size in zip(outline.categories, outline.category_sizes, strict=True))
-    return RunShape.of_network(setup.n_outputs, len(outline.categories), dense + tables)
+    strategy = request.settings.strategy
+    under_way = strategy.staleness if strategy.kind == "async" else 0
+    return RunShape.of_network(setup.n_outputs, len(outline.categories), dense + tables, under_way)
 
 
 def _train(

@@ -142,6 +142,8 @@ def test_what_a_network_keeps() -> None:
     (found,) = need(sets, run)
     assert (found.bins, found.beside) == (400 * 1_010, 20 * 1_010)
     assert found.training == 40_000 + 1_000 * (2 * 4 + 3 * 4 + 24) + 10 * (2 * 4 + 3 * 12 + 12)
+    (ahead,) = need(sets, RunShape.of_network(3, 2, 1_000, under_way=2))
+    assert ahead.training == found.training + 2 * 12_000
 
 
 def test_numbers_of_a_network_are_refused_by_their_name() -> None:

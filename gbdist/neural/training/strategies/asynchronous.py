@@ -27,12 +27,7 @@ _SERVER = 0
 
 
 class Sums:
-    """The sums of the ranks' messages, batch after batch, on one rank; two ranks at least.
-
-    Parameters
-    ----------
-    packing : how messages travel
-    """
+    """The sums of the ranks' messages, batch after batch, as one rank gives and gets them; two ranks at least."""
 
     def __init__(self, collective: Collective, params: TrainParams) -> None:
         self._collective = collective
@@ -114,8 +109,8 @@ class Asynchronous:
     """
 
     def __init__(self, learner: Learner, params: TrainParams, collective: Collective) -> None:
-        self._replica, self._params, self._collective = Replica(learner, params), params, collective
-        self._sums = Sums(collective, params)
+        self._replica, self._sums = Replica(learner, params), Sums(collective, params)
+        self._staleness = params.strategy.staleness
         # Learning rates of the batches that this rank has given its gradient of and not made the step of.
         self._under_way: deque[float] = deque()
         self.settled, self.beyond = True, 0
@@ -135,7 +130,7 @@ class Asynchronous:
         """See ``Strategy``. All ranks learn of a wanted pause before the same batch, and settle after it."""
         self.settled = False
         self._sums.look()
-        self._catch_up(self._params.strategy.staleness)
+        self._catch_up(self._staleness)
         self._sums.give(self._replica.message(batch, noise, pause, self._under_way))
         self._under_way.append(rate)
         self._sums.look()

@@ -289,31 +289,61 @@ def test_server_lost_while_the_others_wait_leaves_a_replica_on_each() -> None:
     assert all(3 <= step <= 5 for step, _ in held)  # all had made the step of the third batch to begin the fifth
 
 
-def test_a_step_that_fails_is_no_part_of_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    table, params = make_table(), params_of(staleness=2)
-    take = Replica.take
+def ran_ahead(then: Callable[[Asynchronous, Callable[..., None]], Any]) -> Any:
+    """What ``then(strategy, step)`` gives on a server that knows three sums and has made no step yet."""
+    table, params, ahead = make_table(), params_of(staleness=3), threading.Barrier(2)
 
-    def fails_at_the_third(self: Replica, total: Any, rate: float) -> None:
-        if self.progress().step == 2:
-            raise ParameterError("precision", "fp16", "finite gradients", "")
-        take(self, total, rate)
-
-    monkeypatch.setattr(Replica, "take", fails_at_the_third)
-    held: list[tuple[int, int]] = []
-
-    def work(strategy: Asynchronous, step: Callable[..., None], rank: int) -> None:
-        try:
-            for number in range(9):
+    def work(strategy: Asynchronous, step: Callable[..., None], rank: int) -> Any:
+        step(0)
+        step(1)
+        if rank == 1:
+            step(2)
+            ahead.wait(20)
+            for number in range(3, 6):
                 step(number)
-        finally:
-            found = strategy.held()
-            assert found is not None
-            held.append((found.step, strategy.beyond))
+            return None
+        ahead.wait(20)
+        step(2)
+        return then(strategy, step)
 
-    with pytest.raises(ParameterError):
-        on_ranks(2, table, params, work)
-    assert (2, 2) in held
-    assert all(step == beyond <= 2 for step, beyond in held)  # who hears of it first has perhaps made fewer
+    return on_ranks(2, table, params, work)[0]
+
+
+def test_what_is_held_is_all_that_is_known_here() -> None:
+    def then(strategy: Asynchronous, step: Callable[..., None]) -> tuple[Any, ...]:
+        assert (strategy.progress().step, strategy.beyond) == (0, 0)
+        held = strategy.held()
+        assert held is not None
+        for number in range(3, 6):
+            step(number)
+        return held.step, strategy.beyond, strategy.progress().step
+
+    assert ran_ahead(then) == (3, 3, 3)
+
+
+def test_a_step_that_fails_is_no_part_of_what_is_held() -> None:
+    def then(strategy: Asynchronous, step: Callable[..., None]) -> tuple[Any, ...]:
+        take = strategy._replica.take
+
+        def fails_the_second_time(total: Any, rate: float) -> None:
+            if strategy.progress().step == 1:
+                raise ZeroDivisionError
+            take(total, rate)
+
+        strategy._replica.take = fails_the_second_time  # type: ignore[method-assign]
+        step(3)
+        step(4)
+        with pytest.raises(ZeroDivisionError):
+            step(5)
+        held = strategy.held()  # although the third sum is known
+        assert held is not None
+        found.append((held.step, strategy.beyond))
+        raise ZeroDivisionError
+
+    found: list[tuple[int, int]] = []
+    with pytest.raises(ZeroDivisionError):
+        ran_ahead(then)
+    assert found == [(1, 1)]
 
 
 def test_loss_that_is_no_number_ends_the_run() -> None:
