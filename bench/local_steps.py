@@ -41,8 +41,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "async 2": {"kind": "async", "staleness": 2},
     "async 4": {"kind": "async", "staleness": 4},
     "async 8": {"kind": "async", "staleness": 8},
-    "async 2 fp16": {"kind": "async", "staleness": 2, "compression": "fp16"},
-    "async 2 top-k 10 %": {"kind": "async", "staleness": 2, "compression": "top-k", "kept_share": 0.1},
+    "async 1 fp16": {"kind": "async", "staleness": 1, "compression": "fp16"},
+    "async 1 top-k 10 %": {"kind": "async", "staleness": 1, "compression": "top-k", "kept_share": 0.1},
 }
 #: Networks and steps for few rows and for many.
 SMALL, LARGE = {"hidden": (64, 32), "batch_size": 200}, {"hidden": (128, 64), "batch_size": 1024}

@@ -21,7 +21,7 @@ _ALWAYS: Final[dict[str, Any]] = {
     "strategy": "sync",
     "sync_period": 16,
     "sync_groups": 1,
-    "staleness": 2,
+    "staleness": 1,
     "model_ranks": 0,
     "micro_batches": 4,
     "compression": "none",

@@ -40,7 +40,7 @@ class StrategyParams:
     kind: str = "sync"
     period: int = 16
     groups: int = 1
-    staleness: int = 2
+    staleness: int = 1
     model_ranks: int = 0
     micro_batches: int = 4
     compression: str = "none"

@@ -6,8 +6,8 @@ server's, and when that is lost the run goes on from the furthest one. Nobody wa
 ahead of it (bounded staleness: Ho et al., "More Effective Distributed ML via a Stale Synchronous Parallel Parameter Server",
 2013); and nobody makes a step sooner than that either, so that the numbers do not depend on who was quicker.
 
-A gradient is taken where the parameters are expected to be when its step is made, by the moments of the optimizer (Kosson et al.,
-"Pipelined Backpropagation at Scale", 2021, section 3.2). What was measured: docs/decisions/0043.
+A gradient is taken where the parameters are expected to be when its step is made, by the moments of the optimizer (linear weight
+prediction: Kosson et al., "Pipelined Backpropagation at Scale", 2021). What was measured: docs/decisions/0043.
 """
 
 from collections import deque
