@@ -28,6 +28,11 @@ _MIN_ROWS = 16_384
 _MOST_ROWS = 1 << 23
 
 
+def part(array: Any, piece: slice) -> Any:
+    """``array[piece]``: the array itself where that is all of it. To cut one on a card takes as long as a small kernel."""
+    return array if piece.start == 0 and piece.stop == array.shape[0] else array[piece]
+
+
 class Crew:
     """A fixed number of threads, and scratch memory, that live as long as one run.
 

@@ -8,6 +8,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
+from gbdist.boosting.crew import part
 from gbdist.kernels.cuda_compile import is_on_card
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class CardBins:
         self.shape, self.dtype = bins.shape, bins.dtype
         self._crew = crew
         self._buffers: tuple[_Buffer, ...] = ()
+        self._columns: dict[int, Any] = {}
         n_features, n_rows = bins.shape
         self.blocks: list[Block]
         if is_on_card(bins):  # made there, by work that set its room aside
@@ -59,12 +61,14 @@ class CardBins:
         """Bins of all rows of one feature, on the card: ``bins[feature, rows]``, where ``rows`` are all."""
         feature, rows = place
         if len(self.blocks) == 1 and self.blocks[0].on_card:
-            return self.blocks[0].bins[feature, rows]
+            if feature not in self._columns:
+                self._columns[feature] = self.blocks[0].bins[feature]
+            return part(self._columns[feature], rows)
         column = self._crew.scratch.array("column", (self.shape[1],), self.dtype)
         for block in self.blocks:
-            part = column[block.start : block.stop]
+            rows_of_block = column[block.start : block.stop]
             bins = block.bins[feature] if block.on_card else np.ascontiguousarray(block.bins[feature])
-            part.copy_to_device(bins, stream=self._crew.work)
+            rows_of_block.copy_to_device(bins, stream=self._crew.work)
         return column[rows]
 
     def stream(self, features: tuple[int, int]) -> Iterator[tuple[Block, Any]]:
@@ -76,7 +80,7 @@ class CardBins:
         ahead: list[tuple[Block, Any, _Buffer | None]] = []
         for number, block in enumerate(self.blocks):
             if block.on_card:
-                ahead.append((block, block.bins[first:last], None))
+                ahead.append((block, part(block.bins, slice(first, last)), None))
             else:
                 buffer = self._buffers[number % 2]
                 ahead.append((block, buffer.send(block.bins[first:last]), buffer))

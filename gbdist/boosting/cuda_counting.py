@@ -8,6 +8,7 @@ from numba import cuda
 from numpy.typing import NDArray
 
 from gbdist.boosting.counting import Counted
+from gbdist.boosting.crew import part
 from gbdist.boosting.rows import Rows
 from gbdist.kernels import cuda_histogram as kernels
 from gbdist.kernels.cuda_compile import SHARED_BYTES
@@ -27,6 +28,11 @@ class CardPicker:
         self.cells, self.crew = cells, crew
         self._latest: tuple[tuple[int, bytes], tuple[int, ...]] = ((-1, b""), ())
         self._picked: list[tuple[Any, Any]] = []
+        self._dimensions = [cells.values[k] for k in range(cells.values.shape[0])]
+
+    def values(self, dimension: int, block: Any) -> Any:
+        """The tree's cells of a block of rows in one dimension."""
+        return part(self._dimensions[dimension], slice(block.start, block.stop))
 
     def pick(self, leaf_of_row: Any, counted: Counted, blocks: Sequence[Any]) -> list[tuple[Any, Any]]:
         """Rows to count, one list a block, by their numbers in the block; valid until the next call."""
@@ -39,7 +45,7 @@ class CardPicker:
             rows = scratch.array(f"rows from {block.start}", (block.stop - block.start,), np.uint32)
             slots = scratch.array(f"slots from {block.start}", (block.stop - block.start,), np.uint16)
             some = _ALL if drawn is None else drawn[block.start : block.stop]
-            leaves = leaf_of_row[block.start : block.stop]
+            leaves = part(leaf_of_row, slice(block.start, block.stop))
             count = kernels.pick_rows(leaves, slot_of_leaf, some, 0, rows, slots)
             self._picked.append((rows[:count], slots[:count]))
         self._latest = key
@@ -69,8 +75,7 @@ class CardCounter:
         for number, (block, bins) in enumerate(self._bins.stream(features)):
             for k in range(self._dimensions):
                 if whole:
-                    cells = self._cells.values[k, block.start : block.stop]
-                    kernels.add_all_rows(bins, (0, n_features), cells, k, histogram)
+                    kernels.add_all_rows(bins, (0, n_features), self._picker.values(k, block), k, histogram)
                 else:
                     self._add(bins, picked[number], block, k, histogram)
         table = histogram.reshape((n_features, self._dimensions, n_counted, self._width))
@@ -96,6 +101,6 @@ class CardCounter:
         rows, _ = picked
         shape = (rows.shape[0], 2) if self._wide else (rows.shape[0],)
         cells = self._crew.scratch.array("picked cells", shape, np.int64)
-        take_rows(self._cells.values[dimension, block.start : block.stop], rows, cells)
+        take_rows(self._picker.values(dimension, block), rows, cells)
         add = kernels.add_picked_rows_wide if self._wide else kernels.add_picked_rows
         add(bins, (0, bins.shape[0]), picked, cells, (dimension, self._bits), histogram)

@@ -24,7 +24,7 @@ from gbdist.boosting.params import Card
 from gbdist.boosting.rows import Rows
 from gbdist.errors import DataError
 from gbdist.kernels import cuda as kernels
-from gbdist.kernels.cuda_compile import SIMULATED, brought, is_on_card, work_on
+from gbdist.kernels.cuda_compile import SIMULATED, CardScratch, brought, is_on_card, work_on
 from gbdist.kernels.cuda_histogram import clear_table
 
 #: Bytes that are kept for each row beside its bins: with one raw value, and for each more.
@@ -34,22 +34,6 @@ SCORED_ROW, SCORED_MORE = 18, 8
 _SPARE = 0.1
 #: Share of what is left that work beside the rows may set aside: more would have bins streamed at every level.
 _BESIDE = 0.5
-
-
-class CardScratch:
-    """As ``Scratch``, in a card's memory."""
-
-    def __init__(self) -> None:
-        self._memory: dict[tuple[str, np.dtype[Any]], Any] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
-        """Return an array of that shape with whatever values it has."""
-        key, size = (name, np.dtype(dtype)), math.prod(shape)
-        memory = self._memory.get(key)
-        if memory is None or memory.shape[0] < size:
-            self._memory.pop(key, None)  # given back before more is taken
-            memory = self._memory[key] = cuda.device_array(max(size, 1), dtype)
-        return memory[:size].reshape(shape)
 
 
 class CardCrew(Crew):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.counting import Counted, RowPicker
-from gbdist.boosting.crew import Crew
+from gbdist.boosting.crew import Crew, part
 from gbdist.boosting.features import Block
 from gbdist.boosting.sampling import Cells
 from gbdist.errors import ParameterError
@@ -161,7 +161,8 @@ class HistogramSource:
         children = crew.scratch.array(f"children {level % 2} of {self._name} from {counted.first}", shape, np.int64)
 
         def work(piece: slice) -> None:
-            crew.kernels.split_parents(of_parents[piece], counted.cells[piece], counted_right, children[piece])
+            cells = (part(of_parents, piece), part(counted.cells, piece))
+            crew.kernels.split_parents(*cells, counted_right, part(children, piece))
 
         with self._crew.stage("histograms"):
             crew.each(work, crew.feature_slices(n_features))
@@ -218,5 +219,6 @@ def _cells_of(parents: list[LevelTable], counted: LevelTable) -> NDArray[np.int6
     for parent in parents:
         start = counted.first - parent.first
         if start >= 0 and start + n_features <= parent.cells.shape[0]:
-            return parent.cells[start : start + n_features]
+            cells: NDArray[np.int64] = part(parent.cells, slice(start, start + n_features))
+            return cells
     raise RuntimeError("a level was counted by children without its parents")

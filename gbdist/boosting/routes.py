@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.boosting.crew import Crew
+from gbdist.boosting.crew import Crew, part
 from gbdist.models.tree import Move, ObliviousTree, Tree, levels_of
 
 #: Bins [n] of a feature, where the crew works; valid until the next one is asked for.
@@ -22,7 +22,7 @@ def move_rows(
     split_leaves = crew.kernels.split_equal_leaves if one_hot else crew.kernels.split_leaves
 
     def move(piece: slice) -> None:
-        split_leaves(bins[piece], border, level, leaf_of_row[piece])
+        split_leaves(part(bins, piece), border, level, part(leaf_of_row, piece))
 
     crew.each(move, crew.row_slices(leaf_of_row.shape[0]))
 

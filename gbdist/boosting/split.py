@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.crew import part
 from gbdist.boosting.features import Block
 from gbdist.boosting.histogram import LevelTable
 from gbdist.boosting.monotone import LevelOrders
@@ -131,7 +132,7 @@ def best_of_families(table: LevelTable, block: Block, scoring: Scoring) -> Conte
     options = (scoring.l2, scoring.cosine, scoring.wide)
 
     def work(piece: slice) -> None:
-        columns = table.cells[piece], bins[piece], equals[piece]
+        columns = part(table.cells, piece), bins[piece], equals[piece]
         noise = scoring.sigma, scoring.keys
         best = (borders[piece], noisy[piece], plain[piece])
         if scoring.monotone is None or which is None:

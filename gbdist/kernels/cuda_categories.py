@@ -22,6 +22,7 @@ from gbdist.kernels.cuda_compile import (
     kernel,
     launch,
     room,
+    sent,
 )
 from gbdist.kernels.cuda_sums import exclusive_sums, sort_rows
 
@@ -106,7 +107,7 @@ def describe_counts(counts: Any, edges: NDArray[np.int64], n_trained: int, facts
     """See ``cpu_categories.describe_counts``."""
     facts.fill(0)
     if counts.size:
-        there = given("facts", facts, np.int64)
+        there = sent("facts", facts, np.int64)
         blocks = (facts.shape[0], blocks_for(-(-counts.shape[0] // facts.shape[0]), _COUNTING_BLOCKS))
         launch(_describe_counts, blocks, counts, given("edges", edges, np.int64), n_trained, there)
         facts[...] = brought(there)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gbdist.kernels.cpu_coding import MIX, SPREAD
-from gbdist.kernels.cuda_compile import blocks_for, brought, card, device_function, given, kernel, launch, room
+from gbdist.kernels.cuda_compile import blocks_for, brought, card, device_function, kernel, launch, room, sent
 from gbdist.kernels.cuda_sums import exclusive_sums
 
 #: A slot that no category has yet: higher than any row.
@@ -74,7 +74,7 @@ def number_categories(bases: Any, others: Any, slots: tuple[Any, Any], codes: An
     if n_rows == 0:
         return 0
     firsts = slots[1]
-    taken = given("slots that are taken", np.zeros(1), np.int32)
+    taken = sent("slots that are taken", np.zeros(1), np.int32)
     launch(_free_slots, blocks_for(n_slots), firsts)
     shift = np.uint64(64 - (n_slots.bit_length() - 1))
     launch(_claim_slots, blocks_for(n_rows), bases, others, shift, firsts, codes, taken)

@@ -32,6 +32,10 @@ THREADS = 16 if SIMULATED else 256
 SHARED_BYTES = 48 * 1024
 #: Blocks that keep a card busy; more rows than their threads are taken in turns.
 _MOST_BLOCKS = 3 if SIMULATED else 2048
+#: Shapes of a named array whose views are kept.
+_MOST_VIEWS = 16
+#: Bytes that are compared with those given before: to compare more takes as long as to copy them.
+_MOST_COMPARED = 1 << 16
 
 
 class _SimulatedShared:
@@ -61,9 +65,40 @@ class _SimulatedCard:
 
 #: ``numba.cuda`` for kernels and the functions that they call.
 card: Any = _SimulatedCard() if SIMULATED else cuda
-#: The simulator runs one kernel at a time in a process.
+#: One thread of a process starts a kernel at a time: the simulator runs no two at once, and numba would load a kernel twice that
+#: two threads start first, which ends in an AssertionError.
 _turn = threading.Lock()
 _handing_out = threading.Lock()
+
+
+class CardScratch:
+    """As ``boosting.scratch.Scratch``, in a card's memory.
+
+    Views are kept: to cut an array on a card takes Python longer than many a kernel takes the card.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[tuple[str, np.dtype[Any]], Any] = {}
+        self._views: dict[tuple[str, np.dtype[Any]], dict[tuple[int, ...], Any]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """Return an array of that shape with whatever values it has."""
+        key = (name, np.dtype(dtype))
+        views = self._views.get(key)
+        if views is not None and (view := views.get(shape)) is not None:
+            return view
+        size = math.prod(shape)
+        memory = self._memory.get(key)
+        if memory is None or memory.shape[0] < size:
+            self._memory.pop(key, None)  # given back before more is taken, and so are views of it
+            self._views.pop(key, None)
+            del memory, views
+            memory = self._memory[key] = cuda.device_array(max(size, 1), dtype)
+        views = self._views.setdefault(key, {})
+        if len(views) == _MOST_VIEWS:
+            views.clear()
+        views[shape] = memory[:size].reshape(shape)
+        return views[shape]
 
 
 class _OfThread(threading.local):
@@ -71,7 +106,9 @@ class _OfThread(threading.local):
 
     def __init__(self) -> None:
         self.stream: Any = 0
-        self.memory: dict[tuple[str, np.dtype[Any]], Any] = {}
+        self.memory = CardScratch()
+        #: What ``given`` has sent: bytes in the host's memory, and the array on the card.
+        self.sent: dict[tuple[str, np.dtype[Any], tuple[int, ...]], tuple[bytes, Any]] = {}
 
 
 _of_thread = _OfThread()
@@ -92,15 +129,12 @@ def device_function(function: Kernel) -> Kernel:
 
 def work_on(stream: Any) -> None:
     """Let this thread's kernels and copies run in a stream; 0 is CUDA's default one. What ``room`` held is given back."""
-    _of_thread.stream, _of_thread.memory = stream, {}
+    _of_thread.stream, _of_thread.memory, _of_thread.sent = stream, CardScratch(), {}
 
 
 def launch(kernel: Any, blocks: int | tuple[int, int], *arguments: Any, shared: int = 0) -> None:
     """Start a kernel on so many blocks, with ``shared`` bytes of dynamic shared memory; does not wait for it."""
     stream = _of_thread.stream
-    if not SIMULATED:
-        kernel[blocks, THREADS, stream, shared](*arguments)
-        return
     with _turn:
         kernel[blocks, THREADS, stream, shared](*arguments)
 
@@ -121,20 +155,29 @@ def room(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
     Kernels that still use what it held come earlier in the stream. An array of its own would be allocated, which takes longer
     than the kernel, and freed, which waits for the whole card.
     """
-    key, size = (name, np.dtype(dtype)), math.prod(shape)
-    memory = _of_thread.memory.get(key)
-    if memory is None or memory.shape[0] < size:
-        _of_thread.memory.pop(key, None)  # given back before more is taken
-        memory = _of_thread.memory[key] = cuda.device_array(max(size, 1), dtype)
-    return memory[:size].reshape(shape)
+    return _of_thread.memory.array(name, shape, dtype)
 
 
-def given(name: str, values: Any, dtype: DTypeLike) -> Any:
-    """A small host array or tuple on the device, in the ``room`` of that name."""
+def sent(name: str, values: Any, dtype: DTypeLike) -> Any:
+    """A host array or tuple on the device, in the ``room`` of that name, for a kernel to change."""
     array = np.ascontiguousarray(values, dtype=dtype)
     there = room(name, array.shape, array.dtype)
     there.copy_to_device(array, stream=_of_thread.stream)
     return there
+
+
+def given(name: str, values: Any, dtype: DTypeLike) -> Any:
+    """A small host array or tuple on the device that kernels only read; what was given before under that name is still there."""
+    array = np.ascontiguousarray(values, dtype=dtype)
+    if array.nbytes > _MOST_COMPARED:
+        return sent(name, array, dtype)
+    key, data = (name, array.dtype, array.shape), array.tobytes()
+    before = _of_thread.sent.get(key)
+    if before is None or before[0] != data:
+        for other in [other for other in _of_thread.sent if other[:2] == key[:2]]:  # they lie where this one comes to
+            del _of_thread.sent[other]
+        before = _of_thread.sent[key] = (data, sent(f"given {name}", array, dtype))
+    return before[1]
 
 
 def is_on_card(array: Any) -> bool:
@@ -153,7 +196,7 @@ def brought(there: Any) -> NDArray[Any]:
 @contextmanager
 def on_device(sums: NDArray[Any]) -> Iterator[Any]:
     """A copy on the device of a small host array, which is brought back at the end; one at a time."""
-    there = given("sums", sums, sums.dtype)
+    there = sent("sums", sums, sums.dtype)
     yield there
     sums[...] = brought(there)
 

@@ -16,7 +16,6 @@ from gbdist.kernels.cuda_compile import (
     SHARED_BYTES,
     SIMULATED,
     THREADS,
-    add_over_block,
     add_up_block,
     blocks_for,
     brought,
@@ -26,6 +25,7 @@ from gbdist.kernels.cuda_compile import (
     given,
     kernel,
     launch,
+    room,
     times,
     weights_or,
 )
@@ -115,13 +115,18 @@ def _pack(
 
 @kernel
 def _count_picks(leaf_of_row: Any, slot_of_leaf: Any, drawn: Any, sampled: Any, counts: Any) -> None:
+    parts = card.shared.array(THREADS, numba.int64)
+    me = card.threadIdx.x
     mine = np.int64(0)
     start = card.blockIdx.x * THREADS * _PICKS
     for turn in range(_PICKS):
-        i = start + turn * THREADS + card.threadIdx.x
+        i = start + turn * THREADS + me
         if i < leaf_of_row.shape[0] and slot_of_leaf[leaf_of_row[i]] >= 0 and (not sampled or drawn[i] != 0):
             mine += 1
-    add_over_block(mine, counts, card.blockIdx.x)
+    parts[me] = mine
+    add_up_block(parts)
+    if me == 0:
+        counts[card.blockIdx.x] = parts[THREADS - 1]
 
 
 @kernel
@@ -154,7 +159,7 @@ def pick_rows(leaf_of_row: Any, slot_of_leaf: NDArray[np.int32], drawn: Any, fir
     blocks = -(-n_rows // (THREADS * _PICKS))
     some, sampled = (drawn, True) if drawn.shape[0] else (leaf_of_row, False)
     slot_there = given("slots", slot_of_leaf, np.int32)
-    counts = given("counts", np.zeros(blocks), np.int64)
+    counts = room("counts", (blocks,), np.int64)
     launch(_count_picks, blocks, leaf_of_row, slot_there, some, sampled, counts)
     ends = np.cumsum(brought(counts))
     starts = given("starts", np.concatenate([np.zeros(1, np.int64), ends[:-1]]), np.int64)

@@ -159,8 +159,8 @@ def best_leaf_borders(
             room("scores", (n_leaves, n_scored, 2, most_bins), np.float64),
         )
         of_leaves = given("places", places[some], np.int64), given("bins", n_bins[some], np.int64)
-        # A border's number is exact in float64, so all three travel in one copy each way.
-        found = given("best", np.stack([one[some] for one in best], axis=1), np.float64)
+        # A border's number is exact in float64, so all three travel in one copy.
+        found = room("best", (n_leaves, 3, n_scored), np.float64)
         noise = float(sigma), given("keys", keys[some], np.uint64)
         grid = n_scored, n_leaves
         launch(_best_leaf_borders, grid, one_leaf_each, span[0], *of_leaves, *told, rules, *noise, memory, found)

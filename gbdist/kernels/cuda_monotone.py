@@ -133,7 +133,7 @@ def _choose_borders(scores: Any, n_bins: Any, equals: Any, features: Any, sigma:
     f = card.blockIdx.x
     if n_bins[f] < 2:
         if card.threadIdx.x == 0:
-            best[0][f], best[1][f] = -1, -math.inf
+            best[0][f], best[1][f], best[2][f] = -1, -math.inf, -math.inf
         return
     n_borders = n_bins[f] if equals[f] != 0 else n_bins[f] - 1
     choose_border(scores[f], n_borders, f, features[f], sigma, keys, best)
@@ -165,7 +165,7 @@ def best_monotone_borders(
     launch(
         _score_monotone, blocks, table, bins, one_hot, of_level, given("units", units, np.float64), rules, work, scores
     )
-    found = given("best", best, np.float64)  # all three in one copy each way; a border's number is exact
+    found = room("best", (3, n_features), np.float64)  # all three in one copy; a border's number is exact
     numbers = given("features", features, np.int64)
     launch(_choose_borders, n_features, scores, bins, one_hot, numbers, float(sigma), keys, found)
     for one, values in zip(best, brought(found), strict=True):

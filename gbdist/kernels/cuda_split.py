@@ -99,6 +99,7 @@ def choose_border(scores: Any, n_borders: Any, f: Any, feature: Any, sigma: Any,
     if card.threadIdx.x == 0:
         borders[f] = border
         noisy[f] = -math.inf
+        plain[f] = -math.inf
         if border >= 0:
             plain[f] = scores[border]
             noisy[f] = plain[f]
@@ -191,7 +192,7 @@ def best_borders(
         given("units", units, np.float64),
     )
     rules = (float(options[0]), bool(options[1]), bool(options[2]))
-    found = given("best", best, np.float64)  # all three in one copy each way; a border's number is exact
+    found = room("best", (3, n_features), np.float64)  # all three in one copy; a border's number is exact
     launch(_best_borders, n_features, table, *told, rules, float(sigma), keys, memory, found)
     for one, values in zip(best, brought(found), strict=True):
         one[...] = values
