@@ -87,24 +87,10 @@ class CommChannel:
         return arrived[1]
 
     def receive_now(self, source: int, tag: int) -> Payload | None:
-        """Take the next message of ``source`` if it has come; a peer that has left is noticed by ``receive``."""
+        """Take the next message of ``source`` if it has come."""
         self._check_awake()
-        arrived = self._lanes.receive_now(source) if source in self._lanes else self._next_here(source)
-        if arrived is None:
-            return None
-        check_tag(self.rank, source, tag, arrived[0])
-        return arrived[1]
-
-    def _next_here(self, source: int) -> tuple[int, Payload] | None:
-        """What the event loop has put into an inbox; None where that is empty."""
-        try:
-            arrived = self._inboxes[source].get_nowait()
-        except queue.Empty:
-            return None
-        self._check()
-        if arrived is _WAKE:
-            raise self._left_early(source)
-        return arrived
+        here = self._lanes.has_message(source) if source in self._lanes else not self._inboxes[source].empty()
+        return self.receive(source, tag) if here else None
 
     def call(self, function: Callable[..., object], *args: object) -> None:
         """Run a function on the event loop."""

@@ -189,12 +189,12 @@ class Lanes:
             self._wait(check)
         return lane.arrived.popleft()
 
-    def receive_now(self, source: int) -> tuple[int, Payload] | None:
-        """As ``receive``, without waiting: None where nothing has come, or nothing more will."""
+    def has_message(self, source: int) -> bool:
+        """Whether ``receive`` would give a message of a peer at once."""
         lane = self._lanes[source]
         if not lane.arrived:
             lane.read()
-        return lane.arrived.popleft() if lane.arrived else None
+        return bool(lane.arrived)
 
     def _wait(self, check: Callable[[], None], writing: socket.socket | None = None) -> None:
         """Wait until anything arrives, or ``writing`` takes more; read what has arrived; then look."""
