@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before NumPy, Numba and CatBoost load: several workers share two cores, and their own pools would fight over them.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
@@ -21,6 +22,11 @@ try:
     ctypes.CDLL("libcuda.so.1")
 except OSError:
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+
+# Property tests try the same examples each time, so that a change is judged by what it changes; others are looked for on demand.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile("same")
 
 
 @pytest.hookimpl(optionalhook=True)
