@@ -92,12 +92,10 @@ def wait_for_nannies(local: LocalWorkers, n_workers: int = 2) -> None:
     end = time.monotonic() + 60
     while True:
         answer = local.client.run(os.getpid, on_error="ignore")
-        started = {
-            nanny.worker_address: nanny.pid
-            for nanny in local.cluster.workers.values()
-            if nanny.status == nanny.process.status == Status.running
-        }
-        if len(answer) == n_workers and answer == started:
+        # Not by their addresses: a nanny may have kept that of the worker before.
+        nannies = local.cluster.workers.values()
+        started = {nanny.pid for nanny in nannies if nanny.status == nanny.process.status == Status.running}
+        if len(answer) == n_workers and set(answer.values()) == started:
             return
         assert time.monotonic() < end, f"workers answer as {answer}, nannies have started {started}"
 
