@@ -23,8 +23,9 @@ from generated import make_rows
 from numba import cuda
 
 from gbdist.boosting.collective import SingleRank
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Card
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.errors import ClusterError
 from gbdist.estimators.devices import card_here

@@ -22,8 +22,9 @@ from gpu import STARTS, THREADS, seconds_of
 from numba import cuda
 
 from gbdist.boosting.collective import SingleRank
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Card
+from gbdist.boosting.result import BoostResult
 from gbdist.errors import ClusterError
 from gbdist.estimators.devices import card_here
 from gbdist.kernels import cuda_categories, cuda_coding

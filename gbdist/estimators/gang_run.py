@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.events import Event, IterationDone, Listener
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Card
 from gbdist.boosting.progress import Step
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.spans import SpanLog, SpanSums, WatchedCollective
 from gbdist.boosting.watch import UNWATCHED, Watch
 from gbdist.errors import DataError

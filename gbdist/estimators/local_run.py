@@ -10,8 +10,9 @@ import numpy as np
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.control import FREE, Control, Free
 from gbdist.boosting.events import Listener
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.progress import Step
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.spans import SpanLog
 from gbdist.errors import DataError

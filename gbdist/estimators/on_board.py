@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from gbdist.boosting.events import Event, IterationDone, RunFinished, RunStarted
-from gbdist.boosting.loop import BoostResult
+from gbdist.boosting.result import BoostResult
 from gbdist.description import name_of
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
 from gbdist.estimators.request import Request

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from warnings import warn
 
-from gbdist.boosting.loop import BoostResult
+from gbdist.boosting.result import BoostResult
 from gbdist.categories.combinations import MOST_COMBINATIONS
 from gbdist.estimators.request import Request
 from gbdist.estimators.setup import Setup

@@ -7,7 +7,7 @@ from typing import Any
 from distributed import Client
 
 from gbdist.boosting.events import Event
-from gbdist.boosting.loop import BoostResult
+from gbdist.boosting.result import BoostResult
 from gbdist.counted import TREES
 from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.devices import cards_of

@@ -12,8 +12,9 @@ import pytest
 from distributed import Client
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.estimators import local_run
 from gbdist.estimators.parameters.canonical import canonical

@@ -22,7 +22,7 @@ class Moment:
 _TASKS = "gbdist.estimators.preparation.tasks"
 _RANKS = "gbdist_cluster.ranks"
 _COLLECTIVE = "gbdist_cluster.collective"
-_LOOP = "gbdist.boosting.loop"
+_RUN = "gbdist.boosting.run"
 
 MOMENTS = {
     # Preparation: Dask's tasks, before there is a gang.
@@ -37,10 +37,10 @@ MOMENTS = {
     "wait for go": Moment(f"{_RANKS}:_Run.wait_for_go", "rank"),
     "join": Moment(f"{_COLLECTIVE}.comm:CommCollective.join", "rank"),
     "joined": Moment(f"{_COLLECTIVE}.comm:CommCollective.join", "rank", after=True),
-    "begin": Moment(f"{_LOOP}:start_value", "rank"),
+    "begin": Moment(f"{_RUN}:start_value", "rank"),
     # What came before is known again, after a loss.
     "steps agreed": Moment("gbdist.estimators.gang_run:agreed_steps", "rank", after=True),
-    "replay": Moment(f"{_LOOP}:replay", "rank"),
+    "replay": Moment(f"{_RUN}:replay", "rank"),
     # A tree grows.
     "derivatives": Moment("gbdist.boosting.derivatives:Derivatives.survey", "rank"),
     "histogram": Moment("gbdist.boosting.histogram:HistogramSource._counted", "rank"),
@@ -50,9 +50,9 @@ MOMENTS = {
     "all_gather": Moment(f"{_COLLECTIVE}.choice:ChannelCollective.all_gather", "rank"),
     "send": Moment(f"{_COLLECTIVE}.comm_channel:CommChannel.send", "rank"),
     "receive": Moment(f"{_COLLECTIVE}.comm_channel:CommChannel.receive", "rank"),
-    "tree grown": Moment(f"{_LOOP}:_Run.decide", "rank"),
+    "tree grown": Moment(f"{_RUN}:Run.decide", "rank"),
     # The end.
-    "result": Moment(f"{_LOOP}:_Run.result", "rank"),
+    "result": Moment(f"{_RUN}:Run.result", "rank"),
     "tables": Moment("gbdist.categories.features:CategoricalFeatures.model_part", "rank"),
     "leave": Moment(f"{_COLLECTIVE}.comm:CommCollective.close", "rank"),
     "left": Moment(f"{_COLLECTIVE}.comm:CommCollective.close", "rank", after=True),
@@ -79,7 +79,7 @@ MOMENTS |= OF_NETWORKS
 #: What the tool itself looks at to know who is where.
 SCENES = {
     "rank": f"{_RANKS}:run_rank",
-    "tree": f"{_LOOP}:_Run.add_tree",
+    "tree": f"{_RUN}:Run.add_tree",
     "training epoch": "gbdist.neural.training.loop:_Run._epoch",
     "channel": f"{_COLLECTIVE}.comm_channel:CommChannel.__init__",
     "message": f"{_COLLECTIVE}.comm_channel:CommChannel.send",

@@ -37,7 +37,7 @@ class Slow(WorkerPlugin):  # type: ignore[misc]
         self._wrappings, self._period = Wrappings(), tempo.PERIOD
         tempo.PERIOD = 0.1
         if worker.address == self._slow:
-            self._wrappings.wrap("gbdist.boosting.loop:_Run.add_tree", self._add_tree)
+            self._wrappings.wrap("gbdist.boosting.run:Run.add_tree", self._add_tree)
 
     def teardown(self, worker: Any) -> None:
         """Leave the process as it was."""

@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import SingleRank
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows, Segment
 from gbdist_cluster.collective.threads import run_threads
 

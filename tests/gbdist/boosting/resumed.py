@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.control import FREE, Control
 from gbdist.boosting.events import Event, IterationDone, RunFinished, RunStarted
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.progress import Step
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows
 from gbdist.boosting.watch import UNWATCHED
 from gbdist.models.statistics import CategoricalPart

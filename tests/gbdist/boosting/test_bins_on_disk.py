@@ -12,8 +12,9 @@ from gbdist import file_matrix
 from gbdist.boosting import bins as bins_module
 from gbdist.boosting import histogram
 from gbdist.boosting.collective import Collective
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Bootstrap
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows
 from gbdist.file_matrix import FileMatrix
 from gbdist.metrics import make_metrics

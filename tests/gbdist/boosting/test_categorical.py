@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from gbdist.boosting.collective import Collective, SingleRank
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Stopping
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows
 from gbdist.categories import features
 from gbdist.categories.rules import CategoryRules, StatisticRule

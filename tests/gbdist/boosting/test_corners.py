@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gbdist.boosting.collective import Collective, SingleRank
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Bootstrap
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.errors import DataError, ParameterError
 from gbdist.metrics import make_metrics

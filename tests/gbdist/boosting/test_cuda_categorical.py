@@ -9,8 +9,9 @@ import pytest
 
 from gbdist.boosting.collective import Collective, SingleRank
 from gbdist.boosting.cuda_crew import TRAINED_ROW
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Card
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows
 from gbdist.categories import rows as module
 from gbdist.categories.rules import StatisticRule

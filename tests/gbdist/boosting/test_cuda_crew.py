@@ -9,8 +9,9 @@ from gbdist.boosting import fixed_point, histogram
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.cuda_bins import CardBins
 from gbdist.boosting.cuda_crew import TRAINED_ROW, CardCrew
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Card
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.shrinkage import Shrinkage
 from gbdist.errors import DataError
 from gbdist.kernels.cuda_compile import CardScratch

@@ -11,9 +11,10 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.groups import Groups, bounds_of
 from gbdist.boosting.leaf_rows import WalkStart
 from gbdist.boosting.leaves import LeafEstimator
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Card
 from gbdist.boosting.population import survey_population
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import RowPairs, Rows, Segment
 from gbdist.metrics import make_ranking_metric
 from gbdist.objectives import make_objective

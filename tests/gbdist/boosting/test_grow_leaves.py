@@ -9,9 +9,10 @@ import pytest
 
 from gbdist.boosting import fixed_point, histogram
 from gbdist.boosting.cuda_crew import SCORED_ROW, TRAINED_ROW
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Card
 from gbdist.boosting.penalties import Penalties
+from gbdist.boosting.result import BoostResult
 from gbdist.metrics import make_metrics
 from gbdist.models.tree import NonSymmetricTree, TreeSplit
 from gbdist.objectives import make_objective

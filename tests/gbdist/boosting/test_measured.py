@@ -7,8 +7,9 @@ import pytest
 
 from gbdist.boosting import crew
 from gbdist.boosting.collective import SingleRank
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Bootstrap, Card
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.custom import blocks
 from gbdist.custom.metric import custom_metric

@@ -8,7 +8,8 @@ import pytest
 
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.features import Block
-from gbdist.boosting.loop import BoostResult, boost
+from gbdist.boosting.loop import boost
+from gbdist.boosting.result import BoostResult
 from gbdist.categories import combinations
 from gbdist.categories import features as module
 from gbdist.categories.statistics import StatisticCounter

@@ -16,8 +16,8 @@ import pytest
 from distributed import Client
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
-from gbdist.boosting.loop import BoostResult
 from gbdist.boosting.params import BoostParams
+from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows
 from gbdist.categories.hashing import category_hashes
 from gbdist.categories.rules import CategoricalColumn
