@@ -1,0 +1,61 @@
+"""What every rule answers, and about what: a run of neighbouring rows."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Neighbouring rows of a data set.
+
+    Parameters
+    ----------
+    first_row : int
+        Global number of the first one.
+    n_rows : int
+    values : array [n_rows] or None
+        Label, group or test fold of each row, where the rule asks for one.
+    before : int64 [n_classes]
+        Rows of each class before ``first_row``, in the order of the rule's classes; of rules by class only.
+    """
+
+    first_row: int
+    n_rows: int
+    values: NDArray[Any] | None = None
+    before: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Global numbers of the rows, int64 [n_rows]."""
+        return np.arange(self.first_row, self.first_row + self.n_rows)
+
+
+class Rule(Protocol):
+    """Says of each split which rows train and which test; the same of a row, whatever run it is asked in."""
+
+    @property
+    def n_splits(self) -> int:
+        """How many pairs of masks there are."""
+        ...
+
+    def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
+        """Rows of a run that train and those that test in a split, each bool [n_rows]; no row does both."""
+        ...
+
+
+class FoldRule:
+    """A rule that puts each row into one fold: a split tests one, and trains on all others."""
+
+    def folds(self, run: Run) -> NDArray[np.int64]:
+        """Fold of each row of a run, int64 [n_rows]."""
+        raise NotImplementedError
+
+    def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
+        """See ``Rule``."""
+        test = self.folds(run) == split
+        return ~test, test
