@@ -1,1 +1,50 @@
-"""How rows are chosen for one fit or another; pure, so that any rank can choose its own."""
+"""How rows are chosen to train and to test: scikit-learn's splitters, for Dask collections and for data in memory."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gbdist.selection.grouped import GroupKFold, StratifiedGroupKFold
+    from gbdist.selection.kfold import KFold, RepeatedKFold, StratifiedKFold
+    from gbdist.selection.overlapping import OverlappingSplit
+    from gbdist.selection.predefined import PredefinedSplit
+    from gbdist.selection.sets import ShuffleSplit
+    from gbdist.selection.timed import TimeSeriesSplit
+    from gbdist.selection.train_test import train_test_split
+
+__all__ = [
+    "GroupKFold",
+    "KFold",
+    "OverlappingSplit",
+    "PredefinedSplit",
+    "RepeatedKFold",
+    "ShuffleSplit",
+    "StratifiedGroupKFold",
+    "StratifiedKFold",
+    "TimeSeriesSplit",
+    "train_test_split",
+]
+
+#: Imported when first asked for: the rules in here are pure, and need neither Dask nor scikit-learn.
+_WHERE = {
+    "GroupKFold": "grouped",
+    "KFold": "kfold",
+    "OverlappingSplit": "overlapping",
+    "PredefinedSplit": "predefined",
+    "RepeatedKFold": "kfold",
+    "ShuffleSplit": "sets",
+    "StratifiedGroupKFold": "grouped",
+    "StratifiedKFold": "kfold",
+    "TimeSeriesSplit": "timed",
+    "train_test_split": "train_test",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"gbdist.selection.{_WHERE[name]}"), name)
+    raise AttributeError(f"module 'gbdist.selection' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,88 @@
+"""What all splitters do: look at the rows, learn the facts, make a rule, and hand out its splits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import BaseCrossValidator
+
+from gbdist.selection.facts import Facts
+from gbdist.selection.inputs import Given, given_rows
+from gbdist.selection.masks import Question, lazy_column
+from gbdist.selection.rules.base import Rule, Run
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A rule, and what it needs to be evaluated on the rows that it was made for.
+
+    Parameters
+    ----------
+    facts : of those rows
+    values : what the rule looks at, as ``vector_beside`` returns it, or None; ``name`` is what errors call it
+    before : int64 [n_partitions, n_classes] or None
+        Rows of each class before each partition; of rules by class.
+    """
+
+    rule: Rule
+    facts: Facts
+    values: Any = None
+    name: str = "y"
+    before: NDArray[np.int64] | None = None
+
+    def run(self) -> Run:
+        """All rows, where they are in memory."""
+        n_classes = 0 if self.before is None else self.before.shape[1]
+        return Run(0, self.facts.n_rows, self.values, np.zeros(n_classes, np.int64))
+
+    def lazy(self, collection: Any, what: str, split: int, values: Any = None) -> Any:
+        """A lazy column of answers beside a collection; ``values`` in place of the plan's, for another kind of collection."""
+        question = Question(what, split, self.name)
+        beside = self.values if values is None else values
+        return lazy_column(collection, self.facts.table(self.before), self.rule, question, beside)
+
+
+class Splitter(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no types
+    """scikit-learn's interface: ``split``, ``get_n_splits``, and parameters that ``repr`` shows."""
+
+    n_splits: int
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Any, Any]]:
+        """Pairs (train, test) of the rows of X.
+
+        Parameters
+        ----------
+        X : Dask DataFrame, Series or Array, or anything with a length in memory
+        y, groups : one value a row, or the name of a column of X
+            Collections with the partitions of X beside collections. Splitters that do not look at them ignore them.
+
+        Returns
+        -------
+        iterator of pairs
+            In memory two arrays of row numbers, int64, ascending; on collections two lazy masks with the partitions of X,
+            by which X and what has its partitions can be indexed.
+
+        Raises
+        ------
+        DataError
+            For rows that cannot be split so; at once, before anything is yielded.
+        """
+        rows = given_rows(X)
+        plan = self._plan(rows, y, groups)
+        return (self._pair(rows, plan, split) for split in range(plan.rule.n_splits))
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """How many pairs ``split`` yields."""
+        return self.n_splits
+
+    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+        """The rule for these rows; DataError for what it cannot be made for."""
+        raise NotImplementedError
+
+    def _pair(self, rows: Given, plan: Plan, split: int) -> tuple[Any, Any]:
+        if rows.lazy:
+            return plan.lazy(rows.data, "train", split), plan.lazy(rows.data, "test", split)
+        train, test = plan.rule.masks(split, plan.run())
+        return np.flatnonzero(train), np.flatnonzero(test)
