@@ -28,8 +28,8 @@ class RunStarted:
 class IterationDone:
     """A tree was added, or an epoch is over. ``metrics`` is empty between metric periods; ``best`` is the best iteration or −1.
 
-    ``step`` is what a run is gone on with: a tree's ``Step``, or a network's ``TrainState`` after this epoch. None where the
-    event has come from another process.
+    ``step`` is what a run is gone on with: a tree's ``Step``, those of all folds, or a network's ``TrainState`` after this epoch.
+    None where the event has come from another process.
     """
 
     iteration: int

@@ -36,3 +36,7 @@ class Step:
     statistics: tuple[StatisticFeature, ...] = ()
     values: tuple[NDArray[np.float64], ...] = ()
     left_out: int = 0
+
+
+#: What a run has after an iteration: a tree, or one of each of the folds that train side by side.
+Iteration = Step | tuple[Step, ...]

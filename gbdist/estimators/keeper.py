@@ -11,11 +11,11 @@ from typing import Any
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.events import Event, IterationDone
-from gbdist.boosting.progress import Step
+from gbdist.boosting.progress import Iteration, Step
 from gbdist.boosting.rows import Rows
 from gbdist.snapshots.digest import DataDigest, data_digest
 from gbdist.snapshots.identity import Identity, require_same
-from gbdist.snapshots.steps import decode_step, encode_step
+from gbdist.snapshots.steps import decode_iteration, encode_iteration
 
 #: Seconds between two batches at least; a step waits no longer than that.
 PERIOD = 0.25
@@ -58,6 +58,13 @@ class DataCheck:
         return DataLooked(digest)
 
 
+def iteration_of(event: Event) -> Iteration | None:
+    """What a run has after the iteration that an event is about; None for other events."""
+    if isinstance(event, IterationDone) and isinstance(event.step, Step | tuple):
+        return event.step
+    return None
+
+
 class StepSender:
     """A listener of rank 0: sends steps to the client, at most one batch a ``period``, whatever a tree takes.
 
@@ -70,20 +77,21 @@ class StepSender:
     """
 
     def __init__(
-        self, emit: Callable[[object], Any], steps: Sequence[Step] = (), known: int = 0, period: float = PERIOD
+        self, emit: Callable[[object], Any], steps: Sequence[Iteration] = (), known: int = 0, period: float = PERIOD
     ) -> None:
         self._emit, self._period = emit, period
         self._lock = threading.Lock()
         self._first = min(known, len(steps))
-        self._records = [encode_step(step) for step in steps[known:]]
+        self._records = [encode_iteration(step) for step in steps[known:]]
         self._sent = -period
         self._timer: threading.Timer | None = None
 
     def hear(self, event: Event) -> bool:
-        """Take the step of a grown tree; never stops the run."""
-        if not isinstance(event, IterationDone) or not isinstance(event.step, Step):
+        """Take what a run has after an iteration; never stops it."""
+        iteration = iteration_of(event)
+        if iteration is None:
             return False
-        record = encode_step(event.step)
+        record = encode_iteration(iteration)
         with self._lock:
             self._records.append(record)
             left = self._sent + self._period - time.monotonic()
@@ -120,8 +128,8 @@ class Keeper:
     heard : called with each record that is new, in order; a snapshot is written by it
     """
 
-    def __init__(self, steps: Sequence[Step] = (), heard: Callable[[bytes], None] | None = None) -> None:
-        self._records = [encode_step(step) for step in steps]
+    def __init__(self, steps: Sequence[Iteration] = (), heard: Callable[[bytes], None] | None = None) -> None:
+        self._records = [encode_iteration(step) for step in steps]
         self._heard = heard
 
     @property
@@ -130,9 +138,9 @@ class Keeper:
         return tuple(self._records)
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[Iteration, ...]:
         """All steps, in order."""
-        return tuple(decode_step(record) for record in self._records)
+        return tuple(decode_iteration(record) for record in self._records)
 
     def take(self, message: StepsGrown) -> None:
         """Take a batch. Steps that are there already are left out, and a batch whose predecessor never came is."""

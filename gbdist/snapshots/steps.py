@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.boosting.progress import Step
+from gbdist.boosting.progress import Iteration, Step
 from gbdist.models.history import MetricTable
 from gbdist.models.statistics import Projection, StatisticFeature
 from gbdist.models.tree import Node, NonSymmetricTree, ObliviousTree, Tree, TreeSplit
@@ -20,6 +20,8 @@ from gbdist.models.tree import Node, NonSymmetricTree, ObliviousTree, Tree, Tree
 Numbers = NDArray[np.float64]
 
 _LENGTH = 4
+#: In place of that length, where the steps of several folds follow.
+_FOLDS = b"\xff\xff\xff\xff"
 #: Numbers of features, borders and leaves are below this.
 _MOST = 1 << 40
 _KINDS = ("Borders", "Buckets", "Counter")
@@ -71,6 +73,27 @@ def decode_step(record: bytes) -> Step:
         values=values,
         left_out=_number(structure.get("left_out")),
     )
+
+
+def encode_iteration(iteration: Iteration) -> bytes:
+    """A step, or the steps of folds, as a record: a mark, then for each fold the length of its record, and the record."""
+    if isinstance(iteration, Step):
+        return encode_step(iteration)
+    records = [encode_step(step) for step in iteration]
+    return b"".join([_FOLDS, *(part for one in records for part in (len(one).to_bytes(_LENGTH, "little"), one))])
+
+
+def decode_iteration(record: bytes) -> Iteration:
+    """What ``encode_iteration`` wrote. Raises MalformedError."""
+    if not record.startswith(_FOLDS):
+        return decode_step(record)
+    steps, at = [], _LENGTH
+    while at < len(record):
+        begin = at + _LENGTH
+        at = begin + int.from_bytes(record[at:begin], "little")
+        _require(at <= len(record))
+        steps.append(decode_step(record[begin:at]))
+    return tuple(steps)
 
 
 # ---- writing

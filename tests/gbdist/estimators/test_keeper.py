@@ -10,7 +10,7 @@ from gbdist.boosting.events import IterationDone, RunStarted
 from gbdist.boosting.progress import Step
 from gbdist.estimators.keeper import Keeper, StepSender, StepsGrown
 from gbdist.models.tree import ObliviousTree, TreeSplit
-from gbdist.snapshots.steps import encode_step
+from gbdist.snapshots.steps import encode_iteration, encode_step
 
 
 def step(number: int) -> Step:
@@ -72,6 +72,21 @@ def test_what_the_ranks_have_and_the_client_has_not_goes_first() -> None:
     # A gang that was told to begin with fewer steps than the client has.
     StepSender(sent, [step(number) for number in range(2)], known=4).hear(grown(2))
     assert sent.messages[1:] == [StepsGrown(2, (RECORDS[2],))]
+
+
+def test_the_steps_of_folds_go_and_are_kept_together() -> None:
+    sent, folds = Sent(), [(step(number), step(number + 1)) for number in range(3)]
+    sender = StepSender(sent, folds[:1], period=600)
+    sender.hear(IterationDone(1, {}, -1, 0.0, folds[1]))
+    sender.hear(IterationDone(2, {}, -1, 0.0, folds[2]))
+    sender.flush()
+    records = tuple(encode_iteration(each) for each in folds)
+    assert sent.messages == [StepsGrown(0, records[:2]), StepsGrown(2, records[2:])]
+    keeper = Keeper()
+    for message in sent.messages:
+        keeper.take(message)
+    assert keeper.records == records
+    assert [encode_iteration(each) for each in keeper.steps] == list(records)
 
 
 def test_the_keeper_takes_each_step_once() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gbdist.boosting.progress import Step
-from gbdist.snapshots.steps import MalformedError, decode_step, encode_step
+from gbdist.snapshots.steps import MalformedError, decode_iteration, decode_step, encode_iteration, encode_step
 
 from .steps_made import plain_step, steps
 
@@ -116,3 +116,31 @@ def test_equal_steps_are_equal_records() -> None:
     assert encode_step(replace(plain_step(), tree=trees[0])) == encode_step(replace(plain_step(), tree=trees[1]))
     assert encode_step(plain_step(3)) == encode_step(plain_step(3))
     assert encode_step(plain_step(3)) != encode_step(plain_step(4))
+
+
+@given(steps(), st.integers(0, 3))
+def test_the_steps_of_folds_come_back_together(step: Step, n_folds: int) -> None:
+    assert encode_iteration(step) == encode_step(step)
+    back = decode_iteration(encode_step(step))
+    assert isinstance(back, Step)
+    assert encode_step(back) == encode_step(step)
+    folds = (step, plain_step(3), step)[:n_folds]
+    both = decode_iteration(encode_iteration(folds))
+    assert isinstance(both, tuple)
+    assert [encode_step(one) for one in both] == [encode_step(one) for one in folds]
+
+
+@given(st.data())
+def test_records_of_folds_that_are_cut_or_altered_are_refused_or_others(data: st.DataObject) -> None:
+    whole = encode_iteration((plain_step(3), plain_step(4)))
+    short = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    with suppress(MalformedError):
+        found = decode_iteration(short)
+        assert isinstance(found, tuple)
+        assert len(found) < 2
+    other = bytearray(whole)
+    other[data.draw(st.integers(0, len(other) - 1))] ^= data.draw(st.integers(1, 255))
+    with suppress(MalformedError):
+        assert isinstance(decode_iteration(bytes(other)), tuple)
+    with pytest.raises(MalformedError):
+        decode_step(whole)
