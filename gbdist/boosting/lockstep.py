@@ -28,17 +28,6 @@ from gbdist.models.history import MetricTable, set_names
 
 
 @dataclass(frozen=True)
-class FoldScores:
-    """A metric table after each iteration over all folds, empty where none was computed.
-
-    ``deviations`` are those of a sample, divided by one less than the number of folds: NaN for a single one.
-    """
-
-    means: tuple[MetricTable, ...]
-    deviations: tuple[MetricTable, ...]
-
-
-@dataclass(frozen=True)
 class LockstepResult:
     """What folds in lock-step end with; the same on every rank but for predictions.
 
@@ -47,7 +36,8 @@ class LockstepResult:
     folds : tuple of BoostResult
         That of each fold, with all its trees. ``eval_predictions[0]`` are those of the rank's rows that the fold held out, in
         their order; ``best_iteration`` is the fold's own.
-    scores : FoldScores
+    scores, deviations : metrics after each iteration, empty where none were computed
+        Means over all folds, and deviations of a sample, divided by one less than the number of folds: NaN for a single one.
     best_iteration : int
         Of the mean of the deciding metric over the held-out rows of all folds.
     best_value : float
@@ -55,7 +45,8 @@ class LockstepResult:
     """
 
     folds: tuple[BoostResult, ...] = field(repr=False)
-    scores: FoldScores
+    scores: tuple[MetricTable, ...]
+    deviations: tuple[MetricTable, ...]
     best_iteration: int
     best_value: float
     stopped: str
@@ -194,7 +185,8 @@ class _Together:
         """All that the finished runs leave."""
         return LockstepResult(
             folds=tuple(run.result() for run in self._runs),
-            scores=FoldScores(tuple(self.means), tuple(self._deviations)),
+            scores=tuple(self.means),
+            deviations=tuple(self._deviations),
             best_iteration=self._detector.best_iteration,
             best_value=self._detector.best_value,
             stopped=stopped,

@@ -104,7 +104,7 @@ class DaskCatBoost(Predictor, Hyperparameters, Fitted):
         self._check_target(X, y)
         from gbdist.estimators.training import train  # loads Numba's kernels, which only training needs
 
-        listener = _progress(parameters)
+        listener = progress_asked(parameters)
         try:
             result = train(
                 X,
@@ -233,7 +233,7 @@ class DaskCatBoost(Predictor, Hyperparameters, Fitted):
             self.best_score_ = record.best_scores
 
 
-def _progress(parameters: dict[str, Any]) -> Any:
+def progress_asked(parameters: dict[str, Any]) -> Any:
     """The listener that reports progress, as the parameters ask for it."""
     return progress_listener(_verbosity(parameters), int(parameters.get("metric_period", 1)))
 

@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from distributed import Future
@@ -10,21 +11,24 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.events import Event, IterationDone, Listener
+from gbdist.boosting.lockstep import LockstepResult, boost_folds
 from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Card
-from gbdist.boosting.progress import Step
+from gbdist.boosting.progress import Iteration
 from gbdist.boosting.result import BoostResult
+from gbdist.boosting.rows import Rows
 from gbdist.boosting.spans import SpanLog, SpanSums, WatchedCollective
 from gbdist.boosting.watch import UNWATCHED, Watch
 from gbdist.errors import DataError
-from gbdist.estimators.keeper import PERIOD, DataCheck, StepSender
+from gbdist.estimators.folds import FoldsAsked, folds_of_rank
+from gbdist.estimators.keeper import PERIOD, DataCheck, StepSender, iteration_of
 from gbdist.estimators.memory import kept_memory
 from gbdist.estimators.on_board import BoardListener
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of, rows_of_rank
 from gbdist.estimators.ranked_rows import RankedSets, ready_rows
 from gbdist.estimators.setup import Setup
 from gbdist.estimators.tempo import WorkClock
-from gbdist.snapshots.steps import decode_step, encode_step
+from gbdist.snapshots.steps import decode_iteration, encode_iteration
 from gbdist_cluster.gang import LeftOff, Member, RankContext
 from gbdist_cluster.monitor.reporting import RankPlace
 
@@ -37,6 +41,7 @@ class RunSpec:
     have any: then pairs that were given lie behind a rank's shards. ``records`` are the steps that the client knows (``keeper``);
     a gang begins with ``most_steps`` at most, None for any. With ``check`` the ranks look at their data first. ``place`` is where
     they report on the board, None where nobody is told. ``most_spans`` is how many spans each rank keeps for a profile, if any.
+    With ``folds`` a model is trained for each fold of the training set.
     """
 
     layouts: tuple[SetLayout, ...]
@@ -52,6 +57,7 @@ class RunSpec:
     check: DataCheck | None = None
     place: RankPlace | None = None
     most_spans: int | None = None
+    folds: FoldsAsked | None = None
 
 
 class Relay:
@@ -73,7 +79,7 @@ class Relay:
 class Course:
     """Control of a rank, from its client; and what it leaves to the next rank on its worker: the steps so far (a listener)."""
 
-    def __init__(self, context: RankContext, steps: Sequence[Step], watch: Watch = UNWATCHED) -> None:
+    def __init__(self, context: RankContext, steps: Sequence[Iteration], watch: Watch = UNWATCHED) -> None:
         self._context, self._steps, self.watch = context, list(steps), watch
         context.leave(self._steps)
 
@@ -87,13 +93,14 @@ class Course:
         return self._context.wants_pause
 
     def hear(self, event: Event) -> bool:
-        """Keep the step of a grown tree."""
-        if isinstance(event, IterationDone) and isinstance(event.step, Step):
-            self._steps.append(event.step)
+        """Keep what the run has after an iteration."""
+        iteration = iteration_of(event)
+        if iteration is not None:
+            self._steps.append(iteration)
         return False
 
 
-def agreed_steps(mine: Sequence[Step], most: int | None, collective: Collective) -> tuple[Step, ...]:
+def agreed_steps(mine: Sequence[Iteration], most: int | None, collective: Collective) -> tuple[Iteration, ...]:
     """The most steps that any rank has, at most ``most``, on every rank; up to where they go all have the same."""
     counts = [int.from_bytes(item, "little") for item in collective.all_gather(len(mine).to_bytes(8, "little"))]
     longest = max(counts) if most is None else min(max(counts), most)
@@ -101,12 +108,14 @@ def agreed_steps(mine: Sequence[Step], most: int | None, collective: Collective)
     if first == longest:
         return tuple(mine[:longest])
     source = counts.index(max(counts))
-    parcel = b"" if collective.rank != source else pickle.dumps([encode_step(step) for step in mine[first:longest]])
+    parcel = (
+        b"" if collective.rank != source else pickle.dumps([encode_iteration(step) for step in mine[first:longest]])
+    )
     sent = pickle.loads(collective.all_gather(parcel)[source])
-    return (*mine[:first], *(decode_step(record) for record in sent))
+    return (*mine[:first], *(decode_iteration(record) for record in sent))
 
 
-def train_rank(context: RankContext) -> BoostResult | LeftOff | None:
+def train_rank(context: RankContext) -> BoostResult | LockstepResult | LeftOff | None:
     """One rank: put its rows together and train; rank 0 returns the result, without what is O(rows)."""
     spec: RunSpec = context.shared
     spans = spans_for(context, spec.most_spans)
@@ -123,9 +132,9 @@ def train_rank(context: RankContext) -> BoostResult | LeftOff | None:
         looked = spec.check.look(sets, collective, params.threads)
         if context.rank == 0:
             context.emit(looked)
-    left: Sequence[Step] = context.left or ()
+    left: Sequence[Iteration] = context.left or ()
     if len(left) < len(spec.records):
-        left = [decode_step(record) for record in spec.records]
+        left = [decode_iteration(record) for record in spec.records]
     steps = agreed_steps(left, spec.most_steps, collective)
     course = Course(context, steps, spans)
     # Steps leave before the client is asked: what it answers may end the run.
@@ -139,7 +148,7 @@ def train_rank(context: RankContext) -> BoostResult | LeftOff | None:
         listeners = [WorkClock(context.rank, context.collective.traffic, context.emit, listeners)]
     try:
         with kept_memory():
-            result = boost(sets[0], sets[1:], spec.n_bins, params, collective, listeners, steps, course)
+            result = _trained(spec, sets, params, collective, listeners, steps, course)
     finally:
         if context.rank == 0:
             sender.flush()
@@ -149,7 +158,31 @@ def train_rank(context: RankContext) -> BoostResult | LeftOff | None:
         return LeftOff()
     if context.rank != 0:
         return None
-    return replace(result, predictions=np.empty((result.predictions.shape[0], 0)))
+    if isinstance(result, LockstepResult):
+        return replace(result, folds=tuple(_without_rows(one) for one in result.folds))
+    return _without_rows(result)
+
+
+def _trained(
+    spec: RunSpec,
+    sets: Sequence[Rows],
+    params: BoostParams,
+    collective: Collective,
+    listeners: Sequence[Listener],
+    steps: Sequence[Any],
+    course: Course,
+) -> BoostResult | LockstepResult | None:
+    """One model, or one for each fold; None if the gang is to be put together anew."""
+    if spec.folds is None:
+        return boost(sets[0], sets[1:], spec.n_bins, params, collective, listeners, steps, course)
+    folds = folds_of_rank(sets[0], spec.folds, collective)
+    return boost_folds(sets[0], folds, spec.n_bins, params, collective, listeners, steps, course)
+
+
+def _without_rows(result: BoostResult) -> BoostResult:
+    """A result without what it has of each row."""
+    none = np.empty((result.predictions.shape[0], 0))
+    return replace(result, predictions=none, eval_predictions=tuple(none for _ in result.eval_predictions))
 
 
 def spans_for(context: RankContext, most: int | None) -> SpanSums:

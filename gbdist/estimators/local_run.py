@@ -10,7 +10,9 @@ import numpy as np
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.control import FREE, Control, Free
 from gbdist.boosting.events import Listener
+from gbdist.boosting.lockstep import LockstepResult, boost_folds
 from gbdist.boosting.loop import boost
+from gbdist.boosting.params import BoostParams
 from gbdist.boosting.progress import Step
 from gbdist.boosting.result import BoostResult
 from gbdist.boosting.rows import Rows
@@ -18,6 +20,7 @@ from gbdist.boosting.spans import SpanLog
 from gbdist.errors import DataError
 from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.devices import card_here
+from gbdist.estimators.folds import FoldsAsked, folds_of_rank
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation import tasks
@@ -119,13 +122,7 @@ def boost_here(
     spans: SpanLog | None = None,
 ) -> BoostResult:
     """Train on one rank: this process; ``pairs`` are those of each data set that has any, ``spans`` are told where time goes."""
-    resolved = setup.resolved
-    if not isinstance(resolved, Resolved):
-        raise TypeError("histograms were not asked for")
-    card = card_here(resolved.task_type, resolved.devices)
-    params = replace(resolved.params, listeners_may_stop=may_stop, card=card)
-    if resolved.all_threads:
-        params = replace(params, threads=threads_for(sets[0]))
+    params = _params_here(setup, sets[0], may_stop)
     if setup.ranked is not None:
         sets = ready_rows(sets, setup.ranked, pairs, SingleRank())
     steps: tuple[Step, ...] = ()
@@ -142,6 +139,32 @@ def boost_here(
     if result is None:
         raise RuntimeError("a run ended that nobody has ended")
     return result
+
+
+def folds_here(
+    rows: Rows,
+    borders: tuple[FeatureBorders, ...],
+    folds: FoldsAsked,
+    setup: Setup,
+    listeners: Sequence[Listener],
+    may_stop: bool,
+) -> LockstepResult:
+    """Train a model for each fold on one rank: this process."""
+    params, alone = _params_here(setup, rows, may_stop), SingleRank()
+    result = boost_folds(rows, folds_of_rank(rows, folds, alone), n_bins(borders), params, alone, listeners)
+    if result is None:
+        raise RuntimeError("a run ended that nobody has ended")
+    return result
+
+
+def _params_here(setup: Setup, rows: Rows, may_stop: bool) -> BoostParams:
+    """What the trainer is told in this process."""
+    resolved = setup.resolved
+    if not isinstance(resolved, Resolved):
+        raise TypeError("histograms were not asked for")
+    card = card_here(resolved.task_type, resolved.devices)
+    params = replace(resolved.params, listeners_may_stop=may_stop, card=card)
+    return replace(params, threads=threads_for(rows)) if resolved.all_threads else params
 
 
 def threads_for(rows: Rows) -> int:

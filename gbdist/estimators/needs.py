@@ -49,6 +49,7 @@ class RunShape:
 
     ``values`` is 0 where nothing is trained yet, and for a network; ``copies`` is how often bins are there. A network takes
     ``network_row`` bytes of a training row, ``network_eval_row`` of one of an eval set, and ``fixed`` bytes on every worker.
+    With ``folds`` as many runs train side by side, each on copies of its rows (decision 0046).
     """
 
     values: int = 1
@@ -59,6 +60,7 @@ class RunShape:
     network_row: int = 0
     network_eval_row: int = 0
     fixed: int = 0
+    folds: int = 0
 
     @classmethod
     def of_network(cls, n_outputs: int, n_hashed: int, n_parameters: int, under_way: int = 0) -> "RunShape":
@@ -86,7 +88,8 @@ class RunShape:
         if not one.trained:
             return EVAL_VALUE * self.values + EVAL_ROW * bool(self.values) + self.network_eval_row + pooled
         orders = 8 * self.values * (self.permutations - 1)
-        return BYTES_A_VALUE * self.values + orders + BYTES_A_ROW * bool(self.values) + self.network_row + pooled
+        each = BYTES_A_VALUE * self.values + orders + BYTES_A_ROW * bool(self.values)
+        return max(1, self.folds) * each + self.network_row + pooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,8 @@ def needs_of(
 ) -> list[WorkerNeed]:
     """What each worker that gets rows needs."""
     members = dict.fromkeys(address for one in sets for address, rows in one.rows.items() if rows)
-    run = replace(run, table_bytes=int(_TABLES * min(run.table_bytes, _budget(limits.values()))))
+    tables = int(_TABLES * min(run.table_bytes, _budget(limits.values())))
+    run = replace(run, table_bytes=tables * max(1, run.folds))
     return [_need_of(address, sets, run, limits.get(address, 0), threads.get(address, 1)) for address in members]
 
 
@@ -177,7 +181,7 @@ def _need_of(address: str, sets: Sequence[SetShape], run: RunShape, limit: int, 
     training = run.fixed
     for one in sets:
         rows = one.rows.get(address, 0)
-        bins += rows * one.bins * (run.copies if one.trained else 1)
+        bins += rows * one.bins * ((run.copies * run.folds + 1 if run.folds else run.copies) if one.trained else 1)
         beside += rows * one.beside
         training += rows * run.row_bytes(one)
         if one.trained:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from gbdist.boosting.events import Event, IterationDone, RunFinished, RunStarted
+from gbdist.boosting.lockstep import LockstepResult
 from gbdist.boosting.result import BoostResult
 from gbdist.description import name_of
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
@@ -33,8 +34,8 @@ def tell_about(report: RunReport, request: Request, setup: Setup) -> None:
     report.about(label_of(request, loss), setup.rows[0], len(request.feature_names), iterations)
 
 
-def tell_end(report: RunReport, result: BoostResult | RoundsResult) -> None:
-    """Tell how many trees there are, and why the run stopped before its last one, if it did."""
+def tell_end(report: RunReport, result: BoostResult | LockstepResult | RoundsResult) -> None:
+    """Tell how many trees there are, of each fold if there are any, and why the run stopped before its last one, if it did."""
     report.grown(len(result.scores))
     if result.stopped in _STOPS:
         report.note("stopped", _STOPS[result.stopped])

@@ -1,10 +1,11 @@
 """From what was trained to what a fit leaves: a plain CatBoost model with its record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from warnings import warn
 
+from gbdist.boosting.lockstep import LockstepResult
 from gbdist.boosting.result import BoostResult
 from gbdist.categories.combinations import MOST_COMBINATIONS
 from gbdist.estimators.request import Request
@@ -13,7 +14,7 @@ from gbdist.metrics.base import Metric
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.embeddings import note_dimensions
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.history import History, TrainingRecord
+from gbdist.models.history import History, MetricTable, TrainingRecord
 from gbdist.models.merge import sum_of_parts, sum_with_initial
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.rounds.loop import RoundsResult
@@ -46,6 +47,24 @@ class TrainResult:
     rows: tuple[int, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class FoldsResult:
+    """What folds leave: means and deviations of all metrics after each iteration, the metrics, and a model of each fold.
+
+    ``ensembles`` and ``records`` are what ``models`` makes plain CatBoost models of.
+    """
+
+    scores: tuple[MetricTable, ...]
+    deviations: tuple[MetricTable, ...]
+    metrics: tuple[Metric, ...]
+    ensembles: tuple[Ensemble, ...]
+    records: tuple[TrainingRecord, ...]
+
+    def models(self) -> list[Any]:
+        """A CatBoostClassifier or CatBoostRegressor of each fold."""
+        return [to_catboost(one, record) for one, record in zip(self.ensembles, self.records, strict=True)]
+
+
 def finish(request: Request, setup: Setup, result: BoostResult, borders: tuple[FeatureBorders, ...]) -> TrainResult:
     """What a fit on histograms leaves."""
     if request.profile is not None:
@@ -56,6 +75,27 @@ def finish(request: Request, setup: Setup, result: BoostResult, borders: tuple[F
     ensemble = Ensemble(result.trees, borders, result.bias, names, setup.classes, options, result.categories)
     record = _record(setup, result)
     return _train_result(request, setup, to_catboost(ensemble, record), ensemble, record, result.stopped)
+
+
+def finish_folds(
+    request: Request, setup: Setup, result: LockstepResult, borders: tuple[FeatureBorders, ...]
+) -> FoldsResult:
+    """What folds on histograms leave."""
+    left_out = sum(fold.left_out for fold in result.folds)
+    if left_out:
+        _warn_of_combinations(left_out)
+    names, options = request.feature_names, setup.resolved.options
+    return FoldsResult(
+        scores=result.scores,
+        deviations=result.deviations,
+        metrics=setup.resolved.metrics,
+        ensembles=tuple(
+            Ensemble(fold.trees, borders, fold.bias, names, setup.classes, options, fold.categories)
+            for fold in result.folds
+        ),
+        # How many rows a fold has is not known here.
+        records=tuple(replace(_record(setup, fold), rows=None) for fold in result.folds),
+    )
 
 
 def _warn_of_combinations(left_out: int) -> None:

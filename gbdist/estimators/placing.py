@@ -52,18 +52,18 @@ def choice(
     return choose
 
 
-def run_shape(setup: "Setup", n_features: int, most_borders: int) -> RunShape:
-    """What a run takes beside its rows' values; ``n_features`` are binned."""
+def run_shape(setup: "Setup", n_features: int, most_borders: int, folds: int = 0) -> RunShape:
+    """What a run, or ``folds`` side by side, takes beside its rows' values; ``n_features`` are binned."""
     resolved = setup.resolved
     if isinstance(resolved, Resolved):
-        return RunShape.of(resolved.params, n_features, most_borders)
+        return replace(RunShape.of(resolved.params, n_features, most_borders), folds=folds)
     return RunShape(values=max(1, resolved.dimension), pooled=True)
 
 
-def shape_on(train: QuantizedSet, resolved: Resolved) -> RunShape:
-    """What a run on histograms takes beside the rows, once its training set is quantized."""
+def shape_on(train: QuantizedSet, resolved: Resolved, folds: int = 0) -> RunShape:
+    """What a run on histograms, or ``folds`` of them, takes beside the rows, once its training set is quantized."""
     most = max((len(each.values) for each in train.borders), default=0)
-    return RunShape.of(resolved.params, len(train.borders), most)
+    return replace(RunShape.of(resolved.params, len(train.borders), most), folds=folds)
 
 
 def any_run(n_features: int) -> RunShape:

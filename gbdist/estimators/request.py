@@ -7,6 +7,7 @@ from typing import Any
 from gbdist.boosting.events import Event, Listener
 from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.columns import ColumnRules, Unbinned
+from gbdist.estimators.folds import FoldsWanted
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.listeners import CallbackListener, heard_by
 from gbdist.estimators.parameters.aggregation import Aggregation
@@ -19,7 +20,7 @@ from gbdist.estimators.sources import GroupGiven, eval_name
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What is to be trained. The first source is the training set, unless ``pool`` is."""
+    """What is to be trained. The first source is the training set, unless ``pool`` is; ``folds`` are those of it, if any."""
 
     parameters: Mapping[str, object]
     classifier: bool
@@ -35,6 +36,7 @@ class Request:
     checkpoint: Checkpoint | None = None
     on_disk: bool | None = None
     profile: Profile | None = None
+    folds: FoldsWanted | None = None
 
     def names(self) -> list[str]:
         """What errors call the data sets, the training set first."""
@@ -58,6 +60,11 @@ class Request:
     def cuts(self) -> QuantizeParams:
         """How the columns of the training set are cut into bins."""
         return quantize_params(self.parameters, self.feature_names, [position for position, _ in self.unbinned])
+
+    @property
+    def n_folds(self) -> int:
+        """How many models are trained side by side, 0 for a plain fit."""
+        return 0 if self.folds is None else self.folds.n_folds
 
     @property
     def n_evals(self) -> int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gbdist.description import name_of
 from gbdist.errors import DataError
+from gbdist.estimators.folds import FoldsAsked, FoldsWanted
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.canonical import class_order
@@ -44,7 +45,7 @@ class Setup:
     ``classes`` are those of the model, None for a regressor. ``label_of_code`` has one entry a data set: what the label
     codes in the shards mean to the trainer, None where the shards keep the values themselves. ``unbinned`` is about
     the training set's columns that are not binned; ``ranked`` about the groups of all data sets, None of estimators that do not
-    rank; ``rows`` are how many each data set has.
+    rank; ``rows`` are how many each data set has. With ``folds`` a model is trained for each of them.
     """
 
     resolved: Resolved | ResolvedRounds
@@ -53,6 +54,12 @@ class Setup:
     unbinned: tuple[UnbinnedFacts, ...] = ()
     ranked: RankedSets | None = None
     rows: tuple[int, ...] = ()
+    folds: FoldsAsked | None = None
+
+    @property
+    def n_folds(self) -> int:
+        """How many models are trained side by side, 0 for a plain fit."""
+        return 0 if self.folds is None else self.folds.n_folds
 
     @property
     def class_weights(self) -> NDArray[np.float64] | None:
@@ -69,10 +76,12 @@ def set_up(
     initial: InitialModel | None,
     aggregation: Aggregation | None = None,
     given: Sequence[GroupGiven] = (),
+    folds: FoldsWanted | None = None,
 ) -> Setup:
     """Resolve the parameters and match the labels of all data sets; the first one is trained on.
 
-    ``names`` are what errors call the data sets, ``given`` what a ranker was given for their groups. Raises ParameterError,
+    ``names`` are what errors call the data sets, ``given`` what a ranker was given for their groups. What follows from the number
+    of rows, such as the automatic learning rate, follows with ``folds`` from those that a fold trains on. Raises ParameterError,
     DataError, ModelError.
     """
     train, loss = surveys[0], name_of(str(checked.get("loss_function")))
@@ -90,7 +99,7 @@ def set_up(
         tables = [numbers_of_codes(survey, name or "y") for survey, name in zip(surveys, names, strict=True)]
         low, high = (edge([getattr(label, at) for label in train.targets]) for edge, at in _EDGES)
     facts = DataFacts(
-        rows=train.n_rows,
+        rows=train.n_rows if folds is None else folds.trained_rows(train.n_rows),
         features=len(train.names) + len(train.unbinned),
         class_names=classes,
         label_min=low,
@@ -119,7 +128,8 @@ def set_up(
     if initial is not None:
         initial.require_fit(train.names, model_classes)
     rows = tuple(survey.n_rows for survey in surveys)
-    return Setup(resolved, model_classes, tuple(tables), train.unbinned, ranked, rows)
+    asked = None if folds is None else folds.of_data(train.n_rows, train.label, classes)
+    return Setup(resolved, model_classes, tuple(tables), train.unbinned, ranked, rows, asked)
 
 
 def _check_given(

@@ -4,20 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gbdist.boosting.events import Listener
+from gbdist.boosting.lockstep import LockstepResult
 from gbdist.errors import ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.checkpoint import checkpoint_of, run_identity
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.columns import ColumnRules
 from gbdist.estimators.devices import card_here, cards_of, devices_here, devices_of
+from gbdist.estimators.folds import FoldsWanted
 from gbdist.estimators.gang_run import require_same_borders
 from gbdist.estimators.initial import initial_model
 from gbdist.estimators.listeners import callback_listener, tell_columns, tell_steps
 from gbdist.estimators.on_board import label_of, tell_about, tell_end
-from gbdist.estimators.outcome import TrainResult, finish, finish_rounds
+from gbdist.estimators.outcome import FoldsResult, TrainResult, finish, finish_folds, finish_rounds
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
-from gbdist.estimators.placing import choice, require_room_to_send, run_shape
+from gbdist.estimators.placing import choice, require_room_again, require_room_to_send, run_shape
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.pipeline import quantize_sets, require_same_columns
 from gbdist.estimators.preparation.quantized import QuantizedSet
@@ -106,15 +108,52 @@ def train(
         profile=profiled,
     )
     try:
-        return _train(request, client)
+        found = _train(request, client)
     finally:
         if profiled is not None:
             profiled.write()
         if checkpoint is not None:
             checkpoint.close()
+    if not isinstance(found, TrainResult):
+        raise TypeError("folds were not asked for")
+    return found
 
 
-def _train(request: Request, client: Any) -> TrainResult:
+def train_folds(
+    data: Given,
+    folds: FoldsWanted,
+    *,
+    parameters: Mapping[str, object],
+    classifier: bool,
+    listener: Listener | None,
+    client: Any,
+    cat_nan: str | None,
+    on_disk: bool | None,
+) -> FoldsResult:
+    """Train a model for each fold of a data set, without groups, in lock-step (decision 0046); see ``train``."""
+    columns = ColumnRules(parameters, True, cat_nan)
+    request = Request(
+        parameters=parameters,
+        classifier=classifier,
+        pool=data.X if isinstance(data.X, DaskPool) else None,
+        sources=sources_of(data, [], None, columns),
+        eval_pools=(),
+        initial=None,
+        listener=listener,
+        callbacks=None,
+        aggregation=None,
+        columns=columns,
+        groups=(),
+        on_disk=on_disk,
+        folds=folds,
+    )
+    found = _train(request, client)
+    if not isinstance(found, FoldsResult):
+        raise TypeError("a plain fit was asked for")
+    return found
+
+
+def _train(request: Request, client: Any) -> TrainResult | FoldsResult:
     _refuse_start_of_columns(request)
     _refuse_disk(request, [pool for _, pool in request.eval_pools])
     if request.pool is None and request.columns.by_type:
@@ -136,7 +175,7 @@ def _refuse_start_of_columns(request: Request) -> None:
     raise ParameterError("init_model", "a model", expected, "Train anew, or go on with numeric columns alone.")
 
 
-def _train_here(request: Request) -> TrainResult:
+def _train_here(request: Request) -> TrainResult | FoldsResult:
     _look_for_gpus(request)  # before any data are touched, here and on a cluster
     sets = local_run.survey_here(request.sources)
     setup = _set_up(request, [data.survey for data in sets])
@@ -148,13 +187,16 @@ def _train_here(request: Request) -> TrainResult:
         data = RankData(rows[0], tuple(rows[1:]), borders, request.feature_names)
         return finish_rounds(request, setup, rounds_here(data, setup, listeners, request.callbacks is not None))
     pairs, may_stop = pairs_in(request.groups), request.callbacks is not None
+    if setup.folds is not None:
+        together = local_run.folds_here(rows[0], borders, setup.folds, setup, listeners, may_stop)
+        return finish_folds(request, setup, together, borders)
     _tell_steps(request)
     spans = None if request.profile is None else request.profile.here(rows[0].n_rows, len(request.feature_names))
     result = local_run.boost_here(rows, borders, setup, listeners, may_stop, pairs, request.checkpoint, spans)
     return finish(request, setup, result, borders)
 
 
-def _train_on_cluster(request: Request, client: Any) -> TrainResult:
+def _train_on_cluster(request: Request, client: Any) -> TrainResult | FoldsResult:
     client = resolve_client(client)
     workers = ready_workers(client)
     if request.profile is not None:
@@ -172,7 +214,7 @@ def _train_on_cluster(request: Request, client: Any) -> TrainResult:
     rules = request.cuts()
     choose = choice(
         on_disk,
-        lambda n_features: run_shape(setups[-1], n_features, rules.most_borders),
+        lambda n_features: run_shape(setups[-1], n_features, rules.most_borders, request.n_folds),
         rules.cells,
         may_be_on_disk=request.may_be_on_disk,
     )
@@ -213,7 +255,7 @@ def _look_for_gpus(request: Request, client: Any = None, workers: Sequence[str] 
     return {address: card.number for address, card in zip(workers, cards, strict=True) if card is not None}
 
 
-def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult:
+def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult | FoldsResult:
     if request.initial is not None:
         raise ParameterError(
             "init_model", "a model", "None with a DaskPool, which keeps no raw values", "Pass the raw collection as X."
@@ -231,6 +273,11 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult:
         setups.append(_set_up(request, [pool.data.survey, *evals]))
 
     made: list[QuantizedSet] = []
+    if request.folds is not None:
+        check([])
+        most = max((len(one.values) for one in pool.borders), default=0)
+        shape = run_shape(setups[-1], len(pool.borders), most, request.n_folds)
+        require_room_again([pool.data], shape, ready_workers(pool.client))
     with reported(pool.client, label_of(request)) as report:
         try:
             if request.sources:
@@ -263,7 +310,14 @@ def _set_up(request: Request, surveys: Sequence[DataSurvey]) -> Setup:
     for name, survey in zip(names, surveys, strict=True):
         require_same_columns(name, survey, surveys[0])
     setup = set_up(
-        request.parameters, request.classifier, surveys, names, request.initial, request.aggregation, request.groups
+        request.parameters,
+        request.classifier,
+        surveys,
+        names,
+        request.initial,
+        request.aggregation,
+        request.groups,
+        request.folds,
     )
     _compare(request, setup)
     return setup
@@ -285,7 +339,9 @@ def _tell_steps(request: Request) -> None:
             request.callbacks.remember([step.metrics for step in steps])
 
 
-def _boost(request: Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet], report: RunReport) -> TrainResult:
+def _boost(
+    request: Request, client: Any, setup: Setup, sets: Sequence[QuantizedSet], report: RunReport
+) -> TrainResult | FoldsResult:
     for name, data in zip(request.names(), sets, strict=True):
         require_same_borders(name, data, sets[0])
     tell_about(report, request, setup)
@@ -303,4 +359,6 @@ def _boost(request: Request, client: Any, setup: Setup, sets: Sequence[Quantized
     order = GangOrder(setup, request.heard(), asks, pairs, request.checkpoint, report, request.profile)
     result = boost_on_gang(client, sets, order)
     tell_end(report, result)
+    if isinstance(result, LockstepResult):
+        return finish_folds(request, setup, result, sets[0].borders)
     return finish(request, setup, result, sets[0].borders)

@@ -7,6 +7,7 @@ from typing import Any
 from distributed import Client
 
 from gbdist.boosting.events import Event
+from gbdist.boosting.lockstep import LockstepResult
 from gbdist.boosting.result import BoostResult
 from gbdist.counted import TREES
 from gbdist.estimators.checkpoint import Checkpoint
@@ -58,9 +59,12 @@ class GangOrder:
         return Audience(self.listener, self.asks, self.checkpoint, self.report, self.profile)
 
 
-def boost_on_gang(client: Client, sets: Sequence[QuantizedSet], order: GangOrder) -> BoostResult:
-    """Train on the workers that hold the training set, or on those that there are when these have left; see ``RunGang.run``."""
-    result: BoostResult = TrainingGang(client, sets, order).run(train_rank)
+def boost_on_gang(client: Client, sets: Sequence[QuantizedSet], order: GangOrder) -> BoostResult | LockstepResult:
+    """Train on the workers that hold the training set, or on those that there are when these have left; see ``RunGang.run``.
+
+    The result of the one model, or that of all folds where there are any.
+    """
+    result: BoostResult | LockstepResult = TrainingGang(client, sets, order).run(train_rank)
     return result
 
 
@@ -81,7 +85,7 @@ class TrainingGang(RunGang):
             replay=_REPLAY_SHARE,
             task_type=resolved.task_type,
             devices=resolved.devices,
-            room=shape_on(sets[0], resolved),
+            room=shape_on(sets[0], resolved, order.setup.n_folds),
         )
         super().__init__(client, sets, facts, order.audience)
 
@@ -124,6 +128,7 @@ class TrainingGang(RunGang):
             check=None if self._order.checkpoint is None else self._order.checkpoint.data_check,
             place=self._order.report.begin_epoch(rows, self.done),
             most_spans=None if self._order.profile is None else self._order.profile.gang(rows),
+            folds=setup.folds,
         )
         return self._with_pairs(gang_of(sets)), spec
 

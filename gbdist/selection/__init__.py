@@ -1,9 +1,10 @@
-"""How rows are chosen to train and to test: scikit-learn's splitters, for Dask collections and for data in memory."""
+"""How rows are chosen to train and to test, for Dask collections and in memory: scikit-learn's splitters, CatBoost's cv."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gbdist.selection.cross_validation import cv
     from gbdist.selection.grouped import GroupKFold, StratifiedGroupKFold
     from gbdist.selection.kfold import KFold, RepeatedKFold, StratifiedKFold
     from gbdist.selection.overlapping import OverlappingSplit
@@ -22,6 +23,7 @@ __all__ = [
     "StratifiedGroupKFold",
     "StratifiedKFold",
     "TimeSeriesSplit",
+    "cv",
     "train_test_split",
 ]
 
@@ -36,6 +38,7 @@ _WHERE = {
     "StratifiedGroupKFold": "grouped",
     "StratifiedKFold": "kfold",
     "TimeSeriesSplit": "timed",
+    "cv": "cross_validation",
     "train_test_split": "train_test",
 }
 

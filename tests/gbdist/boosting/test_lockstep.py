@@ -100,8 +100,8 @@ def check_folds(
         for result in results:
             assert repr(result.scores) == repr(results[0].scores)
             told = [over_folds([one.scores[tree] for one in alone]) for tree in range(params.iterations)]
-            assert repr(result.scores.means) == repr(tuple(mean for mean, _ in told))
-            assert repr(result.scores.deviations) == repr(tuple(deviation for _, deviation in told))
+            assert repr(result.scores) == repr(tuple(mean for mean, _ in told))
+            assert repr(result.deviations) == repr(tuple(deviation for _, deviation in told))
     return alone
 
 
@@ -175,7 +175,7 @@ def test_the_mean_decides_when_all_folds_stop(make_table: MakeTable) -> None:
     params = of_noise(use_best_model=True)
     results = [ended(together(cut_rows(rows, n), masks, n_bins, params)) for n in (1, 3)]
     (result,) = results[0]
-    curve = [table["validation"]["RMSE"] for table in result.scores.means]
+    curve = [table["validation"]["RMSE"] for table in result.scores]
     assert result.stopped == "overfitting"
     assert result.best_iteration == int(np.argmin(curve))
     assert result.best_value == min(curve)
@@ -225,7 +225,7 @@ def test_listeners_hear_the_means_and_one_of_any_rank_may_stop_all_folds(make_ta
     started, *grown, finished = ears[0].heard
     assert started == RunStarted(9, 300, 6, 2)
     assert finished == RunFinished(3, "callback")
-    means = results[0].scores.means
+    means = results[0].scores
     for iteration, event in enumerate(grown):
         assert isinstance(event, IterationDone)
         assert (event.iteration, event.metrics) == (iteration, means[iteration])
@@ -289,7 +289,7 @@ def test_no_iterations_leave_the_bias(make_table: MakeTable) -> None:
     table = make_table(200)
     params = params_of("RMSE", iterations=0, boost_from_average=True)
     (result,) = ended(together([table.rows], masks_of(200), table.n_bins, params))
-    assert (result.stopped, result.scores.means, result.best_iteration) == ("iterations", (), -1)
+    assert (result.stopped, result.scores, result.best_iteration) == ("iterations", (), -1)
     for fold, mask in zip(result.folds, masks_of(200), strict=True):
         assert fold.trees == ()
         assert fold.eval_predictions[0].shape == (1, int(mask.sum()))

@@ -70,6 +70,13 @@ def test_one_rank_agrees_with_itself() -> None:
     assert agreed_steps(STEPS, 2, SingleRank()) == tuple(STEPS[:2])
 
 
+def test_the_steps_of_folds_travel_too() -> None:
+    folds = [(step(number), step(number + 1)) for number in range(4)]
+    known = [folds[:1], folds, []]
+    for steps in run_threads(3, lambda collective: agreed_steps(known[collective.rank], 3, collective)):
+        assert [[encode_step(one) for one in each] for each in steps] == [RECORDS[k : k + 2] for k in range(3)]
+
+
 class Context:
     """What a rank is given, as far as its course needs it."""
 

@@ -49,6 +49,8 @@ def test_rows_of_each_worker() -> None:
         (RunShape(values=5), 100, 5 * 34 + 24),
         (RunShape(permutations=4), 100, 58 + 3 * 8),
         (RunShape(copies=2), 200, 58),
+        (RunShape(folds=5), 600, 5 * 58),
+        (RunShape(copies=2, folds=3), 700, 3 * 58),
         (RunShape(pooled=True), 100, 58 + 100),
     ],
 )
@@ -78,6 +80,8 @@ def test_tables_are_bounded_by_an_eighth_of_the_smallest_limit() -> None:
     assert [one.tables for one in need([shape({A: 1, B: 1})], run)] == [640 * MB] * 2
     assert [one.tables for one in need([shape({A: 1, B: 1})], run, limit=2 * GB)] == [320 * MB] * 2
     assert [one.tables for one in needs_of([shape({A: 1, B: 1})], run, {A: GB, B: 0}, {})] == [160 * MB] * 2
+    folds = replace(run, folds=3)
+    assert [one.tables for one in needs_of([shape({A: 1, B: 1})], folds, {A: GB, B: 0}, {})] == [3 * 160 * MB] * 2
 
 
 def one_need(**more: int) -> WorkerNeed:

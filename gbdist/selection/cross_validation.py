@@ -1,0 +1,251 @@
+"""``cv``: CatBoost's function of that name, on a Dask cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from gbdist.description import name_of
+from gbdist.errors import DataError, ParameterError
+from gbdist.estimators.base import progress_asked
+from gbdist.estimators.folds import FoldsWanted
+from gbdist.estimators.listeners import close
+from gbdist.estimators.outcome import FoldsResult
+from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
+from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES
+from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.sources import Given
+from gbdist.models.history import LEARN, set_names
+from gbdist.models.missing import note_cat_nan
+from gbdist.selection.checks import integer, true_or_false
+
+#: Losses whose folds have the same shares of all classes unless they are told not to, as in CatBoost.
+_STRATIFIED = ("Logloss", "MultiClass", "MultiClassOneVsAll")
+_HELD_OUT = set_names(1)[1]
+#: What CatBoost's function takes and this one does not, and what to do instead.
+_REFUSED = {
+    "folds": "Set fold_count: which rows a fold holds out follows from it and from partition_random_seed.",
+    "plot": "Draw what cv returns: its columns are curves.",
+    "plot_file": "Draw what cv returns: its columns are curves.",
+    "save_snapshot": "Leave it out: CatBoost has no snapshots of cv either.",
+    "snapshot_file": "Leave it out: CatBoost has no snapshots of cv either.",
+    "snapshot_interval": "Leave it out: CatBoost has no snapshots of cv either.",
+    "metric_update_interval": "Leave it out: nothing is drawn while folds train.",
+    "log_cout": "Leave it out; verbose says what is shown.",
+    "log_cerr": "Leave it out; verbose says what is shown.",
+}
+
+
+def cv(
+    pool: Any = None,
+    params: Mapping[str, Any] | None = None,
+    dtrain: Any = None,
+    iterations: int | None = None,
+    num_boost_round: int | None = None,
+    fold_count: int | None = None,
+    nfold: int | None = None,
+    inverted: bool = False,
+    partition_random_seed: int = 0,
+    seed: int | None = None,
+    shuffle: bool = True,
+    logging_level: str | None = None,
+    stratified: bool | None = None,
+    as_pandas: bool = True,
+    metric_period: int | None = None,
+    verbose: Any = None,
+    early_stopping_rounds: int | None = None,
+    type: str = "Classical",
+    return_models: bool = False,
+    *,
+    client: Any = None,
+    **others: Any,
+) -> Any:
+    """Train a model for each of some folds, side by side on one set of bins, and return the curves of all metrics.
+
+    Parameters
+    ----------
+    pool : DaskPool, (X, y) or (X, y, sample_weight); ``dtrain`` is another name
+        Whatever ``fit`` takes. Borders are chosen from all rows, as in CatBoost.
+    params : CatBoost's parameters under any of its names, ``loss_function`` among them, and gbdist's own (``cat_nan``, …)
+    fold_count : int, 3 if left out; ``nfold`` is another name
+    inverted : bool, or type="Inverted"
+        Train on the rows of one fold, and score on all others.
+    partition_random_seed : seed of the folds; ``seed`` is another name
+    shuffle : bool
+        Whether rows are dealt to folds by hash; False: folds of neighbours.
+    stratified : bool, optional
+        Whether folds have the same shares of all classes; left out: for Logloss, MultiClass and MultiClassOneVsAll.
+    iterations, num_boost_round, early_stopping_rounds, metric_period, verbose, logging_level : in place of those in ``params``
+    as_pandas : bool
+        A DataFrame; False: a dictionary of lists.
+    return_models : bool
+        Return (curves, list of a plain CatBoost model of each fold).
+    client : a Dask client or address; see the estimators
+
+    Returns
+    -------
+    ``iterations``, and for each metric ``test-…-mean``, ``test-…-std``, ``train-…-mean`` and ``train-…-std``
+        Early stopping looks at ``test-…-mean`` of the eval metric, and ends all folds after the same iteration.
+
+    Raises
+    ------
+    ParameterError, DataError, ClusterError
+        Before anything is trained, where something is wrong with what was given.
+    """
+    _refuse(others)
+    given = dict(params or {})
+    for name, value in (
+        ("iterations", _one("iterations", iterations, "num_boost_round", num_boost_round)),
+        ("metric_period", metric_period),
+        ("verbose", verbose),
+        ("logging_level", logging_level),
+    ):
+        _put(given, name, value)
+    if early_stopping_rounds is not None:
+        for name, value in (("od_type", "Iter"), ("od_wait", early_stopping_rounds)):
+            _put(given, name, value)
+        given.pop("od_pval", None)
+    asked = _Asked(
+        n_folds=_one("fold_count", fold_count, "nfold", nfold),
+        seed=partition_random_seed if seed is None else seed,
+        shuffle=shuffle,
+        stratified=stratified,
+        inverted=inverted,
+        kind=type,
+    )
+    data = _data(_one("pool", pool, "dtrain", dtrain))
+    result = _run(data, given, asked, client)
+    curves = _curves(result, int(given.get("metric_period") or 1))
+    told = pd.DataFrame(curves) if as_pandas else curves
+    return (told, _models(result, given.get("cat_nan"))) if return_models else told
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The folds as the user wrote them."""
+
+    n_folds: Any
+    seed: Any
+    shuffle: Any
+    stratified: Any
+    inverted: Any
+    kind: Any
+
+    def checked(self, loss: str) -> FoldsWanted:
+        """The same, checked. Raises ParameterError."""
+        n_folds = 3 if self.n_folds is None else integer("fold_count", self.n_folds, 2)
+        seed = integer("partition_random_seed", self.seed, 0)
+        for name, value in (("shuffle", self.shuffle), ("inverted", self.inverted)):
+            true_or_false(name, value)
+        if self.kind not in ("Classical", "Inverted"):
+            raise ParameterError("type", self.kind, "'Classical' or 'Inverted'", "Change it.")
+        stratified = loss in _STRATIFIED if self.stratified is None else self.stratified
+        true_or_false("stratified", stratified)
+        return FoldsWanted(
+            n_folds, seed if self.shuffle else None, stratified, self.inverted or self.kind == "Inverted"
+        )
+
+
+def _run(data: Given, given: dict[str, Any], asked: _Asked, client: Any) -> FoldsResult:
+    """Check the parameters, and train."""
+    loss = given.get("loss_function", given.get("objective"))
+    if loss is None:
+        fix = 'Write params={"loss_function": "Logloss"}, for example.'
+        raise ParameterError("loss_function", None, "a loss, which cv does not choose by itself", fix)
+    name = name_of(loss) if isinstance(loss, str) else ""
+    if name in RANKER_LOSSES:
+        fix = "Fit DaskCatBoostRanker for each fold, with groups that are whole."
+        raise ParameterError("loss_function", loss, "a loss of rows", fix)
+    folds = asked.checked(name)
+    classifier = name in CLASSIFIER_LOSSES
+    aggregation, parameters = check_parameters(given, classifier=classifier)
+    if aggregation is not None:
+        raise ParameterError("aggregate", "models", "'histograms' with cv", "Leave it out.")
+    for refused in ("save_snapshot", "snapshot_file", "snapshot_interval"):
+        if parameters.get(refused):
+            _refuse({refused: parameters[refused]})
+    if parameters.get("task_type", "CPU") == "GPU":
+        fix = "Models of both are the same, bit for bit."
+        raise ParameterError("task_type", "GPU", "'CPU' for folds that train side by side", fix)
+    from gbdist.estimators.training import train_folds  # loads Numba's kernels
+
+    listener = progress_asked(parameters)
+    try:
+        return train_folds(
+            data,
+            folds,
+            # As in CatBoost, where folds keep all their trees.
+            parameters={**parameters, "task_type": "CPU", "use_best_model": False},
+            classifier=classifier,
+            listener=listener,
+            client=client,
+            cat_nan=given.get("cat_nan"),
+            on_disk=checked_bins_on_disk(given.get("bins_on_disk")),
+        )
+    finally:
+        close(listener)
+
+
+def _models(result: FoldsResult, cat_nan: str | None) -> list[Any]:
+    """The models, which say what stood for missing values in their categorical columns, as those of a fit do."""
+    models = result.models()
+    for model in models:
+        if model.get_cat_feature_indices():
+            note_cat_nan(model, cat_nan)
+    return models
+
+
+def _curves(result: FoldsResult, period: int) -> dict[str, list[float]]:
+    """CatBoost's columns; where the detector alone was told a value, between two periods, there is no row."""
+    last = len(result.scores) - 1
+    shown = [at for at, table in enumerate(result.scores) if at % period == 0 or (at == last and LEARN in table)]
+    curves: dict[str, list[Any]] = {"iterations": shown}
+    for metric in result.metrics:
+        for data_set, words in ((_HELD_OUT, "test"), (LEARN, "train")):
+            for tables, kind in ((result.scores, "mean"), (result.deviations, "std")):
+                values = [tables[at].get(data_set, {}).get(metric.name) for at in shown]
+                if all(
+                    value is not None for value in values
+                ):  # metrics that are not computed of training rows have none
+                    curves[f"{words}-{metric.name}-{kind}"] = values
+    return curves
+
+
+def _data(pool: Any) -> Given:
+    """What is to be trained on."""
+    if isinstance(pool, DaskPool):
+        return Given(pool)
+    if isinstance(pool, tuple) and len(pool) in (2, 3):
+        return Given(*pool)
+    found = "nothing" if pool is None else f"a {pool.__class__.__name__}"
+    raise DataError("pool", found, "a DaskPool, (X, y) or (X, y, sample_weight)", "Pass cv((X, y), params).")
+
+
+def _one(name: str, value: Any, alias: str, other: Any) -> Any:
+    """What was given under one of two names; ParameterError for both."""
+    if value is not None and other is not None:
+        raise ParameterError(alias, other, f"one of {name} and {alias}", "Leave one of them out.")
+    return other if value is None else value
+
+
+def _put(params: dict[str, Any], name: str, value: Any) -> None:
+    """Set a parameter, in place of what ``params`` has under any of its names."""
+    if value is None:
+        return
+    for known in [one for one in params if ALIASES.get(one, one) == name]:
+        del params[known]
+    if name in ("verbose", "logging_level"):
+        for known in ("verbose", "verbose_eval", "silent", "logging_level"):
+            params.pop(known, None)
+    params[name] = value
+
+
+def _refuse(others: Mapping[str, Any]) -> None:
+    """ParameterError for the first argument that cv does not have."""
+    for name, value in others.items():
+        if name not in _REFUSED:
+            fix = "Give CatBoost's parameters in params."
+            raise ParameterError(name, value, "an argument that cv has", fix)
+        if value not in (None, False):
+            raise ParameterError(name, value, "it to be left out", _REFUSED[name])
