@@ -152,22 +152,52 @@ def require_present(values: NDArray[Any], name: str, expected: str) -> None:
 
 
 def groups_of(groups: NDArray[Any], name: str) -> pd.DataFrame:
-    """Rows of each group: a column ``rows``, indexed by group."""
+    """The different ``group`` and the ``rows`` of each, one a line."""
     require_present(groups, name, "a group for each row")
-    return pd.DataFrame({"rows": pd.Series(groups).value_counts(sort=False)})
+    codes, different = pd.factorize(groups)
+    return pd.DataFrame({"group": different, "rows": np.bincount(codes, minlength=len(different))})
 
 
 def groups_by_class(groups: NDArray[Any], labels: NDArray[Any], groups_name: str, name: str) -> pd.DataFrame:
-    """Rows of each class in each group: a column for each label, indexed by group."""
+    """The different pairs of ``group`` and ``label`` and the ``rows`` of each, one a line."""
     require_present(groups, groups_name, "a group for each row")
-    labels_of(labels, name)
-    return pd.crosstab(pd.Series(groups), pd.Series(labels), dropna=False)
+    different_labels, _ = labels_of(labels, name)
+    codes, different = pd.factorize(groups)
+    of_class = pd.factorize(labels)[0]
+    pairs, rows = np.unique(codes * max(1, len(different_labels)) + of_class, return_counts=True)
+    at_group, at_label = np.divmod(pairs, max(1, len(different_labels)))
+    return pd.DataFrame({"group": different[at_group], "label": different_labels[at_label], "rows": rows})
 
 
 def merged_groups(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """The sum of tables of groups."""
     some = [table for table in tables if len(table)] or tables[:1]
-    return pd.concat(some).fillna(0).groupby(level=0, sort=False).sum()
+    keys = [column for column in some[0].columns if column != "rows"]
+    return pd.concat(some).groupby(keys, sort=False)["rows"].sum().reset_index()
+
+
+def sorted_table(found: pd.DataFrame) -> tuple[pd.Index, pd.Index, NDArray[np.int64]]:
+    """Groups and labels (none, if these were not looked at), both sorted, and rows of each class, int64 [n_groups, n_classes].
+
+    Without labels there is one class. DataError for what has no order.
+    """
+    groups, at_group = _sorted(found["group"], "groups")
+    labels, at_label = (
+        _sorted(found["label"], "y") if "label" in found else (pd.Index([]), np.zeros(len(found), np.int64))
+    )
+    rows = np.zeros((len(groups), max(1, len(labels))), np.int64)
+    rows[at_group, at_label] = found["rows"]
+    return groups, labels, rows
+
+
+def _sorted(values: pd.Series, name: str) -> tuple[pd.Index, NDArray[np.int64]]:
+    """Different values, sorted, and where among them each value is; DataError, which calls them ``name``, for mixed types."""
+    try:
+        different = pd.Index(values.unique()).sort_values()
+    except TypeError as error:
+        fix = f"Convert {name} to strings first."
+        raise DataError(name, f"values of several types ({error})", "one type", fix) from None
+    return different, np.asarray(different.get_indexer(pd.Index(values)), dtype=np.int64)
 
 
 # ---- what else is surveyed

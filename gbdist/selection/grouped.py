@@ -2,13 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from gbdist.errors import DataError
 from gbdist.selection.base import Plan
 from gbdist.selection.checks import enough_groups, enough_members
-from gbdist.selection.facts import groups_by_class, groups_of, merged_groups, survey
+from gbdist.selection.facts import groups_by_class, groups_of, merged_groups, sorted_table, survey
 from gbdist.selection.inputs import Given, vector_beside
 from gbdist.selection.kfold import FoldSplitter
 from gbdist.selection.rules.grouped import GroupFolds, by_classes, by_number, by_size
@@ -45,13 +42,13 @@ class GroupKFold(GroupSplitter):
     def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
         beside = self._groups(rows, groups)
         facts = survey(rows, {"groups": beside}, groups_of, merged_groups)
-        table = _sorted(facts.found[0])
-        enough_groups(len(table), self.n_splits)
+        different, _, by_class = sorted_table(facts.found[0])
+        enough_groups(len(different), self.n_splits)
         if self._seed is None:
-            folds = by_size(table["rows"].to_numpy(np.int64), self.n_splits)
+            folds = by_size(by_class[:, 0], self.n_splits)
         else:
-            folds = by_number(len(table), self.n_splits, self._seed)
-        return Plan(GroupFolds(self.n_splits, table.index, folds), facts, beside, "groups")
+            folds = by_number(len(different), self.n_splits, self._seed)
+        return Plan(GroupFolds(self.n_splits, different, folds), facts, beside, "groups")
 
 
 class StratifiedGroupKFold(GroupSplitter):
@@ -74,18 +71,8 @@ class StratifiedGroupKFold(GroupSplitter):
     def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
         beside, labels = self._groups(rows, groups), vector_beside(rows, y, "y")
         facts = survey(rows, {"groups": beside, "y": labels}, groups_by_class, merged_groups)
-        table = _sorted(facts.found[0])
-        enough_groups(len(table), self.n_splits)
-        by_class = table.to_numpy(np.int64)
-        enough_members(table.columns.tolist(), by_class.sum(axis=0), self.n_splits)
+        different, classes, by_class = sorted_table(facts.found[0])
+        enough_groups(len(different), self.n_splits)
+        enough_members(classes.tolist(), by_class.sum(axis=0), self.n_splits)
         folds = by_classes(by_class, self.n_splits, self._seed)
-        return Plan(GroupFolds(self.n_splits, table.index, folds), facts, beside, "groups")
-
-
-def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    """A table in the order of its groups, and its columns in that of the labels; DataError for what has no order."""
-    try:
-        return table.sort_index().sort_index(axis=1)
-    except TypeError as error:
-        fix = "Convert them to strings first."
-        raise DataError("groups or y", f"values of several types ({error})", "one type", fix) from None
+        return Plan(GroupFolds(self.n_splits, different, folds), facts, beside, "groups")

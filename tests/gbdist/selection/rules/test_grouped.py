@@ -10,9 +10,16 @@ from numpy.typing import NDArray
 from gbdist.selection.rules.grouped import by_classes, by_number, by_size, spread, spread_bound
 
 sizes = arrays(np.int64, st.integers(5, 40), elements=st.integers(1, 1_000))
-tables = arrays(np.int64, st.tuples(st.integers(5, 30), st.integers(1, 4)), elements=st.integers(0, 50)).map(
-    lambda table: table + (table.sum(axis=0) == 0)  # each class has rows
-)
+
+
+def with_rows(table: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A table in which each class and each group has a row."""
+    table = table + (table.sum(axis=0) == 0)
+    table[:, 0] += table.sum(axis=1) == 0
+    return table
+
+
+tables = arrays(np.int64, st.tuples(st.integers(5, 30), st.integers(1, 4)), elements=st.integers(0, 50)).map(with_rows)
 
 
 @given(sizes, st.integers(2, 5))
