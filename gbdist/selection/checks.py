@@ -1,8 +1,12 @@
 """Parameters of splitters, checked when they are given, and sizes of sets, checked against the rows."""
 
+from collections.abc import Sequence
 from math import ceil, floor
 from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gbdist.errors import DataError, ParameterError
 
@@ -16,6 +20,10 @@ def integer(name: str, value: Any, least: int) -> int:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, Integral) and 0.0 < float(value) < 1.0
 
 
 def true_or_false(name: str, value: object) -> None:
@@ -43,10 +51,18 @@ def shuffle_and_seed(shuffle: object, random_state: object) -> None:
         raise ParameterError("random_state", random_state, "None, as shuffle=False draws nothing", fix)
 
 
+def sizes(train_size: Any, test_size: Any) -> None:
+    """ParameterError unless each is None, a share of the rows or a number of rows, and shares are no more than all rows."""
+    for name, value in (("train_size", train_size), ("test_size", test_size)):
+        size(name, value)
+    if _is_share(train_size) and _is_share(test_size) and train_size + test_size > 1:
+        expected = f"at most {1 - test_size:g}, which test_size={test_size!r} leaves"
+        raise ParameterError("train_size", train_size, expected, "Lower one of them.")
+
+
 def size(name: str, value: Any) -> None:
     """ParameterError unless ``value`` is None, a share of the rows or a number of rows."""
-    share = isinstance(value, Real) and not isinstance(value, Integral) and 0.0 < float(value) < 1.0
-    if not (value is None or share or (_is_integer(value) and value >= 1)):
+    if not (value is None or _is_share(value) or (_is_integer(value) and value >= 1)):
         raise ParameterError(name, value, "a share of the rows above 0 and below 1, or a number of rows", "Change it.")
 
 
@@ -92,9 +108,20 @@ def enough_groups(n_groups: int, n_splits: int) -> None:
         )
 
 
-def enough_members(labels: Any, counts: Any, n_splits: int, name: str = "y") -> None:
-    """DataError naming the first class that has fewer rows than there are folds."""
+def enough_members(labels: Sequence[Any], counts: NDArray[np.int64], n_splits: int) -> None:
+    """DataError naming the first class of y that has fewer rows than there are folds."""
+    expected, fix = f"at least as many as folds, n_splits={n_splits}", "Use fewer folds, or drop or merge such classes."
+    _require_members(labels, counts, n_splits, ("y", expected, fix))
+
+
+def two_members(labels: Sequence[Any], counts: NDArray[np.int64]) -> None:
+    """DataError naming the first class of ``stratify`` that cannot have a row on either side."""
+    expected, fix = "one to train and one to test", "Drop or merge such classes, or leave stratify out."
+    _require_members(labels, counts, 2, ("stratify", expected, fix))
+
+
+def _require_members(labels: Sequence[Any], counts: NDArray[np.int64], least: int, words: tuple[str, str, str]) -> None:
+    name, expected, fix = words
     for label, members in zip(labels, counts.tolist(), strict=True):
-        if members < n_splits:
-            found, fix = f"{members} row(s) of class {label!r}", "Use fewer folds, or drop or merge such classes."
-            raise DataError(name, found, f"at least as many as folds, n_splits={n_splits}", fix)
+        if members < least:
+            raise DataError(name, f"{members} row(s) of class {label!r}", expected, fix)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gbdist.selection.base import Plan, Splitter
-from gbdist.selection.checks import integer, seed_of, size, train_and_test
+from gbdist.selection.checks import integer, seed_of, sizes, train_and_test
 from gbdist.selection.facts import count
 from gbdist.selection.inputs import Given
 from gbdist.selection.rules.shuffled import ShuffledSets
@@ -28,8 +28,7 @@ class ShuffleSplit(Splitter):
         self, n_splits: int = 10, *, test_size: Any = None, train_size: Any = None, random_state: int | None = None
     ) -> None:
         integer("n_splits", n_splits, 1)
-        size("test_size", test_size)
-        size("train_size", train_size)
+        sizes(train_size, test_size)
         seed_of(random_state)
         self.n_splits = n_splits
         self.test_size = test_size

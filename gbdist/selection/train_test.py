@@ -7,7 +7,7 @@ from sklearn.utils import _safe_indexing
 
 from gbdist.errors import DataError, ParameterError
 from gbdist.selection.base import Plan
-from gbdist.selection.checks import enough_members, seed_of, size, train_and_test, true_or_false
+from gbdist.selection.checks import seed_of, sizes, train_and_test, true_or_false, two_members
 from gbdist.selection.facts import Facts, classes_of, count, labels_of, survey
 from gbdist.selection.inputs import Given, given_rows, vector_beside
 from gbdist.selection.rules.base import Rule
@@ -53,8 +53,7 @@ def train_test_split(
     """
     if not arrays:
         raise ParameterError("arrays", arrays, "at least one table or vector", "Pass what is to be split.")
-    size("test_size", test_size)
-    size("train_size", train_size)
+    sizes(train_size, test_size)
     true_or_false("shuffle", shuffle)
     seed = seed_of(random_state)
     if stratify is not None and not shuffle:
@@ -95,7 +94,7 @@ def _stratified(rows: Given, stratify: Any, sizes: tuple[Any, Any], seed: int) -
     facts = survey(rows, {"stratify": labels}, labels_of)
     classes, before = classes_of(facts, "stratify")
     n_train, n_test = train_and_test(facts.n_rows, *sizes, _DEFAULT_TEST)
-    enough_members(classes.labels.tolist(), classes.counts, 2, "stratify")
+    two_members(classes.labels.tolist(), classes.counts)
     for name, n in (("train", n_train), ("test", n_test)):
         if n < len(classes.labels):
             expected = f"at least one of each of the {len(classes.labels)} classes"

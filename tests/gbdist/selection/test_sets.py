@@ -21,7 +21,7 @@ def test_sizes_are_scikit_learns(n_rows: int, test_size: Any, train_size: Any) -
     try:
         pairs = list(theirs.ShuffleSplit(2, **arguments).split(rows))
     except ValueError:  # and so do we
-        with pytest.raises(DataError):
+        with pytest.raises((DataError, ParameterError)):
             ShuffleSplit(2, **arguments).split(rows)
         return
     found = [(len(train), len(test)) for train, test in ShuffleSplit(2, **arguments).split(rows)]
@@ -59,6 +59,14 @@ def test_sizes_that_do_not_go_with_the_rows_are_refused(n_rows: int, arguments: 
     with pytest.raises(DataError) as raised:
         ShuffleSplit(**arguments).split(np.zeros(n_rows))
     assert str(raised.value) == text
+
+
+def test_shares_of_more_than_all_rows_are_refused() -> None:
+    with pytest.raises(ParameterError) as raised:
+        ShuffleSplit(train_size=0.75, test_size=0.5)
+    assert str(raised.value) == (
+        "train_size=0.75 cannot be used: expected at most 0.5, which test_size=0.5 leaves. Lower one of them."
+    )
 
 
 @pytest.mark.parametrize("name", ["test_size", "train_size"])

@@ -137,8 +137,8 @@ def test_tables_that_do_not_go_together_are_refused(arrays: Any, text: str) -> N
         (
             list("aaaab"),
             {},
-            "stratify: found 1 row(s) of class 'b', expected at least as many as folds, n_splits=2. "
-            "Use fewer folds, or drop or merge such classes.",
+            "stratify: found 1 row(s) of class 'b', expected one to train and one to test. "
+            "Drop or merge such classes, or leave stratify out.",
         ),
         (
             list("aabbcc"),
