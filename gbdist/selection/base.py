@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from gbdist.selection.masks import Question, lazy_column
 from gbdist.selection.rules.base import Rule, Run
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """A rule, and what it needs to be evaluated on the rows that it was made for.
 
@@ -41,7 +42,12 @@ class Plan:
         """A lazy column of answers beside a collection; ``values`` in place of the plan's, for another kind of collection."""
         question = Question(what, split, self.name)
         beside = self.values if values is None else values
-        return lazy_column(collection, self.facts.table(self.before), self.rule, question, beside)
+        return lazy_column(collection, self._table, self.rule, question, beside)
+
+    @cached_property
+    def _table(self) -> NDArray[np.int64]:
+        """One for all masks."""
+        return self.facts.table(self.before)
 
 
 class Splitter(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no types

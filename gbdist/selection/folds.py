@@ -23,28 +23,17 @@ class Folds:
 
     def of_rows(self, first_row: int, n_rows: int) -> NDArray[np.int64]:
         """Fold of each of the rows ``first_row … first_row+n_rows−1``, int64 [n_rows]."""
-        key = stream_key(_PURPOSE, self.seed, self.n_folds)
-        return ranks_in_runs(key, self.n_folds, first_row, n_rows)
+        if n_rows == 0:
+            return np.empty(0, np.int64)
+        first_run, last_run = first_row // self.n_folds, (first_row + n_rows - 1) // self.n_folds
+        rows = np.arange(first_run * self.n_folds, (last_run + 1) * self.n_folds, dtype=np.uint64)
+        draws = hash_numbers(stream_key(_PURPOSE, self.seed, self.n_folds), rows).reshape(-1, self.n_folds)
+        order = np.argsort(draws, axis=1, kind="stable")
+        folds = np.empty_like(order)
+        np.put_along_axis(folds, order, np.broadcast_to(np.arange(self.n_folds), order.shape), axis=1)
+        start = first_row - first_run * self.n_folds
+        return np.asarray(folds.ravel()[start : start + n_rows], dtype=np.int64)
 
     def held_out(self, fold: int, first_row: int, n_rows: int) -> NDArray[np.bool_]:
         """Which of the rows ``first_row … first_row+n_rows−1`` are in a fold, bool [n_rows]; the others train without it."""
         return np.asarray(self.of_rows(first_row, n_rows) == fold)
-
-
-def ranks_in_runs(key: np.uint64, length: int, first: int, count: int, n_all: int | None = None) -> NDArray[np.int64]:
-    """Ranks of numbers ``first … first+count−1`` by hash among those of their run of ``length`` neighbours, int64 [count].
-
-    ``n_all`` is how many numbers there are: the last run may have fewer, whose ranks are then 0, 1, … too.
-    """
-    if count == 0:
-        return np.empty(0, np.int64)
-    start = first // length * length
-    stop = -(-(first + count) // length) * length
-    numbers = np.arange(start, stop, dtype=np.uint64)
-    draws = hash_numbers(key, numbers).reshape(-1, length)
-    if n_all is not None and stop > n_all:
-        draws[-1, length - (stop - n_all) :] = np.iinfo(np.uint64).max  # those that there are come before them
-    order = np.argsort(draws, axis=1, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(length), order.shape), axis=1)
-    return np.asarray(ranks.ravel()[first - start : first - start + count], dtype=np.int64)

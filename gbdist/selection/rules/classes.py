@@ -1,6 +1,5 @@
 """Labels as classes: their numbers, and the number of each row among those of its class."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,19 +17,17 @@ class Classes:
     labels: pd.Index
     counts: NDArray[np.int64]
 
-    def of_run(self, run: Run) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-        """Each class that rows of a run have: its number, where in the run these are, and their numbers within the class.
+    def ordinals(self, run: Run) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Class of each row of a run, and the row's number among all of that class, both int64 [n_rows].
 
-        Both arrays are ascending, int64 [rows of the class in the run]. Raises DataError for labels that are not known.
+        Raises DataError for labels that are not known.
         """
         codes = known_places(self.labels, run.values, "y")
         order = np.argsort(codes, kind="stable")
-        ends = np.cumsum(np.bincount(codes, minlength=self.counts.shape[0]))
-        begin = 0
-        for code, end in enumerate(ends.tolist()):
-            if end > begin:
-                yield code, order[begin:end], np.arange(end - begin) + run.before[code]
-            begin = end
+        found = np.bincount(codes, minlength=self.counts.shape[0])
+        numbers = np.empty(run.n_rows, np.int64)
+        numbers[order] = np.arange(run.n_rows) - np.repeat(np.cumsum(found) - found, found)
+        return codes, numbers + run.before[codes]
 
 
 def known_places(known: pd.Index, values: NDArray[np.generic] | None, name: str) -> NDArray[np.int64]:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.kernels.hashing import hash_numbers, stream_key
-from gbdist.selection.folds import ranks_in_runs
+from gbdist.kernels.hashing import GOLDEN, hash_numbers, mixed, stream_key
 from gbdist.selection.rules.base import FoldRule, Mask, Run
 from gbdist.selection.rules.classes import Classes
 from gbdist.selection.rules.permutation import permuted
@@ -29,23 +28,36 @@ class StratifiedFolds(FoldRule):
 
     def folds(self, run: Run) -> NDArray[np.int64]:
         """See ``FoldRule``."""
-        folds = np.empty(run.n_rows, np.int64)
-        begins = np.cumsum(self.classes.counts) - self.classes.counts
-        for code, places, numbers in self.classes.of_run(run):
-            folds[places] = self._of_class(code, int(begins[code]), numbers)
-        return folds
-
-    def _of_class(self, code: int, begin: int, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Folds of neighbouring rows of a class, by their numbers in it; ``begin`` rows are of classes before it."""
-        k, n_all = self.n_splits, int(self.classes.counts[code])
+        codes, numbers = self.classes.ordinals(run)
+        counts, k = self.classes.counts, self.n_splits
+        begins = np.cumsum(counts) - counts
         if self.seed is not None:
-            key = stream_key(_FOLDS, self.seed, k, code)
-            ranks = ranks_in_runs(key, k, int(numbers[0]), numbers.shape[0], n_all)
-            return (begin + ranks) % k
-        # Of the places begin … begin+n_all−1 every k-th is a fold's.
-        folds = np.arange(k)
-        sizes = (begin + n_all - folds + k - 1) // k - (begin - folds + k - 1) // k
-        return np.searchsorted(np.cumsum(sizes), numbers, side="right").astype(np.int64)
+            keys = hash_numbers(stream_key(_FOLDS, self.seed, k), np.arange(counts.shape[0], dtype=np.uint64))
+            return (begins[codes] + _ranks(keys[codes], k, numbers, counts[codes])) % k
+        # Of the places begin … begin+count−1 every k-th is a fold's.
+        folds, begins = np.arange(k), begins[:, None]
+        sizes = (begins + counts[:, None] - folds + k - 1) // k - (begins - folds + k - 1) // k
+        ends = np.cumsum(sizes, axis=1)
+        found = np.zeros(run.n_rows, np.int64)
+        for fold in range(k - 1):
+            found += numbers >= ends[codes, fold]
+        return found
+
+
+def _ranks(
+    keys: NDArray[np.uint64], length: int, numbers: NDArray[np.int64], n_all: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Ranks of ``numbers`` by hash among those of their run of ``length`` neighbours, all int64 [n] but ``keys``, uint64 [n].
+
+    Runs are as in ``Folds``; each number has a key, and ``n_all`` numbers beside it, of its own.
+    """
+    first = numbers // length * length
+    own, ranks = mixed(keys + numbers.astype(np.uint64) * GOLDEN), np.zeros(numbers.shape[0], np.int64)
+    for place in range(length):
+        other = first + place
+        draw = mixed(keys + other.astype(np.uint64) * GOLDEN)
+        ranks += (other < n_all) & ((draw < own) | ((draw == own) & (other < numbers)))
+    return ranks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,12 +77,15 @@ class StratifiedSets:
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
         train, test = np.zeros(run.n_rows, bool), np.zeros(run.n_rows, bool)
-        for code, at, numbers in self.classes.of_run(run):
-            key = stream_key(_SETS, self.seed, code)
-            places = permuted(key, int(self.classes.counts[code]), numbers)
-            first, both = self.n_train[code], self.n_train[code] + self.n_test[code]
-            train[at] = places < first
-            test[at] = (places >= first) & (places < both)
+        codes, numbers = self.classes.ordinals(run)
+        order = np.argsort(codes, kind="stable")
+        for at in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+            if at.size:
+                code = int(codes[at[0]])
+                places = permuted(stream_key(_SETS, self.seed, code), int(self.classes.counts[code]), numbers[at])
+                first, both = self.n_train[code], self.n_train[code] + self.n_test[code]
+                train[at] = places < first
+                test[at] = (places >= first) & (places < both)
         return train, test
 
 
