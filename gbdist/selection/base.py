@@ -1,5 +1,6 @@
 """What all splitters do: look at the rows, learn the facts, make a rule, and hand out its splits."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,9 +84,9 @@ class Splitter(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no
         """How many pairs ``split`` yields."""
         return self.n_splits
 
+    @abstractmethod
     def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
         """The rule for these rows; DataError for what it cannot be made for."""
-        raise NotImplementedError
 
     def _pair(self, rows: Given, plan: Plan, split: int) -> tuple[Any, Any]:
         if rows.lazy:

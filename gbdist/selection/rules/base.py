@@ -1,5 +1,6 @@
 """What every rule answers, and about what: a run of neighbouring rows."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -48,12 +49,12 @@ class Rule(Protocol):
         ...
 
 
-class FoldRule:
+class FoldRule(ABC):
     """A rule that puts each row into one fold: a split tests one, and trains on all others."""
 
+    @abstractmethod
     def folds(self, run: Run) -> NDArray[np.int64]:
         """Fold of each row of a run, int64 [n_rows]."""
-        raise NotImplementedError
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
