@@ -1,5 +1,6 @@
 """Labels as classes: their numbers, and the number of each row among those of its class."""
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 
 from gbdist.errors import DataError
 from gbdist.selection.rules.base import Run
+
+#: pandas makes the table of an index when it is first asked, and threads of a process share indexes.
+_looking = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +38,8 @@ def known_places(known: pd.Index, values: NDArray[np.generic] | None, name: str)
     """Where among ``known`` each value is, int64 of its shape; DataError (which calls them ``name``) for others."""
     if values is None:
         raise TypeError(f"a rule that needs {name} was asked without")
-    places = np.asarray(known.get_indexer(pd.Index(values)), dtype=np.int64)
+    with _looking:
+        places = np.asarray(known.get_indexer(pd.Index(values)), dtype=np.int64)
     if (places < 0).any():
         value = values[np.argmin(places)]
         found = f"{value!r}, which was not there when rows were counted"
