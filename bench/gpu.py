@@ -68,6 +68,16 @@ class Table:
         return boost(self.rows, evals, self.n_bins, params, SingleRank())
 
 
+def card_or_leave() -> Card:
+    """This machine's card; without one the script says why, and ends."""
+    try:
+        card = card_here("GPU", None)
+    except ClusterError as error:
+        sys.exit(str(error))
+    assert card is not None
+    return card
+
+
 def params_of(trees: int, card: Card | None) -> BoostParams:
     """What all contenders are told."""
     return BoostParams(
@@ -228,11 +238,7 @@ def main() -> None:
     parser.add_argument("--only", default="gbdist,catboost,xgboost")
     parser.add_argument("--json", type=pathlib.Path)
     given = parser.parse_args()
-    try:
-        card = card_here("GPU", None)
-    except ClusterError as error:
-        sys.exit(str(error))
-    assert card is not None
+    card = card_or_leave()
     found = getattr(cuda.gpus[card.number], "name", "simulator")
     name = found.decode() if isinstance(found, bytes) else str(found)
     print("card:", name)

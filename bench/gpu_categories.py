@@ -10,7 +10,6 @@ median of --repeat runs after a first one that compiles; CatBoost's trainer has 
 import argparse
 import json
 import pathlib
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,15 +17,13 @@ from typing import Any
 import numpy as np
 from category_memory import params_of, rows_of_ranks
 from generated import make_table
-from gpu import STARTS, THREADS, seconds_of
+from gpu import STARTS, THREADS, card_or_leave, seconds_of
 from numba import cuda
 
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Card
 from gbdist.boosting.result import BoostResult
-from gbdist.errors import ClusterError
-from gbdist.estimators.devices import card_here
 from gbdist.kernels import cuda_categories, cuda_coding
 from gbdist.kernels.cuda_sums import sort_rows
 
@@ -105,11 +102,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", type=pathlib.Path)
     given = parser.parse_args()
-    try:
-        card = card_here("GPU", None)
-    except ClusterError as error:
-        sys.exit(str(error))
-    assert card is not None
+    card = card_or_leave()
     report = measure(given.rows, given.trees, given.repeat, card)
     for what, value in report.items():
         print(f"{what}: {value:.2f}" if isinstance(value, float) else f"{what}: {value}", flush=True)

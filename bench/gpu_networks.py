@@ -9,17 +9,15 @@ peer, whose rows lie on the GPU all the time. The least of the epochs counts, bu
 import argparse
 import json
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from gpu import card_or_leave
 from network_epochs import N_INPUTS, epochs_of, table
 
 from gbdist.boosting.collective import SingleRank
-from gbdist.errors import ClusterError
-from gbdist.estimators.devices import card_here
 from gbdist.neural.network.spec import NetworkSpec
 from gbdist.neural.training.params import TrainParams
 
@@ -61,10 +59,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--json", type=pathlib.Path)
     given = parser.parse_args()
-    try:
-        card = card_here("GPU", None)
-    except ClusterError as error:
-        sys.exit(str(error))
+    card = card_or_leave()
     hidden = tuple(map(int, given.hidden.split(",")))
     spec = NetworkSpec(N_INPUTS, hidden, 1, "binary_log_loss")
     report: dict[str, dict[str, float | str]] = {}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.bins import blocks_of, new_bins_like
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
-from gbdist.boosting.rows import RowPairs, Rows, Segment
+from gbdist.boosting.rows import RowPairs, Rows, Segment, counts_before
 from gbdist.errors import DataError
 from gbdist.quantize.groups import group_starts
 
@@ -65,9 +65,7 @@ def number_folds(rows: Rows, folds: Sequence[Fold], collective: Collective) -> F
     firsts = np.array([first for each in told for first in each["firsts"]], np.int64)
     every = np.array([count for each in told for count in each["counts"]], np.int64).reshape(len(firsts), len(masks))
     _require_rows(every.sum(axis=0).tolist())
-    order = np.argsort(firsts, kind="stable")
-    before = np.empty_like(every)
-    before[order] = np.cumsum(every[order], axis=0) - every[order]
+    before = counts_before(firsts, every)
     ahead = sum(len(each["firsts"]) for each in told[: collective.rank])
     own = slice(ahead, ahead + len(rows.segments))
     segments = [_segments(every[own, k].tolist(), before[own, k].tolist()) for k in range(len(masks))]

@@ -22,6 +22,14 @@ class Segment:
     first_row: int
 
 
+def counts_before(firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What all pieces of the rows before each one count, int64 [n_pieces, n] as ``counts``; ``firsts`` are their first rows."""
+    order = np.argsort(firsts, kind="stable")
+    before = np.empty_like(counts)
+    before[order] = np.cumsum(counts[order], axis=0) - counts[order]
+    return before
+
+
 @dataclass(frozen=True, slots=True)
 class UnbinnedColumn:
     """A column that travels as it is beside the bins: a categorical, a text or an embedding column.

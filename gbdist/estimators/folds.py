@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.fold_rows import Fold
-from gbdist.boosting.rows import Rows
+from gbdist.boosting.rows import Rows, counts_before
 from gbdist.errors import DataError
 from gbdist.quantize.survey import LabelFacts
 from gbdist.selection.checks import enough_members, enough_rows
-from gbdist.selection.rules.base import Rule, Run
+from gbdist.selection.rules.base import Rule, Run, every_split
 from gbdist.selection.rules.classes import Classes
 from gbdist.selection.rules.contiguous import ContiguousFolds
 from gbdist.selection.rules.shuffled import HashedFolds
@@ -82,12 +82,10 @@ def folds_of_rank(rows: Rows, asked: FoldsAsked, collective: Collective) -> list
         if counts is not None:
             run = Run(segment.first_row, n_rows, rows.label[place], counts)
         runs.append((place, run))
-    folds = []
-    for split in range(asked.n_folds):
-        train, held_out = (np.zeros(rows.n_rows, np.bool_) for _ in range(2))
-        for place, run in runs:
-            train[place], held_out[place] = asked.rule.masks(split, run)
-        folds.append(Fold(held_out, train) if asked.inverted else Fold(train, held_out))
+    folds = [Fold(*(np.zeros(rows.n_rows, np.bool_) for _ in range(2))) for _ in range(asked.n_folds)]
+    for place, run in runs:
+        for fold, (train, held_out) in zip(folds, every_split(asked.rule, run), strict=True):
+            fold.train[place], fold.held_out[place] = (held_out, train) if asked.inverted else (train, held_out)
     return folds
 
 
@@ -99,5 +97,5 @@ def _rows_of_classes_before(rows: Rows, n_classes: int, collective: Collective) 
         mine[number] = segment.first_row, *np.bincount(codes, minlength=n_classes).tolist()
     told = [np.frombuffer(item, np.int64).reshape(-1, n_classes + 1) for item in collective.all_gather(mine.tobytes())]
     every = np.concatenate(told)
-    earlier = mine[:, :1] > every[:, :1].T
-    return [np.asarray(every[which, 1:].sum(axis=0)) for which in earlier]
+    ahead = sum(len(each) for each in told[: collective.rank])
+    return list(counts_before(every[:, 0], every[:, 1:])[ahead : ahead + len(mine)])

@@ -13,7 +13,7 @@ from sklearn.model_selection import BaseCrossValidator
 from gbdist.selection.facts import Facts
 from gbdist.selection.inputs import Given, given_rows
 from gbdist.selection.masks import Question, lazy_column
-from gbdist.selection.rules.base import Rule, Run
+from gbdist.selection.rules.base import Rule, Run, every_split
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +77,7 @@ class Splitter(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no
             For rows that cannot be split so; at once, before anything is yielded.
         """
         rows = given_rows(X)
-        plan = self._plan(rows, y, groups)
-        return (self._pair(rows, plan, split) for split in range(plan.rule.n_splits))
+        return self._pairs(rows, self._plan(rows, y, groups))
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """How many pairs ``split`` yields."""
@@ -88,8 +87,8 @@ class Splitter(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no
     def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
         """The rule for these rows; DataError for what it cannot be made for."""
 
-    def _pair(self, rows: Given, plan: Plan, split: int) -> tuple[Any, Any]:
+    def _pairs(self, rows: Given, plan: Plan) -> Iterator[tuple[Any, Any]]:
         if rows.lazy:
-            return plan.lazy(rows.data, "train", split), plan.lazy(rows.data, "test", split)
-        train, test = plan.rule.masks(split, plan.run())
-        return np.flatnonzero(train), np.flatnonzero(test)
+            splits = range(plan.rule.n_splits)
+            return ((plan.lazy(rows.data, "train", split), plan.lazy(rows.data, "test", split)) for split in splits)
+        return ((np.flatnonzero(train), np.flatnonzero(test)) for train, test in every_split(plan.rule, plan.run()))

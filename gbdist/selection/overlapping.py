@@ -79,11 +79,11 @@ class OverlappingSplit(Splitter):
             _require_tests(rule)
         return Plan(rule, facts)
 
-    def _pair(self, rows: Given, plan: Plan, split: int) -> tuple[Any, Any]:
+    def _pairs(self, rows: Given, plan: Plan) -> Iterator[tuple[Any, Any]]:
         if rows.lazy:
-            return super()._pair(rows, plan, split)
-        counts = _counts(plan, split)
-        return np.repeat(np.arange(counts.shape[0]), counts), np.flatnonzero(counts == 0)
+            return super()._pairs(rows, plan)
+        drawn = (_counts(plan, split) for split in range(self.n_splits))
+        return ((np.repeat(np.arange(len(counts)), counts), np.flatnonzero(counts == 0)) for counts in drawn)
 
 
 def _counts(plan: Plan, split: int) -> Any:

@@ -1,6 +1,7 @@
 """What every rule answers, and about what: a run of neighbouring rows."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -52,11 +53,25 @@ class Rule(Protocol):
 class FoldRule(ABC):
     """A rule that puts each row into one fold: a split tests one, and trains on all others."""
 
+    n_splits: int
+
     @abstractmethod
     def folds(self, run: Run) -> NDArray[np.int64]:
         """Fold of each row of a run, int64 [n_rows]."""
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
-        test = self.folds(run) == split
-        return ~test, test
+        return _masks_of(self.folds(run), split)
+
+
+def every_split(rule: Rule, run: Run) -> Iterator[tuple[Mask, Mask]]:
+    """The masks of all splits, in their order; folds, which are the same for all of them, are found once."""
+    if isinstance(rule, FoldRule):
+        folds = rule.folds(run)
+        return (_masks_of(folds, split) for split in range(rule.n_splits))
+    return (rule.masks(split, run) for split in range(rule.n_splits))
+
+
+def _masks_of(folds: NDArray[np.int64], split: int) -> tuple[Mask, Mask]:
+    test = folds == split
+    return ~test, test
