@@ -1,4 +1,4 @@
-"""Which rows make up which batch of an epoch: a keyed permutation of all row numbers, and a sort by batch."""
+"""A keyed permutation of all row numbers; which rows make up which batch of an epoch by it, and a sort by batch."""
 
 from typing import Any
 
@@ -28,6 +28,25 @@ def _permuted(number: Any, keys: Any, n_rows: Any, low_bits: Any, high_bits: Any
         place = (high << low_bits) | low
         if place < n_rows:
             return place
+
+
+@kernel
+def permute_numbers(
+    numbers: NDArray[np.uint64],
+    keys: NDArray[np.uint64],
+    bits: tuple[np.uint64, np.uint64],
+    n_rows: np.uint64,
+    places: NDArray[np.uint64],
+) -> None:
+    """Find the place of each number in a permutation of 0 … n_rows−1.
+
+    Parameters
+    ----------
+    numbers, keys, bits, n_rows : see ``count_batches``; there are keys
+    places : uint64[n], OUT
+    """
+    for i in range(np.uint64(numbers.shape[0])):
+        places[i] = _permuted(numbers[i], keys, n_rows, bits[0], bits[1])
 
 
 @kernel

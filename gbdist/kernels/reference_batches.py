@@ -23,6 +23,17 @@ def permuted(
     return places
 
 
+def permute_numbers(
+    numbers: NDArray[np.uint64],
+    keys: NDArray[np.uint64],
+    bits: tuple[np.uint64, np.uint64],
+    n_rows: np.uint64,
+    places: NDArray[np.uint64],
+) -> None:
+    """Twin of ``cpu_batches.permute_numbers``."""
+    places[:] = permuted(numbers, keys, int(n_rows), int(bits[0]), int(bits[1]))
+
+
 def count_batches(
     numbers: NDArray[np.uint64],
     keys: NDArray[np.uint64],

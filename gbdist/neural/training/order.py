@@ -7,10 +7,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.draws import Purpose, key_of
 from gbdist.kernels.cpu_batches import count_batches, sort_by_batch
-
-#: Rounds of the permutation: two for each exchange of its halves. Four are proven to do for large halves (Luby and Rackoff,
-#: 1988); the halves of a few rows are small, and a round costs a nanosecond.
-ROUNDS = 8
+from gbdist.permutation import ROUNDS, halves_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,12 +78,6 @@ class BatchOrder:
         sort_by_batch(batch_of_row, offsets[1:].copy(), rows)
         self._sorted = EpochRows(rows, offsets)
         return self._sorted
-
-
-def halves_of(n_rows: int) -> tuple[np.uint64, np.uint64]:
-    """Bits of the two halves of a row number, low and high; fewer than 2 × ``n_rows`` numbers have so many (4 at least)."""
-    bits = max(2, (n_rows - 1).bit_length())
-    return np.uint64(bits // 2), np.uint64(bits - bits // 2)
 
 
 def _keys(seed: int, epoch: int) -> NDArray[np.uint64]:

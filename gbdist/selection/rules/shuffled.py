@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels.hashing import stream_key
+from gbdist.permutation import permuted
 from gbdist.selection.folds import Folds
 from gbdist.selection.rules.base import FoldRule, Mask, Rule, Run
-from gbdist.selection.rules.permutation import permuted
 
 _SETS, _CIRCLE, _REPEAT = 0x73657473, 0x63697263, 0x72657065
 

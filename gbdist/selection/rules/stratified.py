@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.kernels.hashing import GOLDEN, hash_numbers, mixed, stream_key
+from gbdist.permutation import permuted
 from gbdist.selection.rules.base import FoldRule, Mask, Run
 from gbdist.selection.rules.classes import Classes
-from gbdist.selection.rules.permutation import permuted
 
 _FOLDS, _SETS, _TIES = 0x73747266, 0x73747273, 0x74696573
 

@@ -7,7 +7,7 @@ import pytest
 
 from gbdist.kernels import cpu_batches, reference_batches
 from gbdist.kernels.hashing import stream_key
-from gbdist.neural.training.order import halves_of
+from gbdist.permutation import halves_of
 
 
 def sorted_rows(module: ModuleType, numbers: np.ndarray, n_rows: int, size: int, rounds: int) -> list[np.ndarray]:
@@ -27,6 +27,17 @@ def test_count_batches_and_sort_by_batch_equal_their_twins(n_rows: int, rounds: 
     got = sorted_rows(cpu_batches, numbers, n_rows, 7, rounds)
     for mine, twin in zip(got, sorted_rows(reference_batches, numbers, n_rows, 7, rounds), strict=True):
         np.testing.assert_array_equal(mine, twin)
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 64, 70_001, 2**40 + 7])
+def test_permute_numbers_equals_its_twin(n_rows: int) -> None:
+    numbers = np.random.default_rng(1).integers(0, n_rows, 500).astype(np.uint64)
+    keys, bits = np.array([stream_key(3, k) for k in range(8)], np.uint64), halves_of(n_rows)
+    mine, twin = np.empty_like(numbers), np.empty_like(numbers)
+    cpu_batches.permute_numbers(numbers, keys, bits, np.uint64(n_rows), mine)
+    reference_batches.permute_numbers(numbers, keys, bits, np.uint64(n_rows), twin)
+    np.testing.assert_array_equal(mine, twin)
+    assert mine.max() < n_rows
 
 
 def test_rows_of_a_batch_are_ascending_and_each_row_is_in_one() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gbdist.kernels.hashing import stream_key
-from gbdist.selection.rules.permutation import SORTED_BELOW, permuted
+from gbdist.permutation import SORTED_BELOW, permuted
 
 KEY = stream_key(7)
 
