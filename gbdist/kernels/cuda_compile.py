@@ -107,8 +107,8 @@ class _OfThread(threading.local):
     def __init__(self) -> None:
         self.stream: Any = 0
         self.memory = CardScratch()
-        #: What ``given`` has sent: bytes in the host's memory, and the array on the card.
-        self.sent: dict[tuple[str, np.dtype[Any], tuple[int, ...]], tuple[bytes, Any]] = {}
+        #: What ``given`` has sent last under a name: its bytes, and the array on the card.
+        self.sent: dict[tuple[str, np.dtype[Any]], tuple[bytes, Any]] = {}
 
 
 _of_thread = _OfThread()
@@ -171,11 +171,9 @@ def given(name: str, values: Any, dtype: DTypeLike) -> Any:
     array = np.ascontiguousarray(values, dtype=dtype)
     if array.nbytes > _MOST_COMPARED:
         return sent(name, array, dtype)
-    key, data = (name, array.dtype, array.shape), array.tobytes()
+    key, data = (name, array.dtype), array.tobytes()
     before = _of_thread.sent.get(key)
-    if before is None or before[0] != data:
-        for other in [other for other in _of_thread.sent if other[:2] == key[:2]]:  # they lie where this one comes to
-            del _of_thread.sent[other]
+    if before is None or before[0] != data or before[1].shape != array.shape:
         before = _of_thread.sent[key] = (data, sent(f"given {name}", array, dtype))
     return before[1]
 
