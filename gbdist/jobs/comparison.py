@@ -7,9 +7,10 @@ from time import perf_counter
 from typing import Any
 
 from gbdist.jobs.cluster import workers_for
+from gbdist.jobs.learning import make_estimator
 from gbdist.jobs.outputs import require_writable_file
 from gbdist.jobs.targets import Task
-from gbdist.jobs.train import TrainJob, make_estimator, prepare
+from gbdist.jobs.train import TrainJob, prepare
 
 _PARTITIONS = 6
 _HOLDOUT_EVERY = 5
@@ -65,7 +66,7 @@ def compare(data: DemoData, model: Path, say: Callable[[str], None]) -> Compared
     train_data, holdout = write_parts(data, model.absolute().parent / data.folder)
     say(f"1. wrote {data.described} to {train_data} ({_PARTITIONS} Parquet partitions) and {holdout}")
     params = {**data.params, "verbose": False}
-    prepared = prepare(TrainJob((str(train_data),), data.target, model, task=data.task, params=params))
+    prepared = prepare(TrainJob((str(train_data),), data.target, output=model, task=data.task, params=params))
     with workers_for(None, workers=2, threads=1) as client:
         say(f"2. started 2 workers; their dashboard, while this runs: {client.dashboard_link}")
         prepared.tell(say)

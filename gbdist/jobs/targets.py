@@ -37,7 +37,7 @@ def choose_task(
         The target is constant.
     """
     require_known_task(task)
-    loss = _loss_of(params)
+    loss = loss_of(params)
     if grouped or task == "ranking" or loss in RANKER_LOSSES:
         return _ranking(task, loss, grouped=grouped)
     if task == "regression" or (task == "auto" and loss in REGRESSOR_LOSSES):
@@ -80,14 +80,14 @@ def decided_by(task: str, params: dict[str, Any], target: str, *, grouped: bool)
     """What ``choose_task`` went by where nobody named the task, in brackets for the line that tells it; else nothing."""
     if task != "auto" or grouped:
         return ""
-    if _loss_of(params) in (*CLASSIFIER_LOSSES, *REGRESSOR_LOSSES, *RANKER_LOSSES):
+    if loss_of(params) in (*CLASSIFIER_LOSSES, *REGRESSOR_LOSSES, *RANKER_LOSSES):
         return " (from loss_function)"
     return f" (from the values of {target!r}; --task says otherwise)"
 
 
 def require_targets(targets: tuple[str, ...], params: dict[str, Any]) -> None:
     """Raise a ``ParameterError`` unless each target is named once, and there is one, or as many as the loss takes."""
-    loss = _loss_of(params)
+    loss = loss_of(params)
     if len(set(targets)) < len(targets):
         raise ParameterError("target", list(targets), "each column once", "Name it once.")
     if len(targets) > 1 and loss not in LABELS_LOSSES:
@@ -98,14 +98,17 @@ def require_targets(targets: tuple[str, ...], params: dict[str, Any]) -> None:
 
 def values_a_row(targets: tuple[str, ...], params: dict[str, Any]) -> int:
     """Raw values that a model of these targets has for a row: one a target, but for the two ends of a time."""
-    return 1 if _loss_of(params) == "SurvivalAft" else len(targets)
+    return 1 if loss_of(params) == "SurvivalAft" else len(targets)
 
 
-def _loss_of(params: dict[str, Any]) -> str | None:
-    for name, value in params.items():
-        if ALIASES.get(name, name) == "loss_function":
-            return name_of(str(value))
-    return None
+def loss_of(params: dict[str, Any]) -> str | None:
+    """The name of the loss among parameters, under whatever name; None where none is given."""
+    return next((name_of(str(value)) for name, value in params.items() if is_loss(name)), None)
+
+
+def is_loss(name: str) -> bool:
+    """Whether a parameter is the loss."""
+    return ALIASES.get(name, name) == "loss_function"
 
 
 def count_classes(table: Any, target: str, client: Any) -> int:

@@ -77,7 +77,7 @@ def job(tmp_path: Path) -> Any:
     table.to_parquet(tmp_path / "a.parquet")
 
     def make(**options: Any) -> TrainJob:
-        return TrainJob((str(tmp_path / "a.parquet"),), "y", tmp_path / "model.cbm", weight="w", **options)
+        return TrainJob((str(tmp_path / "a.parquet"),), "y", "w", output=tmp_path / "model.cbm", **options)
 
     return make
 
