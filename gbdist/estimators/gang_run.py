@@ -20,11 +20,11 @@ from gbdist.boosting.rows import Rows
 from gbdist.boosting.spans import SpanLog, SpanSums, WatchedCollective
 from gbdist.boosting.watch import UNWATCHED, Watch
 from gbdist.errors import DataError
-from gbdist.estimators.folds import FoldsAsked, folds_of_rank
 from gbdist.estimators.keeper import PERIOD, DataCheck, StepSender, iteration_of
 from gbdist.estimators.memory import kept_memory
 from gbdist.estimators.on_board import BoardListener
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of, rows_of_rank
+from gbdist.estimators.rank_folds import FoldsAsked
 from gbdist.estimators.ranked_rows import RankedSets, ready_rows
 from gbdist.estimators.setup import Setup
 from gbdist.estimators.tempo import WorkClock
@@ -175,7 +175,7 @@ def _trained(
     """One model, or one for each fold; None if the gang is to be put together anew."""
     if spec.folds is None:
         return boost(sets[0], sets[1:], spec.n_bins, params, collective, listeners, steps, course)
-    folds = folds_of_rank(sets[0], spec.folds, collective)
+    folds = spec.folds.of_rank(sets[0], collective)
     return boost_folds(sets[0], folds, spec.n_bins, params, collective, listeners, steps, course)
 
 

@@ -20,7 +20,6 @@ from gbdist.boosting.spans import SpanLog
 from gbdist.errors import DataError
 from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.devices import card_here
-from gbdist.estimators.folds import FoldsAsked, folds_of_rank
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation import tasks
@@ -29,6 +28,7 @@ from gbdist.estimators.preparation.pipeline import Source, named, require_same_c
 from gbdist.estimators.preparation.quantized import SetLayout
 from gbdist.estimators.preparation.raw_parts import PartFormat, PartNumber, cut_block, read_part
 from gbdist.estimators.preparation.shard import ArenaSpec, RowShape, Shard
+from gbdist.estimators.rank_folds import FoldsAsked
 from gbdist.estimators.ranked_rows import ready_rows
 from gbdist.estimators.setup import Setup
 from gbdist.quantize.borders import FeatureBorders
@@ -148,10 +148,13 @@ def folds_here(
     setup: Setup,
     listeners: Sequence[Listener],
     may_stop: bool,
+    pairs: Sequence[Pairs] = (),
 ) -> LockstepResult:
-    """Train a model for each fold on one rank: this process."""
+    """Train a model for each fold on one rank: this process; see ``boost_here``."""
     params, alone = _params_here(setup, rows, may_stop), SingleRank()
-    result = boost_folds(rows, folds_of_rank(rows, folds, alone), n_bins(borders), params, alone, listeners)
+    if setup.ranked is not None:
+        (rows,) = ready_rows([rows], setup.ranked, pairs, alone)
+    result = boost_folds(rows, folds.of_rank(rows, alone), n_bins(borders), params, alone, listeners)
     if result is None:
         raise RuntimeError("a run ended that nobody has ended")
     return result

@@ -51,7 +51,8 @@ class TrainResult:
 class FoldsResult:
     """What folds leave: means and deviations of all metrics after each iteration, the metrics, and a model of each fold.
 
-    ``ensembles`` and ``records`` are what ``models`` makes plain CatBoost models of.
+    ``ensembles`` and ``records`` are what ``models`` makes plain CatBoost models of; a record has the metrics of its fold after
+    each iteration, those of the held-out rows among them. ``stopped`` is "iterations", "overfitting" or "callback".
     """
 
     scores: tuple[MetricTable, ...]
@@ -59,6 +60,7 @@ class FoldsResult:
     metrics: tuple[Metric, ...]
     ensembles: tuple[Ensemble, ...]
     records: tuple[TrainingRecord, ...]
+    stopped: str
 
     def models(self) -> list[Any]:
         """A CatBoostClassifier or CatBoostRegressor of each fold."""
@@ -95,6 +97,7 @@ def finish_folds(
         ),
         # How many rows a fold has is not known here.
         records=tuple(replace(_record(setup, fold), rows=None) for fold in result.folds),
+        stopped=result.stopped,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from gbdist.boosting.events import Event, Listener
 from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.columns import ColumnRules, Unbinned
-from gbdist.estimators.folds import FoldsWanted
+from gbdist.estimators.folds import AnyFolds
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.listeners import CallbackListener, heard_by
 from gbdist.estimators.parameters.aggregation import Aggregation
@@ -36,7 +36,7 @@ class Request:
     checkpoint: Checkpoint | None = None
     on_disk: bool | None = None
     profile: Profile | None = None
-    folds: FoldsWanted | None = None
+    folds: AnyFolds | None = None
 
     def names(self) -> list[str]:
         """What errors call the data sets, the training set first."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gbdist.description import name_of
 from gbdist.errors import DataError
-from gbdist.estimators.folds import FoldsAsked, FoldsWanted
+from gbdist.estimators.folds import AnyFolds
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.canonical import class_order
@@ -18,6 +18,7 @@ from gbdist.estimators.parameters.ranking import refuse_row_weights
 from gbdist.estimators.parameters.resolve import Resolved, resolve
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds, resolve_rounds
 from gbdist.estimators.preparation.quantized import class_names, codes_for_classes, numbers_of_codes
+from gbdist.estimators.rank_folds import FoldsAsked
 from gbdist.estimators.ranked_rows import RankedSets
 from gbdist.estimators.sources import GroupGiven
 from gbdist.metrics.base import Metric
@@ -76,7 +77,7 @@ def set_up(
     initial: InitialModel | None,
     aggregation: Aggregation | None = None,
     given: Sequence[GroupGiven] = (),
-    folds: FoldsWanted | None = None,
+    folds: AnyFolds | None = None,
 ) -> Setup:
     """Resolve the parameters and match the labels of all data sets; the first one is trained on.
 

@@ -11,7 +11,7 @@ from gbdist.estimators.checkpoint import checkpoint_of, run_identity
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.columns import ColumnRules
 from gbdist.estimators.devices import card_here, cards_of, devices_here, devices_of
-from gbdist.estimators.folds import FoldsWanted
+from gbdist.estimators.folds import AnyFolds
 from gbdist.estimators.gang_run import require_same_borders
 from gbdist.estimators.initial import initial_model
 from gbdist.estimators.listeners import callback_listener, tell_columns, tell_steps
@@ -121,16 +121,21 @@ def train(
 
 def train_folds(
     data: Given,
-    folds: FoldsWanted,
+    folds: AnyFolds,
     *,
     parameters: Mapping[str, object],
     classifier: bool,
-    listener: Listener | None,
-    client: Any,
-    cat_nan: str | None,
-    on_disk: bool | None,
+    ranker: bool = False,
+    listener: Listener | None = None,
+    callbacks: Any = None,
+    client: Any = None,
+    cat_nan: str | None = None,
+    on_disk: bool | None = False,
 ) -> FoldsResult:
-    """Train a model for each fold of a data set, without groups, in lock-step (decision 0046); see ``train``."""
+    """Train a model for each fold of a data set in lock-step (decision 0046); see ``train``.
+
+    ``callbacks`` are told the means over all folds, and stop all of them.
+    """
     columns = ColumnRules(parameters, True, cat_nan)
     request = Request(
         parameters=parameters,
@@ -140,10 +145,10 @@ def train_folds(
         eval_pools=(),
         initial=None,
         listener=listener,
-        callbacks=None,
+        callbacks=callback_listener(callbacks),
         aggregation=None,
         columns=columns,
-        groups=(),
+        groups=groups_of(data, [], of_models=False) if ranker else (),
         on_disk=on_disk,
         folds=folds,
     )
@@ -188,7 +193,7 @@ def _train_here(request: Request) -> TrainResult | FoldsResult:
         return finish_rounds(request, setup, rounds_here(data, setup, listeners, request.callbacks is not None))
     pairs, may_stop = pairs_in(request.groups), request.callbacks is not None
     if setup.folds is not None:
-        together = local_run.folds_here(rows[0], borders, setup.folds, setup, listeners, may_stop)
+        together = local_run.folds_here(rows[0], borders, setup.folds, setup, listeners, may_stop, pairs)
         return finish_folds(request, setup, together, borders)
     _tell_steps(request)
     spans = None if request.profile is None else request.profile.here(rows[0].n_rows, len(request.feature_names))

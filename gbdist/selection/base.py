@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator
 
-from gbdist.selection.facts import Facts
+from gbdist.selection.facts import Facts, count
 from gbdist.selection.inputs import Given, given_rows
 from gbdist.selection.masks import Question, lazy_column
-from gbdist.selection.rules.base import Rule, Run, every_split
+from gbdist.selection.rules.base import Rule, Run, SizedRule, every_split
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,3 +92,15 @@ class Splitter(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no
             splits = range(plan.rule.n_splits)
             return ((plan.lazy(rows.data, "train", split), plan.lazy(rows.data, "test", split)) for split in splits)
         return ((np.flatnonzero(train), np.flatnonzero(test)) for train, test in every_split(plan.rule, plan.run()))
+
+
+class NumberSplitter(Splitter):
+    """Splitters for which the number of a row is enough."""
+
+    @abstractmethod
+    def rule_for(self, n_rows: int) -> SizedRule:
+        """The rule for so many rows; DataError for what it cannot be made for."""
+
+    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+        facts = count(rows)
+        return Plan(self.rule_for(facts.n_rows), facts)

@@ -44,10 +44,10 @@ class GroupKFold(GroupSplitter):
         facts = survey(rows, {"groups": beside}, groups_of, merged_groups)
         different, _, by_class = sorted_table(facts.found[0])
         enough_groups(len(different), self.n_splits)
-        if self._seed is None:
+        if self.seed is None:
             folds = by_size(by_class[:, 0], self.n_splits)
         else:
-            folds = by_number(len(different), self.n_splits, self._seed)
+            folds = by_number(len(different), self.n_splits, self.seed)
         return Plan(GroupFolds(self.n_splits, different, folds), facts, beside, "groups")
 
 
@@ -74,5 +74,5 @@ class StratifiedGroupKFold(GroupSplitter):
         different, classes, by_class = sorted_table(facts.found[0])
         enough_groups(len(different), self.n_splits)
         enough_members(classes.tolist(), by_class.sum(axis=0), self.n_splits)
-        folds = by_classes(by_class, self.n_splits, self._seed)
+        folds = by_classes(by_class, self.n_splits, self.seed)
         return Plan(GroupFolds(self.n_splits, different, folds), facts, beside, "groups")

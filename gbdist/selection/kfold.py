@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from gbdist.selection.base import Plan, Splitter
+from gbdist.selection.base import NumberSplitter, Plan, Splitter
 from gbdist.selection.checks import enough_members, enough_rows, integer, seed_of, shuffle_and_seed
-from gbdist.selection.facts import classes_of, count, labels_of, survey
+from gbdist.selection.facts import classes_of, labels_of, survey
 from gbdist.selection.inputs import Given, vector_beside
+from gbdist.selection.rules.base import SizedRule
 from gbdist.selection.rules.contiguous import ContiguousFolds
 from gbdist.selection.rules.shuffled import HashedFolds, repeated_folds
 from gbdist.selection.rules.stratified import StratifiedFolds
@@ -22,12 +23,12 @@ class FoldSplitter(Splitter):
         self.random_state = random_state
 
     @property
-    def _seed(self) -> int | None:
+    def seed(self) -> int | None:
         """Of the hashes; None where nothing is shuffled."""
         return seed_of(self.random_state) if self.shuffle else None
 
 
-class KFold(FoldSplitter):
+class KFold(NumberSplitter, FoldSplitter):
     """``n_splits`` folds whose sizes differ by one row at most.
 
     Parameters
@@ -40,15 +41,15 @@ class KFold(FoldSplitter):
         The seed, 0 if left out; only with ``shuffle``.
     """
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
-        facts = count(rows)
-        enough_rows(facts.n_rows, self.n_splits)
-        if self._seed is None:
-            return Plan(ContiguousFolds(self.n_splits, facts.n_rows), facts)
-        return Plan(HashedFolds(self.n_splits, self._seed), facts)
+    def rule_for(self, n_rows: int) -> SizedRule:
+        """See ``NumberSplitter``."""
+        enough_rows(n_rows, self.n_splits)
+        if self.seed is None:
+            return ContiguousFolds(self.n_splits, n_rows)
+        return HashedFolds(self.n_splits, self.seed)
 
 
-class RepeatedKFold(Splitter):
+class RepeatedKFold(NumberSplitter):
     """``KFold(n_splits, shuffle=True)`` ``n_repeats`` times, each time with other folds.
 
     Parameters
@@ -71,10 +72,10 @@ class RepeatedKFold(Splitter):
         """How many pairs ``split`` yields."""
         return self.n_splits * self.n_repeats
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
-        facts = count(rows)
-        enough_rows(facts.n_rows, self.n_splits)
-        return Plan(repeated_folds(self.n_splits, self.n_repeats, seed_of(self.random_state)), facts)
+    def rule_for(self, n_rows: int) -> SizedRule:
+        """See ``NumberSplitter``."""
+        enough_rows(n_rows, self.n_splits)
+        return repeated_folds(self.n_splits, self.n_repeats, seed_of(self.random_state))
 
 
 class StratifiedKFold(FoldSplitter):
@@ -98,4 +99,4 @@ class StratifiedKFold(FoldSplitter):
         enough_rows(facts.n_rows, self.n_splits)
         classes, before = classes_of(facts, "y")
         enough_members(classes.labels.tolist(), classes.counts, self.n_splits)
-        return Plan(StratifiedFolds(self.n_splits, classes, self._seed), facts, labels, "y", before)
+        return Plan(StratifiedFolds(self.n_splits, classes, self.seed), facts, labels, "y", before)

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from gbdist.errors import DataError, ParameterError
-from gbdist.selection.base import Plan, Splitter
+from gbdist.selection.base import NumberSplitter, Plan
 from gbdist.selection.checks import integer, seed_of, size, train_and_test
-from gbdist.selection.facts import count
 from gbdist.selection.inputs import Given, given_rows
-from gbdist.selection.rules.base import Run
+from gbdist.selection.rules.base import Run, SizedRule
 from gbdist.selection.rules.bootstrap import Bootstrap
 from gbdist.selection.rules.shuffled import Arcs
 
@@ -20,7 +19,7 @@ _DEFAULT_TEST = 0.2
 _FEW = 50
 
 
-class OverlappingSplit(Splitter):
+class OverlappingSplit(NumberSplitter):
     """Splits whose training rows overlap, for ensembles and for estimates of variance.
 
     Parameters
@@ -69,15 +68,16 @@ class OverlappingSplit(Splitter):
             else:
                 yield _counts(plan, split)
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
-        facts, seed = count(rows), seed_of(self.random_state)
+    def rule_for(self, n_rows: int) -> SizedRule:
+        """See ``NumberSplitter``."""
+        seed = seed_of(self.random_state)
         if self.kind == "overlapping":
-            n_train, _ = train_and_test(facts.n_rows, self.train_size, None, _DEFAULT_TEST)
-            return Plan(Arcs(self.n_splits, facts.n_rows, n_train, seed), facts)
-        rule = Bootstrap(self.n_splits, facts.n_rows, seed)
-        if facts.n_rows <= _FEW:
+            n_train, _ = train_and_test(n_rows, self.train_size, None, _DEFAULT_TEST)
+            return Arcs(self.n_splits, n_rows, n_train, seed)
+        rule = Bootstrap(self.n_splits, n_rows, seed)
+        if n_rows <= _FEW:
             _require_tests(rule)
-        return Plan(rule, facts)
+        return rule
 
     def _pairs(self, rows: Given, plan: Plan) -> Iterator[tuple[Any, Any]]:
         if rows.lazy:

@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from gbdist.selection.base import Plan, Splitter
+from gbdist.selection.base import NumberSplitter
 from gbdist.selection.checks import integer, seed_of, sizes, train_and_test
-from gbdist.selection.facts import count
-from gbdist.selection.inputs import Given
+from gbdist.selection.rules.base import SizedRule
 from gbdist.selection.rules.shuffled import ShuffledSets
 
 _DEFAULT_TEST = 0.1
 
 
-class ShuffleSplit(Splitter):
+class ShuffleSplit(NumberSplitter):
     """Rows to train and to test, drawn by hash without replacement, of exact sizes; other rows for each split.
 
     Parameters
@@ -35,7 +34,7 @@ class ShuffleSplit(Splitter):
         self.train_size = train_size
         self.random_state = random_state
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
-        facts = count(rows)
-        n_train, n_test = train_and_test(facts.n_rows, self.train_size, self.test_size, _DEFAULT_TEST)
-        return Plan(ShuffledSets(self.n_splits, facts.n_rows, n_train, n_test, seed_of(self.random_state)), facts)
+    def rule_for(self, n_rows: int) -> SizedRule:
+        """See ``NumberSplitter``."""
+        n_train, n_test = train_and_test(n_rows, self.train_size, self.test_size, _DEFAULT_TEST)
+        return ShuffledSets(self.n_splits, n_rows, n_train, n_test, seed_of(self.random_state))

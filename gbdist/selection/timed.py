@@ -3,14 +3,15 @@
 from typing import Any
 
 from gbdist.errors import DataError
-from gbdist.selection.base import Plan, Splitter
+from gbdist.selection.base import NumberSplitter, Plan
 from gbdist.selection.checks import integer
-from gbdist.selection.facts import count, require_ascending, survey, times_of
+from gbdist.selection.facts import require_ascending, survey, times_of
 from gbdist.selection.inputs import Given, vector_beside
+from gbdist.selection.rules.base import SizedRule
 from gbdist.selection.rules.contiguous import time_windows
 
 
-class TimeSeriesSplit(Splitter):
+class TimeSeriesSplit(NumberSplitter):
     """Each split trains on rows before those that it tests on; windows are scikit-learn's.
 
     Parameters
@@ -49,12 +50,15 @@ class TimeSeriesSplit(Splitter):
 
     def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
         if self.time is None:
-            facts = count(rows)
-        else:
-            name = self.time if isinstance(self.time, str) else "time"
-            facts = survey(rows, {name: vector_beside(rows, self.time, "time")}, times_of)
-            require_ascending(facts, name)
-        n_rows, n_folds = facts.n_rows, self.n_splits + 1
+            return super()._plan(rows, y, groups)
+        name = self.time if isinstance(self.time, str) else "time"
+        facts = survey(rows, {name: vector_beside(rows, self.time, "time")}, times_of)
+        require_ascending(facts, name)
+        return Plan(self.rule_for(facts.n_rows), facts)
+
+    def rule_for(self, n_rows: int) -> SizedRule:
+        """See ``NumberSplitter``."""
+        n_folds = self.n_splits + 1
         if n_folds > n_rows:
             found, fix = f"at least {n_folds}, one more than n_splits={self.n_splits}", "Use fewer splits."
             raise DataError("X", f"{n_rows} rows", found, fix)
@@ -64,4 +68,4 @@ class TimeSeriesSplit(Splitter):
             asked = f"n_splits={self.n_splits}, test_size={test_size} and gap={self.gap}"
             fix = "Lower one of them: no row would be left for the first split to train on."
             raise DataError("X", f"{n_rows} rows", f"at least the {needed} of {asked}", fix)
-        return Plan(time_windows(n_rows, self.n_splits, test_size, self.gap, self.max_train_size), facts)
+        return time_windows(n_rows, self.n_splits, test_size, self.gap, self.max_train_size)

@@ -50,10 +50,22 @@ class Rule(Protocol):
         ...
 
 
+class SizedRule(Rule, Protocol):
+    """A rule by the number of a row alone, which knows how many rows train."""
+
+    def trained(self, n_rows: int) -> int:
+        """Rows that a split trains on, of ``n_rows``: in the mean, rounded down, if splits differ."""
+        ...
+
+
 class FoldRule(ABC):
     """A rule that puts each row into one fold: a split tests one, and trains on all others."""
 
     n_splits: int
+
+    def trained(self, n_rows: int) -> int:
+        """See ``SizedRule``; to one row, where folds are even."""
+        return n_rows - n_rows // self.n_splits
 
     @abstractmethod
     def folds(self, run: Run) -> NDArray[np.int64]:

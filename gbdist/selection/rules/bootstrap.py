@@ -21,6 +21,10 @@ class Bootstrap:
     n_rows: int
     seed: int
 
+    def trained(self, n_rows: int) -> int:
+        """See ``SizedRule``; rows that are drawn again count again."""
+        return n_rows
+
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
         train = self.counts(split, run) > 0

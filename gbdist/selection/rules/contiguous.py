@@ -42,6 +42,10 @@ class Windows:
         """See ``Rule``."""
         return len(self.test)
 
+    def trained(self, n_rows: int) -> int:
+        """See ``SizedRule``."""
+        return sum(stop - start for start, stop in self.train) // len(self.train)
+
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
         return _within(run, self.train[split]), _within(run, self.test[split])

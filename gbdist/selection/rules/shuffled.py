@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gbdist.kernels.hashing import stream_key
 from gbdist.permutation import permuted
 from gbdist.selection.folds import Folds
-from gbdist.selection.rules.base import FoldRule, Mask, Rule, Run
+from gbdist.selection.rules.base import FoldRule, Mask, Run, SizedRule
 
 _SETS, _CIRCLE, _REPEAT = 0x73657473, 0x63697263, 0x72657065
 
@@ -29,12 +29,16 @@ class HashedFolds(FoldRule):
 class Repeated:
     """The splits of several rules, one rule after the other."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[SizedRule, ...]
 
     @property
     def n_splits(self) -> int:
         """See ``Rule``."""
         return sum(rule.n_splits for rule in self.rules)
+
+    def trained(self, n_rows: int) -> int:
+        """See ``SizedRule``."""
+        return sum(rule.n_splits * rule.trained(n_rows) for rule in self.rules) // self.n_splits
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
@@ -61,6 +65,10 @@ class ShuffledSets:
     n_test: int
     seed: int
 
+    def trained(self, n_rows: int) -> int:
+        """See ``SizedRule``."""
+        return self.n_train
+
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
         places = permuted(stream_key(_SETS, self.seed, split), self.n_rows, run.rows)
@@ -79,6 +87,10 @@ class Arcs:
     n_rows: int
     n_train: int
     seed: int
+
+    def trained(self, n_rows: int) -> int:
+        """See ``SizedRule``."""
+        return self.n_train
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""

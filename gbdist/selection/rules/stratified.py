@@ -1,6 +1,6 @@
 """Rules by the number of a row within its class, which keep the proportions of classes to one row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ class StratifiedFolds(FoldRule):
     n_splits: int
     classes: Classes
     seed: int | None
+
+    def in_order(self, order: NDArray[np.int64]) -> "StratifiedFolds":
+        """The rule for the same classes in another order, int64 [n_classes]."""
+        return replace(self, classes=Classes(self.classes.labels[order], self.classes.counts[order]))
 
     def folds(self, run: Run) -> NDArray[np.int64]:
         """See ``FoldRule``."""
