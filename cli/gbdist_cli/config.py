@@ -1,7 +1,7 @@
 """Settings in TOML files: read and checked key by key, with file and line in every error.
 
-``read_toml`` is the one reader; ``read_config`` reads with it a training job: the options of ``gbdist train`` under their
-names, and a table ``[params]``.
+``read_toml`` is the one reader; ``read_config`` reads with it a job: the options of ``gbdist train``, ``cv`` or ``tune`` under
+their names, and a table ``[params]``.
 """
 
 import difflib
@@ -43,12 +43,25 @@ class OfType:
         return " or ".join(words[kind] for kind in self.types)
 
 
+@dataclass(frozen=True, slots=True)
+class TrueOrFalse:
+    """Takes truth values."""
+
+    def takes(self, value: object) -> bool:
+        """Whether the value is one."""
+        return isinstance(value, bool)
+
+    def expectation(self) -> str:
+        """What it must be, in words."""
+        return "true or false"
+
+
+FLAG = TrueOrFalse()
 _TEXT, _TEXTS, _NUMBER, _TABLE = OfType((str,)), OfType((str, list)), OfType((int,)), OfType((dict,))
 
-KEYS: dict[str, Rule] = {
+LEARNING: dict[str, Rule] = {
     "data": _TEXTS,
     "target": _TEXTS,
-    "eval": _TEXTS,
     "weight": _TEXT,
     "group": _TEXT,
     "ignore": _TEXTS,
@@ -59,11 +72,12 @@ KEYS: dict[str, Rule] = {
     "threads": _NUMBER,
     "scheduler": _TEXT,
     "tls": _TEXT,
-    "output": _TEXT,
-    "snapshot": _TEXT,
-    "profile": _TEXT,
     "params": _TABLE,
 }
+"""Of every job that learns from rows."""
+TRAIN = LEARNING | {"eval": _TEXTS, "output": _TEXT, "snapshot": _TEXT, "profile": _TEXT}
+_FOLDS = LEARNING | {"folds": _NUMBER, "stratified": FLAG, "shuffle": FLAG, "time-series": FLAG, "seed": _NUMBER}
+CV = _FOLDS | {"inverted": FLAG, "out": _TEXT, "return-models": _TEXT, "plot": _TEXT}
 
 
 class ConfigError(GbdistError):
@@ -85,16 +99,22 @@ class Settings:
     places: dict[str, str]
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path, keys: Mapping[str, Rule] = TRAIN) -> dict[str, Any]:
     """The keys and values of a job file, checked; ``data``, ``target``, ``eval``, ``ignore`` and ``cat`` are lists.
 
     Paths in it are relative to the folder that the command runs in, as on the command line.
     """
-    values = read_toml(path, KEYS, remark="; CatBoost's parameters go under [params]").values
+    values = read_toml(path, keys, remark="; CatBoost's parameters go under [params]").values
     for key in ("data", "target", "eval", "ignore", "cat"):
         if isinstance(values.get(key), str):
             values[key] = [values[key]]
     return values
+
+
+def merge(config: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
+    """Options of a job file with what was typed over them; parameters are merged one by one."""
+    given = {name: value for name, value in typed.items() if value is not None and value != []}
+    return {**config, **given, "params": {**config.get("params", {}), **typed["params"]}}
 
 
 def read_toml(path: Path, keys: Mapping[str, Rule], remark: str = "") -> Settings:

@@ -23,6 +23,8 @@ OutputOption = Annotated[
 ]
 
 _SAY_SECONDS = 5.0
+#: Of the record of a job, where people read it.
+_TOLD = ("task", "folds", "trees", "best_iteration", "best_score", "scores", "rows", "models")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -190,7 +192,7 @@ def result(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Copy the model, or the predictions, of a job that is done.
+    """Copy the model, the curves or the predictions of a job that is done.
 
     **Examples**
 
@@ -200,7 +202,7 @@ def result(
     from gbdist.jobs.submitted import fetch as jobs  # dask loads only when needed
 
     path, record = jobs.result(where_of(jobs_dir, scheduler, tls), job, output)
-    names = record if out.as_json else ("task", "trees", "best_iteration", "best_score", "rows")
+    names = record if out.as_json else _TOLD
     out.result("result copied", {"output": str(path), **{name: record[name] for name in names if name in record}})
     if record["kind"] == "train":
         out.hint(f"gbdist predict {path} NEW_DATA -o predictions.parquet")

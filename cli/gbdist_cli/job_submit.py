@@ -6,7 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from gbdist.errors import ParameterError
-from gbdist_cli.config import read_config
+from gbdist_cli.config import CV, Rule, merge, read_config
+from gbdist_cli.cv import InvertedOption
+from gbdist_cli.groups import CLUSTER, FOLDED, TALK, job_options, takes
 from gbdist_cli.options import (
     CatNanOption,
     CatOption,
@@ -22,13 +24,14 @@ from gbdist_cli.options import (
     ParamOption,
     SchedulerOption,
     TargetOption,
+    TaskOption,
     TlsOption,
+    TrainCatNanOption,
     WeightOption,
 )
 from gbdist_cli.output import out
 from gbdist_cli.params import parse_columns, parse_params
 from gbdist_cli.predict import ProbaOption, RawOption
-from gbdist_cli.train import TaskOption, merge
 
 IdOption = Annotated[
     str | None,
@@ -45,6 +48,7 @@ SnapshotOption = Annotated[
         "--snapshot", metavar="PATH", help="Keep what is trained so far here.  [default: in the folder of the job]"
     ),
 ]
+_OF_JOB = {"like": LikeOption, "job_id": IdOption, "jobs_dir": JobsDirOption}
 app = typer.Typer(rich_markup_mode="markdown", invoke_without_command=True)
 
 
@@ -61,7 +65,7 @@ def submit(
 ) -> None:
     """Submit a job, and leave it to the cluster: what it does comes after `submit`, or from another job.
 
-    These options may stand before the words `train` and `predict`, or behind them.
+    These options may stand before the word `train`, `cv` or `predict`, or behind them.
 
     **Examples**
 
@@ -78,7 +82,7 @@ def submit(
         fix = "For example: gbdist job submit train sales/ --target price"
         from gbdist.jobs.options import OptionMissing
 
-        raise OptionMissing("KIND", None, "the word train or predict, or --like ID", fix)
+        raise OptionMissing("KIND", None, "the word train, cv or predict, or --like ID", fix)
     from gbdist.jobs.submitted import submit as jobs  # dask loads only when needed
 
     where = where_of(jobs_dir, scheduler, tls)
@@ -95,7 +99,7 @@ def train(
     group: GroupOption = None,
     ignore: IgnoreOption = None,
     cat: CatOption = None,
-    cat_nan: CatNanOption = None,
+    cat_nan: TrainCatNanOption = None,
     task: TaskOption = None,
     param: ParamOption = None,
     config: ConfigOption = None,
@@ -136,6 +140,27 @@ def train(
     before = options_like("train", like, where_of(jobs_dir, scheduler, tls))
     options = merge(merge(before, of_file), typed)
     leave("train", options, job_id, where_of(jobs_dir, options.get("scheduler"), options.get("tls")))
+
+
+@app.command()
+@takes(FOLDED, {"inverted": InvertedOption}, _OF_JOB, CLUSTER, TALK)
+def cv(**typed: Any) -> None:
+    """Submit a cross-validation; the options are those of `gbdist cv`. Curves and models are kept in the job's folder.
+
+    **Examples**
+
+    * gbdist job submit cv /shared/sales --target price --folds 10 -p iterations=5000
+    * gbdist job submit cv --like cv-nomiza -p depth=8
+    """
+    submit_folded("cv", typed, CV)
+
+
+def submit_folded(kind: str, typed: Mapping[str, Any], keys: Mapping[str, Rule]) -> None:
+    """Submit a job of ``groups.FOLDED`` and more options; ``keys`` are those of its job file."""
+    place = {name: typed[name] for name in ("scheduler", "tls")}
+    before = options_like(kind, typed["like"], where_of(typed["jobs_dir"], **place))
+    options = job_options(typed, keys, before)
+    leave(kind, options, typed["job_id"], where_of(typed["jobs_dir"], options.get("scheduler"), options.get("tls")))
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Arguments and options that commands share, each written once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +45,12 @@ CatNanOption = Annotated[
         help="What stands for missing values in categorical columns.  [default: what it was in training]",
     ),
 ]
+TrainCatNanOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cat-nan", metavar="TEXT", help="What stands for missing values in categorical columns.  [default: an error]"
+    ),
+]
 TargetOption = Annotated[
     list[str] | None,
     typer.Option("--target", metavar="COL", help="The column to learn; repeated for a loss of several labels a row."),
@@ -62,6 +68,12 @@ WeightOption = Annotated[str | None, typer.Option("--weight", metavar="COL", hel
 GroupOption = Annotated[
     str | None, typer.Option("--group", metavar="COL", help="The column of groups, whose rows are ranked together.")
 ]
+FoldGroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group", metavar="COL", help="The column of groups, which folds keep whole; a ranker ranks in them."
+    ),
+]
 IgnoreOption = Annotated[
     list[str] | None, typer.Option("--ignore", metavar="COL", help="A column that is no feature; may be repeated.")
 ]
@@ -71,6 +83,15 @@ CatOption = Annotated[
         "--cat",
         metavar="COL[,COL]",
         help="All categorical columns; may be repeated.  [default: those of texts and categories, by their types]",
+    ),
+]
+TaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        help="auto, binary, multiclass, regression or ranking.  [default: auto]",
+        autocompletion=completion.words(completion.TASKS),
     ),
 ]
 ParamOption = Annotated[
@@ -90,6 +111,36 @@ ConfigOption = Annotated[
         metavar="JOB.TOML",
         help="A file with these options; those typed here win.",
         autocompletion=completion.files(".toml"),
+    ),
+]
+FoldsOption = Annotated[int | None, typer.Option("--folds", metavar="N", min=2, help="How many folds.  [default: 5]")]
+StratifiedOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--stratified/--no-stratified",
+        help="Whether folds have the same shares of all classes.  [default: where there are classes]",
+        show_default=False,
+    ),
+]
+ShuffleOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--shuffle/--no-shuffle",
+        help="Whether rows are dealt to folds by hash, or folds are neighbouring rows.  [default: shuffle]",
+        show_default=False,
+    ),
+]
+TimeSeriesOption = Annotated[
+    bool | None,
+    typer.Option("--time-series", help="Train on the rows before those that are scored: rows are in order of time."),
+]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", metavar="N", min=0, help="What the folds are drawn by.  [default: 0]")
+]
+PlotOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot", metavar="PAGE.HTML", help="Write a page of charts here.", autocompletion=completion.files(".html")
     ),
 ]
 WorkersOption = Annotated[
@@ -136,6 +187,12 @@ JsonOption = Annotated[
 DebugOption = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug, is_eager=True)
 ]
+
+
+def with_progress(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, with a line of progress for every fiftieth tree (a bar in a terminal) unless they say otherwise."""
+    asked = {"verbose", "silent", "logging_level", "verbose_eval"} & params.keys()
+    return params if asked else {**params, "verbose": 50}
 
 
 def require_address(scheduler: str | None, tls: str | None) -> None:

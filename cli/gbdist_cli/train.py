@@ -8,7 +8,7 @@ import typer
 
 from gbdist.jobs.options import train_job
 from gbdist_cli import completion
-from gbdist_cli.config import read_config
+from gbdist_cli.config import merge, read_config
 from gbdist_cli.options import (
     CatOption,
     ConfigOption,
@@ -21,30 +21,18 @@ from gbdist_cli.options import (
     ParamOption,
     SchedulerOption,
     TargetOption,
+    TaskOption,
     ThreadsOption,
     TlsOption,
+    TrainCatNanOption,
     WeightOption,
     WorkersOption,
     require_address,
+    with_progress,
 )
 from gbdist_cli.output import out, table_of
 from gbdist_cli.params import parse_columns, parse_params
 
-TaskOption = Annotated[
-    str | None,
-    typer.Option(
-        "--task",
-        metavar="TASK",
-        help="auto, binary, multiclass, regression or ranking.  [default: auto]",
-        autocompletion=completion.words(completion.TASKS),
-    ),
-]
-CatNanOption = Annotated[
-    str | None,
-    typer.Option(
-        "--cat-nan", metavar="TEXT", help="What stands for missing values in categorical columns.  [default: an error]"
-    ),
-]
 ModelOutOption = Annotated[
     Path | None,
     typer.Option(
@@ -85,7 +73,7 @@ def train(
     group: GroupOption = None,
     ignore: IgnoreOption = None,
     cat: CatOption = None,
-    cat_nan: CatNanOption = None,
+    cat_nan: TrainCatNanOption = None,
     task: TaskOption = None,
     param: ParamOption = None,
     config: ConfigOption = None,
@@ -154,18 +142,6 @@ def train(
         out.hint(f'in Python: gbdist.{estimator}().load_model("{result.model}").predict(X)')
     else:
         out.hint(f"gbdist predict {result.model} NEW_DATA -o predictions.parquet")
-
-
-def merge(config: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
-    """Options of a job file with what was typed over them; parameters are merged one by one."""
-    given = {name: value for name, value in typed.items() if value not in (None, [])}
-    return {**config, **given, "params": {**config.get("params", {}), **typed["params"]}}
-
-
-def with_progress(params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters, with a line of progress for every fiftieth tree (a bar in a terminal) unless they say otherwise."""
-    asked = {"verbose", "silent", "logging_level", "verbose_eval"} & params.keys()
-    return params if asked else {**params, "verbose": 50}
 
 
 def say_plan(job: Any) -> None:

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.table import ALIASES
 from gbdist.jobs.columns import ColumnKinds, categorical_by_type, in_words, kinds_named
 from gbdist.jobs.files import find_files, read_schema
 from gbdist.jobs.pieces import require_columns
 from gbdist.jobs.tables import open_table
 from gbdist.jobs.targets import Task, choose_task, decided_by, is_loss, require_known_task, require_targets
+
+#: Parameters that say what is shown while models train, under all names.
+TALK: Final = frozenset({"verbose", "silent", "logging_level", "verbose_eval"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,11 @@ def _column_kinds(job: LearningJob, checked: Mapping[str, Any], *, hashed: bool)
     if hashed and not named.keys() & {"cat", "cat_features"}:
         return ColumnKinds(categorical_by_type(schema, features)), True
     return kinds_named(named, features, others), False
+
+
+def named(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters under CatBoost's first name of each."""
+    return {ALIASES.get(name, name): value for name, value in params.items()}
 
 
 def find_task(job: LearningJob, prepared: Prepared, client: Any, say: Callable[[str], None]) -> Task:

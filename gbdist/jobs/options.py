@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gbdist.errors import ParameterError
 
 if TYPE_CHECKING:
+    from gbdist.jobs.cv import CvJob
     from gbdist.jobs.train import TrainJob
 
 
@@ -24,30 +25,67 @@ def train_job(options: Mapping[str, Any]) -> "TrainJob":
     from gbdist.jobs.train import TrainJob  # pyarrow loads only when needed
 
     return TrainJob(
-        data=tuple(options["data"]),
-        target=tuple(options["target"]),
+        **_learning(options),
         output=Path(options.get("output", "model.cbm")),
         eval_data=tuple(options.get("eval", ())),
-        weight=options.get("weight"),
-        group=options.get("group"),
-        ignore=tuple(options.get("ignore", ())),
-        cat=tuple(options.get("cat", ())),
-        cat_nan=options.get("cat-nan"),
-        task=options.get("task", "auto"),
-        params=dict(options.get("params", {})),
-        workers=options.get("workers"),
-        threads=options.get("threads"),
-        scheduler=options.get("scheduler"),
-        tls=options.get("tls"),
         snapshot=options.get("snapshot"),
-        profile=Path(options["profile"]) if options.get("profile") else None,
+        profile=_path(options, "profile"),
     )
 
 
-def require_consistent(options: Mapping[str, Any]) -> None:
+def cv_job(options: Mapping[str, Any]) -> "CvJob":
+    """The job of ``gbdist cv``; raises what ``require_consistent`` raises."""
+    require_consistent(options, "cv")
+    from gbdist.jobs.cv import CvJob  # pyarrow loads only when needed
+
+    return CvJob(
+        **_learning(options),
+        **_folds(options),
+        inverted=options.get("inverted", False),
+        out=_path(options, "out"),
+        models=_path(options, "return-models"),
+        plot=_path(options, "plot"),
+    )
+
+
+def _learning(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a ``LearningJob``."""
+    return {
+        "data": tuple(options["data"]),
+        "target": tuple(options["target"]),
+        "weight": options.get("weight"),
+        "group": options.get("group"),
+        "ignore": tuple(options.get("ignore", ())),
+        "cat": tuple(options.get("cat", ())),
+        "cat_nan": options.get("cat-nan"),
+        "task": options.get("task", "auto"),
+        "params": dict(options.get("params", {})),
+        "workers": options.get("workers"),
+        "threads": options.get("threads"),
+        "scheduler": options.get("scheduler"),
+        "tls": options.get("tls"),
+    }
+
+
+def _folds(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a ``FoldedJob`` has beside them."""
+    return {
+        "folds": options.get("folds", 5),
+        "stratified": options.get("stratified"),
+        "shuffle": options.get("shuffle"),
+        "time_series": options.get("time-series", False),
+        "seed": options.get("seed"),
+    }
+
+
+def _path(options: Mapping[str, Any], name: str) -> Path | None:
+    return Path(options[name]) if options.get(name) else None
+
+
+def require_consistent(options: Mapping[str, Any], command: str = "train") -> None:
     """Raise OptionMissing if something needed is missing, ParameterError if two options exclude each other."""
     if not options.get("data"):
-        example = "For example: gbdist train sales.parquet --target price"
+        example = f"For example: gbdist {command} sales.parquet --target price"
         raise OptionMissing("DATA", None, "a file, a folder or a pattern", example)
     if not options.get("target"):
         raise OptionMissing("--target", None, "the column to learn", "For example: --target price")

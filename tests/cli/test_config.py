@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from gbdist_cli.config import ConfigError, read_config
+from gbdist_cli.config import ConfigError, merge, read_config
 from gbdist_cli.params import parse_columns, parse_params
-from gbdist_cli.train import merge
 
 
 def test_a_full_job_is_read(tmp_path: Path) -> None:
@@ -33,8 +32,8 @@ def test_a_full_job_is_read(tmp_path: Path) -> None:
         ("[prams]\ndepth = 3\n", "{path}:1: unknown key 'prams'. Did you mean 'params'?"),
         (
             "iterations = 3\n",
-            "{path}:1: unknown key 'iterations'. Known keys: data, target, eval, weight, group, ignore, cat, cat-nan, task, "
-            "workers, threads, scheduler, tls, output, snapshot, profile, params; CatBoost's parameters go under [params].",
+            "{path}:1: unknown key 'iterations'. Known keys: data, target, weight, group, ignore, cat, cat-nan, task, "
+            "workers, threads, scheduler, tls, params, eval, output, snapshot, profile; CatBoost's parameters go under [params].",
         ),
         ('workers = "2"\n', "{path}:1: workers = '2' cannot be used. Expected a whole number."),
         ("workers = true\n", "{path}:1: workers = True cannot be used. Expected a whole number."),

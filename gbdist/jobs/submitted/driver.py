@@ -22,7 +22,7 @@ from gbdist_cluster.monitor.reporting import labelled
 
 @dataclass(frozen=True, eq=False)
 class _Place:
-    """See ``kinds.Workplace``."""
+    """See ``kind.Workplace``."""
 
     session: Session
     recorder: Recorder

@@ -1,88 +1,29 @@
-"""The kinds of jobs, in one table: how each is checked before it is submitted, and how its driver runs it."""
+"""The kinds of jobs, in one table; how trainings and predictions are checked, and how their driver runs them."""
 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gbdist.errors import ParameterError
-from gbdist.jobs.files import find_files
+from gbdist.jobs.learning import TALK
 from gbdist.jobs.options import train_job
+from gbdist.jobs.submitted.folded import CURVES, check_cv, run_cv
+from gbdist.jobs.submitted.kind import Kind, Reads, Workplace
 from gbdist.jobs.submitted.spec import JobSpec, require_json
-from gbdist.jobs.submitted.store import JobStore
 
 MODEL: Final = "result/model.cbm"
 PREDICTIONS: Final = "result/predictions.parquet"
 #: Seconds between two snapshots of a job, unless it says otherwise: CatBoost's ten minutes are long for what runs unwatched.
 SNAPSHOT_SECONDS: Final = 30
 
-#: Options of a job file that say where it runs and where its model goes, which ``gbdist job`` says in its own way.
-ELSEWHERE: Final = ("output", "workers", "threads", "scheduler", "tls")
+#: Options of a job file that say where it runs and where its results go, which ``gbdist job`` says in its own way.
+ELSEWHERE: Final = ("output", "workers", "threads", "scheduler", "tls", "out", "return-models", "plot")
 _PATHS: Final = ("data", "eval")
-_TALK: Final = frozenset({"verbose", "silent", "logging_level", "verbose_eval"})
 _SNAPSHOTS: Final = frozenset({"save_snapshot", "snapshot_file", "train_dir"})
-
-
-class Workplace(Protocol):
-    """What a job's driver gives to its kind."""
-
-    @property
-    def client(self) -> Any:
-        """A client of the cluster."""
-        ...
-
-    @property
-    def store(self) -> JobStore:
-        """The job's folder."""
-        ...
-
-    @property
-    def reporter(self) -> Any:
-        """A reporter of fits, see ``gbdist.estimators.listeners.Reporter``."""
-        ...
-
-    def say(self, text: str) -> None:
-        """Say a line."""
-        ...
-
-    def count(self, what: str, done: int, left: int) -> None:
-        """Say how many rows are done, and how many parts are left."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Reads:
-    """What a job reads: models, and data sets, each as ``find_files`` takes it."""
-
-    data: Sequence[Sequence[str]]
-    models: Sequence[str] = ()
-
-    @property
-    def names(self) -> list[str]:
-        """All of it."""
-        return [*self.models, *(name for names in self.data for name in names)]
-
-    def require_data(self) -> None:
-        """DataError for a data set whose files are not there, or do not go together."""
-        for names in self.data:
-            find_files(names)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of job.
-
-    ``check`` raises what is wrong with its options; nothing but them is looked at. ``reads`` are the files that it reads.
-    ``run`` does the job, puts the result into the job's folder, and returns what is to be known of it.
-    """
-
-    check: Callable[[Mapping[str, Any]], None]
-    reads: Callable[[Mapping[str, Any]], Reads]
-    run: Callable[[Mapping[str, Any], Workplace], dict[str, Any]]
-    result: str
 
 
 def kind_of(name: str) -> Kind:
@@ -98,7 +39,7 @@ def make_spec(kind: str, options: Mapping[str, Any]) -> JobSpec:
     made: dict[str, Any] = {
         name: value
         for name, value in options.items()
-        if name not in ELSEWHERE and value not in (None, [], (), {}, False)
+        if name not in ELSEWHERE and value is not None and value not in ([], (), {})
     }
     for name in _PATHS:
         if name in made:
@@ -141,7 +82,7 @@ def _train(options: Mapping[str, Any], place: Workplace) -> dict[str, Any]:
 
     options = _with_snapshots(options, place.store.url("snapshot/run"))
     # Whoever reads the log is to have all of it, however quiet a terminal was to be.
-    options["params"] = {name: value for name, value in options["params"].items() if name not in _TALK}
+    options["params"] = {name: value for name, value in options["params"].items() if name not in TALK}
     with tempfile.TemporaryDirectory(prefix="gbdist-job-") as folder:
         model = Path(folder) / "model.cbm"
         job = train_job({**options, "output": str(model)})
@@ -207,5 +148,6 @@ def _read_by_scoring(options: Mapping[str, Any]) -> Reads:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "train": Kind(_check_training, _read_by_training, _train, MODEL),
+    "cv": Kind(check_cv, _read_by_training, run_cv, CURVES),
     "predict": Kind(_check_scoring, _read_by_scoring, _score, PREDICTIONS),
 }

@@ -1,0 +1,83 @@
+"""``gbdist cv``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gbdist.jobs.options import cv_job
+from gbdist_cli import completion
+from gbdist_cli.config import CV
+from gbdist_cli.groups import FOLDED, TALK, WORKERS, job_options, takes
+from gbdist_cli.options import PlotOption, require_address, with_progress
+from gbdist_cli.output import out, table_of
+
+InvertedOption = Annotated[
+    bool | None, typer.Option("--inverted", help="Train on the rows of one fold, and score on all others.")
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="CURVES",
+        help="Write the curves of all metrics here: .csv, .parquet or .json.",
+        autocompletion=completion.files(".csv", ".parquet", ".json"),
+    ),
+]
+ReturnModelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--return-models",
+        metavar="DIR",
+        help="Write the model of each fold here.",
+        autocompletion=completion.files("/"),
+    ),
+]
+
+
+@takes(
+    FOLDED,
+    {"inverted": InvertedOption},
+    WORKERS,
+    {"out": OutOption, "return_models": ReturnModelsOption},
+    {"plot": PlotOption},
+    TALK,
+)
+def cv(**typed: Any) -> None:
+    """Train a model for each of some folds, side by side, and show the means of all metrics on the rows held out.
+
+    The data and the parameters are those of `gbdist train`; with `early_stopping_rounds` the mean over the folds decides when
+    all of them stop.
+
+    **Examples**
+
+    * gbdist cv sales.parquet --target bought
+    * gbdist cv sales.parquet --target price --folds 10 -p iterations=2000 -p early_stopping_rounds=50
+    * gbdist cv clicks/ --target clicked --group user --cat shop,city
+    * gbdist cv days.csv --target sold --time-series --out curves.csv
+    * gbdist cv sales.parquet --target bought --return-models folds --plot curves.html
+    * gbdist cv --config job.toml --scheduler tcp://host:8786 --json
+    """
+    options = job_options(typed, CV)
+    require_address(options.get("scheduler"), options.get("tls"))
+    job = cv_job({**options, "params": with_progress(options["params"])})
+    from gbdist.jobs.cv import cross_validate  # numba and dask load only when needed
+    from gbdist_cli.live import reporter_for
+
+    with reporter_for(out.screen, f"{job.folds} folds") as reporter:
+        result = cross_validate(job, say=out.note, reporter=reporter)
+    say_result(result)
+
+
+def say_result(result: Any) -> None:
+    """Print a ``CvResult``: a row for each metric, and where files went."""
+    stopped = f", stopped by {result.stopped}" if result.stopped not in ("", "iterations") else ""
+    title = (
+        f"{result.task}: {result.folds} folds, {result.trees:,} trees{stopped}, best at tree {result.best_iteration:,}"
+    )
+    out.result(title, asdict(result), table_of(title, result.scores))
+    for what, path in (("curves", result.out), ("models", result.models), ("page", result.plot)):
+        if path is not None:
+            out.note(f"{what}: {path}")
+    out.hint(f"gbdist train … -p iterations={result.best_iteration + 1} -p learning_rate={result.learning_rate:.6g}")

@@ -1,0 +1,74 @@
+"""Jobs that deal rows to folds: which folds, as options say them, and which splitter that is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.table import RANKER_LOSSES
+from gbdist.jobs.learning import LearningJob
+from gbdist.jobs.targets import Task, loss_of
+
+#: Losses of single classes, whose folds have the same shares of all of them unless a job says otherwise, as in CatBoost's ``cv``.
+_OF_CLASSES = ("Logloss", "MultiClass", "MultiClassOneVsAll")
+_LOSSES = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE", "ranking": "YetiRank"}
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedJob(LearningJob):
+    """A job on rows that are dealt to ``folds`` folds.
+
+    ``group`` is a column of groups, which folds keep whole; rows are ranked in them where the task or the loss says so.
+    ``stratified`` keeps shares of classes, None: where there are classes. ``shuffle`` deals rows by hash (None is True), else
+    folds are neighbouring rows. ``time_series`` trains on the rows before those that are scored. ``seed`` is that of the folds,
+    None is 0.
+    """
+
+    folds: int = 5
+    stratified: bool | None = None
+    shuffle: bool | None = None
+    time_series: bool = False
+    seed: int | None = None
+
+    @property
+    def ranks(self) -> bool:
+        """Whether rows are ranked within their groups."""
+        return self.task == "ranking" or loss_of(self.params) in RANKER_LOSSES
+
+    def check_folds(self) -> None:
+        """Raise a ParameterError for folds that exclude each other, or a ranking without groups."""
+        if self.ranks and self.group is None:
+            named = ("--task", "ranking") if self.task == "ranking" else ("loss_function", loss_of(self.params))
+            raise ParameterError(*named, "a column of groups beside it", "Say which rows are ranked: --group COL.")
+        if self.ranks and self.stratified:
+            raise ParameterError("--stratified", True, "classes, and rows are ranked", "Leave it out.")
+        others = [("--group", self.group), ("--stratified", self.stratified), ("--shuffle", self.shuffle)]
+        for name, value in others:
+            if self.time_series and value:
+                fix = f"Leave out {name} or --time-series."
+                raise ParameterError(name, value, "it to be left out where folds follow time", fix)
+        if self.seed is not None and (self.time_series or self.shuffle is False):
+            raise ParameterError("--seed", self.seed, "folds that are drawn, and these are not", "Leave it out.")
+
+    def keeps_shares(self, loss: str) -> bool:
+        """Whether folds have the same shares of all classes."""
+        if self.time_series or self.ranks:
+            return False
+        return loss in _OF_CLASSES if self.stratified is None else self.stratified
+
+    def splitter(self, loss: str) -> Any:
+        """The splitter of ``gbdist.selection`` that deals the rows, for a loss."""
+        from gbdist.selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, TimeSeriesSplit
+
+        if self.time_series:
+            return TimeSeriesSplit(self.folds)
+        shuffle = self.shuffle is not False
+        if self.group is not None:
+            kind: type = StratifiedGroupKFold if self.keeps_shares(loss) else GroupKFold
+        else:
+            kind = StratifiedKFold if self.keeps_shares(loss) else KFold
+        return kind(self.folds, shuffle=shuffle, random_state=self.seed)
+
+
+def with_loss(task: Task, params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with a loss: what they say, else that of the task."""
+    return params if loss_of(params) else {**params, "loss_function": _LOSSES[task]}
