@@ -9,7 +9,7 @@ _FORMS = {
     "eval_metric": "a description such as 'AUC' or 'F1:use_weights=false;proba_border=0.3'",
     "loss_function": "a description such as 'RMSE' or 'Quantile:alpha=0.9'",
 }
-_FORMS["custom_metric"] = _FORMS["eval_metric"]
+_FORMS["custom_metric"] = _FORMS["scoring"] = _FORMS["eval_metric"]
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 

@@ -122,13 +122,24 @@ class DaskCatBoost(Predictor, Hyperparameters, Fitted):
             )
         finally:
             close(listener)
-        if result.model.get_cat_feature_indices():
-            note_cat_nan(result.model, self.cat_nan)
-        self._adopt(result.model, result.labels, result.class_names)
-        self._recall(result.record)
+        self._take_model(result.model, result.labels, result.class_names, result.record)
         if plot is not None:
             train_set = X, y, given["sample_weight"], None, given.get("group_id")
             self._plot(plot, [train_set, *given["eval_sets"]], result)
+        return self
+
+    def _take_model(
+        self,
+        model: Any,
+        labels: tuple[Hashable, ...] | None,
+        class_names: Sequence[Hashable] | None,
+        record: TrainingRecord | None,
+    ) -> Self:
+        """Become what a fit leaves: ``model`` is a plain CatBoost model, ``labels`` columns of the frame it was trained on."""
+        if model.get_cat_feature_indices():
+            note_cat_nan(model, self.cat_nan)
+        self._adopt(model, labels, class_names)
+        self._recall(record)
         return self
 
     def _plot(self, plot: Plot, data_sets: Sequence[Any], result: Any) -> None:

@@ -52,7 +52,8 @@ class FoldsResult:
     """What folds leave: means and deviations of all metrics after each iteration, the metrics, and a model of each fold.
 
     ``ensembles`` and ``records`` are what ``models`` makes plain CatBoost models of; a record has the metrics of its fold after
-    each iteration, those of the held-out rows among them. ``stopped`` is "iterations", "overfitting" or "callback".
+    each iteration, those of the held-out rows among them. ``stopped`` is "iterations", "overfitting" or "callback",
+    ``best_iteration`` that of the mean of the deciding metric over the held-out rows.
     """
 
     scores: tuple[MetricTable, ...]
@@ -61,6 +62,7 @@ class FoldsResult:
     ensembles: tuple[Ensemble, ...]
     records: tuple[TrainingRecord, ...]
     stopped: str
+    best_iteration: int
 
     def models(self) -> list[Any]:
         """A CatBoostClassifier or CatBoostRegressor of each fold."""
@@ -98,6 +100,7 @@ def finish_folds(
         # How many rows a fold has is not known here.
         records=tuple(replace(_record(setup, fold), rows=None) for fold in result.folds),
         stopped=result.stopped,
+        best_iteration=result.best_iteration,
     )
 
 

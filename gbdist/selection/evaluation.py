@@ -1,0 +1,193 @@
+"""An estimator's scores on folds: checked once, and run as often as there are parameters to try."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from numbers import Integral
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from gbdist.errors import ParameterError
+from gbdist.estimators.fusion.members import takes_collections
+from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.sources import Given
+from gbdist.selection.asked import folds_from
+from gbdist.selection.checks import true_or_false
+from gbdist.selection.evaluating.failures import Failures
+from gbdist.selection.evaluating.functions import add_scores, as_arrays, scores_of
+from gbdist.selection.evaluating.lockstep import Lockstep, lockstep_parameters
+from gbdist.selection.evaluating.one_by_one import OneByOne
+from gbdist.selection.evaluating.result import FoldScores, Wanted, Watch
+from gbdist.selection.evaluating.rows import FoldRows
+from gbdist.selection.evaluating.targets import target_of
+from gbdist.selection.grouped import GroupKFold
+from gbdist.selection.inputs import given_rows, vector_beside
+from gbdist.selection.kfold import KFold, StratifiedKFold
+from gbdist.selection.scoring import scorers_of
+
+#: Folds where no number is given, as in scikit-learn.
+_FOLDS = 5
+
+
+class Evaluation:
+    """Folds, rows and scorers that estimators of one kind are judged by. All of it is checked here; nothing is trained.
+
+    Trees whose parameters allow it are grown for all folds in lock-step, on one set of bins; every other estimator (networks,
+    ensembles, ``aggregate="models"``, GPUs) is fitted fold after fold.
+
+    Parameters
+    ----------
+    estimator : an estimator of gbdist's; in memory also scikit-learn's
+    X, y, sample_weight : what its ``fit`` takes; X may be a DaskPool, for trees
+        Weights count in fits and in scores.
+    groups : vector, or name of a column of X, optional
+        For splitters by groups, and in place of ``group_id`` of a ranker.
+    cv : splitter of ``gbdist.selection``, number of folds, or None for 5; in memory also scikit-learn's, or pairs of row numbers
+        A number: of ``StratifiedKFold`` for classes, ``GroupKFold`` for a ranker, else of ``KFold``.
+    scoring : see ``scorers_of``
+    client : a Dask client or address; left out: the estimator's own
+    strict_borders : whether each fold's borders are chosen from the rows that it trains on; folds one after another always do
+
+    Attributes
+    ----------
+    scorers : tuple of Scorer
+    n_splits : number of folds
+
+    Raises
+    ------
+    ParameterError, DataError
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        cv: Any = None,
+        scoring: Any = None,
+        client: Any = None,
+        strict_borders: bool = False,
+    ) -> None:
+        true_or_false("strict_borders", strict_borders)
+        self._client, self._strict = client, strict_borders
+        self._given = Given(X, y, sample_weight, group_id=groups)
+        lazy = isinstance(X, DaskPool) or self._given.collect().lazy
+        if lazy and not takes_collections(estimator):
+            expected = "an estimator that takes Dask collections, as X is one"
+            raise ParameterError("estimator", type(estimator).__name__, expected, "Use gbdist's, or pass X in memory.")
+        self._target = target_of(estimator, self._given, scoring)
+        self._cv = _FOLDS if cv is None else cv
+        self.scorers = scorers_of(scoring, self._target, lazy=lazy)
+        self._require_rows(estimator)
+        self._folds, self._folded = self._folds_of(self._given)
+        self.n_splits = self._folds.n_folds
+
+    def run(
+        self,
+        estimator: Any,
+        *,
+        watch: Watch | None = None,
+        return_models: bool = False,
+        train_scores: bool = False,
+        data: DaskPool | None = None,
+        error_score: Any = "raise",
+    ) -> FoldScores:
+        """Fit and score an estimator on all folds.
+
+        Parameters
+        ----------
+        estimator : of the kind that the evaluation was made for, with any parameters
+        watch : ``watch(iteration, score) -> bool``, optional
+            Called in this thread after each iteration, from 1, with the mean test score of the first scorer; False ends the run.
+            Of folds one after another an iteration is a fold. Of folds in lock-step whose first scorer is no metric it is not
+            called.
+        return_models : whether to keep a fitted estimator of each fold
+        train_scores : whether to score the rows that were trained on too
+        data : DaskPool in place of X, for trees
+        error_score : "raise", or the score of a fold whose fit or score fails
+            Folds in lock-step fail together, which is always raised.
+
+        Raises
+        ------
+        ParameterError, DataError, ModelError, ClusterError
+        """
+        parameters = None if self._strict else lockstep_parameters(estimator)
+        wanted = Wanted(watch, return_models, train_scores, error_score)
+        self._require_rows(estimator, pooled=data is not None)
+        if parameters is None:
+            return OneByOne(self._rows, self.scorers, self._client).run(estimator, wanted)
+        folds, given = (self._folds, self._folded) if data is None else self._folds_of(Given(data))
+        together = Lockstep(given, folds, self.scorers, self._client)
+        if all(scorer.in_training for scorer in self.scorers):
+            return together.run(estimator, parameters, wanted)
+        found = together.run(estimator, parameters, replace(wanted, return_models=True))
+        scored = self._with_functions(found, Failures(error_score), train_scores=train_scores)
+        return scored if return_models else replace(scored, models=None)
+
+    def _with_functions(self, found: FoldScores, failures: Failures, *, train_scores: bool) -> FoldScores:
+        """Scores that are no metrics beside those that are, from the models and the rows of their folds."""
+        models, seconds = found.models or [], []
+        test: dict[str, list[float]] = {scorer.name: [] for scorer in self.scorers}
+        train: dict[str, list[float]] = {scorer.name: [] for scorer in self.scorers}
+        for fold, model in enumerate(models):
+            started = perf_counter()
+            known, failed = _of_fold(found.test, fold), failures.score_failed
+            add_scores(test, scores_of(self.scorers, model, self._rows.test(fold), known, failed))
+            seconds.append(perf_counter() - started)
+            if train_scores:
+                known = _of_fold(found.train or {}, fold)
+                add_scores(train, scores_of(self.scorers, model, self._rows.train(fold), known, failed))
+        return replace(
+            found,
+            test=as_arrays(test),
+            train=as_arrays(train) if train_scores else None,
+            score_time=np.array(seconds),
+        )
+
+    def _folds_of(self, given: Given) -> tuple[Any, Given]:
+        return folds_from(self._cv, given, classifier=self._target.kind == "classes")
+
+    def _require_rows(self, estimator: Any, *, pooled: bool = False) -> None:
+        """ParameterError for what needs the rows themselves, where there is a DaskPool of their bins alone."""
+        if not pooled and not isinstance(self._given.X, DaskPool):
+            return
+        fix = "Pass the collection that it was made of."
+        if self._strict or lockstep_parameters(estimator) is None:
+            expected = "trees whose folds are grown in lock-step, with a DaskPool, which keeps no raw values"
+            raise ParameterError("estimator", type(estimator).__name__, expected, fix)
+        for scorer in self.scorers:
+            if not scorer.in_training and not pooled:
+                expected = "metrics, with a DaskPool, which keeps no raw values that could be predicted from"
+                raise ParameterError("scoring", scorer.name, expected, fix)
+
+    @property
+    def pairs(self) -> Sequence[tuple[Any, Any]]:
+        """What trains and what tests, of each fold: row numbers in memory, lazy masks of collections."""
+        return self._rows.pairs
+
+    @cached_property
+    def _rows(self) -> FoldRows:
+        """The rows of each fold."""
+        given, asked = self._given, self._cv
+        if isinstance(asked, list | tuple):
+            return FoldRows.of(given, asked)
+        rows = given_rows(given.X)
+        y = None if given.y is None or self._target.several_labels else vector_beside(rows, given.y, "y")
+        return FoldRows.of(given, list(self._splitter.split(given.X, y, given.group_id)))
+
+    @property
+    def _splitter(self) -> Any:
+        if not isinstance(self._cv, Integral):
+            return self._cv
+        if self._target.kind == "ranking":
+            return GroupKFold(int(self._cv))
+        return StratifiedKFold(int(self._cv)) if self._target.are_classes else KFold(int(self._cv))
+
+
+def _of_fold(scores: Mapping[str, Any], fold: int) -> dict[str, float]:
+    return {name: float(values[fold]) for name, values in scores.items()}
