@@ -15,6 +15,7 @@ from gbdist.estimators.parameters.canonical import canonical
 from gbdist.estimators.parameters.check import checked_bins_on_disk, checked_cat_nan
 from gbdist.estimators.parameters.cuts import QuantizeParams, quantize_params
 from gbdist.estimators.placing import any_run, choice, no_run
+from gbdist.estimators.preparation.copies import copied_to
 from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.pipeline import Known, Source, quantize_sets
 from gbdist.estimators.preparation.pool_files import load_pool, save_pool
@@ -25,6 +26,7 @@ from gbdist.estimators.preparation.stored import futures_of
 from gbdist.estimators.preparation.tables import KINDS
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.unbinned import HASHED
+from gbdist_cluster.errors import WorkersGone
 
 
 class DaskPool:
@@ -115,11 +117,25 @@ class DaskPool:
             raise DataError("DaskPool", "a closed pool", "an open one", "Make the pool anew, or close it later.")
         return self._data
 
+    def copied_to(self, worker: str) -> "DaskPool":
+        """The same rows once more, all of them on one worker. Fits on the copy use that worker alone, and end with it."""
+        copy = DaskPool.__new__(DaskPool)
+        copy._client, copy._names = self._client, self._names
+        copy._data = copied_to(self._client, self.data, worker)
+        return copy
+
     def settle(self) -> None:
-        """Level the shards over the workers that there are now, if any that held some has left; Dask moves or makes them."""
+        """Level the shards over the workers that there are now, if any that held some has left; Dask moves or makes them.
+
+        WorkersGone for a copy on a worker that has left.
+        """
         present = [worker.address for worker in ready_workers(self._client)]
         if set(self.data.members) <= set(present):
             return
+        if self.data.stays:
+            raise WorkersGone(
+                f"Worker {self.data.members[0]} with this copy of the rows has left", "Make another copy."
+            )
         with FutureScope() as scope:
             (self._data,) = regroup(self._client, [self.data], present, scope)
             scope.keep(futures_of(self._data.shards))

@@ -151,8 +151,9 @@ class RunGang(ABC):
         """
         try:
             members, spec = self.first()
+            regrouping = None if self._sets[0].stays else self
             results = run_on_gang(
-                self._client, routine, members=members, shared=spec, listener=self.hear, regrouping=self
+                self._client, routine, members=members, shared=spec, listener=self.hear, regrouping=regrouping
             )
         except ClusterError as error:
             raise self.ended(error) from error.__cause__

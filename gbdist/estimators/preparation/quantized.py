@@ -30,6 +30,7 @@ class QuantizedSet:
     survey : facts of all rows
     dimension : of the baseline, 0 without one
     on_disk : whether the bins lie on the workers' disks
+    stays : whether runs are to use the members alone: they do not take in others, and end with an error if one is lost
     """
 
     members: tuple[str, ...]
@@ -38,6 +39,7 @@ class QuantizedSet:
     survey: DataSurvey
     dimension: int
     on_disk: bool = False
+    stays: bool = False
 
     @property
     def borders(self) -> tuple[FeatureBorders, ...]:
