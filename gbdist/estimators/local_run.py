@@ -1,6 +1,5 @@
 """Small data in memory are trained in this process, by the same steps and with the same bits as on a cluster."""
 
-import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from gbdist.boosting.rows import Rows
 from gbdist.boosting.spans import SpanLog
 from gbdist.errors import DataError
 from gbdist.estimators.checkpoint import Checkpoint
+from gbdist.estimators.cores import cores
 from gbdist.estimators.devices import card_here
 from gbdist.estimators.initial import InitialModel
 from gbdist.estimators.parameters.resolve import Resolved
@@ -171,9 +171,9 @@ def _params_here(setup: Setup, rows: Rows, may_stop: bool) -> BoostParams:
 
 
 def threads_for(rows: Rows) -> int:
-    """How many of this machine's cores are worth using."""
+    """How many of the cores that may be used are worth it."""
     cells = rows.n_rows * (rows.n_features + len(rows.unbinned))
-    return max(1, min(os.cpu_count() or 1, cells // _CELLS_A_THREAD))
+    return max(1, min(cores(), cells // _CELLS_A_THREAD))
 
 
 def n_bins(borders: Sequence[FeatureBorders]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

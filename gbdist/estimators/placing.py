@@ -113,6 +113,13 @@ def room_for(
     return all(need.fits(on_disk=sets[0].on_disk) for need in _needs_again(sets, rows, run, workers))
 
 
+def fits_on_each(data: QuantizedSet, folds: int, workers: Sequence[WorkerFacts]) -> bool:
+    """Whether each worker has room for all rows in its memory, beside its share of them, with what a run of folds takes."""
+    n_rows = data.survey.n_rows
+    rows = {worker.address: n_rows + -(-n_rows // len(workers)) for worker in workers}
+    return not data.on_disk and room_for([data], [rows], replace(_ANY_RUN, folds=folds), workers)
+
+
 def _needs_again(
     sets: Sequence[QuantizedSet],
     rows: Sequence[Mapping[str, int]],

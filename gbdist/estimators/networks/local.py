@@ -1,11 +1,11 @@
 """Networks on small data in memory are trained in this process, by the same steps as on a cluster."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.control import FREE, Control, Free
+from gbdist.estimators.cores import cores
 from gbdist.estimators.devices import card_here
 from gbdist.estimators.local_run import encodings_here, survey_here
 from gbdist.estimators.networks.checkpoint import NetworkCheckpoint, begin_of, compare
@@ -43,7 +43,7 @@ def train_here(request: NetworkRequest, checkpoint: NetworkCheckpoint | None) ->
         setup.params,
         target_scale=scale,
         card=card,
-        threads=min(os.cpu_count() or 1, useful_threads(setup.params.batch_size, spec)),
+        threads=min(cores(), useful_threads(setup.params.batch_size, spec)),
         listeners_may_stop=request.callbacks is not None,
     )
     setup = replace(setup, params=params)
