@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gbdist.selection.train_test import train_test_split
 
 __all__ = [
+    "DaskSearchCV",
     "GroupKFold",
     "KFold",
     "OverlappingSplit",
@@ -29,6 +30,7 @@ __all__ = [
 
 #: Imported when first asked for: the rules in here are pure, and need neither Dask nor scikit-learn.
 _WHERE = {
+    "DaskSearchCV": "search",
     "GroupKFold": "grouped",
     "KFold": "kfold",
     "OverlappingSplit": "overlapping",

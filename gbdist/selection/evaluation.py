@@ -129,6 +129,10 @@ class Evaluation:
         scored = self._with_functions(found, Failures(error_score), train_scores=train_scores)
         return scored if return_models else replace(scored, models=None)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the client, which is a connection of this process."""
+        return self.__dict__ | {"_client": None}
+
     def _with_functions(self, found: FoldScores, failures: Failures, *, train_scores: bool) -> FoldScores:
         """Scores that are no metrics beside those that are, from the models and the rows of their folds."""
         models, seconds = found.models or [], []

@@ -1,0 +1,61 @@
+"""What a study is of, as it is kept with it: a study that is gone on with must be of the same."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from dask.base import tokenize
+
+from gbdist.boosting.collective import Collective
+from gbdist.estimators.gang_run import gang_of
+from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation.quantized import layout_of, rows_of_rank
+from gbdist.estimators.sources import Given
+from gbdist.selection.searching.spaces import Space
+from gbdist.selection.searching.study import VERSION
+from gbdist.snapshots.digest import data_digest
+from gbdist_cluster.gang import RankContext, run_on_gang
+
+#: What does not change a score.
+_ASIDE: Final = ("client", "verbose", "silent", "logging_level", "thread_count", "n_jobs", "bins_on_disk")
+
+
+def identity_of(estimator: Any, space: Space, cv: Any, scorers: Sequence[Any], data: str) -> dict[str, Any]:
+    """The parts by which a study is known again, and ``digest``, a text that they decide; ``data`` is ``data_of``'s answer."""
+    given = {name: value for name, value in estimator.get_params().items() if name not in _ASIDE and value is not None}
+    parts = {
+        "version": VERSION,
+        "estimator": f"{type(estimator).__name__}({', '.join(f'{name}={given[name]!r}' for name in sorted(given))})",
+        "space": space.in_words(),
+        "folds": repr(cv) if not isinstance(cv, list | tuple) else f"{len(cv)} pairs, {tokenize(list(cv))}",
+        "scoring": [scorer.name if scorer.metric is None else f"{scorer.name}: {scorer.metric}" for scorer in scorers],
+        "data": data,
+    }
+    return {**parts, "digest": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()}
+
+
+def data_of(given: Given, pool: DaskPool | None) -> str:
+    """By what a data set is known again: all of its values, of a pool its bins and labels; of other collections the columns."""
+    if pool is not None:
+        members = gang_of([pool.data])
+        (found, *_) = run_on_gang(pool.client, _digest, members=members, shared=layout_of(pool.data, None))
+        return str(found)
+    parts = given.collect()
+    if parts.lazy:
+        return f"columns {tokenize(list(parts.feature_names), [str(kind) for kind in getattr(given.X, 'dtypes', [])])}"
+    listed = [given.X, given.y, given.sample_weight, given.group_id]
+    return str(tokenize([one if isinstance(one, str | None) else _plain(one) for one in listed]))
+
+
+def _plain(values: Any) -> Any:
+    """Values that are hashed as they are: others would be by what they have cached."""
+    return values if hasattr(values, "columns") or hasattr(values, "tocsr") else np.asarray(values)
+
+
+def _digest(context: RankContext) -> str:
+    """The routine: a text that follows from all rows, the same for any workers and partitions."""
+    rows = rows_of_rank([context.shared], context.shards, context.rank)
+    collective: Collective = context.collective
+    return hashlib.sha256(repr(data_digest(rows, collective, context.threads)).encode()).hexdigest()

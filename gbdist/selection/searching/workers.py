@@ -1,0 +1,285 @@
+"""Where trials run: in this process, each on a worker of its own, or one after another on all workers (decision 0049)."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from distributed import Client
+
+from gbdist.errors import ClusterError
+from gbdist.estimators.cores import limited_to
+from gbdist.estimators.listeners import told_to
+from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation.raw_parts import send
+from gbdist.selection.evaluating.result import FoldScores
+from gbdist.selection.evaluation import Evaluation
+from gbdist.selection.searching.pools import Pools, key_of
+from gbdist.selection.searching.quiet import SILENT, is_told
+from gbdist_cluster.gang import Member, RankContext, run_on_gang
+from gbdist_cluster.shards import keep
+from gbdist_cluster.versions import usable_workers
+
+#: ``watch(iteration, score) -> bool``, on the client; False ends the trial.
+Watch = Callable[[int, float], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a trial is to train.
+
+    ``watch`` may raise, which ends the trial; where it ``asks`` it is called after every iteration, and its answer counts.
+    """
+
+    estimator: Any
+    watch: Watch
+    asks: bool
+    train_scores: bool
+
+    @property
+    def asked(self) -> Watch | None:
+        """``watch``, where its answer counts."""
+        return self.watch if self.asks else None
+
+
+class Place(Protocol):
+    """One trial at a time runs here."""
+
+    def run(self, trained: Trained) -> FoldScores:
+        """Train and score; raises what fits raise."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether what it ran on is gone, so that trials can run elsewhere alone."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+class Places(ABC):
+    """Where the trials of a search run side by side."""
+
+    #: How many of them at most.
+    side_by_side: int
+
+    @abstractmethod
+    def another(self, wait: float = 0.0) -> Place | None:
+        """A place that is free, after ``wait`` seconds at most; None if there is none. ClusterError where none came in time."""
+
+    def give_back(self, place: Place) -> None:
+        """A place is not needed any more, or lost."""
+        place.close()
+
+    def whole(self, estimator: Any) -> DaskPool | None:
+        """All rows, quantized for an estimator, where they are kept; None elsewhere."""
+        return None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what all of them share."""
+
+
+# ---- in this process, or on the whole cluster
+
+
+@dataclass(frozen=True, eq=False)
+class _Anywhere:
+    """Where fits run by themselves: small data in this process, others on all workers; with ``pools``, on those."""
+
+    evaluation: Evaluation
+    pools: Pools | None = None
+
+    @property
+    def lost(self) -> bool:
+        return False
+
+    def run(self, trained: Trained) -> FoldScores:
+        data = None if self.pools is None else self.pools.whole(trained.estimator)
+        return self.evaluation.run(trained.estimator, watch=trained.asked, train_scores=trained.train_scores, data=data)
+
+    def close(self) -> None:
+        """Nothing is its own."""
+
+
+class Anywhere(Places):
+    """Places that are alike."""
+
+    def __init__(self, evaluation: Evaluation, side_by_side: int, pools: Pools | None = None) -> None:
+        self.side_by_side, self._place, self._pools = side_by_side, _Anywhere(evaluation, pools), pools
+
+    def another(self, wait: float = 0.0) -> Place | None:
+        """See ``Places``."""
+        return self._place
+
+    def whole(self, estimator: Any) -> DaskPool | None:
+        """See ``Places``."""
+        return None if self._pools is None else self._pools.whole(estimator)
+
+    def close(self) -> None:
+        """See ``Places``."""
+        if self._pools is not None:
+            self._pools.close()
+
+
+# ---- on workers
+
+
+class OnWorker(ABC):
+    """A place that is a worker; see ``Place``."""
+
+    def __init__(self, client: Client, address: str) -> None:
+        self._client, self.address = client, address
+
+    @property
+    def lost(self) -> bool:
+        """See ``Place``."""
+        try:
+            return self.address not in {worker.address for worker in usable_workers(self._client, 0.0)}
+        except ClusterError:  # there are none
+            return True
+
+    @abstractmethod
+    def run(self, trained: Trained) -> FoldScores:
+        """See ``Place``."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """See ``Place``."""
+
+
+class OnWorkers(Places):
+    """Places that are workers; those that come later are used in place of those that left."""
+
+    def __init__(
+        self, client: Client, side_by_side: int, make: Callable[[str], OnWorker], pools: Pools | None = None
+    ) -> None:
+        self.side_by_side = side_by_side
+        self._client, self._make, self._pools = client, make, pools
+        self._used: set[str] = set()
+
+    def another(self, wait: float = 0.0) -> Place | None:
+        """See ``Places``."""
+        try:
+            workers = usable_workers(self._client, wait)
+        except ClusterError:
+            if wait:
+                raise
+            return None
+        address = next((one.address for one in workers if one.address not in self._used), None)
+        if address is None:
+            return None
+        self._used.add(address)
+        return self._make(address)
+
+    def give_back(self, place: Place) -> None:
+        """See ``Places``."""
+        super().give_back(place)
+        if isinstance(place, OnWorker):
+            self._used.discard(place.address)
+
+    def whole(self, estimator: Any) -> DaskPool | None:
+        """See ``Places``."""
+        return None if self._pools is None else self._pools.whole(estimator)
+
+    def close(self) -> None:
+        """See ``Places``."""
+        if self._pools is not None:
+            self._pools.close()
+
+
+class PoolPlace(OnWorker):
+    """A worker that has all rows, quantized, for itself: trees are grown on it alone, as a gang of one."""
+
+    def __init__(self, client: Client, address: str, evaluation: Evaluation, pools: Pools) -> None:
+        super().__init__(client, address)
+        self._evaluation, self._pools = evaluation, pools
+        self._key = ""
+        self._copy: DaskPool | None = None
+
+    def run(self, trained: Trained) -> FoldScores:
+        """See ``Place``."""
+        if self._copy is None or self._key != key_of(trained.estimator):
+            self.close()
+            self._key, self._copy = self._pools.copied_to(self.address, trained.estimator)
+        return self._evaluation.run(
+            trained.estimator, watch=trained.asked, train_scores=trained.train_scores, data=self._copy
+        )
+
+    def close(self) -> None:
+        """See ``Place``."""
+        if self._copy is not None:
+            self._copy.close()
+            self._copy = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """An evaluation with its rows, as a worker keeps it."""
+
+    evaluation: Evaluation
+    nbytes: int
+
+
+class TaskPlace(OnWorker):
+    """A worker that has an evaluation of small data for itself, and runs it as this process would."""
+
+    def __init__(self, client: Client, address: str, evaluation: Evaluation, nbytes: int) -> None:
+        super().__init__(client, address)
+        self._evaluation, self._nbytes = evaluation, nbytes
+        self._held: Any = None
+
+    def run(self, trained: Trained) -> FoldScores:
+        """See ``Place``."""
+        told = _Told(trained.estimator, trained.asks, trained.train_scores)
+        member = Member(self.address, (self._evaluation_there(),))
+
+        def hear(message: tuple[int, float]) -> bool:
+            return not trained.watch(*message)
+
+        (scores,) = run_on_gang(self._client, _evaluate, members=[member], shared=told, listener=hear)
+        return scores  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """See ``Place``."""
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+
+    def _evaluation_there(self) -> Any:
+        if self._held is None:
+            (sent,) = send(self._client, [_Held(self._evaluation, self._nbytes)], [self.address])
+            self._held = self._client.submit(keep, sent, workers=[self.address], pure=False)
+        return self._held
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What a rank is told of a trial."""
+
+    estimator: Any
+    asks: bool
+    train_scores: bool
+
+
+def _evaluate(context: RankContext) -> FoldScores:
+    """The routine of a gang of one."""
+    told: _Told = context.shared
+
+    def watch(iteration: int, score: float) -> bool:
+        context.check_cancelled()
+        if not is_told(iteration):
+            return True
+        if told.asks:
+            return not context.ask((iteration, score))
+        context.emit((iteration, score))
+        return True
+
+    with ExitStack() as stack:
+        stack.enter_context(limited_to(context.threads))
+        stack.enter_context(told_to(SILENT))
+        evaluation: Evaluation = context.shards[0].evaluation
+        return evaluation.run(told.estimator, watch=watch, train_scores=told.train_scores)
