@@ -1,6 +1,5 @@
 """What all estimators of trees share: ``fit``, what it leaves behind, saving, loading and pickling."""
 
-import sys
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -146,10 +145,7 @@ class DaskCatBoost(Predictor, Hyperparameters, Fitted):
         """Write the page about the model, and say where it is unless silence was asked for."""
         scheduler, expected = scheduler_of(self.client), self._expected()
         page = page_of_fit(self.model_, result.record, data_sets, result.rows, expected, scheduler)
-        path = plot.write(page)
-        verbose = _verbosity(self.given_parameters())
-        if path is not None and (verbose is None or verbose):
-            sys.stderr.write(f"report: {path}\n")
+        plot.write_and_tell(page, verbosity(self.given_parameters()))
 
     def save_model(self, path: str | Path, format: str = "cbm", **options: Any) -> None:
         """Write the model in one of CatBoost's formats; what is written needs CatBoost alone to be used."""
@@ -246,10 +242,10 @@ class DaskCatBoost(Predictor, Hyperparameters, Fitted):
 
 def progress_asked(parameters: dict[str, Any]) -> Any:
     """The listener that reports progress, as the parameters ask for it."""
-    return progress_listener(_verbosity(parameters), int(parameters.get("metric_period", 1)))
+    return progress_listener(verbosity(parameters), int(parameters.get("metric_period", 1)))
 
 
-def _verbosity(parameters: dict[str, Any]) -> Any:
+def verbosity(parameters: dict[str, Any]) -> Any:
     """CatBoost's ``verbose``, also where ``silent`` or ``logging_level`` say it; None where nothing is said."""
     verbose = parameters.get("verbose")
     if parameters.get("silent") is not None:

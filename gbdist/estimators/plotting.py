@@ -1,6 +1,7 @@
 """``fit(plot=True)``: the page about the model, with some of the rows that the fit was given."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,9 +46,15 @@ class Plot:
             unfinished.write_text(html, encoding="utf-8")
         return path
 
+    def write_and_tell(self, html: str, verbose: Any) -> None:
+        """Put the page where it goes, and say on stderr where that is unless ``verbose`` asks for silence."""
+        path = self.write(html)
+        if path is not None and (verbose is None or verbose):
+            sys.stderr.write(f"report: {path}\n")
+
 
 def plot_asked(plot: object, plot_file: Any) -> Plot | None:
-    """What ``fit``'s ``plot`` and ``plot_file`` ask for, as CatBoost reads them: either of them is enough.
+    """What ``plot`` and ``plot_file`` ask for, as CatBoost reads them: either of them is enough.
 
     Raises
     ------

@@ -16,12 +16,38 @@ LOW, HIGH, MISSING = "#2f6fdb", "#d6336c", "#a9b2bb"
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """One plot on the page: a name for it that is unique there, its heading, and Bokeh's model of it."""
+    """One plot on the page: a name for it that is unique there, its heading, and Bokeh's model of it.
+
+    On screens narrower than ``narrowest`` pixels it is moved to and fro.
+    """
 
     name: str
     heading: str
     model: Any
     wide: bool = True
+    narrowest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What a place of a table says, and what its column is sorted by there; None stands last whichever way one sorts."""
+
+    text: str
+    key: float | str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of as many cells as there are columns; a table with a ``name`` can be sorted by its reader.
+
+    ``marked`` is the row that stands out, −1 for none. ``tags`` are what scripts know the rows by, as long as ``rows`` or empty.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    name: str = ""
+    marked: int = -1
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +58,7 @@ class Section:
     reading: str
     charts: tuple[Chart, ...] = ()
     notes: tuple[str, ...] = ()
+    table: Table | None = None
 
 
 def chart_figure(
@@ -39,16 +66,11 @@ def chart_figure(
 ) -> Any:
     """An empty figure as wide as its place; ``x`` and ``y`` are the axes' names with units, ``tips`` what hovering shows.
 
-    With ``zoomed`` one may zoom in, and out again, with the buttons above it.
+    With ``zoomed`` one may zoom in, and out again, with the buttons above it; ``tools`` are others than these.
     """
+    given = {"tools": "pan,box_zoom,reset,save" if zoomed else "", "toolbar_location": "above" if zoomed else None}
     plot = figure(
-        x_axis_label=x or None,
-        y_axis_label=y or None,
-        height=height,
-        sizing_mode="stretch_width",
-        tools="pan,box_zoom,reset,save" if zoomed else "",
-        toolbar_location="above" if zoomed else None,
-        **more,
+        x_axis_label=x or None, y_axis_label=y or None, height=height, sizing_mode="stretch_width", **(given | more)
     )
     if tips is not None:
         plot.add_tools(HoverTool(tooltips=list(tips)))

@@ -8,12 +8,13 @@ import pandas as pd
 
 from gbdist.description import name_of
 from gbdist.errors import DataError, ParameterError
-from gbdist.estimators.base import progress_asked
+from gbdist.estimators.base import progress_asked, verbosity
 from gbdist.estimators.folds import FoldsWanted
 from gbdist.estimators.listeners import close
 from gbdist.estimators.outcome import FoldsResult
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES
+from gbdist.estimators.plotting import plot_asked
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
 from gbdist.models.history import LEARN, set_names
@@ -26,8 +27,6 @@ _HELD_OUT = set_names(1)[1]
 #: What CatBoost's function takes and this one does not, and what to do instead.
 _REFUSED = {
     "folds": "Set fold_count: which rows a fold holds out follows from it and from partition_random_seed.",
-    "plot": "Draw what cv returns: its columns are curves.",
-    "plot_file": "Draw what cv returns: its columns are curves.",
     "save_snapshot": "Leave it out: CatBoost has no snapshots of cv either.",
     "snapshot_file": "Leave it out: CatBoost has no snapshots of cv either.",
     "snapshot_interval": "Leave it out: CatBoost has no snapshots of cv either.",
@@ -58,6 +57,8 @@ def cv(
     type: str = "Classical",
     return_models: bool = False,
     *,
+    plot: bool = False,
+    plot_file: Any = None,
     client: Any = None,
     **others: Any,
 ) -> Any:
@@ -81,6 +82,7 @@ def cv(
         A DataFrame; False: a dictionary of lists.
     return_models : bool
         Return (curves, list of a plain CatBoost model of each fold).
+    plot, plot_file : write a page with the curves, which opens in any browser; as ``fit``'s
     client : a Dask client or address; see the estimators
 
     Returns
@@ -94,6 +96,7 @@ def cv(
         Before anything is trained, where something is wrong with what was given.
     """
     _refuse(others)
+    page = plot_asked(plot, plot_file)
     given = dict(params or {})
     for name, value in (
         ("iterations", _one("iterations", iterations, "num_boost_round", num_boost_round)),
@@ -116,6 +119,11 @@ def cv(
     )
     data = _data(_one("pool", pool, "dtrain", dtrain))
     result = _run(data, given, asked, client)
+    if page is not None:
+        from gbdist.selection.pages import page_of_folds  # loads Bokeh
+
+        loss = str(given.get("loss_function", given.get("objective")))
+        page.write_and_tell(page_of_folds(result, loss), verbosity(given))
     curves = _curves(result, int(given.get("metric_period") or 1))
     told = pd.DataFrame(curves) if as_pandas else curves
     return (told, _models(result, given.get("cat_nan"))) if return_models else told

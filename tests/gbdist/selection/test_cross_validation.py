@@ -337,3 +337,25 @@ def test_arguments_are_used_in_place_of_parameters_of_any_name(more: dict[str, i
         )
         == 4
     )
+
+
+def test_page_has_the_curves_that_are_returned(
+    table: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "folds.html"
+    params = {**PARAMS, "custom_metric": ["AUC"], "early_stopping_rounds": 3, "iterations": 40, "learning_rate": 1.0}
+    curves = cv((table[FEATURES], table["y"]), params, plot_file=page)
+    assert capsys.readouterr().err.endswith(f"report: {page}\n")
+    html = page.read_text()
+    best = curves["test-Logloss-mean"].idxmin()
+    told = f"{curves['test-Logloss-mean'][best]:.6g} ± {curves['test-Logloss-std'][best]:.2g}"
+    for words in (
+        f"{best}, by Logloss",
+        told,
+        "Cross-validation of Logloss",
+        f"{len(curves)}, stopped early",
+        'data-chart="curve_1"',
+    ):
+        assert words in html
+    with pytest.raises(ParameterError, match="plot='yes' cannot be used"):
+        cv((table[FEATURES], table["y"]), params, plot="yes")

@@ -1,0 +1,89 @@
+"""Learning curves of trials: the score after each iteration, while they ran."""
+
+from typing import Any
+
+import numpy as np
+from bokeh.models import CDSView, ColumnDataSource, IndexFilter, Range1d
+
+from gbdist.report.study.columns import BEST, Drawn
+from gbdist.report.study.facts import TrialFacts
+from gbdist.report.style import Chart, Section, chart_figure, with_legend
+from gbdist.spaced import evenly_spaced
+
+#: Curves that are drawn, the best third of them and others, and points of each.
+MOST_CURVES, MOST_POINTS = 300, 150
+_TITLE = "Learning curves of trials"
+_READING = (
+    "The score of each trial while it ran, darker for better trials; those that were pruned are grey and end where they were "
+    "stopped. Curves that cross late mean that pruning this early may lose good trials."
+)
+
+
+def learning_section(drawn: Drawn) -> Section:
+    """The section; in words where trials told no scores on the way."""
+    places = [at for at, trial in enumerate(drawn.trials) if len(trial.curve) > 1]
+    if not places:
+        return Section(
+            _TITLE, _READING, notes=("Trials told their scores at their end alone, so there are no curves.",)
+        )
+    kept = chosen(places)
+    notes = []
+    if len(kept) < len(places):
+        notes.append(f"{len(kept)} of {len(places):,} curves are drawn: the best, and others evenly chosen.")
+    if max(len(drawn.trials[at].curve) for at in kept) > MOST_POINTS:
+        notes.append(f"Of each, {MOST_POINTS} points at most are drawn, evenly chosen.")
+    return Section(_TITLE, _READING, (Chart("learning", drawn.facts.scoring, _drawn(drawn, kept)),), tuple(notes))
+
+
+def chosen(places: list[int]) -> list[int]:
+    """Which curves are drawn, of trials from the worst to the best: the best third, and of the others some."""
+    if len(places) <= MOST_CURVES:
+        return places
+    best = MOST_CURVES // 3
+    rest = places[:-best]
+    return [rest[at] for at in evenly_spaced(len(rest), MOST_CURVES - best)] + places[-best:]
+
+
+def thinned(trial: TrialFacts) -> tuple[Any, Any]:
+    """Iterations and scores that are drawn, float64 [n] each; gaps where a score is not finite."""
+    points = np.array(trial.curve, dtype=np.float64)[evenly_spaced(len(trial.curve), MOST_POINTS)]
+    return points[:, 0], np.where(np.isfinite(points[:, 1]), points[:, 1], np.nan)
+
+
+def _drawn(drawn: Drawn, kept: list[int]) -> Any:
+    facts = drawn.facts
+    curves = [thinned(drawn.trials[at]) for at in kept]
+    source = ColumnDataSource(
+        {
+            "x": [x.astype(np.int32) for x, _ in curves],
+            "y": [y for _, y in curves],
+            "rank": drawn.ranks[kept].astype(np.float32),
+            "place": np.array(kept, dtype=np.int32),
+        }
+    )
+    plot = chart_figure("iteration", f"{facts.scoring} ({facts.direction})", 380, zoomed=True)
+    plot.toolbar.active_drag = None
+    plot.y_range = _reach(facts.greater_is_better, [y for _, y in curves])
+    faint = float(np.clip(20 / len(kept), 0.35, 0.7))
+    for label, ended, alpha in (("pruned or not ended", False, faint), ("complete", True, 0.75)):
+        rows = [row for row, at in enumerate(kept) if (drawn.trials[at].state == "complete") == ended]
+        if rows:
+            plot.multi_line("x", "y", source=source, view=CDSView(filter=IndexFilter(rows)), color=drawn.color,
+                            line_width=1.5, alpha=alpha, legend_label=label)  # fmt: skip
+    best = [row for row, at in enumerate(kept) if drawn.trials[at] is facts.best]
+    if best:
+        x, y = curves[best[0]]
+        plot.line(x, y, color=BEST, line_width=3, legend_label="best")
+    drawn.point(plot, "amongCurves", curves=source)
+    return with_legend(plot, "bottom_right" if facts.greater_is_better else "top_right")
+
+
+def _reach(greater: bool, curves: list[Any]) -> Range1d:
+    """From the best score to what nearly all of them are better than: first iterations would press the rest into a line."""
+    every = np.concatenate(curves)
+    every = every[np.isfinite(every)]
+    if not every.size:
+        return Range1d(0, 1)
+    low, high = (np.quantile(every, 0.05), every.max()) if greater else (every.min(), np.quantile(every, 0.95))
+    room = float(high - low) * 0.06 or 0.5
+    return Range1d(float(low) - room, float(high) + room)
