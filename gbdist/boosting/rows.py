@@ -83,6 +83,8 @@ class Rows:
         Which rows are ranked together: an integer id itself, or the hash of a string.
     pairs : RowPairs or None
         Given pairs; None: those that labels make.
+    fold : uint32 [n_rows] or None
+        What folds go by, if they go by anything but a row's number, group or label.
     """
 
     bins: Bins
@@ -93,6 +95,7 @@ class Rows:
     unbinned: tuple[UnbinnedColumn, ...] = ()
     group: NDArray[np.uint64] | None = None
     pairs: RowPairs | None = None
+    fold: NDArray[np.uint32] | None = None
 
     @property
     def n_rows(self) -> int:

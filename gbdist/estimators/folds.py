@@ -14,6 +14,7 @@ from gbdist.selection.checks import enough_groups, enough_members, enough_rows
 from gbdist.selection.rules.base import Rule, SizedRule
 from gbdist.selection.rules.classes import Classes
 from gbdist.selection.rules.contiguous import ContiguousFolds
+from gbdist.selection.rules.predefined import Patterns
 from gbdist.selection.rules.shuffled import HashedFolds
 from gbdist.selection.rules.stratified import StratifiedFolds
 
@@ -126,6 +127,27 @@ class FoldsOfGroups:
     def _rule(self, n_groups: int) -> Rule:
         enough_groups(n_groups, self.n_folds)
         return _dealt(self.n_folds, self.seed, n_groups)
+
+
+@dataclass(frozen=True, eq=False)
+class CodedFolds:
+    """Folds that rows know by a number which travels with them; ``trained`` is of all folds together."""
+
+    patterns: Patterns
+    trained: int
+
+    @property
+    def n_folds(self) -> int:
+        """See ``AnyFolds``."""
+        return self.patterns.n_splits
+
+    def trained_rows(self, n_rows: int) -> int:
+        """See ``AnyFolds``."""
+        return self.trained // self.n_folds
+
+    def of_data(self, n_rows: int, label: LabelFacts | None, classes: Sequence[Any] | None) -> FoldsAsked:
+        """See ``AnyFolds``."""
+        return RuleAsked(self.patterns, coded=True)
 
 
 def _dealt(n_folds: int, seed: int | None, n: int) -> Rule:

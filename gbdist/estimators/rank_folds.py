@@ -1,7 +1,7 @@
 """Folds as ranks are asked for them: each makes the masks of its own rows, whatever other ranks have."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -33,13 +33,15 @@ class RuleAsked:
     """A rule of rows; ``classes`` of labels, which are the numbers 0, 1, …, if the rule looks at them, else 0.
 
     ``inverted``: what the rule would hold out is trained on, and the other way round. ``by_first_rows``: the rule's classes come
-    in the order of their first rows, as a splitter has them, which the ranks know.
+    in the order of their first rows, as a splitter has them, which the ranks know. ``coded``: the rule looks at the numbers that
+    travelled with the rows.
     """
 
     rule: Rule
     classes: int = 0
     inverted: bool = False
     by_first_rows: bool = False
+    coded: bool = False
 
     @property
     def n_folds(self) -> int:
@@ -57,6 +59,11 @@ class RuleAsked:
             runs = [
                 Run(one.first_row, one.stop - one.start, rows.label[one.start : one.stop], counts)
                 for one, counts in zip(rows.segments, before, strict=True)
+            ]
+        elif self.coded and rows.fold is not None:
+            values = rows.fold
+            runs = [
+                replace(run, values=values[one.start : one.stop]) for run, one in zip(runs, rows.segments, strict=True)
             ]
         return _folds(rows, self.n_folds, [every_split(rule, run) for run in runs], inverted=self.inverted)
 

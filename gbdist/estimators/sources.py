@@ -24,7 +24,7 @@ class GroupGiven:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """A data set as the user gave it; X may be a ``DaskPool``, which has the others."""
+    """A data set as the user gave it; X may be a ``DaskPool``, which has the others. ``fold`` is a number that folds go by."""
 
     X: Any
     y: Any = None
@@ -33,11 +33,12 @@ class Given:
     group_id: Any = None
     group_weight: Any = None
     pairs: Any = None
+    fold: Any = None
 
     def collect(self) -> Parts:
         """Keep the parts together; see ``inputs.collect``. Weights of groups are those of their rows."""
         weight = self.sample_weight if self.group_weight is None else self.group_weight
-        return collect(self.X, self.y, weight, self.baseline, self.group_id)
+        return collect(self.X, self.y, weight, self.baseline, self.group_id, self.fold)
 
     def of_groups(self, name: str) -> GroupGiven:
         """What is about groups, checked; ``name`` is what errors call the data set."""
@@ -121,7 +122,12 @@ def _require_pools_of_numbers(sets: Sequence[Any], rules: ColumnRules) -> None:
 
 
 def _require_alone(pooled: Given) -> None:
-    beside = (("y", pooled.y), ("sample_weight", pooled.sample_weight), ("baseline", pooled.baseline))
+    beside = (
+        ("y", pooled.y),
+        ("sample_weight", pooled.sample_weight),
+        ("baseline", pooled.baseline),
+        ("fold", pooled.fold),
+    )
     for name, given in beside:
         if given is not None:
             raise DataError(name, "a value beside a DaskPool", "None", f"Give {name} to DaskPool.")

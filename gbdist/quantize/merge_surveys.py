@@ -22,7 +22,8 @@ class DataSurvey:
 
     ``part_…`` are ordered by number of the partition, ``has_nan`` by column; ``names`` and ``has_nan`` are of the columns that
     are binned, ``unbinned`` of the others; ``targets`` has the facts of each label of a row. ``part_cuts`` has the rows of each
-    partition where a rank's rows may begin, None for everywhere; ``group_kind`` is "integer" or "string" then.
+    partition where a rank's rows may begin, None for everywhere; ``group_kind`` is "integer" or "string" then. ``folded``:
+    rows have a number that folds go by.
     """
 
     part_numbers: tuple[int, ...]
@@ -38,6 +39,7 @@ class DataSurvey:
     group_kind: str | None = None
     unbinned: tuple[UnbinnedFacts, ...] = ()
     intervals: IntervalFacts = field(default_factory=IntervalFacts)
+    folded: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -93,6 +95,7 @@ def merge_surveys(surveys: Sequence[PartSurvey]) -> DataSurvey:
         group_kind=next((part.group.kind for part in filled if part.group is not None), None),
         unbinned=merge_unbinned((part.number, part.unbinned) for part in filled),
         intervals=IntervalFacts(*np.sum([astuple(part.intervals) for part in parts], axis=0).tolist()),
+        folded=any(part.fold_rows is not None for part in filled),
     )
 
 
@@ -151,11 +154,12 @@ def _check_lengths(part: PartSurvey) -> None:
         ("baseline", part.baseline),
         ("group_id", part.group),
     )
-    for name, facts in beside:
-        if facts is not None and facts.n_rows != part.n_rows:
+    counted = [(name, facts.n_rows) for name, facts in beside if facts is not None]
+    for name, n_rows in [*counted, ("folds", part.n_rows if part.fold_rows is None else part.fold_rows)]:
+        if n_rows != part.n_rows:
             raise DataError(
                 f"partition {part.number}",
-                f"{part.n_rows} rows in X but {facts.n_rows} in {name}",
+                f"{part.n_rows} rows in X but {n_rows} in {name}",
                 "the same rows in both",
                 f"Partition X and {name} alike, row by row.",
             )

@@ -47,6 +47,8 @@ class RawPart:
         Which rows are ranked together.
     unbinned : tuple of RawColumn
         Columns that are not binned; ``features`` are without them.
+    fold : whole numbers or None
+        What folds go by.
     """
 
     features: object
@@ -56,6 +58,7 @@ class RawPart:
     number: int
     group: object | None = None
     unbinned: tuple[RawColumn, ...] = ()
+    fold: Any = None
 
     def open(self) -> "FeatureTable":
         """View the columns that are binned; see ``open_features``."""

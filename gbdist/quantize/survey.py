@@ -75,6 +75,7 @@ class PartSurvey:
     """What one partition says of itself: O(columns + labels) numbers. ``problem`` is what stopped the survey, if anything.
 
     ``names`` and ``has_nan`` are of the columns that are binned; ``targets`` has the facts of each label of a row.
+    ``fold_rows`` is how many rows have a number that folds go by, None without.
     """
 
     number: int
@@ -90,6 +91,7 @@ class PartSurvey:
     group: GroupFacts | None = None
     unbinned: tuple[UnbinnedFacts, ...] = ()
     intervals: IntervalFacts = field(default_factory=IntervalFacts)
+    fold_rows: int | None = None
 
 
 def survey_part(part: RawPart) -> PartSurvey:
@@ -115,6 +117,7 @@ def survey_part(part: RawPart) -> PartSurvey:
             group=None if part.group is None else survey_groups(part.group, part.number),
             unbinned=unbinned,
             intervals=_intervals(part),
+            fold_rows=None if part.fold is None else len(part.fold),
         )
     except DataError as problem:
         return PartSurvey(*size, has_nan=(), problem=problem)

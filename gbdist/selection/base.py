@@ -26,6 +26,8 @@ class Plan:
     values : what the rule looks at, as ``vector_beside`` returns it, or None; ``name`` is what errors call it
     before : int64 [n_partitions, n_classes] or None
         Rows of each class before each partition; of rules by class.
+    tested : int, optional
+        Rows that test, of all splits together; left out: each row tests once.
     """
 
     rule: Rule
@@ -33,11 +35,16 @@ class Plan:
     values: Any = None
     name: str = "y"
     before: NDArray[np.int64] | None = None
+    tested: int | None = None
 
     def run(self) -> Run:
         """All rows, where they are in memory."""
         n_classes = 0 if self.before is None else self.before.shape[1]
         return Run(0, self.facts.n_rows, self.values, np.zeros(n_classes, np.int64))
+
+    def places(self) -> NDArray[np.uint32]:
+        """The split in which each row in memory tests, of rules by which it tests once at most: uint32 [n_rows]."""
+        return np.asarray(Question("places", 0, self.name)(self._table, self.rule, self.values, self.facts.n_rows))
 
     def lazy(self, collection: Any, what: str, split: int, values: Any = None) -> Any:
         """A lazy column of answers beside a collection; ``values`` in place of the plan's, for another kind of collection."""
@@ -77,14 +84,14 @@ class Splitter(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no
             For rows that cannot be split so; at once, before anything is yielded.
         """
         rows = given_rows(X)
-        return self._pairs(rows, self._plan(rows, y, groups))
+        return self._pairs(rows, self.plan(rows, y, groups))
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """How many pairs ``split`` yields."""
         return self.n_splits
 
     @abstractmethod
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+    def plan(self, rows: Given, y: Any, groups: Any) -> Plan:
         """The rule for these rows; DataError for what it cannot be made for."""
 
     def _pairs(self, rows: Given, plan: Plan) -> Iterator[tuple[Any, Any]]:
@@ -101,6 +108,7 @@ class NumberSplitter(Splitter):
     def rule_for(self, n_rows: int) -> SizedRule:
         """The rule for so many rows; DataError for what it cannot be made for."""
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+    def plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+        """See ``Splitter``."""
         facts = count(rows)
         return Plan(self.rule_for(facts.n_rows), facts)

@@ -203,14 +203,15 @@ def _sorted(values: pd.Series, name: str) -> tuple[pd.Index, NDArray[np.int64]]:
 # ---- what else is surveyed
 
 
-def folds_of(values: NDArray[Any], name: str) -> tuple[int, ...]:
-    """Different numbers of folds, ascending; DataError for what is no whole number."""
+def folds_of(values: NDArray[Any], name: str) -> dict[int, int]:
+    """Different numbers of folds, ascending, and rows of each; DataError for what is no whole number."""
     require_present(values, name, "a fold for each row")
     if values.dtype.kind not in "iufb" or (values != np.round(values)).any():
         raise DataError(
             name, f"values of type {values.dtype}", "whole numbers", "Number the folds 0, 1, …, and -1 for none."
         )
-    return tuple(int(fold) for fold in np.unique(values))
+    folds, rows = np.unique(values, return_counts=True)
+    return {int(fold): n for fold, n in zip(folds, rows.tolist(), strict=True)}
 
 
 def times_of(values: NDArray[Any], name: str) -> tuple[Any, ...]:

@@ -39,7 +39,8 @@ class GroupKFold(GroupSplitter):
         The seed, 0 if left out; only with ``shuffle``.
     """
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+    def plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+        """See ``Splitter``."""
         beside = self._groups(rows, groups)
         facts = survey(rows, {"groups": beside}, groups_of, merged_groups)
         different, _, by_class = sorted_table(facts.found[0])
@@ -68,7 +69,8 @@ class StratifiedGroupKFold(GroupSplitter):
         The seed, 0 if left out; only with ``shuffle``.
     """
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+    def plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+        """See ``Splitter``."""
         beside, labels = self._groups(rows, groups), vector_beside(rows, y, "y")
         facts = survey(rows, {"groups": beside, "y": labels}, groups_by_class, merged_groups)
         different, classes, by_class = sorted_table(facts.found[0])

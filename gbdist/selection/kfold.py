@@ -93,7 +93,8 @@ class StratifiedKFold(FoldSplitter):
         The seed, 0 if left out; only with ``shuffle``.
     """
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+    def plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+        """See ``Splitter``."""
         labels = vector_beside(rows, y, "y")
         facts = survey(rows, {"y": labels}, labels_of)
         enough_rows(facts.n_rows, self.n_splits)

@@ -1,4 +1,4 @@
-"""Lazy columns that a rule makes beside a Dask collection: which rows of a split train, which test, how often they were drawn."""
+"""Lazy columns that a rule makes beside a Dask collection: which rows of a split train, which test, and the like."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +18,17 @@ from gbdist.selection.rules.base import Run
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a rule: ``what`` is "train", "test" or "counts"; ``name`` is what errors call its values."""
+    """What is asked of a rule: ``what`` is "train", "test", "counts", or "places"; ``name`` is what errors call its values.
+
+    "places" is of rules by which a row tests once at most: the split in which it does.
+    """
 
     what: str
     split: int
     name: str
 
     def __call__(self, facts: NDArray[np.int64], rule: Any, values: Any, n_rows: int) -> NDArray[Any]:
-        """The answer for a run of ``n_rows``, bool or int64 [n_rows].
+        """The answer for a run of ``n_rows``, bool, int64 or uint32 [n_rows].
 
         ``facts`` int64 [n_joined, 2 + n_classes] has, for each partition that the run is made of, the number of its first
         row, of its rows, and of rows of each class before. DataError where rows, or values, are not as many as that.
@@ -39,13 +42,15 @@ class Question:
         run = Run(int(facts[0, 0]), counted, vector, facts[0, 2:])
         if self.what == "counts":
             return np.asarray(rule.counts(self.split, run))
+        if self.what == "places":
+            return np.asarray(rule.places(run), np.uint32)
         train, test = rule.masks(self.split, run)
         return np.asarray(train if self.what == "train" else test)
 
     @property
     def dtype(self) -> Any:
         """Of the answers."""
-        return np.dtype(np.int64 if self.what == "counts" else np.bool_)
+        return np.dtype({"counts": np.int64, "places": np.uint32}.get(self.what, np.bool_))
 
 
 def rows_changed(name: str, found: int, counted: int) -> DataError:

@@ -59,7 +59,7 @@ class OverlappingSplit(NumberSplitter):
         ``weights[train]``.
         """
         rows = given_rows(X)
-        plan = self._plan(rows, None, None)
+        plan = self.plan(rows, None, None)
         what = "counts" if self.kind == "bootstrap" else "train"
         for split in range(self.n_splits):
             if rows.lazy:

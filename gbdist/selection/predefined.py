@@ -1,5 +1,6 @@
 """Splits that the user has made."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,12 +32,15 @@ class PredefinedSplit(Splitter):
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """How many pairs ``split`` yields; X is needed where ``test_fold`` is a column of it, and computed if it is lazy."""
-        return self._plan(given_rows(self.test_fold if X is None else X), y, groups).rule.n_splits
+        return self.plan(given_rows(self.test_fold if X is None else X), y, groups).rule.n_splits
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+    def plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+        """See ``Splitter``."""
         values = vector_beside(rows, self.test_fold, "test_fold")
         facts = survey(rows, {"test_fold": values}, folds_of)
-        folds = tuple(sorted(set().union(*facts.found) - {_NEVER}))
+        rows_of = sum(map(Counter, facts.found), Counter[int]())
+        folds = tuple(sorted(set(rows_of) - {_NEVER}))
         if not folds:
             raise DataError("test_fold", "-1 in each row", "a fold that tests", "Number the folds 0, 1, ….")
-        return Plan(PredefinedFolds(folds), facts, values, "test_fold")
+        tested = sum(rows_of[fold] for fold in folds)
+        return Plan(PredefinedFolds(folds), facts, values, "test_fold", tested=tested)

@@ -48,9 +48,10 @@ class TimeSeriesSplit(NumberSplitter):
         self.gap = gap
         self.time = time
 
-    def _plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+    def plan(self, rows: Given, y: Any, groups: Any) -> Plan:
+        """See ``Splitter``."""
         if self.time is None:
-            return super()._plan(rows, y, groups)
+            return super().plan(rows, y, groups)
         name = self.time if isinstance(self.time, str) else "time"
         facts = survey(rows, {name: vector_beside(rows, self.time, "time")}, times_of)
         require_ascending(facts, name)

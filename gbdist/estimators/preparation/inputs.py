@@ -1,4 +1,4 @@
-"""What the user hands to ``fit``, checked without computing anything: X, y, weight, baseline and groups kept together."""
+"""What the user hands to ``fit``, checked without computing anything: X, y, weight, baseline, groups and folds kept together."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Parts:
 
     Parameters
     ----------
-    features, label, weight, baseline, group
+    features, label, weight, baseline, group, fold
         Dask collections if ``lazy``, else a table, vectors and float64 [n_rows, n] matrices (the baseline, and several labels).
         ``label``, ``weight`` and ``group`` are None where there is none or where they are columns of ``features``.
     lazy : bool
@@ -64,6 +64,7 @@ class Parts:
     weight_column: Hashable | None
     group: Any = None
     group_column: Hashable | None = None
+    fold: Any = None
     unbinned: tuple[tuple[int, str], ...] = ()
     cat_nan: str | None = None
 
@@ -76,7 +77,7 @@ class Parts:
     def in_memory(self) -> bool:
         """Whether any of it is in this process's memory."""
         return not self.lazy or any(
-            isinstance(one, list) for one in (self.label, self.weight, self.baseline, self.group)
+            isinstance(one, list) for one in (self.label, self.weight, self.baseline, self.group, self.fold)
         )
 
     @property
@@ -85,10 +86,13 @@ class Parts:
         return self.weight is not None or self.weight_column is not None
 
 
-def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = None, group_id: Any = None) -> Parts:
-    """Check that X, y, sample_weight, baseline and group_id belong together, and keep them together; nothing is computed.
+def collect(
+    X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = None, group_id: Any = None, fold: Any = None
+) -> Parts:
+    """Check that X, y, sample_weight, baseline, group_id and fold belong together, and keep them together; nothing is computed.
 
-    ``y``, ``sample_weight`` and ``group_id`` may be names of columns of X, ``y`` a list of several.
+    ``y``, ``sample_weight`` and ``group_id`` may be names of columns of X, ``y`` a list of several; ``fold`` is a number that
+    folds go by (``rules.predefined.Patterns``), for each row.
     Raises DataError that says what does not fit.
     """
     lazy = is_lazy(X)
@@ -99,7 +103,7 @@ def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = No
     group_column, group_id = _column_or_vector(X, group_id, "group_id", frame)
     labels = _feature_labels(X, {*label_columns, weight_column, group_column} - {None}, lazy) if frame else None
     names = _names(labels) if labels is not None else tuple(str(i) for i in range(_array_columns(X, lazy)))
-    vectors = {"y": y, "sample_weight": sample_weight, "baseline": baseline, "group_id": group_id}
+    vectors = {"y": y, "sample_weight": sample_weight, "baseline": baseline, "group_id": group_id, "fold": fold}
     if lazy:
         matched = _match_lazy(X, vectors)
         n_parts, n_rows = int(X.npartitions), _known_rows(X)
@@ -120,6 +124,7 @@ def collect(X: Any, y: Any = None, sample_weight: Any = None, baseline: Any = No
         weight_column=weight_column,
         group=matched["group_id"],
         group_column=group_column,
+        fold=matched["fold"],
     )
 
 

@@ -55,7 +55,7 @@ def save_pool(client: Client, data: QuantizedSet, feature_names: tuple[str, ...]
         "version": FORMAT_VERSION,
         "feature_names": list(feature_names),
         "borders": [{"values": each.values.tolist(), "nan_treatment": each.nan_treatment} for each in data.borders],
-        "survey": asdict(data.survey),
+        "survey": _facts_kept(data.survey),
         "dimension": data.dimension,
         "shards": sorted(shards, key=lambda shard: int(shard["first_row"])),
     }
@@ -63,6 +63,13 @@ def save_pool(client: Client, data: QuantizedSet, feature_names: tuple[str, ...]
         json.dump(header, file)
     for name in former:
         files.rm_file(f"{root}/{name}")
+
+
+def _facts_kept(survey: DataSurvey) -> dict[str, Any]:
+    """What a file says of the rows, which lose what folds go by: those are of one splitter."""
+    facts = asdict(survey)
+    del facts["folded"]
+    return facts
 
 
 def _shards_named_in(files: Any, header: str) -> list[str]:

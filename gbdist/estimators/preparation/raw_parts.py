@@ -77,6 +77,7 @@ class Block:
     weight: Any = None
     baseline: Any = None
     group: Any = None
+    fold: Any = None
 
 
 class RawParts:
@@ -100,7 +101,7 @@ class RawParts:
         self.stays = lazy is None or not lazy.apart
 
     def columns(self) -> tuple[list[Any], ...]:
-        """Features, label, weight, baseline and group: a ``Block`` each."""
+        """Features, label, weight, baseline, group and fold: a ``Block`` each."""
         return self._columns
 
     @property
@@ -201,7 +202,8 @@ def _still_there(held: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
 def read_part(given: Block, layout: PartFormat, part: PartNumber) -> RawPart:
     """Put one partition together on the worker that holds it."""
     block = given.features if isinstance(given.features, Block) else given
-    features, label, weight, baseline, group = block.features, block.label, block.weight, block.baseline, block.group
+    features, label, weight = block.features, block.label, block.weight
+    baseline, group, fold = block.baseline, block.group, block.fold
     if layout.labels is not None and is_frame(features):
         if layout.label_columns:
             label = label_of(features, layout.label_columns)
@@ -212,15 +214,16 @@ def read_part(given: Block, layout: PartFormat, part: PartNumber) -> RawPart:
         features = _feature_columns(features, layout, part.number)
     if layout.split is not None:
         n_rows = count_rows(features)
-        beside = (("y", label), ("sample_weight", weight), ("baseline", baseline), ("group_id", group))
+        beside = (("y", label), ("sample_weight", weight), ("baseline", baseline), ("group_id", group), ("fold", fold))
         for name, values in beside:
             _require_rows(values, n_rows, name, part.number)
         mask = layout.split.mask(part.raw_first_row, n_rows)
-        features, label, weight, baseline, group = (
-            None if piece is None else take_rows(piece, mask) for piece in (features, label, weight, baseline, group)
+        features, label, weight, baseline, group, fold = (
+            None if piece is None else take_rows(piece, mask)
+            for piece in (features, label, weight, baseline, group, fold)
         )
     features, unbinned = take_apart(features, layout.unbinned, part.number, layout.cat_nan)
-    return RawPart(features, label, weight, baseline, part.number, group, unbinned)
+    return RawPart(features, label, weight, baseline, part.number, group, unbinned, fold)
 
 
 def _require_rows(values: Any, n_rows: int, name: str, number: int) -> None:
@@ -257,13 +260,11 @@ def put_on_cluster(parts: Parts, client: Client, workers: Sequence[str], scope: 
     if not parts.lazy:
         blocks, spans = _scatter(parts, client, workers, scope)
         nothing: list[Any] = [None] * len(blocks)  # a block carries everything
-        return RawParts(
-            [blocks, nothing, nothing, nothing, nothing], layout, here=[lambda number: cut_block(parts, *spans[number])]
-        )
+        return RawParts([blocks, *[nothing] * 5], layout, here=[lambda number: cut_block(parts, *spans[number])])
     columns: list[list[Any]] = []
     in_memory: list[Here | None] = []
     to_compute: list[Any] = []
-    for given in (parts.features, parts.label, parts.weight, parts.baseline, parts.group):
+    for given in (parts.features, parts.label, parts.weight, parts.baseline, parts.group, parts.fold):
         here: list[Any] = []
         if isinstance(given, list):  # a vector in memory, cut like X
             here = scope.hold(send(client, given, workers))
@@ -316,7 +317,7 @@ def _scatter(
 
 def cut_block(parts: Parts, start: int, stop: int) -> Block:
     """Rows ``start … stop−1`` of a data set in memory."""
-    pieces = (parts.features, parts.label, parts.weight, parts.baseline, parts.group)
+    pieces = (parts.features, parts.label, parts.weight, parts.baseline, parts.group, parts.fold)
     return Block(*(None if piece is None else slice_rows(piece, start, stop) for piece in pieces))
 
 

@@ -39,6 +39,8 @@ class RowShape:
     hashed : tuple of int
         Positions, among all columns, of those that are kept as hashes, ascending.
     n_labels : int
+    folded : bool
+        Whether there is a number that folds go by.
     """
 
     n_features: int
@@ -47,18 +49,19 @@ class RowShape:
     dimension: int = 0
     hashed: tuple[int, ...] = ()
     n_labels: int = 1
+    folded: bool = False
 
     @classmethod
     def of(cls, survey: DataSurvey, dimension: int, dtype: np.dtype[Any]) -> "RowShape":
         """That of a data set."""
         weighted, n_labels = survey.weight is not None, max(1, len(survey.targets))
-        return cls(len(survey.names), dtype, weighted, dimension, survey.hashed, n_labels)
+        return cls(len(survey.names), dtype, weighted, dimension, survey.hashed, n_labels, survey.folded)
 
     @property
     def nbytes(self) -> int:
         """Bytes of a row."""
         cells, hashes = self.n_features * self.dtype.itemsize, HASH_BYTES * len(self.hashed)
-        return cells + hashes + 4 * self.n_labels + 4 * self.weighted + 8 * self.dimension
+        return cells + hashes + 4 * self.n_labels + 4 * (self.weighted + self.folded) + 8 * self.dimension
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,10 @@ class Arena:
 
     cells [n_features, n_rows], in C order if they are bins and in Fortran order if they are numbers, label float32 [n_rows], or
     [n_labels, n_rows] if a row has several, weight float32 [n_rows], baseline float64 [dimension, n_rows], group uint64 [n_rows],
-    hashes uint32 [n_hashed, n_rows].
+    hashes uint32 [n_hashed, n_rows], fold uint32 [n_rows].
     """
 
-    __slots__ = ("__weakref__", "baseline", "cells", "group", "hashes", "label", "weight")
+    __slots__ = ("__weakref__", "baseline", "cells", "fold", "group", "hashes", "label", "weight")
 
     def __init__(self, spec: ArenaSpec) -> None:
         # Not zeroed: the system gives pages out as tasks write to them.
@@ -97,6 +100,7 @@ class Arena:
         self.baseline = np.zeros((row.dimension, spec.n_rows), dtype=np.float64) if row.dimension else None
         self.group = np.zeros(spec.n_rows, dtype=np.uint64) if spec.grouped else None
         self.hashes = np.empty((len(row.hashed), spec.n_rows), dtype=np.uint32)
+        self.fold = np.zeros(spec.n_rows, dtype=np.uint32) if row.folded else None
 
 
 def _empty_cells(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -157,6 +161,11 @@ class Shard:
         return None if self.arena.group is None else self.arena.group[self._columns]
 
     @property
+    def fold(self) -> NDArray[np.uint32] | None:
+        """uint32 [n_rows], a view, or None."""
+        return None if self.arena.fold is None else self.arena.fold[self._columns]
+
+    @property
     def hashes(self) -> NDArray[np.uint32]:
         """uint32 [n_hashed, n_rows], a view."""
         return self.arena.hashes[:, self._columns]
@@ -174,7 +183,7 @@ class Shard:
 
     @property
     def _parts(self) -> tuple[Any, ...]:
-        return self.cells, self.label, self.weight, self.baseline, self.group, self.hashes
+        return self.cells, self.label, self.weight, self.baseline, self.group, self.hashes, self.fold
 
     @property
     def _columns(self) -> slice:
@@ -220,13 +229,14 @@ def shard_of(
     baseline: NDArray[np.float64] | None,
     group: NDArray[np.uint64] | None,
     hashes: NDArray[np.uint32],
+    fold: NDArray[np.uint32] | None,
     unbinned: tuple[UnbinnedColumn, ...],
     first_row: int,
 ) -> Shard:
     """Make a shard that has its arena for itself, out of its arrays."""
     arena = Arena.__new__(Arena)
     arena.cells, arena.label, arena.weight, arena.baseline, arena.group = cells, label, weight, baseline, group
-    arena.hashes = hashes
+    arena.hashes, arena.fold = hashes, fold
     return Shard(arena, 0, int(cells.shape[1]), first_row, unbinned)
 
 
@@ -240,7 +250,7 @@ def assemble(shards: Sequence[Shard], row: RowShape) -> Rows:
     columns += joined([shard.unbinned for shard in _in_order(shards)])
     unbinned = tuple(sorted(columns, key=lambda column: column.position))
     bins: Any = arena.cells
-    return Rows(bins, arena.label, arena.weight, arena.baseline, segments, unbinned, arena.group)
+    return Rows(bins, arena.label, arena.weight, arena.baseline, segments, unbinned, arena.group, fold=arena.fold)
 
 
 def joined_shards(shards: Sequence[Shard], row: RowShape) -> tuple[Arena, tuple[Segment, ...]]:
@@ -275,8 +285,8 @@ def _copied(shards: Sequence[Shard], spec: ArenaSpec) -> Arena:
         into.cells[...] = shard.cells
         into.label[...] = shard.label
         into.hashes[...] = shard.hashes
-        beside = ((into.weight, shard.weight), (into.baseline, shard.baseline), (into.group, shard.group))
-        for target, source in beside:
+        beside = ("weight", "baseline", "group", "fold")
+        for target, source in ((getattr(into, name), getattr(shard, name)) for name in beside):
             if target is not None and source is not None:
                 target[...] = source
         start += shard.n_rows

@@ -26,7 +26,7 @@ from gbdist.quantize.unbinned import HASHED, read_columns
 from gbdist.quantize.vectors import LabelCoding, baseline_matrix, encode_label, number_vector
 from gbdist_cluster.shards import ShardHandle, keep
 
-#: Features, labels, weights, baselines or groups of the partitions that a task looks at; None where there are none.
+#: Features, labels, weights, baselines, groups or folds of the partitions that a task looks at; None where there are none.
 Column = Sequence[Any]
 
 
@@ -53,11 +53,12 @@ def survey(
     weight: Column,
     baseline: Column,
     group: Column,
+    fold: Column,
     parts: Sequence[PartNumber],
     layout: PartFormat,
 ) -> list[PartSurvey]:
     """Look at every value of some partitions once; what is wrong with one comes back as its ``problem``."""
-    blocks = map(Block, features, label, weight, baseline, group)
+    blocks = map(Block, features, label, weight, baseline, group, fold)
     return [_survey_one(block, layout, part) for block, part in zip(blocks, parts, strict=True)]
 
 
@@ -110,6 +111,7 @@ def quantize(
     weight: Column,
     baseline: Column,
     group: Column,
+    fold: Column,
     encodings: Sequence[Encoding],
     initial: InitialModel | None,
     pieces: Sequence[PieceTask],
@@ -124,7 +126,7 @@ def quantize(
     at_home = card is not None and get_worker().address == card[0]
     with tiles_on_card(card[1]) if card is not None and at_home else nullcontext(ON_CPU) as tiles:
         shards = []
-        for block, piece in zip(map(Block, features, label, weight, baseline, group), pieces, strict=True):
+        for block, piece in zip(map(Block, features, label, weight, baseline, group, fold), pieces, strict=True):
             shards.append(fill_arena(read_part(block, layout, piece.part), encodings, initial, piece, coding, tiles))
         return keep(Shards(shards))
 
@@ -148,7 +150,7 @@ def fill_arena(
     coding: LabelCoding | None,
     tiles: Tiles = ON_CPU,
 ) -> Shard:
-    """Write cells, hashes, labels, weights, baseline and groups of a piece into its arena; what is neither goes beside it."""
+    """Write cells, hashes, labels and what else rows have into the arena of a piece; columns that are neither go beside it."""
     raw = _rows_of(raw, piece)
     spec = replace(piece.arena, row=replace(piece.arena.row, dtype=cells_type(encodings)))
     unbinned = read_columns(raw.unbinned, raw.number)
@@ -169,6 +171,8 @@ def fill_arena(
             shard.baseline[...] += initial.raw_predictions(raw)
     if shard.group is not None:
         shard.group[...] = group_ids(raw.group, f"group_id {place}")[1]
+    if shard.fold is not None:
+        shard.fold[...] = raw.fold
     return shard
 
 
@@ -178,4 +182,4 @@ def _rows_of(raw: RawPart, piece: PieceTask) -> RawPart:
 
     unbinned = tuple(replace(column, values=cut(column.values)) for column in raw.unbinned)
     label, weight, baseline = (cut(values) for values in (raw.label, raw.weight, raw.baseline))
-    return RawPart(cut(raw.features), label, weight, baseline, raw.number, cut(raw.group), unbinned)
+    return RawPart(cut(raw.features), label, weight, baseline, raw.number, cut(raw.group), unbinned, cut(raw.fold))

@@ -75,6 +75,10 @@ class FoldRule(ABC):
         """See ``Rule``."""
         return _masks_of(self.folds(run), split)
 
+    def places(self, run: Run) -> NDArray[np.int64]:
+        """The split that each row tests in, int64 [n_rows]."""
+        return self.folds(run)
+
 
 def every_split(rule: Rule, run: Run) -> Iterator[tuple[Mask, Mask]]:
     """The masks of all splits, in their order; folds, which are the same for all of them, are found once."""
