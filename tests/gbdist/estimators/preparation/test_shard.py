@@ -11,7 +11,7 @@ from gbdist.boosting.rows import Segment, UnbinnedColumn
 from gbdist.estimators.preparation.shard import ArenaSpec, RowShape, Shard, arena_of, assemble, joined_shards
 from gbdist.quantize.cells import BINS, NUMBERS, WIDE_BINS
 
-ROW = RowShape(n_features=3, dtype=BINS, weighted=True, dimension=2, hashed=(2, 5))
+ROW = RowShape(n_features=3, dtype=BINS, weighted=True, dimension=2, hashed=(2, 5), folded=True)
 SPEC = ArenaSpec(key="test", n_rows=10, row=ROW, grouped=True)
 
 
@@ -28,6 +28,7 @@ def fill(spec: ArenaSpec) -> list[Shard]:
         shard.weight[...] = rows + 0.5
         shard.baseline[...] = [rows, -rows]
         shard.group[...] = rows // 2
+        shard.fold[...] = rows % 3
         shard.hashes[...] = [rows, rows + 2**31]
         shards.append(shard)
     return shards
@@ -56,7 +57,7 @@ def test_shards_that_moved_give_the_same_rows(moved: list[int]) -> None:
         assert column.values.tolist() == (rows.label.astype(np.int64) + start).tolist()
     assert words.values.to_pylist() == [f"word {row:.0f}" for row in rows.label]
     assert np.array_equal(vectors.values, np.outer(rows.label, [1, -1]))
-    for name in ("bins", "label", "weight", "baseline", "group"):
+    for name in ("bins", "label", "weight", "baseline", "group", "fold"):
         assert np.array_equal(getattr(rows, name), getattr(expected, name)), name
         assert getattr(rows, name).flags.c_contiguous, name
 
@@ -69,7 +70,7 @@ def test_pickle_carries_the_shards_rows_alone() -> None:
 def test_bytes_of_columns_that_are_not_binned_count() -> None:
     (shard, *_) = fill(SPEC)
     words = sum(buffer.size for buffer in shard.unbinned[0].values.buffers() if buffer is not None)
-    assert shard.nbytes == 4 * (3 + 4 + 4 + 2 * 8 + 8 + 2 * 4) + 4 * 2 * 4 + shard.unbinned[0].nbytes
+    assert shard.nbytes == 4 * (3 + 4 + 4 + 2 * 8 + 8 + 2 * 4 + 4) + 4 * 2 * 4 + shard.unbinned[0].nbytes
     assert words >= shard.unbinned[0].nbytes >= len("word 0") * 4
 
 
@@ -81,7 +82,7 @@ def test_copied_rows_have_an_arena_of_their_own(first: int, last: int) -> None:
     assert (copied.first_row, copied.n_rows) == (20 + first, last - first)
     assert copied.arena.cells.shape == (3, last - first)
     found = assemble([copied], ROW)
-    for name in ("bins", "label", "weight", "baseline", "group"):
+    for name in ("bins", "label", "weight", "baseline", "group", "fold"):
         assert np.array_equal(getattr(found, name), getattr(whole, name)[..., first:last]), name
         theirs = shard.cells if name == "bins" else getattr(shard, name)
         assert not np.shares_memory(getattr(found, name), theirs), name
