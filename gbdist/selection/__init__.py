@@ -1,4 +1,4 @@
-"""How rows are chosen to train and to test, for Dask collections and in memory: scikit-learn's splitters, CatBoost's cv."""
+"""How rows are chosen to train and to test, for Dask collections and in memory, and how estimators are judged by it."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -7,11 +7,13 @@ if TYPE_CHECKING:
     from gbdist.selection.cross_validation import cv
     from gbdist.selection.grouped import GroupKFold, StratifiedGroupKFold
     from gbdist.selection.kfold import KFold, RepeatedKFold, StratifiedKFold
+    from gbdist.selection.out_of_fold import cross_val_predict
     from gbdist.selection.overlapping import OverlappingSplit
     from gbdist.selection.predefined import PredefinedSplit
     from gbdist.selection.sets import ShuffleSplit
     from gbdist.selection.timed import TimeSeriesSplit
     from gbdist.selection.train_test import train_test_split
+    from gbdist.selection.validate import cross_val_score, cross_validate
 
 __all__ = [
     "DaskSearchCV",
@@ -24,6 +26,9 @@ __all__ = [
     "StratifiedGroupKFold",
     "StratifiedKFold",
     "TimeSeriesSplit",
+    "cross_val_predict",
+    "cross_val_score",
+    "cross_validate",
     "cv",
     "train_test_split",
 ]
@@ -40,6 +45,9 @@ _WHERE = {
     "StratifiedGroupKFold": "grouped",
     "StratifiedKFold": "kfold",
     "TimeSeriesSplit": "timed",
+    "cross_val_predict": "out_of_fold",
+    "cross_val_score": "validate",
+    "cross_validate": "validate",
     "cv": "cross_validation",
     "train_test_split": "train_test",
 }

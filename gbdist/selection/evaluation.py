@@ -1,6 +1,7 @@
 """An estimator's scores on folds: checked once, and run as often as there are parameters to try."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
@@ -10,22 +11,24 @@ from typing import Any
 import numpy as np
 
 from gbdist.errors import ParameterError
+from gbdist.estimators.clusters import resolve_client
+from gbdist.estimators.folds import AnyFolds
 from gbdist.estimators.fusion.members import takes_collections
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
 from gbdist.selection.asked import folds_from
-from gbdist.selection.checks import true_or_false
+from gbdist.selection.checks import integer, true_or_false
 from gbdist.selection.evaluating.failures import Failures
 from gbdist.selection.evaluating.functions import add_scores, as_arrays, scores_of
 from gbdist.selection.evaluating.lockstep import Lockstep, lockstep_parameters
 from gbdist.selection.evaluating.one_by_one import OneByOne
 from gbdist.selection.evaluating.result import FoldScores, Wanted, Watch
-from gbdist.selection.evaluating.rows import FoldRows
-from gbdist.selection.evaluating.targets import target_of
+from gbdist.selection.evaluating.rows import FoldRows, beside_array, beside_arrays
+from gbdist.selection.evaluating.targets import kind_of, target_of
 from gbdist.selection.grouped import GroupKFold
 from gbdist.selection.inputs import given_rows, vector_beside
 from gbdist.selection.kfold import KFold, StratifiedKFold
-from gbdist.selection.scoring import scorers_of
+from gbdist.selection.scoring import Scorer, scorers_of
 
 #: Folds where no number is given, as in scikit-learn.
 _FOLDS = 5
@@ -52,6 +55,7 @@ class Evaluation:
 
     Attributes
     ----------
+    client : Dask client, its address, or None
     scorers : tuple of Scorer
     n_splits : number of folds
 
@@ -74,18 +78,22 @@ class Evaluation:
         strict_borders: bool = False,
     ) -> None:
         true_or_false("strict_borders", strict_borders)
-        self._client, self._strict = client, strict_borders
-        self._given = Given(X, y, sample_weight, group_id=groups)
+        self.client = getattr(estimator, "client", None) if client is None else client
+        self._strict = strict_borders
+        self._groups, ranks = groups, kind_of(estimator) == "ranking"
+        self._given = Given(X, y, sample_weight, group_id=groups if ranks else None)
         lazy = isinstance(X, DaskPool) or self._given.collect().lazy
         if lazy and not takes_collections(estimator):
             expected = "an estimator that takes Dask collections, as X is one"
             raise ParameterError("estimator", type(estimator).__name__, expected, "Use gbdist's, or pass X in memory.")
-        self._target = target_of(estimator, self._given, scoring)
-        self._cv = _FOLDS if cv is None else cv
+        self._target = target_of(estimator, self._given, scoring, self.client)
+        self._cv = self._splitter_of(_FOLDS if cv is None else cv)
         self.scorers = scorers_of(scoring, self._target, lazy=lazy)
         self._require_rows(estimator)
-        self._folds, self._folded = self._folds_of(self._given)
-        self.n_splits = self._folds.n_folds
+        if self._lockstep_parameters(estimator) is None:
+            self.n_splits = len(self.rows.pairs)
+        else:
+            self.n_splits = self._folds_here[0].n_folds
 
     def run(
         self,
@@ -116,22 +124,37 @@ class Evaluation:
         ------
         ParameterError, DataError, ModelError, ClusterError
         """
-        parameters = None if self._strict else lockstep_parameters(estimator)
-        wanted = Wanted(watch, return_models, train_scores, error_score)
         self._require_rows(estimator, pooled=data is not None)
-        if parameters is None:
-            return OneByOne(self._rows, self.scorers, self._client).run(estimator, wanted)
-        folds, given = (self._folds, self._folded) if data is None else self._folds_of(Given(data))
-        together = Lockstep(given, folds, self.scorers, self._client)
-        if all(scorer.in_training for scorer in self.scorers):
-            return together.run(estimator, parameters, wanted)
-        found = together.run(estimator, parameters, replace(wanted, return_models=True))
+        wanted = Wanted(watch, return_models, train_scores, error_score)
+        if all(scorer.in_training for scorer in self.scorers) or self._lockstep_parameters(estimator) is None:
+            return self._run(estimator, wanted, self.scorers, data)
+        found = self._run(estimator, replace(wanted, return_models=True), self.scorers, data)
         scored = self._with_functions(found, Failures(error_score), train_scores=train_scores)
         return scored if return_models else replace(scored, models=None)
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the client, which is a connection of this process."""
-        return self.__dict__ | {"_client": None}
+        return self.__dict__ | {"client": None}
+
+    def fit(self, estimator: Any) -> list[Any]:
+        """A fitted estimator of each fold, as ``run`` leaves it. Raises what that raises."""
+        self._require_rows(estimator)
+        metrics = [scorer for scorer in self.scorers if scorer.in_training]
+        return self._run(estimator, Wanted(return_models=True), metrics).models or []
+
+    def _run(
+        self, estimator: Any, wanted: Wanted, scorers: Sequence[Scorer], data: DaskPool | None = None
+    ) -> FoldScores:
+        """Fit all folds; of folds in lock-step the scores that are metrics."""
+        parameters = self._lockstep_parameters(estimator)
+        if parameters is None:
+            return OneByOne(self.rows, scorers, self.client).run(estimator, wanted)
+        folds, given = self._folds_here if data is None else self._folds_of(Given(data))
+        return Lockstep(given, folds, scorers, self.client).run(estimator, parameters, wanted)
+
+    def _lockstep_parameters(self, estimator: Any) -> dict[str, object] | None:
+        """Those of trees whose folds are grown in lock-step, None of all else."""
+        return None if self._strict else lockstep_parameters(estimator)
 
     def _with_functions(self, found: FoldScores, failures: Failures, *, train_scores: bool) -> FoldScores:
         """Scores that are no metrics beside those that are, from the models and the rows of their folds."""
@@ -141,11 +164,11 @@ class Evaluation:
         for fold, model in enumerate(models):
             started = perf_counter()
             known, failed = _of_fold(found.test, fold), failures.score_failed
-            add_scores(test, scores_of(self.scorers, model, self._rows.test(fold), known, failed))
+            add_scores(test, scores_of(self.scorers, model, self.rows.test(fold), known, failed))
             seconds.append(perf_counter() - started)
             if train_scores:
                 known = _of_fold(found.train or {}, fold)
-                add_scores(train, scores_of(self.scorers, model, self._rows.train(fold), known, failed))
+                add_scores(train, scores_of(self.scorers, model, self.rows.train(fold), known, failed))
         return replace(
             found,
             test=as_arrays(test),
@@ -153,15 +176,21 @@ class Evaluation:
             score_time=np.array(seconds),
         )
 
-    def _folds_of(self, given: Given) -> tuple[Any, Given]:
-        return folds_from(self._cv, given, classifier=self._target.kind == "classes")
+    @cached_property
+    def _folds_here(self) -> tuple[AnyFolds, Given]:
+        """The folds of the rows, and the rows with what the folds go by."""
+        return self._folds_of(self._given)
+
+    def _folds_of(self, given: Given) -> tuple[AnyFolds, Given]:
+        classifier, groups = self._target.kind == "classes", self._groups
+        return folds_from(self._cv, given, classifier=classifier, groups=groups, client=self.client)
 
     def _require_rows(self, estimator: Any, *, pooled: bool = False) -> None:
         """ParameterError for what needs the rows themselves, where there is a DaskPool of their bins alone."""
         if not pooled and not isinstance(self._given.X, DaskPool):
             return
         fix = "Pass the collection that it was made of."
-        if self._strict or lockstep_parameters(estimator) is None:
+        if self._lockstep_parameters(estimator) is None:
             expected = "trees whose folds are grown in lock-step, with a DaskPool, which keeps no raw values"
             raise ParameterError("estimator", type(estimator).__name__, expected, fix)
         for scorer in self.scorers:
@@ -169,28 +198,25 @@ class Evaluation:
                 expected = "metrics, with a DaskPool, which keeps no raw values that could be predicted from"
                 raise ParameterError("scoring", scorer.name, expected, fix)
 
-    @property
-    def pairs(self) -> Sequence[tuple[Any, Any]]:
-        """What trains and what tests, of each fold: row numbers in memory, lazy masks of collections."""
-        return self._rows.pairs
-
     @cached_property
-    def _rows(self) -> FoldRows:
-        """The rows of each fold."""
-        given, asked = self._given, self._cv
-        if isinstance(asked, list | tuple):
+    def rows(self) -> FoldRows:
+        """The rows of each fold: lazy masks of collections, and row numbers in memory. DataError for a DaskPool."""
+        given, asked = beside_arrays(self._given), self._cv
+        if isinstance(asked, list):
             return FoldRows.of(given, asked)
-        rows = given_rows(given.X)
+        rows, groups = given_rows(given.X), beside_array(given.X, self._groups)
         y = None if given.y is None or self._target.several_labels else vector_beside(rows, given.y, "y")
-        return FoldRows.of(given, list(self._splitter.split(given.X, y, given.group_id)))
+        with resolve_client(self.client).as_current() if rows.lazy else nullcontext():
+            return FoldRows.of(given, list(asked.split(given.X, y, groups)))
 
-    @property
-    def _splitter(self) -> Any:
-        if not isinstance(self._cv, Integral):
-            return self._cv
-        if self._target.kind == "ranking":
-            return GroupKFold(int(self._cv))
-        return StratifiedKFold(int(self._cv)) if self._target.are_classes else KFold(int(self._cv))
+    def _splitter_of(self, cv: Any) -> Any:
+        """``cv`` with a splitter in place of a number, and a list in place of what can be gone through once."""
+        if isinstance(cv, Integral) and not isinstance(cv, bool):
+            n_folds = integer("cv", cv, 2)
+            if self._target.kind == "ranking":
+                return GroupKFold(n_folds)
+            return StratifiedKFold(n_folds) if self._target.are_classes else KFold(n_folds)
+        return cv if hasattr(cv, "split") or not isinstance(cv, Iterable) or isinstance(cv, str) else list(cv)
 
 
 def _of_fold(scores: Mapping[str, Any], fold: int) -> dict[str, float]:

@@ -210,7 +210,9 @@ def _names(target: Target) -> dict[str, Scorer]:
     elif target.family == "CrossEntropy":
         found = {}
     else:
-        found = {**_OF_ANY_CLASSES, **(_OF_TWO if target.n_classes == 2 else _OF_SEVERAL)}
+        two = _OF_TWO if target.n_classes == 2 else {}
+        several = _OF_SEVERAL if not two or target.family == "MultiClass" else {}
+        found = {**_OF_ANY_CLASSES, **two, **several}
     return {name: _with_weights(_for(one, target), target) for name, one in found.items()}
 
 

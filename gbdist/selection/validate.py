@@ -78,7 +78,7 @@ def cross_validate(
         ("return_indices", return_indices),
     ):
         true_or_false(name, value)
-    weight, groups = _with_params(params, sample_weight, groups)
+    weight, groups = with_params(params, sample_weight, groups)
     evaluation = Evaluation(
         estimator,
         X,
@@ -97,7 +97,7 @@ def cross_validate(
     if return_estimator:
         found["estimator"] = scores.models
     if return_indices:
-        pairs = evaluation.pairs
+        pairs = evaluation.rows.pairs
         found["indices"] = {side: tuple(pair[at] for pair in pairs) for at, side in enumerate(("train", "test"))}
     for scorer in evaluation.scorers:
         found[f"test_{scorer.name}"] = scores.test[scorer.name]
@@ -143,7 +143,7 @@ def cross_val_score(
     return scores
 
 
-def _with_params(params: Mapping[str, Any] | None, sample_weight: Any, groups: Any) -> tuple[Any, Any]:
+def with_params(params: Mapping[str, Any] | None, sample_weight: Any, groups: Any) -> tuple[Any, Any]:
     """Weight and groups, of which ``params`` may have what is not given apart."""
     given = dict(params or {})
     weight = given.pop("sample_weight", None)

@@ -52,8 +52,7 @@ class OneByOne:
             if wanted.train_scores:
                 add_scores(train, self._scores(model, self.rows.train(fold), tables, LEARN, failures))
             fitted.append(model)
-            so_far = test[self.scorers[0].name]
-            if wanted.watch is not None and not wanted.watch(fold + 1, float(np.mean(so_far))):
+            if wanted.watch is not None and not wanted.watch(fold + 1, float(np.mean(test[self.scorers[0].name]))):
                 stopped = "callback"
                 break
         failures.tell(len(fitted))

@@ -6,6 +6,7 @@ labels and weights; nothing of the size of the rows comes to the client.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dask
@@ -69,10 +70,12 @@ def metrics_of_predictions(model: Any, rows: Given, description: str) -> dict[st
     if not parts.lazy:
         piece = _piece(parts.features, parts.label, parts.weight, said, layout=layout, classes=classes, number=0)
         return _in_rounds(metrics, lambda *asked: [_answer(piece, *asked)], piece.facts)
-    pieces = _persisted(parts, said, scheduler_of(getattr(model, "client", None)), layout=layout, classes=classes)
-    facts = _merged(dask.compute(*[dask.delayed(_facts)(piece) for piece in pieces]))
-    answer = dask.delayed(_answer, pure=False)
-    return _in_rounds(metrics, lambda *asked: dask.compute(*[answer(piece, *asked) for piece in pieces]), facts)
+    client = scheduler_of(getattr(model, "client", None))
+    compute = dask.compute if client is None else partial(dask.compute, scheduler=client)
+    pieces = _persisted(parts, said, client, layout=layout, classes=classes)
+    facts, answer = dask.delayed(_facts), dask.delayed(_answer, pure=False)
+    of_all = _merged(compute(*[facts(piece) for piece in pieces]))
+    return _in_rounds(metrics, lambda *asked: compute(*[answer(piece, *asked) for piece in pieces]), of_all)
 
 
 def _in_rounds(
