@@ -14,6 +14,11 @@ _K0, _K1, _K2, _K3, _MUL = (
     for each in (0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F, 0xC949D7C7509E6557, 0x9DDFEA08EB382D69)
 )
 
+#: The last half of the texts of 16 characters that ``texts_of_hashes`` makes.
+_TAIL = np.frombuffer(b"-category"[-8:], "<u8").astype(np.uint64)
+_INVERSE = np.uint64(pow(int(_MUL), -1, 1 << 64))
+_BITS_OF_ASCII = np.uint64(0x8080808080808080)
+
 
 def category_hashes(texts: Sequence[str]) -> NDArray[np.uint32]:
     """Hashes of texts, uint32 [n]; each must be one that UTF-8 can hold.
@@ -28,6 +33,39 @@ def category_hashes(texts: Sequence[str]) -> NDArray[np.uint32]:
         if rows:
             hashes[rows] = hashed([texts[row] for row in rows])
     return hashes
+
+
+def texts_of_hashes(hashes: NDArray[np.uint32]) -> list[str]:
+    """A text of 16 ASCII characters with each of some hashes [n], the same one for a hash each time.
+
+    CatBoost is asked with texts, and of categories nothing but their hashes may be known: to a model they are the same.
+
+    CityHash64 of 16 bytes can be turned around: with the last 8 fixed, each of the 2^64 values follows from one first half. Of
+    the 2^32 values with the low bits that are wanted the first is taken whose first half is ASCII without a NUL, one in 260.
+    """
+    distinct, number_of = np.unique(hashes, return_inverse=True)
+    words = np.zeros(distinct.shape[0], np.uint64)
+    left = np.arange(distinct.shape[0])
+    trial = 0
+    while left.size:
+        values = distinct[left].astype(np.uint64) | np.uint64(trial << 32)
+        found = _first_half(values)
+        characters = found.view(np.uint8).reshape(-1, 8)
+        good = ((found & _BITS_OF_ASCII) == 0) & (characters != 0).all(axis=1)
+        words[left[good]] = found[good]
+        left = left[~good]
+        trial += 1
+    tail = _TAIL.astype("<u8").tobytes().decode("ascii")
+    texts = [word.tobytes().decode("ascii") + tail for word in words.astype("<u8")]
+    return [texts[number] for number in number_of.tolist()]
+
+
+def _first_half(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """First halves [n] of the texts that end with the tail and have these hashes: ``_mixed`` backwards."""
+    high = _rotated(_TAIL + np.uint64(16), 16)
+    with np.errstate(over="ignore"):
+        b = _shifted((values ^ _TAIL) * _INVERSE) * _INVERSE
+        return np.asarray((_shifted(b ^ high) * _INVERSE) ^ high)
 
 
 def _may_be_a_number(text: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gbdist.categories.hashing import category_hashes
+from gbdist.categories.hashing import category_hashes, texts_of_hashes
 
 ONE_SPLIT = {
     "model_info": {},
@@ -88,3 +88,24 @@ def test_values_that_come_back() -> None:
 def test_no_value() -> None:
     assert category_hashes([]).tolist() == []
     assert category_hashes([]).dtype == np.uint32
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1))
+@example([0, 2**32 - 1, 0])
+def test_texts_that_stand_for_hashes_have_them(hashes: list[int]) -> None:
+    texts = texts_of_hashes(np.array(hashes, np.uint32))
+    assert category_hashes(texts).tolist() == hashes
+    assert all(text.isascii() and "\0" not in text for text in texts)
+    assert len(set(texts)) == len(set(hashes))  # one hash, one text
+
+
+def test_catboost_hashes_texts_that_stand_for_hashes_alike() -> None:
+    hashes = np.random.default_rng(2).integers(0, 2**32, 500, dtype=np.uint32)
+    hash_of = dict(zip(texts_of_hashes(hashes), hashes.tolist(), strict=True))
+    own = catboosts_own(list(hash_of))
+    assert len(own) > 490
+    assert own == {text: hash_of[text] for text in own}
+
+
+def test_no_hash_needs_no_text() -> None:
+    assert texts_of_hashes(np.empty(0, np.uint32)) == []
