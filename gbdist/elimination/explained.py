@@ -1,0 +1,125 @@
+"""What a model predicts for a rank's rows, and the share that each column has in it: CatBoost's own answers, from bins.
+
+Shards keep no raw values. A model tells apart no more than bins and hashes do, so each is stood for by a value, or a text.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import catboost
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gbdist.boosting.rows import Rows, UnbinnedColumn
+from gbdist.categories.hashing import texts_of_hashes
+from gbdist.models.catboost_format import read_cbm
+from gbdist.models.loss import training_params
+from gbdist.models.splits import has_splits
+from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.unbinned import frame_for_catboost, positions_by_parameter
+from gbdist.rounds.pools import values_of_bins
+
+_BLOCK_ROWS = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a model.
+
+    Parameters
+    ----------
+    dimension : raw values a row
+    columns : positions, among all columns, of those whose shares are wanted
+    kind : CatBoost's shap_calc_type
+    total_rows : of all ranks; it decides how CatBoost adds up, so that a row has the same shares whoever asks
+    """
+
+    dimension: int
+    columns: tuple[int, ...]
+    kind: str
+    total_rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """Of a rank's rows.
+
+    Parameters
+    ----------
+    predictions : float64 [dimension, n_rows]
+        Raw values, the baseline included.
+    shares : float64 [n_columns, dimension, n_rows]
+        SHAP values of the columns that were asked for.
+    """
+
+    predictions: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+
+class Explainer:
+    """A CatBoost model, asked about quantized rows.
+
+    Parameters
+    ----------
+    blob : the model, as the bytes of its ``.cbm``
+    borders : one a binned column, those that the rows were cut by
+    names : of all columns
+    threads : how many CatBoost may use
+    """
+
+    def __init__(self, blob: bytes, borders: Sequence[FeatureBorders], names: Sequence[str], threads: int) -> None:
+        self._model: Any = read_cbm(blob)
+        self._values = [values_of_bins(each) for each in borders]
+        self._names, self._threads = names, threads
+
+    def explain(self, rows: Rows, asked: Asked, check: Callable[[], None]) -> Explained:
+        """Predictions, and the shares of some columns; ``check`` is called between blocks of rows."""
+        dimension, columns = asked.dimension, list(asked.columns)
+        predictions = np.zeros((dimension, rows.n_rows))
+        shares = np.zeros((len(columns), dimension, rows.n_rows))
+        splits, mode = has_splits(self._model), self._mode(asked.total_rows)
+        for start in range(0, rows.n_rows, _BLOCK_ROWS):
+            check()
+            block = slice(start, min(start + _BLOCK_ROWS, rows.n_rows))
+            pool = self._pool(rows, block)
+            raw = self._model.predict(pool, "RawFormulaVal", thread_count=self._threads)
+            predictions[:, block] = np.asarray(raw, np.float64).reshape(-1, dimension).T
+            if columns and splits:  # else CatBoost may end the process (models/splits.py), and all shares are 0
+                told = self._model.get_feature_importance(
+                    pool,
+                    type="ShapValues",
+                    shap_mode=mode,
+                    shap_calc_type=asked.kind,
+                    thread_count=self._threads,
+                    verbose=False,
+                )
+                of_columns = told.reshape(raw.shape[0], dimension, -1)[:, :, columns]
+                shares[:, :, block] = of_columns.transpose(2, 1, 0)
+        if rows.baseline is not None:
+            predictions += rows.baseline
+        return Explained(predictions, shares)
+
+    def _mode(self, total_rows: int) -> str:
+        """Whether the shares of all leaves are found first, which pays where there are fewer leaves than rows."""
+        trees = training_params(self._model).get("tree_learner_options", {})
+        symmetric = trees.get("grow_policy", "SymmetricTree") == "SymmetricTree"
+        leaves = int(np.max(self._model.get_tree_leaf_counts(), initial=1))
+        return "UsePreCalc" if symmetric and leaves <= total_rows else "NoPreCalc"
+
+    def _pool(self, rows: Rows, block: slice) -> catboost.Pool:
+        matrix = np.empty((block.stop - block.start, rows.n_features), np.float32, order="F")
+        for feature, values in enumerate(self._values):
+            np.take(values, rows.bins[feature, block], out=matrix[:, feature])
+        if not rows.unbinned:
+            return catboost.Pool(matrix, feature_names=list(self._names), thread_count=self._threads)
+        columns = [_as_texts(column, block) for column in rows.unbinned]
+        frame = frame_for_catboost(self._names, list(matrix.T), columns)
+        kinds = positions_by_parameter((column.position, column.kind) for column in columns)
+        return catboost.Pool(frame, thread_count=self._threads, **kinds)
+
+
+def _as_texts(column: UnbinnedColumn, block: slice) -> UnbinnedColumn:
+    """A column of hashes as one of texts."""
+    return replace(column, kind="cat", values=pa.array(texts_of_hashes(column.values[block]), pa.large_string()))

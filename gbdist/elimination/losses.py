@@ -1,0 +1,118 @@
+"""The loss of a data set whose rows lie on several ranks, at many predictions at once."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.boosting.collective import Collective
+from gbdist.boosting.population import survey_population, with_weights
+from gbdist.boosting.risk import RiskOrder
+from gbdist.boosting.rows import Rows
+from gbdist.metrics.base import Metric, Scored
+from gbdist.metrics.evaluate import evaluate_many
+from gbdist.objectives.base import Objective, Unbounded
+from gbdist.objectives.cox import Cox
+from gbdist.objectives.grouped import Grouped
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """What is lost, and how that is measured: the objective, which bounds predictions, and its metric."""
+
+    objective: Objective | Grouped | Unbounded
+    metric: Metric
+
+    @property
+    def worst(self) -> float:
+        """The value of predictions that are too large to be measured."""
+        return -math.inf if self.metric.is_max_optimal else math.inf
+
+    def harm(self, change: float) -> float:
+        """How much worse a change of the metric is, negative where it is better."""
+        return -change if self.metric.is_max_optimal else change
+
+
+class Losses:
+    """The metric on a rank's rows, whose facts are agreed once; all ranks ask together."""
+
+    def __init__(self, rows: Rows, measure: Measure, collective: Collective) -> None:
+        self._population = survey_population(rows, collective)
+        self._rows = with_weights(rows, self._population.weighted)
+        self._measure, self._collective = measure, collective
+        self._risk = RiskOrder(self._rows, collective) if isinstance(measure.objective, Cox) else None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all ranks."""
+        return self._population.n_rows
+
+    def at(self, predictions: Sequence[NDArray[np.float64]]) -> list[float]:
+        """The metric at each of some raw predictions, float64 [dimension, n_rows]; as many rounds as for one."""
+        ranges = self._ranges(predictions)
+        jobs = [
+            _Job(one, low, high, self._measure.objective) for one, (low, high) in zip(predictions, ranges, strict=True)
+        ]
+        metrics = (self._measure.metric,)
+        measured = [(metrics, self._scored(job)) for job in jobs if job.in_bounds]
+        values, _ = evaluate_many(measured, np.empty(0, np.int64), self._collective.all_reduce)
+        found = iter(values)
+        name = self._measure.metric.name
+        return [float(next(found)[name]) if job.in_bounds else self._measure.worst for job in jobs]
+
+    def _ranges(
+        self, predictions: Sequence[NDArray[np.float64]]
+    ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Smallest and largest raw values of all ranks, float64 [dimension] each, for each of the predictions; a round."""
+        mine = np.array([[one.min(axis=1, initial=np.inf), one.max(axis=1, initial=-np.inf)] for one in predictions])
+        told = [np.frombuffer(item).reshape(mine.shape) for item in self._collective.all_gather(mine.tobytes())]
+        return [
+            (low, high)
+            for low, high in zip(
+                np.min([one[:, 0] for one in told], axis=0), np.max([one[:, 1] for one in told], axis=0), strict=True
+            )
+        ]
+
+    def _scored(self, job: "_Job") -> Scored:
+        rows, population = self._rows, self._population
+        return Scored(
+            predictions=job.predictions,
+            label=rows.label,
+            weight=rows.weight,
+            total_weight=population.total_weight,
+            label_bound=population.label_bound,
+            prediction_bound=job.bound,
+            prediction_top=job.top,
+            total_rows=population.n_rows,
+            group=rows.group,
+            risk=self._risk,
+            pairs=rows.pairs,
+            segments=rows.segments,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Predictions, and the smallest and the largest raw values of all ranks, float64 [dimension] each."""
+
+    predictions: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    objective: Objective | Grouped | Unbounded
+
+    @cached_property
+    def bound(self) -> float:
+        return float(max(np.abs(self.low).max(), np.abs(self.high).max()))
+
+    @cached_property
+    def top(self) -> float:
+        exponent = self.objective.exponent
+        return math.inf if exponent is None else exponent.largest_between(self.low, self.high)
+
+    @property
+    def in_bounds(self) -> bool:
+        """Whether the loss can be told: e to the largest exponent, and what is made of it, are numbers."""
+        return (self.bound if self.objective.exponent is None else self.top) < self.objective.largest_prediction
