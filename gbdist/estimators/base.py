@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.estimators.arguments import refuse_arguments
+from gbdist.estimators.feature_selector import FeatureSelector
 from gbdist.estimators.fitted import Fitted, as_list, scheduler_of
 from gbdist.estimators.hyperparameters import Hyperparameters
 from gbdist.estimators.listeners import close, progress_listener
@@ -21,7 +22,7 @@ from gbdist.models.history import TrainingRecord, record_of
 from gbdist.models.missing import cat_nan_of, note_cat_nan
 
 
-class DaskCatBoost(Predictor, Hyperparameters, Fitted):
+class DaskCatBoost(FeatureSelector, Predictor, Hyperparameters, Fitted):
     """Trains a CatBoost model on a Dask cluster. Use ``DaskCatBoostClassifier``, ``…Regressor`` or ``…Ranker``."""
 
     _is_classifier: ClassVar[bool] = False

@@ -210,6 +210,12 @@ def tell_columns(listener: Listener | None, names: Sequence[str]) -> None:
         listener.say(f"categorical by their types (cat_features says otherwise): {shown}{more}")
 
 
+def tell_line(listener: Listener | None, line: str) -> None:
+    """Let a listener that reports progress say something before its run begins."""
+    if isinstance(listener, Reporter):
+        listener.say(line)
+
+
 def close(listener: Listener | None) -> None:
     """Let a listener tidy up, if it has anything to tidy; after a run, however it ended."""
     if isinstance(listener, Reporter):

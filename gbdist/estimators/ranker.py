@@ -111,6 +111,46 @@ class DaskCatBoostRanker(DaskCatBoost):
             # Weights of groups travel as those of their rows.
             raise DataError(*(str(one).replace("sample_weight", "group_weight") for one in error.args)) from error
 
+    def select_features(  # groups in place of what would cut them
+        self,
+        X: Any,
+        y: Any = None,
+        eval_set: Any = None,
+        features_for_select: Any = None,
+        num_features_to_select: Any = None,
+        algorithm: Any = "RecursiveByShapValues",
+        steps: int = 1,
+        shap_calc_type: Any = "Regular",
+        train_final_model: bool = True,
+        *,
+        group_id: Any = None,
+        sample_weight: Any = None,
+        group_weight: Any = None,
+        pairs: Any = None,
+        callbacks: Any = None,
+        **others: Any,
+    ) -> dict[str, Any]:
+        """Eliminate columns step by step, as of the other estimators; ``group_id`` and what follows it are as of ``fit``."""
+        from gbdist.estimators.selecting import Wanted, refuse_others  # loads Numba's kernels
+
+        refuse_others(others, type(self).__name__)
+        _require_groups("", X, group_id)
+        self._refuse_pairs(pairs)
+        wanted = Wanted(
+            features_for_select, num_features_to_select, algorithm, steps, shap_calc_type, train_final_model
+        )
+        return self._select_features(
+            X,
+            y,
+            wanted,
+            group_id=group_id,
+            sample_weight=sample_weight,
+            group_weight=group_weight,
+            pairs=pairs,
+            eval_sets=_eval_sets(eval_set),
+            callbacks=callbacks,
+        )
+
     def _refuse_pairs(self, pairs: Any) -> None:
         """DataError for pairs that nobody would look at."""
         given = self.given_parameters()

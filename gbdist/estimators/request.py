@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbdist.boosting.events import Event, Listener
+from gbdist.errors import ParameterError
 from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.columns import ColumnRules, Unbinned
 from gbdist.estimators.folds import AnyFolds
@@ -56,6 +57,16 @@ class Request:
     def may_be_on_disk(self) -> bool:
         """Whether what is trained can read bins from disk: neither a GPU nor CatBoost's own trainer can."""
         return self.aggregation is None and self.parameters.get("task_type", "CPU") == "CPU"
+
+    def refuse_disk(self, pools: Sequence[DaskPool]) -> None:
+        """ParameterError where what is to be trained cannot read the bins of a pool, which are on disk."""
+        if self.may_be_on_disk or not any(pool.data.on_disk for pool in pools):
+            return
+        fix = "Make the DaskPool with bins_on_disk=False."
+        if self.aggregation is not None:
+            raise ParameterError("aggregate", "models", "'histograms' with a DaskPool whose bins are on disk", fix)
+        task_type = self.parameters.get("task_type")
+        raise ParameterError("task_type", task_type, "'CPU' with a DaskPool whose bins are on disk", fix)
 
     def cuts(self) -> QuantizeParams:
         """How the columns of the training set are cut into bins."""

@@ -160,7 +160,7 @@ def train_folds(
 
 def _train(request: Request, client: Any) -> TrainResult | FoldsResult:
     _refuse_start_of_columns(request)
-    _refuse_disk(request, [pool for _, pool in request.eval_pools])
+    request.refuse_disk([pool for _, pool in request.eval_pools])
     if request.pool is None and request.columns.by_type:
         tell_columns(request.listener, [request.feature_names[position] for position, _ in request.unbinned])
     if request.pool is not None:
@@ -268,7 +268,7 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult | FoldsResul
     pool.settle()
     if request.profile is not None:
         request.profile.follow(pool.client)
-    _refuse_disk(request, [pool])
+    request.refuse_disk([pool])
     cards = _look_for_gpus(request, pool.client, pool.data.members)
     pooled = [one.data for _, one in request.eval_pools]
     setups: list[Setup] = []
@@ -297,17 +297,6 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult | FoldsResul
         finally:
             for data in made:
                 data.release()
-
-
-def _refuse_disk(request: Request, pools: Sequence[DaskPool]) -> None:
-    """ParameterError where what is to be trained cannot read the bins of a pool, which are on disk."""
-    if request.may_be_on_disk or not any(pool.data.on_disk for pool in pools):
-        return
-    fix = "Make the DaskPool with bins_on_disk=False."
-    if request.aggregation is not None:
-        raise ParameterError("aggregate", "models", "'histograms' with a DaskPool whose bins are on disk", fix)
-    task_type = request.parameters.get("task_type")
-    raise ParameterError("task_type", task_type, "'CPU' with a DaskPool whose bins are on disk", fix)
 
 
 def _set_up(request: Request, surveys: Sequence[DataSurvey]) -> Setup:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gbdist.selection.cross_validation import cv
+    from gbdist.selection.features import select_features
     from gbdist.selection.grouped import GroupKFold, StratifiedGroupKFold
     from gbdist.selection.kfold import KFold, RepeatedKFold, StratifiedKFold
     from gbdist.selection.out_of_fold import cross_val_predict
@@ -30,6 +31,7 @@ __all__ = [
     "cross_val_score",
     "cross_validate",
     "cv",
+    "select_features",
     "train_test_split",
 ]
 
@@ -49,6 +51,7 @@ _WHERE = {
     "cross_val_score": "validate",
     "cross_validate": "validate",
     "cv": "cross_validation",
+    "select_features": "features",
     "train_test_split": "train_test",
 }
 

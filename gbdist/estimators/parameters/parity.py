@@ -91,6 +91,8 @@ parameters that are not CatBoost's:
   which it does not heed there, are refused.
 * Parameters go to the estimator: `fit` takes data, `callbacks`, `init_model`, `plot` and `plot_file`, and none of CatBoost's
   other arguments of `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, …).
+* `select_features` takes the same columns as CatBoost's of one and the same model, and looks at fewer rows where they are many;
+  what differs is in [selection.md](selection.md#selecting-columns). Tags of columns are refused.
 * `plot=True` writes a page, `report.html` in the current folder or `plot_file`, in place of a widget in a notebook; it shows
   learning curves as CatBoost's, and more.
 * A loss or metric that is an object has a vectorised form too, and is called for blocks of rows, or row by row; a metric must be
