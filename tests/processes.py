@@ -25,6 +25,7 @@ _LOADED = (
     "gbdist.estimators.training_gang",
     "gbdist_cluster.plugin",
     "gbdist_cluster.ranks",
+    "tests.loaded_kernels",
     # What numba loads before it runs the first kernel; names that a version has not are passed over.
     "numba.core.typing.cffi_utils",
     "numba.experimental.jitclass.base",

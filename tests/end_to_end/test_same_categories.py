@@ -106,7 +106,10 @@ def test_workers_threads_and_partitions(cluster: Client, expected: Callable[[str
         assert trained(fit(loss, frame, cluster)) == expected(loss), f"{n_parts} partitions"
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+# Types are known before there is a loss.
+@pytest.mark.parametrize(
+    "loss", [loss if loss == "MultiClass" else pytest.param(loss, marks=pytest.mark.soak) for loss in LOSSES]
+)
 def test_types_that_differ_by_partition(client: Client, expected: Callable[[str], Trained], loss: str) -> None:
     table = table_of(loss)
     parts = [

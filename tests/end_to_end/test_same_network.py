@@ -26,7 +26,10 @@ def table() -> pd.DataFrame:
     return table.assign(y=np.digitize(signal, [-0.5, 0.5]), price=1_000.0 + 30.0 * signal, weight=rng.random(4_200))
 
 
-@pytest.fixture(scope="module", params=[1, 2, 4])
+# One rank and two are what tests of this process and of two processes have; `pytest -m soak` looks at them here too.
+@pytest.fixture(
+    scope="module", params=[pytest.param(1, marks=pytest.mark.soak), pytest.param(2, marks=pytest.mark.soak), 4]
+)
 def cluster(request: pytest.FixtureRequest) -> Iterator[Client]:
     with (
         LocalCluster(

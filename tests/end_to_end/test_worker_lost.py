@@ -100,6 +100,7 @@ def wait_for_nannies(local: LocalWorkers, n_workers: int = 2) -> None:
         assert time.monotonic() < end, f"workers answer as {answer}, nannies have started {started}"
 
 
+@pytest.mark.soak
 def test_worker_killed_while_it_trains_on_categories(table: pd.DataFrame) -> None:
     """The model is that of a run without a loss, and the pool is trained on again by those that are left."""
     shops = table.assign(shop=[f"shop {row % 70}" for row in range(4_000)], city=[f"{row % 9}" for row in range(4_000)])

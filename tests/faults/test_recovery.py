@@ -138,7 +138,10 @@ def test_worker_stopped_while_it_prepares_data(fragile: Client, small: Small, mo
         assert small.fit(fragile) == small.model
 
 
-@pytest.mark.parametrize("swallow", [False, True], ids=["connections end", "nothing arrives"])
+@pytest.mark.parametrize(
+    "swallow",
+    [pytest.param(False, marks=pytest.mark.soak, id="connections end"), pytest.param(True, id="nothing arrives")],
+)
 def test_network_of_a_worker_cut_while_trees_grow(small: Small, swallow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "SILENCE_SECONDS", 1.0)
     with cuttable(2) as cluster:

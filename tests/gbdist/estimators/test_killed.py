@@ -101,6 +101,7 @@ def next_word(pipe: Connection) -> Any:
     return pipe.recv()
 
 
+@pytest.mark.soak
 def test_killed_at_ten_random_moments(start: Any, tmp_path: Path, whole: bytes) -> None:
     path, rng, there = str(tmp_path / "runs" / "a"), np.random.default_rng(), 0
     for _ in range(10):

@@ -117,8 +117,8 @@ def test_rounds_of_models_and_a_ranker() -> None:
     ("loss", "separate"),
     [
         ("MultiRMSE", True),
-        ("MultiRMSE", False),
-        ("RMSEWithUncertainty", True),
+        pytest.param("MultiRMSE", False, marks=pytest.mark.soak),
+        pytest.param("RMSEWithUncertainty", True, marks=pytest.mark.soak),
         pytest.param("RMSEWithUncertainty", False, marks=pytest.mark.soak),
         pytest.param("Cox", True, marks=pytest.mark.soak),
         ("Cox", False),

@@ -124,6 +124,7 @@ def test_keeper_killed_and_what_it_left_is_ended_by_down(home: Path) -> None:
     assert records.all_records() == []
 
 
+@pytest.mark.soak
 def test_keeper_that_hangs_and_what_it_has_elsewhere_is_ended_by_down(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

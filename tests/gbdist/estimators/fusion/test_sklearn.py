@@ -27,7 +27,7 @@ REGRESSORS = [("trees", DaskCatBoostRegressor(**TREES)), ("linear", Ridge())]
 
 
 @parametrize_with_checks(
-    [DaskVotingRegressor(REGRESSORS), DaskStackingClassifier(CLASSIFIERS, cv=2)],
+    [DaskStackingClassifier(CLASSIFIERS, cv=2)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_conventions(estimator, check):
@@ -36,7 +36,7 @@ def test_conventions(estimator, check):
 
 @pytest.mark.soak
 @parametrize_with_checks(
-    [DaskVotingClassifier(CLASSIFIERS), DaskStackingRegressor(REGRESSORS, cv=2)],
+    [DaskVotingClassifier(CLASSIFIERS), DaskVotingRegressor(REGRESSORS), DaskStackingRegressor(REGRESSORS, cv=2)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_conventions_of_the_others(estimator, check):
