@@ -39,7 +39,7 @@ class OfType:
 
     def expectation(self) -> str:
         """The types in words."""
-        words = {str: "a text", list: "a list of texts", int: "a whole number", dict: "a table"}
+        words = {str: "a text", list: "a list of texts", int: "a whole number", float: "a number", dict: "a table"}
         return " or ".join(words[kind] for kind in self.types)
 
 
@@ -78,6 +78,22 @@ LEARNING: dict[str, Rule] = {
 TRAIN = LEARNING | {"eval": _TEXTS, "output": _TEXT, "snapshot": _TEXT, "profile": _TEXT}
 _FOLDS = LEARNING | {"folds": _NUMBER, "stratified": FLAG, "shuffle": FLAG, "time-series": FLAG, "seed": _NUMBER}
 CV = _FOLDS | {"inverted": FLAG, "out": _TEXT, "return-models": _TEXT, "plot": _TEXT}
+TUNE = _FOLDS | {
+    "space": OfType((str, dict)),
+    "search": _TEXT,
+    "trials": _NUMBER,
+    "jobs": _NUMBER,
+    "trial-workers": _TEXT,
+    "scoring": _TEXT,
+    "pruner": _TEXT,
+    "timeout": OfType((int, float)),
+    "study": _TEXT,
+    "storage": _TEXT,
+    "output": _TEXT,
+    "out": _TEXT,
+    "params-out": _TEXT,
+    "plot": _TEXT,
+}
 
 
 class ConfigError(GbdistError):
@@ -125,17 +141,7 @@ def read_toml(path: Path, keys: Mapping[str, Rule], remark: str = "") -> Setting
     ConfigError
         If the file cannot be read or is not TOML, or for the first key that is unknown or whose value is refused.
     """
-    try:
-        text = path.read_text()
-        values = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(str(path), f"cannot be read ({error.strerror})", "Check the name after --config.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), "is not text in UTF-8", "Check the name after --config.") from error
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        place = f"{path}:{line[1]}" if line else str(path)
-        raise ConfigError(place, f"is not TOML ({error})", 'Texts are quoted: target = "price".') from error
+    text, values = _loaded(path, "--config")
     places = {key: _place(path, text, key) for key in values}
     for key, value in values.items():
         if key not in keys:
@@ -143,6 +149,37 @@ def read_toml(path: Path, keys: Mapping[str, Rule], remark: str = "") -> Setting
         if not keys[key].takes(value):
             raise ConfigError(places[key], f"{key} = {value!r} cannot be used", f"Expected {keys[key].expectation()}.")
     return Settings(values, places)
+
+
+def read_space(path: Path) -> dict[str, Any]:
+    """A search space: for each parameter a list of values, or a table ``low``, ``high``, ``log``, ``step`` or ``values``.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not TOML, or has something else for a parameter.
+    """
+    text, values = _loaded(path, "--space")
+    for name, value in values.items():
+        if not isinstance(value, dict | list):
+            fix = f"For example: {name} = [{value!r}], or a table [{name}] with low and high."
+            raise ConfigError(_place(path, text, name), f"{name} = {value!r} cannot be used", fix)
+    return values
+
+
+def _loaded(path: Path, option: str) -> tuple[str, dict[str, Any]]:
+    """A TOML file that was named after an option: its text, and what it says."""
+    try:
+        text = path.read_text()
+        return text, tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot be read ({error.strerror})", f"Check the name after {option}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), "is not text in UTF-8", f"Check the name after {option}.") from error
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        place = f"{path}:{line[1]}" if line else str(path)
+        raise ConfigError(place, f"is not TOML ({error})", 'Texts are quoted: target = "price".') from error
 
 
 def _place(path: Path, text: str, key: str) -> str:

@@ -10,20 +10,11 @@ from gbdist.jobs.options import cv_job
 from gbdist_cli import completion
 from gbdist_cli.config import CV
 from gbdist_cli.groups import FOLDED, TALK, WORKERS, job_options, takes
-from gbdist_cli.options import PlotOption, require_address, with_progress
+from gbdist_cli.options import PlotOption, TableOption, require_address, with_progress
 from gbdist_cli.output import out, table_of
 
 InvertedOption = Annotated[
     bool | None, typer.Option("--inverted", help="Train on the rows of one fold, and score on all others.")
-]
-OutOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        metavar="CURVES",
-        help="Write the curves of all metrics here: .csv, .parquet or .json.",
-        autocompletion=completion.files(".csv", ".parquet", ".json"),
-    ),
 ]
 ReturnModelsOption = Annotated[
     Path | None,
@@ -40,7 +31,7 @@ ReturnModelsOption = Annotated[
     FOLDED,
     {"inverted": InvertedOption},
     WORKERS,
-    {"out": OutOption, "return_models": ReturnModelsOption},
+    {"out": TableOption, "return_models": ReturnModelsOption},
     {"plot": PlotOption},
     TALK,
 )

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 from rich.text import Text
 
 from gbdist.counted import rate_words
 from gbdist_cli import job_submit
 from gbdist_cli.job_submit import where_of
-from gbdist_cli.live import LiveView, can_draw
+from gbdist_cli.live import Drawn, LiveView, can_draw
 from gbdist_cli.options import DebugOption, JobArgument, JobsDirOption, JsonOption, SchedulerOption, TlsOption
 from gbdist_cli.output import out, readable, table_of
+from gbdist_cli.trials import TrialsDrawn, head_of
 from gbdist_cli.view import RunView, view_of
 
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")]
@@ -24,7 +26,22 @@ OutputOption = Annotated[
 
 _SAY_SECONDS = 5.0
 #: Of the record of a job, where people read it.
-_TOLD = ("task", "folds", "trees", "best_iteration", "best_score", "scores", "rows", "models")
+_TOLD = (
+    "task",
+    "folds",
+    "trials",
+    "best_params",
+    "trees",
+    "best_iteration",
+    "best_score",
+    "scores",
+    "rows",
+    "models",
+    "trials_table",
+    "job_file",
+    "study",
+    "storage",
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -204,7 +221,7 @@ def result(
     path, record = jobs.result(where_of(jobs_dir, scheduler, tls), job, output)
     names = record if out.as_json else _TOLD
     out.result("result copied", {"output": str(path), **{name: record[name] for name in names if name in record}})
-    if record["kind"] == "train":
+    if record["kind"] in ("train", "tune"):
         out.hint(f"gbdist predict {path} NEW_DATA -o predictions.parquet")
 
 
@@ -262,11 +279,18 @@ def say_view(view: Any) -> None:
 def draw(views: Iterator[Any]) -> Any:
     """Draw a job until it ends; how it stands then."""
     view = next(views)
-    latest = [run_view(view)]
+    latest = [drawn(view)]
     with LiveView(out.screen, lambda: latest[0]):
         for view in views:
-            latest[0] = run_view(view)
+            latest[0] = drawn(view)
     return view
+
+
+def drawn(view: Any) -> RenderableType:
+    """How a job stands, as it is drawn: the trials of a search, else a run."""
+    if "search" in view.progress:
+        return TrialsDrawn(view.progress["search"], float(seconds_of(view) or 0))
+    return Drawn(run_view(view))
 
 
 def run_view(view: Any) -> RunView:
@@ -303,6 +327,8 @@ def say_progress(views: Iterator[Any]) -> Any:
 def progress_of(view: Any) -> str:
     """How far a job is, in words."""
     progress = view.progress
+    if "search" in progress:
+        return head_of(progress["search"])
     if "what" in progress:
         return f"{progress['done']:,} {progress['what']}, {progress['parts_left']:,} parts left"
     if "behind" in progress and not view.is_over:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from gbdist.errors import ParameterError
-from gbdist_cli.config import CV, Rule, merge, read_config
+from gbdist_cli.config import CV, TUNE, Rule, merge, read_config
 from gbdist_cli.cv import InvertedOption
 from gbdist_cli.groups import CLUSTER, FOLDED, TALK, job_options, takes
 from gbdist_cli.options import (
@@ -32,6 +32,7 @@ from gbdist_cli.options import (
 from gbdist_cli.output import out
 from gbdist_cli.params import parse_columns, parse_params
 from gbdist_cli.predict import ProbaOption, RawOption
+from gbdist_cli.tune import SEARCH, STUDY, with_space
 
 IdOption = Annotated[
     str | None,
@@ -65,7 +66,7 @@ def submit(
 ) -> None:
     """Submit a job, and leave it to the cluster: what it does comes after `submit`, or from another job.
 
-    These options may stand before the word `train`, `cv` or `predict`, or behind them.
+    These options may stand before the word `train`, `cv`, `tune` or `predict`, or behind them.
 
     **Examples**
 
@@ -82,7 +83,7 @@ def submit(
         fix = "For example: gbdist job submit train sales/ --target price"
         from gbdist.jobs.options import OptionMissing
 
-        raise OptionMissing("KIND", None, "the word train, cv or predict, or --like ID", fix)
+        raise OptionMissing("KIND", None, "the word train, cv, tune or predict, or --like ID", fix)
     from gbdist.jobs.submitted import submit as jobs  # dask loads only when needed
 
     where = where_of(jobs_dir, scheduler, tls)
@@ -155,11 +156,24 @@ def cv(**typed: Any) -> None:
     submit_folded("cv", typed, CV)
 
 
+@app.command()
+@takes(FOLDED, SEARCH, STUDY, _OF_JOB, CLUSTER, TALK)
+def tune(**typed: Any) -> None:
+    """Submit a search; the options are those of `gbdist tune`. Without `--storage` the study is kept in the job's folder.
+
+    **Examples**
+
+    * gbdist job submit tune /shared/sales --target price --space space.toml --trials 200
+    * gbdist job submit tune --like tune-gofevu --id longer --trials 500
+    """
+    submit_folded("tune", typed, TUNE)
+
+
 def submit_folded(kind: str, typed: Mapping[str, Any], keys: Mapping[str, Rule]) -> None:
     """Submit a job of ``groups.FOLDED`` and more options; ``keys`` are those of its job file."""
     place = {name: typed[name] for name in ("scheduler", "tls")}
     before = options_like(kind, typed["like"], where_of(typed["jobs_dir"], **place))
-    options = job_options(typed, keys, before)
+    options = with_space(job_options(typed, keys, before))
     leave(kind, options, typed["job_id"], where_of(typed["jobs_dir"], options.get("scheduler"), options.get("tls")))
 
 

@@ -156,14 +156,14 @@ def plain_line(view: RunView) -> str:
 
 
 class LiveView:
-    """Draws a view four times a second until its block ends, and leaves its last state there; for terminals alone."""
+    """Draws what it is given four times a second until its block ends, and leaves its last state there; for terminals alone."""
 
-    def __init__(self, console: Console, read: Callable[[], RunView]) -> None:
-        self._console, self._read = console, read
-        self._live = Live(get_renderable=self._drawn, console=console, refresh_per_second=_FRAMES_A_SECOND)
+    def __init__(self, console: Console, drawn: Callable[[], RenderableType]) -> None:
+        self._console, self._drawn = console, drawn
+        self._live = Live(get_renderable=self._grouped, console=console, refresh_per_second=_FRAMES_A_SECOND)
 
-    def _drawn(self) -> RenderableType:
-        return Group(Drawn(self._read()))
+    def _grouped(self) -> RenderableType:
+        return Group(self._drawn())
 
     def __enter__(self) -> "LiveView":
         self._live.start(refresh=True)
@@ -193,8 +193,11 @@ class LiveReporter:
         """Take an event; never stops the run."""
         self._events.take(event)
         if self._view is None:
-            self._view = LiveView(self._console, self._events.now).__enter__()
+            self._view = LiveView(self._console, self._draw).__enter__()
         return False
+
+    def _draw(self) -> RenderableType:
+        return Drawn(self._events.now())
 
     def say(self, line: str) -> None:
         """Show a line."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from gbdist_cli import cluster, cv, demo, doctor, job, predict, train
+from gbdist_cli import cluster, cv, demo, doctor, job, predict, train, tune
 from gbdist_cli import report as page
 from gbdist_cli.errors import INTERRUPTED, ending_of, next_step, text_of
 from gbdist_cli.output import out
@@ -83,6 +83,7 @@ def gbdist(
 
 app.command("train")(train.train)
 app.command("cv")(cv.cv)
+app.command("tune")(tune.tune)
 app.command("predict")(predict.predict)
 app.command("report")(page.report)
 app.command("demo")(demo.demo)

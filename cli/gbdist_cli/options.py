@@ -137,6 +137,15 @@ TimeSeriesOption = Annotated[
 SeedOption = Annotated[
     int | None, typer.Option("--seed", metavar="N", min=0, help="What the folds are drawn by.  [default: 0]")
 ]
+TableOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write the curves of all metrics, or the trials, here: .csv, .parquet or .json.",
+        autocompletion=completion.files(".csv", ".parquet", ".json"),
+    ),
+]
 PlotOption = Annotated[
     Path | None,
     typer.Option(

@@ -6,7 +6,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
 from gbdist.boosting.events import Event, IterationDone, Listener, RunFinished
 from gbdist.errors import ParameterError
@@ -17,11 +17,10 @@ from gbdist.jobs.files import find_files
 from gbdist.jobs.folding import FoldedJob, with_loss
 from gbdist.jobs.learning import TALK, Prepared, check_learning, find_task, given_once, named, open_rows
 from gbdist.jobs.outputs import OutputError, require_not_read, require_writable_file
+from gbdist.jobs.result_tables import require_ending, write_table
 from gbdist.jobs.targets import Task, loss_of
 from gbdist.whole_file import whole_file
 
-#: Endings of files that curves can be written to.
-ENDINGS: Final = (".csv", ".parquet", ".json")
 _MODELS = "fold-*.cbm"
 
 
@@ -30,7 +29,7 @@ class CvJob(FoldedJob):
     """What to cross-validate on, for what and where, and where curves, models and the page go.
 
     ``inverted`` trains on one fold and scores on the others. ``out`` is a file for the curves of all metrics, whose ending
-    says its format (``ENDINGS``); ``models`` is a folder for a model of each fold; ``plot`` is an HTML page.
+    says its format (``result_tables.ENDINGS``); ``models`` is a folder for a model of each fold; ``plot`` is an HTML page.
     """
 
     inverted: bool = False
@@ -116,9 +115,8 @@ def cross_validate(
 
 def prepare(job: CvJob) -> Prepared:
     """Check folds, outputs, parameters, files and columns; nothing but names and types is read."""
-    for path in (job.out, job.plot):
-        if path is not None:
-            require_writable_file(path)
+    for path in filter(None, (job.out, job.plot)):
+        require_writable_file(path)
     if job.models is not None:
         _require_models_folder(job.models)
     given, checked, hashed = check_given(job)
@@ -130,9 +128,10 @@ def prepare(job: CvJob) -> Prepared:
 
 def check_given(job: CvJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """Check what needs no file, as ``gbdist.jobs.train.check_given`` does."""
-    if job.out is not None and job.out.suffix not in ENDINGS:
-        raise ParameterError("--out", str(job.out), f"a file that ends with {', '.join(ENDINGS)}", "Rename it.")
+    require_ending(job.out)
     job.check_folds()
+    if job.seed is not None and (job.time_series or job.shuffle is False):
+        raise ParameterError("--seed", job.seed, "folds that are drawn, and these are not", "Leave it out.")
     if job.inverted and job.time_series:
         raise ParameterError("--inverted", True, "folds that may train on what comes later", "Leave it out.")
     given = given_once(job)
@@ -202,8 +201,7 @@ def _number(value: Any) -> float | None:
 
 def _write(job: CvJob, curves: Any, models: list[Any]) -> None:
     if job.out is not None:
-        with whole_file(job.out) as unfinished:
-            write_table(curves, unfinished, job.out.suffix)
+        write_table(curves, job.out)
     if job.models is not None:
         job.models.mkdir(exist_ok=True)
         for left in job.models.glob(_MODELS):  # of a run with more folds
@@ -211,17 +209,6 @@ def _write(job: CvJob, curves: Any, models: list[Any]) -> None:
         for number, model in enumerate(models):
             with whole_file(job.models / f"fold-{number}.cbm") as unfinished:
                 model.save_model(str(unfinished))
-
-
-def write_table(table: Any, path: Path, ending: str) -> None:
-    """Write a DataFrame in the format of an ending of ``ENDINGS``."""
-    match ending:
-        case ".csv":
-            table.to_csv(path, index=False)
-        case ".parquet":
-            table.to_parquet(path, index=False)
-        case _:
-            table.to_json(path, orient="records", double_precision=15)
 
 
 def _require_models_folder(folder: Path) -> None:

@@ -46,8 +46,6 @@ class FoldedJob(LearningJob):
             if self.time_series and value:
                 fix = f"Leave out {name} or --time-series."
                 raise ParameterError(name, value, "it to be left out where folds follow time", fix)
-        if self.seed is not None and (self.time_series or self.shuffle is False):
-            raise ParameterError("--seed", self.seed, "folds that are drawn, and these are not", "Leave it out.")
 
     def keeps_shares(self, loss: str) -> bool:
         """Whether folds have the same shares of all classes."""

@@ -9,6 +9,21 @@ from gbdist.errors import ParameterError
 if TYPE_CHECKING:
     from gbdist.jobs.cv import CvJob
     from gbdist.jobs.train import TrainJob
+    from gbdist.jobs.tune import TuneJob
+
+#: What a ``TuneJob`` has under the same names.
+_SEARCH = (
+    "space",
+    "search",
+    "trials",
+    "jobs",
+    "trial-workers",
+    "scoring",
+    "pruner",
+    "timeout",
+    "study",
+    "storage",
+)
 
 
 class OptionMissing(ParameterError):
@@ -44,6 +59,25 @@ def cv_job(options: Mapping[str, Any]) -> "CvJob":
         inverted=options.get("inverted", False),
         out=_path(options, "out"),
         models=_path(options, "return-models"),
+        plot=_path(options, "plot"),
+    )
+
+
+def tune_job(options: Mapping[str, Any]) -> "TuneJob":
+    """The job of ``gbdist tune``; raises what ``require_consistent`` raises."""
+    require_consistent(options, "tune")
+    from gbdist.jobs.tune import TuneJob  # pyarrow loads only when needed
+
+    if not options.get("space"):
+        raise OptionMissing("--space", None, "a file that says what each parameter may be", "See: gbdist tune --help")
+    said = {name.replace("-", "_"): options[name] for name in _SEARCH if name in options}
+    return TuneJob(
+        **_learning(options),
+        **_folds(options),
+        **said,
+        output=Path(options.get("output", "best.cbm")),
+        out=_path(options, "out"),
+        params_out=_path(options, "params-out"),
         plot=_path(options, "plot"),
     )
 

@@ -185,7 +185,7 @@ def test_a_run_that_fails_is_left_as_failed() -> None:
 
 def test_lines_above_the_view() -> None:
     file = Terminal()
-    with LiveView(Console(file=file, width=60, force_terminal=True, color_system=None), lambda: VIEW) as live:
+    with LiveView(Console(file=file, width=60, force_terminal=True, color_system=None), lambda: Drawn(VIEW)) as live:
         live.say("something [bold]else")
     assert "something [bold]else" in file.getvalue()
 

@@ -42,6 +42,9 @@ class _Place:
     def say(self, text: str) -> None:
         self.recorder.say(text)
 
+    def search(self, stands: Mapping[str, Any], ended: Mapping[str, Any] | None) -> None:
+        self.recorder.search(stands, ended)
+
     def count(self, what: str, done: int, left: int) -> None:
         self.recorder.count(what, done, left)
 

@@ -1,17 +1,20 @@
-"""Jobs that deal rows to folds: cross-validations."""
+"""Jobs that deal rows to folds: cross-validations, and searches for the best parameters."""
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from gbdist.jobs.learning import TALK
-from gbdist.jobs.options import cv_job
+from gbdist.jobs.options import cv_job, tune_job
 from gbdist.jobs.submitted.kind import Workplace
 
 CURVES: Final = "result/curves.parquet"
 _MODELS: Final = "result/models"
+#: Trials of a search that whoever watches it is shown.
+_SHOWN: Final = 12
 
 
 def check_cv(options: Mapping[str, Any]) -> None:
@@ -36,6 +39,46 @@ def run_cv(options: Mapping[str, Any], place: Workplace) -> dict[str, Any]:
         place.store.write(CURVES, paths["out"].read_bytes())
     found = {name: value for name, value in asdict(result).items() if name not in ("out", "models", "plot")}
     return {**found, "models": [place.store.url(f"{_MODELS}/{path.name}") for path in models]}
+
+
+def check_tune(options: Mapping[str, Any]) -> None:
+    """See ``Kind.check``."""
+    from gbdist.jobs.tune import check_given
+
+    check_given(tune_job(options))
+
+
+def run_tune(options: Mapping[str, Any], place: Workplace) -> dict[str, Any]:
+    """Search, and put model, trials and best parameters into the job's folder, where the study is too, unless options say where.
+
+    An attempt goes on with the study of the one before.
+    """
+    from gbdist.jobs.submitted.studies import JOURNAL, study_of
+    from gbdist.jobs.tune import tune
+
+    with tempfile.TemporaryDirectory(prefix="gbdist-job-") as folder, ExitStack() as stack:
+        here = Path(folder)
+        paths = {"output": here / "model.cbm", "out": here / "trials.parquet", "params-out": here / "best.toml"}
+        job = tune_job({**options, **paths, "params": _aloud(options)})
+        study = None if job.storage else stack.enter_context(study_of(place.store))
+
+        def told(trials: Any, ended: Mapping[str, Any] | None) -> None:
+            if study is not None and ended is not None:
+                study.keep()
+            place.search(trials.summary(_SHOWN), ended)
+
+        result = tune(job, say=place.say, told=told, client=place.client, storage=study and study.storage)
+        for path in paths.values():
+            place.store.write(f"result/{path.name}", path.read_bytes())
+    found = {
+        name: value for name, value in asdict(result).items() if name not in ("model", "out", "params_out", "plot")
+    }
+    files = {"trials_table": "result/trials.parquet", "job_file": "result/best.toml"}
+    return {
+        **found,
+        "storage": job.storage or place.store.url(JOURNAL),
+        **{name: place.store.url(path) for name, path in files.items()},
+    }
 
 
 def _aloud(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,10 @@ class Workplace(Protocol):
         """Say a line."""
         ...
 
+    def search(self, stands: Mapping[str, Any], ended: Mapping[str, Any] | None) -> None:
+        """Say how a search stands, and which trial has just ended; see ``gbdist.jobs.trials``."""
+        ...
+
     def count(self, what: str, done: int, left: int) -> None:
         """Say how many rows are done, and how many parts are left."""
         ...

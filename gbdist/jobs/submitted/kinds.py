@@ -11,7 +11,7 @@ from typing import Any, Final
 from gbdist.errors import ParameterError
 from gbdist.jobs.learning import TALK
 from gbdist.jobs.options import train_job
-from gbdist.jobs.submitted.folded import CURVES, check_cv, run_cv
+from gbdist.jobs.submitted.folded import CURVES, check_cv, check_tune, run_cv, run_tune
 from gbdist.jobs.submitted.kind import Kind, Reads, Workplace
 from gbdist.jobs.submitted.spec import JobSpec, require_json
 
@@ -21,7 +21,7 @@ PREDICTIONS: Final = "result/predictions.parquet"
 SNAPSHOT_SECONDS: Final = 30
 
 #: Options of a job file that say where it runs and where its results go, which ``gbdist job`` says in its own way.
-ELSEWHERE: Final = ("output", "workers", "threads", "scheduler", "tls", "out", "return-models", "plot")
+ELSEWHERE: Final = ("output", "workers", "threads", "scheduler", "tls", "out", "return-models", "params-out", "plot")
 _PATHS: Final = ("data", "eval")
 _SNAPSHOTS: Final = frozenset({"save_snapshot", "snapshot_file", "train_dir"})
 
@@ -44,7 +44,7 @@ def make_spec(kind: str, options: Mapping[str, Any]) -> JobSpec:
     for name in _PATHS:
         if name in made:
             made[name] = [_whole(path) for path in made[name]]
-    for name in ("model", "snapshot", "profile"):
+    for name in ("model", "snapshot", "profile", "storage"):
         if name in made:
             made[name] = _whole(str(made[name]))
     require_json(made)
@@ -149,5 +149,6 @@ def _read_by_scoring(options: Mapping[str, Any]) -> Reads:
 KINDS: Final[Mapping[str, Kind]] = {
     "train": Kind(_check_training, _read_by_training, _train, MODEL),
     "cv": Kind(check_cv, _read_by_training, run_cv, CURVES),
+    "tune": Kind(check_tune, _read_by_training, run_tune, MODEL),
     "predict": Kind(_check_scoring, _read_by_scoring, _score, PREDICTIONS),
 }

@@ -67,6 +67,16 @@ class Recorder:
             self._progress = {"what": what, "done": done, "parts_left": left}
             self._reports.report(self._progress)
 
+    def search(self, stands: Mapping[str, Any], ended: Mapping[str, Any] | None) -> None:
+        """Take how a search stands, and the trial that has ended by it, both as ``gbdist.jobs.trials`` tells them."""
+        with self._lock:
+            if ended is not None:
+                score = "" if ended["score"] is None else f", score {ended['score']:.6g}"
+                error = f": {ended['error']}" if ended["error"] else ""
+                self._add(f"trial {ended['number']} {ended['state']}{score}{error}", "trial", trial=dict(ended))
+            self._progress = {"search": dict(stands)}
+            self._reports.report(self._progress)
+
     def hear(self, event: Event) -> bool:
         """Take an event of a fit; never stops it."""
         with self._lock:

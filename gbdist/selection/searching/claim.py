@@ -7,7 +7,8 @@ import uuid
 from typing import Any
 
 import psutil
-from optuna.study import Study
+from optuna.storages import BaseStorage
+from optuna.study import Study, get_all_study_names, load_study
 
 from gbdist.errors import ClusterError
 
@@ -47,6 +48,14 @@ class Claim:
         self._said = time.monotonic()
         mine = {"id": self._id, "host": socket.gethostname(), "pid": os.getpid(), "born": _born(os.getpid())}
         self._study.set_user_attr(_CLIENT, {**mine, "beat": time.time()})
+
+
+def forget(storage: BaseStorage) -> None:
+    """Let go of all studies in a storage, for whoever knows that no client works on any of them now."""
+    for name in get_all_study_names(storage):
+        study = load_study(study_name=name, storage=storage)
+        if study.user_attrs.get(_CLIENT):
+            study.set_user_attr(_CLIENT, None)
 
 
 def _born(pid: int) -> float | None:

@@ -1,11 +1,8 @@
 """What a cross-validation on files writes and tells."""
 
-from pathlib import Path
-
 import pandas as pd
-import pytest
 
-from gbdist.jobs.cv import ENDINGS, scores_at, write_table
+from gbdist.jobs.cv import scores_at
 
 CURVES = pd.DataFrame(
     {
@@ -26,11 +23,3 @@ def test_scores_are_those_of_the_last_row_up_to_an_iteration() -> None:
         {"metric": "RMSE", "test": 2.0, "test_std": 0.5, "train": 1.5, "train_std": 0.125},
     )
     assert scores_at(CURVES, 9)[1]["test"] == 1.0
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_tables_are_read_as_they_were_written(tmp_path: Path, ending: str) -> None:
-    path = tmp_path / "unfinished"
-    write_table(CURVES, path, ending)
-    read = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".json": pd.read_json}[ending]
-    pd.testing.assert_frame_equal(read(path), CURVES, rtol=1e-14, check_dtype=False)

@@ -35,7 +35,7 @@ def test_paths_are_whole_and_what_is_not_the_jobs_is_left_out(tmp_path: Any, mon
         (
             "boost",
             TRAIN,
-            "kind='boost' cannot be used: expected one of train, cv, predict. Name one of these, or use a later gbdist.",
+            "kind='boost' cannot be used: expected one of train, cv, tune, predict. Name one of these, or use a later gbdist.",
         ),
         ("train", {**TRAIN, "target": []}, "--target is missing: expected the column to learn."),
         ("train", {**TRAIN, "params": {"depht": 4}}, "depht=4 cannot be used"),

@@ -38,11 +38,11 @@ def test_an_id_may_be_cut_short(where: Where) -> None:
 
 
 def test_a_result_of_a_kind_that_only_later_versions_have(where: Where) -> None:
-    store = where.folder.job("tune-a")
+    store = where.folder.job("dream-a")
     store.write_submission(Submission(JobSpec("dream", {}), 0.0, "9"))
     store.write_state(JobState("done"))
-    with pytest.raises(ParameterError, match="kind='dream' cannot be used: expected one of train, cv, predict"):
-        result(where, "tune-a")
+    with pytest.raises(ParameterError, match="kind='dream' cannot be used: expected one of train, cv, tune, predict"):
+        result(where, "dream-a")
 
 
 @pytest.mark.parametrize("wanted", ["trian-a", "", "../jobs", "/"])
