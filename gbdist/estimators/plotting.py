@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 DEFAULT_FILE = "report.html"
 #: Rows that the page looks at, cells of them, and partitions of a collection that they come from, evenly spaced.
 _MOST_ROWS, _MOST_CELLS, _LEAST_ROWS, _MOST_PARTS = 5_000, 20_000_000, 500, 8
-_FIX = (
-    "Name a file in a folder that is there, or leave plot_file out: the page is then report.html in the current folder."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +62,25 @@ def plot_asked(plot: object, plot_file: Any) -> Plot | None:
         raise ParameterError("plot", plot, "True or False", "Say where the page goes with plot_file='report.html'.")
     if plot_file is None and not plot:
         return None
-    if hasattr(plot_file, "write"):
-        return Plot(plot_file)
-    file = DEFAULT_FILE if plot_file is None else plot_file
+    return plot_at("plot_file", plot_file, DEFAULT_FILE)
+
+
+def plot_at(name: str, file: Any, default: str) -> Plot:
+    """A page at ``file``, a path or an object with ``write``; in ``default`` for None. ``name`` is what errors call the argument.
+
+    Raises
+    ------
+    ParameterError
+        No file can be made there.
+    """
+    if hasattr(file, "write"):
+        return Plot(file)
+    fix = (
+        f"Name a file in a folder that is there, or leave {name} out: the page is then {default} in the current folder."
+    )
+    file = default if file is None else file
     if not isinstance(file, str | os.PathLike):
-        raise ParameterError("plot_file", file, "a path, or a text file that is open for writing", _FIX)
+        raise ParameterError(name, file, "a path, or a text file that is open for writing", fix)
     path = Path(file).absolute()
     if path.is_dir() or not path.parent.is_dir():
         expected = (
@@ -77,13 +88,13 @@ def plot_asked(plot: object, plot_file: Any) -> Plot | None:
             if path.is_dir()
             else f"a file in a folder that is there; {path.parent} is not"
         )
-        raise ParameterError("plot_file", str(file), expected, _FIX)
+        raise ParameterError(name, str(file), expected, fix)
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         expected = f"a folder that can be written to ({error.strerror})"
-        raise ParameterError("plot_file", str(file), expected, _FIX) from error
+        raise ParameterError(name, str(file), expected, fix) from error
     return Plot(file)
 
 

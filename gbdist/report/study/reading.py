@@ -11,17 +11,21 @@ from gbdist.report.study.facts import Dimension, State, StudyFacts, TrialFacts
 
 #: Complete trials with fewer values than these say nothing of what made some of them good.
 FEWEST_FOR_IMPORTANCES = 4
-#: Where a trial says why it failed.
-ERROR_ATTRIBUTE = "error"
 
 
 def facts_of(
-    study: Any, *, name: str = "", scoring: str = "score", details: Sequence[tuple[str, str]] = ()
+    study: Any,
+    *,
+    trials: Sequence[Any] | None = None,
+    name: str = "",
+    scoring: str = "score",
+    details: Sequence[tuple[str, str]] = (),
 ) -> StudyFacts:
-    """The facts of an ``optuna.Study`` of one direction. Trials that nobody has begun are left out.
+    """The facts of an ``optuna.Study`` of one direction. Why trials failed Optuna does not know.
 
     Parameters
     ----------
+    trials : which of the study's trials; all that were begun if left out
     name : what the page is called; the study's own name if left out
     scoring : what the values are
     details : more lines for the table on top of the page
@@ -34,7 +38,8 @@ def facts_of(
     if len(study.directions) != 1:
         fix = "Draw one of its values at a time with optuna.visualization."
         raise ParameterError("study", study.study_name, f"one value a trial, not {len(study.directions)}", fix)
-    begun = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name != "WAITING"]
+    known = study.get_trials(deepcopy=False) if trials is None else trials
+    begun = [trial for trial in known if trial.state.name != "WAITING"]
     space = _space(begun)
     return StudyFacts(
         name=name or study.study_name,
@@ -42,7 +47,7 @@ def facts_of(
         greater_is_better=study.direction.name == "MAXIMIZE",
         trials=tuple(_trial(trial, space) for trial in begun),
         space=tuple(space.values()),
-        importances=_importances(study, begun),
+        importances=_importances(study.direction, begun),
         details=tuple(details),
     )
 
@@ -62,7 +67,6 @@ def _trial(trial: Any, space: Mapping[str, Dimension]) -> TrialFacts:
         },
         curve=curve,
         seconds=_seconds(trial.datetime_start, trial.datetime_complete),
-        error=str(trial.user_attrs.get(ERROR_ATTRIBUTE, "")),
     )
 
 
@@ -115,12 +119,13 @@ def _words(choices: Sequence[Any]) -> tuple[str, ...]:
     return tuple(told if len(set(told)) == len(told) else [repr(choice) for choice in choices])
 
 
-def _importances(study: Any, trials: Sequence[Any]) -> Mapping[str, float] | str:
+def _importances(direction: Any, trials: Sequence[Any]) -> Mapping[str, float] | str:
     """Optuna's answer, by PED-ANOVA, which draws nothing and so needs no seed; or why it has none."""
     from optuna.exceptions import ExperimentalWarning
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    values = [trial.value for trial in trials if trial.state.name == "COMPLETE" and math.isfinite(trial.value)]
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE" and math.isfinite(trial.value)]
+    values = [trial.value for trial in complete]
     if len(values) < FEWEST_FOR_IMPORTANCES:
         least = f"at least {FEWEST_FOR_IMPORTANCES} complete trials are needed"
         return f"Which parameters matter cannot be said of {len(values)} complete trial(s); {least}."
@@ -128,6 +133,7 @@ def _importances(study: Any, trials: Sequence[Any]) -> Mapping[str, float] | str
         return f"All complete trials have the value {values[0]:.6g}, so that no parameter mattered."
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
+        study = _study_of(direction, complete)
         try:
             found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), normalize=False)
         except (ValueError, RuntimeError) as error:
@@ -136,3 +142,17 @@ def _importances(study: Any, trials: Sequence[Any]) -> Mapping[str, float] | str
     if not total > 0:
         return "The best trials have the same values of all parameters as the others, as far as so few can tell."
     return {name: float(value) / total for name, value in found.items()}
+
+
+def _study_of(direction: Any, trials: Sequence[Any]) -> Any:
+    """A study of these trials alone, made without a word on stderr."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(direction=direction)
+    finally:
+        optuna.logging.set_verbosity(before)
+    study.add_trials(trials)
+    return study

@@ -1,5 +1,6 @@
 """What a search is once it has ended: its best estimator, to which scikit-learn's methods go."""
 
+from pathlib import Path
 from typing import Any
 
 from sklearn.exceptions import NotFittedError
@@ -7,6 +8,7 @@ from sklearn.metrics import get_scorer
 from sklearn.utils.metaestimators import available_if
 
 from gbdist.errors import ParameterError
+from gbdist.estimators.plotting import plot_at
 from gbdist.estimators.preparation.inputs import is_lazy
 
 
@@ -28,6 +30,9 @@ class BestEstimator:
     scoring: Any
     scorer_: Any
     multimetric_: bool
+    search: Any
+    study_: Any
+    n_splits_: int
 
     @available_if(_best_has("predict"))  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def predict(self, X: Any) -> Any:
@@ -72,6 +77,33 @@ class BestEstimator:
             raise ParameterError("scoring", name, expected, "Use best_estimator_.score.")
         return float(known(best, X, y, **weight))
 
+    def plot(self, path: Any = None) -> Path | None:
+        """Write a page about the search, which opens in any browser: how it went, which parameters mattered, and all trials.
+
+        Parameters
+        ----------
+        path : path, or text file open for writing; left out: ``search.html`` in the current folder
+
+        Returns
+        -------
+        Where the page is; None for an open file.
+
+        Raises
+        ------
+        NotFittedError
+            Nothing has been searched yet.
+        ParameterError
+            No file can be made there.
+        """
+        if not hasattr(self, "study_"):
+            raise NotFittedError("This DaskSearchCV was not fitted. Call 'fit' before using this method.")
+        page = plot_at("path", path, "search.html")
+        from gbdist.selection.searching.page import page_of_search  # loads Bokeh
+
+        scorer = next(iter(self.scorer_.values())) if self.multimetric_ else self.scorer_
+        scoring = self.scoring if isinstance(self.scoring, str) else scorer.name
+        return page.write(page_of_search(self.study_, scoring, self._details()))
+
     @property
     def classes_(self) -> Any:
         """Those of the best estimator."""
@@ -83,6 +115,14 @@ class BestEstimator:
         if not hasattr(self, "best_estimator_"):
             raise AttributeError("DaskSearchCV has no n_features_in_ before fit with refit=True")
         return int(self.best_estimator_.n_features_in_)
+
+    def _details(self) -> tuple[tuple[str, str], ...]:
+        """What was searched, how, for the page."""
+        search = self.search if isinstance(self.search, str) else type(self.search).__name__
+        told = [("Estimator", type(self.estimator).__name__), ("Search", search), ("Folds", f"{self.n_splits_:,}")]
+        if hasattr(self, "refit_time_"):
+            told.append(("Fit of the best on all rows", f"{self.refit_time_:.3g} seconds"))
+        return tuple(told)
 
     def _best(self) -> Any:
         if not hasattr(self, "best_estimator_"):

@@ -11,8 +11,8 @@ from gbdist.selection.searching.events import COMPLETE
 from gbdist.selection.searching.study import Record
 
 
-def result_of(scores: Any) -> dict[str, Any]:
-    """An evaluation's ``FoldScores`` in what JSON has, as a study keeps them."""
+def result_of(scores: Any, curve: Sequence[tuple[int, float]] = ()) -> dict[str, Any]:
+    """An evaluation's ``FoldScores`` in what JSON has, as a study keeps them; with them mean scores on the way, by iteration."""
     return {
         "test": _lists(scores.test),
         "train": None if scores.train is None else _lists(scores.train),
@@ -20,6 +20,7 @@ def result_of(scores: Any) -> dict[str, Any]:
         "score_time": _list(scores.score_time),
         "iterations": int(scores.iterations),
         "stopped": str(scores.stopped),
+        "curve": [[iteration, score] for iteration, score in curve],
     }
 
 

@@ -26,8 +26,8 @@ from gbdist.selection.searching.spaces import Space
 #: Attribute of a study: what it is of.
 _IDENTITY: Final = "gbdist:study"
 #: Attributes of a trial: scores and times of its folds, what went wrong, and that it is from an earlier study.
-_RESULT: Final = "gbdist:result"
-_ERROR: Final = "gbdist:error"
+RESULT: Final = "gbdist:result"
+ERROR: Final = "gbdist:error"
 _EARLIER: Final = "gbdist:earlier"
 #: What a study that is gone on with must be of, and how errors call it.
 _PARTS: Final = {
@@ -142,7 +142,7 @@ class Ledger:
     def fail(self, drawn: Drawn, error: str, result: Mapping[str, Any] | None = None) -> None:
         """A trial has failed."""
         with self._lock:
-            drawn.trial.set_user_attr(_ERROR, error)
+            drawn.trial.set_user_attr(ERROR, error)
             self._tell(drawn, TrialState.FAIL, result or {})
 
     def cut_off(self, drawn: Drawn) -> None:
@@ -159,12 +159,7 @@ class Ledger:
 
     def records(self) -> list[Record]:
         """All trials that have ended, by number."""
-        found: dict[int, Record] = {}
-        for trial in self._trials(*_STATES):
-            cut_off = trial.state == TrialState.FAIL and _ERROR not in trial.user_attrs
-            if NUMBER in trial.user_attrs and not cut_off:
-                found.setdefault(trial.user_attrs[NUMBER], self._record(trial))
-        return [found[number] for number in sorted(found)]
+        return [self._record(trial) for trial in trials_of(self.study, *_STATES).values()]
 
     def best(self) -> float | None:
         """The best score so far; None if none has ended well."""
@@ -191,7 +186,7 @@ class Ledger:
 
     def _tell(self, drawn: Drawn, state: TrialState, result: Mapping[str, Any], score: float | None = None) -> None:
         with self._lock, quiet():
-            drawn.trial.set_user_attr(_RESULT, dict(result))
+            drawn.trial.set_user_attr(RESULT, dict(result))
             self.study.tell(drawn.trial, score, state=state)
             self._ended.add(drawn.number)
 
@@ -199,7 +194,7 @@ class Ledger:
         """End what a client that is gone has left running; the parameters of these trials, and of others that were cut off."""
         for trial in self._trials(TrialState.RUNNING):
             self.study.tell(trial.number, state=TrialState.FAIL)
-        cut_off = [trial for trial in self._trials(TrialState.FAIL) if _ERROR not in trial.user_attrs]
+        cut_off = [trial for trial in self._trials(TrialState.FAIL) if ERROR not in trial.user_attrs]
         return {trial.user_attrs[NUMBER]: trial.params for trial in cut_off if NUMBER in trial.user_attrs}
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
@@ -209,7 +204,18 @@ class Ledger:
         told = trial.user_attrs
         params = self._space.meant(trial.params)
         score = trial.value if trial.state == TrialState.COMPLETE else None
-        return Record(told[NUMBER], params, _STATES[trial.state], score, told.get(_RESULT, {}), told.get(_ERROR, ""))
+        return Record(told[NUMBER], params, _STATES[trial.state], score, told.get(RESULT, {}), told.get(ERROR, ""))
+
+
+def trials_of(study: optuna.Study, *states: TrialState) -> dict[int, FrozenTrial]:
+    """Trials of a search that are in these states, in the order of their numbers; none that were cut off, or are of earlier
+    studies."""
+    found: dict[int, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False, states=states):
+        cut_off = trial.state == TrialState.FAIL and ERROR not in trial.user_attrs
+        if NUMBER in trial.user_attrs and not cut_off:
+            found.setdefault(trial.user_attrs[NUMBER], trial)
+    return dict(sorted(found.items()))
 
 
 @contextmanager

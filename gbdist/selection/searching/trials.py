@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -77,12 +77,14 @@ class Course:
 
 @dataclass(eq=False)
 class _Running:
-    """A trial that runs: since when, how far it is, how often its worker was lost, and whether the pruner has ended it."""
+    """A trial that runs: since when, how far it is, how it came there (iterations and scores), how often its worker was lost, and
+    whether the pruner has ended it."""
 
     drawn: Drawn
     started: float = 0.0
     iteration: int = 0
     score: float | None = None
+    curve: list[tuple[int, float]] = field(default_factory=list)
     losses: int = 0
     pruned: bool = False
 
@@ -174,7 +176,7 @@ class Trials:
     def _ran(self, running: _Running, place: Place) -> bool:
         """Run a trial, and tell how it ended; False if the place is lost, and the trial is to run elsewhere."""
         drawn = running.drawn
-        running.started, running.pruned = time.monotonic(), False
+        running.started, running.pruned, running.curve = time.monotonic(), False, []
         try:
             self._tell(TrialStarted(drawn.number, drawn.params, self._ledger.best()))
             estimator = clone(self._course.estimator).set_params(**drawn.params)
@@ -202,11 +204,12 @@ class Trials:
         drawn, first = running.drawn, self._course.scorers[0].name
         running.iteration = scores.iterations
         running.score = float(np.mean(scores.test[first]))
+        result = result_of(scores, running.curve)
         if running.pruned:
-            self._ledger.prune(drawn, result_of(scores))
+            self._ledger.prune(drawn, result)
             self._tell_end(running, PRUNED)
             return
-        self._ledger.complete(drawn, running.score, result_of(scores))
+        self._ledger.complete(drawn, running.score, result)
         if np.isnan(running.score):
             self._tell_end(running, FAILED, "its score is not a number")
         else:
@@ -241,7 +244,7 @@ class Trials:
         if self._stop.is_set():
             raise _Stopped
         scorer = self._course.scorers[0]
-        if self._course.prunes or not self._course.listeners or scorer.metric is None:
+        if self._course.prunes or scorer.metric is None:
             return
         if event.metrics.get(_HELD_OUT):
             self._advance(running, event.iteration + 1, scorer.of(event.metrics[_HELD_OUT]))
@@ -260,7 +263,10 @@ class Trials:
 
     def _advance(self, running: _Running, iteration: int, score: float) -> None:
         running.iteration, running.score = iteration, score
-        if self._course.listeners and is_told(iteration):
+        if not is_told(iteration):
+            return
+        running.curve.append((iteration, score))
+        if self._course.listeners:
             drawn = running.drawn
             self._tell(TrialAdvanced(drawn.number, drawn.params, iteration, score, self._ledger.best()))
 
