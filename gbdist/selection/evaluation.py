@@ -21,7 +21,7 @@ from gbdist.selection.checks import integer, true_or_false
 from gbdist.selection.evaluating.failures import Failures
 from gbdist.selection.evaluating.functions import add_scores, as_arrays, scores_of
 from gbdist.selection.evaluating.lockstep import Lockstep, lockstep_parameters
-from gbdist.selection.evaluating.one_by_one import OneByOne
+from gbdist.selection.evaluating.one_by_one import OneByOne, stops_early
 from gbdist.selection.evaluating.result import FoldScores, Wanted, Watch
 from gbdist.selection.evaluating.rows import FoldRows, beside_array, beside_arrays
 from gbdist.selection.evaluating.targets import kind_of, target_of
@@ -125,11 +125,12 @@ class Evaluation:
         ParameterError, DataError, ModelError, ClusterError
         """
         self._require_rows(estimator, pooled=data is not None)
+        failures = Failures(error_score)
         wanted = Wanted(watch, return_models, train_scores, error_score)
         if all(scorer.in_training for scorer in self.scorers) or self._lockstep_parameters(estimator) is None:
             return self._run(estimator, wanted, self.scorers, data)
         found = self._run(estimator, replace(wanted, return_models=True), self.scorers, data)
-        scored = self._with_functions(found, Failures(error_score), train_scores=train_scores)
+        scored = self._with_functions(found, failures, train_scores=train_scores)
         return scored if return_models else replace(scored, models=None)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -139,7 +140,10 @@ class Evaluation:
     def fit(self, estimator: Any) -> list[Any]:
         """A fitted estimator of each fold, as ``run`` leaves it. Raises what that raises."""
         self._require_rows(estimator)
-        metrics = [scorer for scorer in self.scorers if scorer.in_training]
+        together = self._lockstep_parameters(estimator) is not None
+        # An eval set is refused for labels that its fold has not trained on, so there is one only where it decides.
+        scored = together or stops_early(estimator)
+        metrics = [scorer for scorer in self.scorers if scorer.in_training] if scored else []
         return self._run(estimator, Wanted(return_models=True), metrics).models or []
 
     def _run(

@@ -22,22 +22,31 @@ def scores_of(
 
     ``failed`` is asked for the score of that name in place of one that raises; it may raise the same again.
     """
-    scores: dict[str, float] = {}
-    for scorer in scorers:
+    scores = dict(known)
+    told = [scorer for scorer in scorers if scorer.name not in known and scorer.metric is not None]
+    asked: list[tuple[Sequence[Scorer], Callable[..., Mapping[str, float]]]] = [(told, _of_predictions)] if told else []
+    asked += [([scorer], _of_function) for scorer in scorers if scorer.name not in known and scorer.metric is None]
+    for some, ask in asked:
         try:
-            scores[scorer.name] = known[scorer.name] if scorer.name in known else _asked(scorer, model, rows)
+            scores.update(ask(some, model, rows))
         except Exception as error:
-            scores[scorer.name] = failed(scorer.name, error)
+            scores.update({scorer.name: failed(scorer.name, error) for scorer in some})
     return scores
 
 
-def _asked(scorer: Scorer, model: Any, rows: Given) -> float:
-    if scorer.metric is not None:
-        return scorer.of(metrics_of_predictions(model, rows, scorer.metric))
+def _of_predictions(scorers: Sequence[Scorer], model: Any, rows: Given) -> dict[str, float]:
+    """Scores that are metrics, of rows that are predicted once for all of them."""
+    values = metrics_of_predictions(model, rows, [str(scorer.metric) for scorer in scorers])
+    return {scorer.name: scorer.of(values) for scorer in scorers}
+
+
+def _of_function(scorers: Sequence[Scorer], model: Any, rows: Given) -> dict[str, float]:
+    """The score that a function says, or the estimator itself."""
+    (scorer,) = scorers
     weight = {} if rows.sample_weight is None else {"sample_weight": rows.sample_weight}
-    if scorer.function is not None:
-        return float(scorer.function(model, rows.X, rows.y, **(weight if scorer.takes_weights else {})))
-    return float(model.score(rows.X, rows.y, **weight))
+    if scorer.function is None:
+        return {scorer.name: float(model.score(rows.X, rows.y, **weight))}
+    return {scorer.name: float(scorer.function(model, rows.X, rows.y, **(weight if scorer.takes_weights else {})))}
 
 
 def metric_scores(scorers: Sequence[Scorer], metrics: Mapping[str, float]) -> dict[str, float]:

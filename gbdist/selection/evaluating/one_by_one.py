@@ -103,10 +103,17 @@ def _with_metrics(estimator: DaskCatBoost, metrics: Sequence[str], *, train_scor
     own = given.get(known, [])
     every = list(dict.fromkeys([*([own] if isinstance(own, str) else own), *metrics]))
     changed: dict[str, Any] = {known: [of_train_too(one) for one in every] if train_scores else every}
-    stops = [name for one in ("od_wait", "od_type", "od_pval") for name in names_of(one) if name in given]
-    if not stops:
+    if not stops_early(estimator):
         changed["use_best_model"] = False
     return changed
+
+
+def stops_early(estimator: Any) -> bool:
+    """Whether trees look at an eval set to know when to stop."""
+    if not isinstance(estimator, DaskCatBoost):
+        return False
+    given = estimator.given_parameters()
+    return any(name in given for parameter in ("od_wait", "od_type", "od_pval") for name in names_of(parameter))
 
 
 def _eval_set(test: Given, *, ranker: bool) -> Any:

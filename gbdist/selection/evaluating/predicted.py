@@ -4,7 +4,7 @@ Sums of partitions are added up here round after round, as ranks add up theirs. 
 labels and weights; nothing of the size of the rows comes to the client.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -50,8 +50,8 @@ class _Asks(Exception):
         self.vector = vector
 
 
-def metrics_of_predictions(model: Any, rows: Given, description: str) -> dict[str, float]:
-    """Values by name of a metric under CatBoost's description, from what a classifier or regressor predicts.
+def metrics_of_predictions(model: Any, rows: Given, descriptions: Iterable[str]) -> dict[str, float]:
+    """Values by name of metrics under CatBoost's descriptions, from what a classifier or regressor predicts.
 
     Raw values are log-odds, or logarithms, of probabilities, and the numbers of a regressor. Raises DataError for labels that are
     missing, or that the classifier has not met.
@@ -65,7 +65,8 @@ def metrics_of_predictions(model: Any, rows: Given, description: str) -> dict[st
     loss, n_classes = "RMSE", 1
     if classes is not None:
         loss, n_classes = ("Logloss" if len(classes) == 2 else "MultiClass"), len(classes)
-    metrics = make_metrics(description, n_classes, loss, parameter="scoring")
+    made = [make_metrics(one, n_classes, loss, parameter="scoring") for one in descriptions]
+    metrics = list({metric.name: metric for several in made for metric in several}.values())
     layout = (parts.label_columns, parts.weight_column)
     if not parts.lazy:
         piece = _piece(parts.features, parts.label, parts.weight, said, layout=layout, classes=classes, number=0)
@@ -137,7 +138,7 @@ def _piece(x: Any, y: Any, w: Any, said: Any, *, layout: Any, classes: NDArray[A
     values = np.asarray(said, np.float64)
     label = y if classes is None else _codes(y, classes, number)
     weight = None if w is None else as_vector(w, "sample_weight").astype(np.float32)
-    return _Piece(_raw(values.reshape(len(values), -1), classes), label.astype(np.float32), weight)
+    return _Piece(_raw(values[:, None] if values.ndim == 1 else values, classes), label.astype(np.float32), weight)
 
 
 def _raw(values: NDArray[np.float64], classes: NDArray[Any] | None) -> NDArray[np.float64]:
