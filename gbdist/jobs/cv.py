@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -82,17 +83,19 @@ def cross_validate(
         with told_to(reporter):
             heard = Heard(progress_asked(named(params)))
         params = {name: value for name, value in params.items() if name not in TALK} | {"verbose": 1}
+        page = None if job.plot is None else StringIO()
         started = perf_counter()
         with closing(heard), told_to(heard):
             curves, models = cv(
                 (prepared.table, job.label, job.weight),
                 params,
                 return_models=True,
+                plot_file=page,
                 client=client,
                 **_folds(job, params),
             )
         seconds = perf_counter() - started
-    _write(job, curves, models)
+    _write(job, curves, models, "" if page is None else page.getvalue())
     best = heard.best if heard.best >= 0 else int(curves["iterations"].iloc[-1])
     features = len(models[0].feature_names_)
     return CvResult(
@@ -199,9 +202,12 @@ def _number(value: Any) -> float | None:
 # ---- what is written
 
 
-def _write(job: CvJob, curves: Any, models: list[Any]) -> None:
+def _write(job: CvJob, curves: Any, models: list[Any], page: str) -> None:
     if job.out is not None:
         write_table(curves, job.out)
+    if job.plot is not None:
+        with whole_file(job.plot) as unfinished:
+            unfinished.write_text(page, encoding="utf-8")
     if job.models is not None:
         job.models.mkdir(exist_ok=True)
         for left in job.models.glob(_MODELS):  # of a run with more folds

@@ -31,7 +31,8 @@ def test_curves_and_models_are_those_of_the_function(
     (tmp_path / "folds").mkdir()
     (tmp_path / "folds" / "fold-7.cbm").write_text("of a run with more folds")
     ran = run("cv", cancer, "--target", "malignant", "--weight", "importance", "--folds", 3, "--seed", 5, *TYPED,
-              "--scheduler", scheduler, "--out", "curves.parquet", "--return-models", "folds", "--json")  # fmt: skip
+              "--scheduler", scheduler, "--out", "curves.parquet", "--return-models", "folds", "--plot", "page.html",
+              "--json")  # fmt: skip
     assert ran.code == 0, ran.stderr
     curves, models = cv((rows, "malignant", "importance"), PARAMS, seed=5, return_models=True)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "curves.parquet"), curves)
@@ -53,6 +54,9 @@ def test_curves_and_models_are_those_of_the_function(
     }
     assert found["scores"][1]["train"] is None  # AUC is not computed of training rows
     assert "3:  learn Logloss " in ran.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert found["plot"].endswith("page.html")
+    assert f"<td>{curves['test-Logloss-mean'].min():.6g} ±" in page
 
 
 def test_a_job_file_says_which_folds_and_what_is_typed_wins(

@@ -52,7 +52,7 @@ def test_what_is_found_and_written(
     run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str, expected: DaskSearchCV
 ) -> None:
     ran = run("tune", cancer, *TYPED, "--trials", 4, "--scheduler", scheduler,
-              "--out", "trials.csv", "--params-out", "best.toml", "--json")  # fmt: skip
+              "--out", "trials.csv", "--params-out", "best.toml", "--plot", "study.html", "--json")  # fmt: skip
     assert ran.code == 0, ran.stderr
     found = ran.json
     assert (found["task"], found["trials"], found["trees"]) == ("binary", {"complete": 4}, 3)
@@ -65,6 +65,7 @@ def test_what_is_found_and_written(
     assert table["mean_test_score"].tolist() == pytest.approx(
         expected.cv_results_["mean_test_score"].tolist(), rel=1e-14
     )
+    assert f"{expected.best_score_:.6g}, trial {expected.best_index_}" in (tmp_path / "study.html").read_text()
     model = catboost.CatBoostClassifier().load_model(tmp_path / "best.cbm")
     assert run("train", "--config", "best.toml", "--scheduler", scheduler, "-o", "again.cbm").code == 0
     again = catboost.CatBoostClassifier().load_model(tmp_path / "again.cbm")
