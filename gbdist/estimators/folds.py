@@ -97,14 +97,15 @@ class FoldsByNumber:
 
     n_folds: int
     rule_of: Callable[[int], SizedRule]
+    inverted: bool = False
 
     def trained_rows(self, n_rows: int) -> int:
         """See ``AnyFolds``."""
-        return self.rule_of(n_rows).trained(n_rows)
+        return self.rule_of(n_rows).sizes(n_rows)[self.inverted]
 
     def of_data(self, n_rows: int, label: LabelFacts | None, classes: Sequence[Any] | None) -> FoldsAsked:
         """See ``AnyFolds``."""
-        return RuleAsked(self.rule_of(n_rows))
+        return RuleAsked(self.rule_of(n_rows), inverted=self.inverted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +132,11 @@ class FoldsOfGroups:
 
 @dataclass(frozen=True, eq=False)
 class CodedFolds:
-    """Folds that rows know by a number which travels with them; ``trained`` is of all folds together."""
+    """Folds that rows know by a number that travels with them; ``sizes``: rows that train and rows that test, of all folds."""
 
     patterns: Patterns
-    trained: int
+    sizes: tuple[int, int]
+    inverted: bool = False
 
     @property
     def n_folds(self) -> int:
@@ -143,11 +145,11 @@ class CodedFolds:
 
     def trained_rows(self, n_rows: int) -> int:
         """See ``AnyFolds``."""
-        return self.trained // self.n_folds
+        return self.sizes[self.inverted] // self.n_folds
 
     def of_data(self, n_rows: int, label: LabelFacts | None, classes: Sequence[Any] | None) -> FoldsAsked:
         """See ``AnyFolds``."""
-        return RuleAsked(self.patterns, coded=True)
+        return RuleAsked(self.patterns, inverted=self.inverted, coded=True)
 
 
 def _dealt(n_folds: int, seed: int | None, n: int) -> Rule:

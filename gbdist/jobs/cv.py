@@ -87,12 +87,11 @@ def cross_validate(
         started = perf_counter()
         with closing(heard), told_to(heard):
             curves, models = cv(
-                (prepared.table, job.label, job.weight),
-                params,
+                params=params,
                 return_models=True,
                 plot_file=page,
                 client=client,
-                **_folds(job, params),
+                **_rows_and_folds(job, prepared.table, params),
             )
         seconds = perf_counter() - started
     _write(job, curves, models, "" if page is None else page.getvalue())
@@ -141,18 +140,17 @@ def check_given(job: CvJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
     return given, *check_learning(job, given)
 
 
-def _folds(job: CvJob, params: dict[str, Any]) -> dict[str, Any]:
-    """The folds as ``cv`` takes them."""
+def _rows_and_folds(job: CvJob, table: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Rows and folds as ``cv`` takes them; a column of groups is no feature."""
     loss = str(loss_of(params))
-    if job.time_series or job.group is not None:
-        return {"folds": job.splitter(loss), "inverted": job.inverted}
-    return {
-        "fold_count": job.folds,
-        "shuffle": job.shuffle is not False,
-        "stratified": job.keeps_shares(loss),
-        "partition_random_seed": job.seed or 0,
-        "inverted": job.inverted,
-    }
+    how = {"pool": (table, job.label, job.weight), "inverted": job.inverted}
+    if job.time_series:
+        return {**how, "folds": job.splitter(loss)}
+    if job.group is not None and not job.ranks:
+        apart = (table.drop(columns=[job.group]), job.label, job.weight)
+        return {**how, "pool": apart, "folds": job.splitter(loss), "groups": table[job.group]}
+    how |= {"fold_count": job.folds, "shuffle": job.shuffle is not False, "partition_random_seed": job.seed or 0}
+    return how | ({"group_id": job.group} if job.ranks else {"stratified": job.keeps_shares(loss)})
 
 
 class Heard:

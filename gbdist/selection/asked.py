@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.clusters import resolve_client
@@ -31,6 +32,7 @@ def folds_from(
     classifier: bool,
     groups: Any = None,
     name: str = "cv",
+    inverted: bool = False,
     strict: bool = False,
     client: Any = None,
 ) -> tuple[AnyFolds, Given]:
@@ -45,6 +47,7 @@ def folds_from(
     classifier : whether labels are classes
     groups : for splitters that look at groups, one value a row or the name of a column of X; left out: ``group_id``
     name : what errors call ``asked``
+    inverted : whether what tests is to train, and the other way round
     strict : whether partitions must be able to tell the folds, before labels have been counted
     client : whose workers compute what the rule needs to know of collections; see ``train``
 
@@ -63,20 +66,22 @@ def folds_from(
     if isinstance(asked, Integral) and not isinstance(asked, bool):
         n_folds = integer(name, asked, 2)
         if given.group_id is not None:
-            return FoldsOfGroups(n_folds, None), given
-        if not strict:
+            return FoldsOfGroups(n_folds, None, inverted), given
+        if not strict and not inverted:
             return FoldsOfEstimator(n_folds, classifier), given
         asked = StratifiedKFold(n_folds) if classifier else KFold(n_folds)
     if isinstance(asked, NumberSplitter):
         if isinstance(asked, TimeSeriesSplit) and asked.time is not None:
             _planned(asked, _rows_of(given, name, asked), None, None, client)  # for its errors
-        return FoldsByNumber(asked.get_n_splits(), asked.rule_for), given
+        return FoldsByNumber(asked.get_n_splits(), asked.rule_for, inverted), given
     if isinstance(asked, StratifiedKFold) and classifier and not strict:
-        return FoldsWanted(asked.n_splits, asked.seed, stratified=True, by_first_rows=True), given
+        return FoldsWanted(asked.n_splits, asked.seed, stratified=True, inverted=inverted, by_first_rows=True), given
     if isinstance(asked, Splitter):
         rows = _rows_of(given, name, asked)
-        return _coded(_planned(asked, rows, given.y, groups, client), rows, given)
-    return _listed(asked, given, groups, name)
+        folds, fold = _coded(_planned(asked, rows, given.y, groups, client), rows)
+    else:
+        folds, fold = _listed(asked, given, groups, name)
+    return replace(folds, inverted=inverted), replace(given, fold=fold)
 
 
 def _planned(asked: Splitter, rows: GivenRows, y: Any, groups: Any, client: Any) -> Plan:
@@ -85,15 +90,15 @@ def _planned(asked: Splitter, rows: GivenRows, y: Any, groups: Any, client: Any)
         return asked.plan(rows, y, groups)
 
 
-def _coded(plan: Plan, rows: GivenRows, given: Given) -> tuple[AnyFolds, Given]:
+def _coded(plan: Plan, rows: GivenRows) -> tuple[CodedFolds, Any]:
     """Folds of a splitter that looks at values of rows: each row gets the number of the split in which it tests."""
     n_splits, n_rows = plan.rule.n_splits, plan.facts.n_rows
     places = plan.lazy(rows.data, "places", 0) if rows.lazy else plan.places()
-    trained = n_splits * n_rows - (n_rows if plan.tested is None else plan.tested)
-    return CodedFolds(one_fold_each(n_splits), trained), replace(given, fold=places)
+    tested = n_rows if plan.tested is None else plan.tested
+    return CodedFolds(one_fold_each(n_splits), (n_splits * n_rows - tested, tested)), places
 
 
-def _listed(asked: Any, given: Given, groups: Any, name: str) -> tuple[AnyFolds, Given]:
+def _listed(asked: Any, given: Given, groups: Any, name: str) -> tuple[CodedFolds, Any]:
     """Folds of scikit-learn's splitters, and of pairs."""
     splits = callable(getattr(asked, "split", None)) and callable(getattr(asked, "get_n_splits", None))
     if not splits and (not isinstance(asked, Iterable) or isinstance(asked, str | bytes | dict)):
@@ -108,11 +113,12 @@ def _listed(asked: Any, given: Given, groups: Any, name: str) -> tuple[AnyFolds,
             vector_beside(rows, one, of) if isinstance(one, str) else one
             for one, of in ((given.y, "y"), (groups, "groups"))
         )
-        asked = asked.split(rows.data, y, beside)
+        with catch_warnings():
+            filterwarnings("ignore", "The groups parameter is ignored")  # it may be group_id, which says more than that
+            asked = list(asked.split(rows.data, y, beside))
     (n_rows,) = rows.known_lengths or (0,)
     patterns, codes = coded_pairs(asked, n_rows, name)
-    trained = int(patterns.trains[codes].sum())
-    return CodedFolds(patterns, trained), replace(given, fold=codes)
+    return CodedFolds(patterns, patterns.sizes(codes)), codes
 
 
 def _rows_of(given: Given, name: str, asked: Any) -> GivenRows:

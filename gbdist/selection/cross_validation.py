@@ -1,7 +1,6 @@
 """``cv``: CatBoost's function of that name, on a Dask cluster."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -9,7 +8,6 @@ import pandas as pd
 from gbdist.description import name_of
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.base import progress_asked, verbosity
-from gbdist.estimators.folds import FoldsWanted
 from gbdist.estimators.listeners import close
 from gbdist.estimators.outcome import FoldsResult
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
@@ -19,14 +17,11 @@ from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
 from gbdist.models.history import LEARN, set_names
 from gbdist.models.missing import note_cat_nan
-from gbdist.selection.checks import integer, true_or_false
+from gbdist.selection.cv_folds import FoldsOfCv, check_groups
 
-#: Losses whose folds have the same shares of all classes unless they are told not to, as in CatBoost.
-_STRATIFIED = ("Logloss", "MultiClass", "MultiClassOneVsAll")
 _HELD_OUT = set_names(1)[1]
 #: What CatBoost's function takes and this one does not, and what to do instead.
 _REFUSED = {
-    "folds": "Set fold_count: which rows a fold holds out follows from it and from partition_random_seed.",
     "save_snapshot": "Leave it out: CatBoost has no snapshots of cv either.",
     "snapshot_file": "Leave it out: CatBoost has no snapshots of cv either.",
     "snapshot_interval": "Leave it out: CatBoost has no snapshots of cv either.",
@@ -56,7 +51,12 @@ def cv(
     early_stopping_rounds: int | None = None,
     type: str = "Classical",
     return_models: bool = False,
+    folds: Any = None,
     *,
+    groups: Any = None,
+    group_id: Any = None,
+    group_weight: Any = None,
+    pairs: Any = None,
     plot: bool = False,
     plot_file: Any = None,
     client: Any = None,
@@ -71,7 +71,8 @@ def cv(
     params : CatBoost's parameters under any of its names, ``loss_function`` among them, and gbdist's own (``cat_nan``, …)
     fold_count : int, 3 if left out; ``nfold`` is another name
     inverted : bool, or type="Inverted"
-        Train on the rows of one fold, and score on all others.
+        Train on the rows of one fold, and score on all others. type="TimeSeries": rows are cut into one part more than there are
+        folds, as they come; a fold trains on all parts up to one, and is scored on the next.
     partition_random_seed : seed of the folds; ``seed`` is another name
     shuffle : bool
         Whether rows are dealt to folds by hash; False: folds of neighbours.
@@ -82,6 +83,10 @@ def cv(
         A DataFrame; False: a dictionary of lists.
     return_models : bool
         Return (curves, list of a plain CatBoost model of each fold).
+    folds : a splitter of gbdist.selection; of data in memory also scikit-learn's, or pairs (train, test) of row numbers
+        In place of ``fold_count``, ``stratified`` and ``type``. With a DaskPool, splitters by row numbers or classes.
+    groups : for splitters that look at groups, one value a row or the name of a column of X; left out: ``group_id``
+    group_id, group_weight, pairs : for losses of ranking, whose folds are of whole groups; see ``DaskCatBoostRanker.fit``
     plot, plot_file : write a page with the curves, which opens in any browser; as ``fit``'s
     client : a Dask client or address; see the estimators
 
@@ -109,15 +114,17 @@ def cv(
         for name, value in (("od_type", "Iter"), ("od_wait", early_stopping_rounds)):
             _put(given, name, value)
         given.pop("od_pval", None)
-    asked = _Asked(
+    asked = FoldsOfCv(
         n_folds=_one("fold_count", fold_count, "nfold", nfold),
         seed=partition_random_seed if seed is None else seed,
         shuffle=shuffle,
         stratified=stratified,
         inverted=inverted,
         kind=type,
+        folds=folds,
+        groups=groups,
     )
-    data = _data(_one("pool", pool, "dtrain", dtrain))
+    data = _data(_one("pool", pool, "dtrain", dtrain), group_id, group_weight, pairs)
     result = _run(data, given, asked, client)
     if page is not None:
         from gbdist.selection.pages import page_of_folds  # loads Bokeh
@@ -129,45 +136,17 @@ def cv(
     return (told, _models(result, given.get("cat_nan"))) if return_models else told
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The folds as the user wrote them."""
-
-    n_folds: Any
-    seed: Any
-    shuffle: Any
-    stratified: Any
-    inverted: Any
-    kind: Any
-
-    def checked(self, loss: str) -> FoldsWanted:
-        """The same, checked. Raises ParameterError."""
-        n_folds = 3 if self.n_folds is None else integer("fold_count", self.n_folds, 2)
-        seed = integer("partition_random_seed", self.seed, 0)
-        for name, value in (("shuffle", self.shuffle), ("inverted", self.inverted)):
-            true_or_false(name, value)
-        if self.kind not in ("Classical", "Inverted"):
-            raise ParameterError("type", self.kind, "'Classical' or 'Inverted'", "Change it.")
-        stratified = loss in _STRATIFIED if self.stratified is None else self.stratified
-        true_or_false("stratified", stratified)
-        return FoldsWanted(
-            n_folds, seed if self.shuffle else None, stratified, self.inverted or self.kind == "Inverted"
-        )
-
-
-def _run(data: Given, given: dict[str, Any], asked: _Asked, client: Any) -> FoldsResult:
+def _run(data: Given, given: dict[str, Any], asked: FoldsOfCv, client: Any) -> FoldsResult:
     """Check the parameters, and train."""
     loss = given.get("loss_function", given.get("objective"))
     if loss is None:
         fix = 'Write params={"loss_function": "Logloss"}, for example.'
         raise ParameterError("loss_function", None, "a loss, which cv does not choose by itself", fix)
     name = name_of(loss) if isinstance(loss, str) else ""
-    if name in RANKER_LOSSES:
-        fix = "Fit DaskCatBoostRanker for each fold, with groups that are whole."
-        raise ParameterError("loss_function", loss, "a loss of rows", fix)
-    folds = asked.checked(name)
-    classifier = name in CLASSIFIER_LOSSES
-    aggregation, parameters = check_parameters(given, classifier=classifier)
+    classifier, ranker = name in CLASSIFIER_LOSSES, name in RANKER_LOSSES
+    check_groups(data, name, ranker=ranker)
+    asked.check()
+    aggregation, parameters = check_parameters(given, classifier=classifier, ranker=ranker)
     if aggregation is not None:
         raise ParameterError("aggregate", "models", "'histograms' with cv", "Leave it out.")
     for refused in ("save_snapshot", "snapshot_file", "snapshot_interval"):
@@ -176,6 +155,7 @@ def _run(data: Given, given: dict[str, Any], asked: _Asked, client: Any) -> Fold
     if parameters.get("task_type", "CPU") == "GPU":
         fix = "Models of both are the same, bit for bit."
         raise ParameterError("task_type", "GPU", "'CPU' for folds that train side by side", fix)
+    folds, data = asked.of_data(data, name, classifier=classifier, client=client)
     from gbdist.estimators.training import train_folds  # loads Numba's kernels
 
     listener = progress_asked(parameters)
@@ -186,6 +166,7 @@ def _run(data: Given, given: dict[str, Any], asked: _Asked, client: Any) -> Fold
             # As in CatBoost, where folds keep all their trees.
             parameters={**parameters, "task_type": "CPU", "use_best_model": False},
             classifier=classifier,
+            ranker=ranker,
             listener=listener,
             client=client,
             cat_nan=given.get("cat_nan"),
@@ -220,12 +201,13 @@ def _curves(result: FoldsResult, period: int) -> dict[str, list[float]]:
     return curves
 
 
-def _data(pool: Any) -> Given:
+def _data(pool: Any, group_id: Any, group_weight: Any, pairs: Any) -> Given:
     """What is to be trained on."""
+    beside = {"group_id": group_id, "group_weight": group_weight, "pairs": pairs}
     if isinstance(pool, DaskPool):
-        return Given(pool)
+        return Given(pool, **beside)
     if isinstance(pool, tuple) and len(pool) in (2, 3):
-        return Given(*pool)
+        return Given(*pool, **beside)
     found = "nothing" if pool is None else f"a {pool.__class__.__name__}"
     raise DataError("pool", found, "a DaskPool, (X, y) or (X, y, sample_weight)", "Pass cv((X, y), params).")
 

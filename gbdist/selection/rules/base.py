@@ -53,8 +53,8 @@ class Rule(Protocol):
 class SizedRule(Rule, Protocol):
     """A rule by the number of a row alone, which knows how many rows train."""
 
-    def trained(self, n_rows: int) -> int:
-        """Rows that a split trains on, of ``n_rows``: in the mean, rounded down, if splits differ."""
+    def sizes(self, n_rows: int) -> tuple[int, int]:
+        """Rows that train and rows that test in a split, of ``n_rows``: in the mean, rounded down, if splits differ."""
         ...
 
 
@@ -63,9 +63,9 @@ class FoldRule(ABC):
 
     n_splits: int
 
-    def trained(self, n_rows: int) -> int:
+    def sizes(self, n_rows: int) -> tuple[int, int]:
         """See ``SizedRule``; to one row, where folds are even."""
-        return n_rows - n_rows // self.n_splits
+        return n_rows - n_rows // self.n_splits, n_rows // self.n_splits
 
     @abstractmethod
     def folds(self, run: Run) -> NDArray[np.int64]:

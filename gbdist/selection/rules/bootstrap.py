@@ -1,5 +1,6 @@
 """The bootstrap as a rule: how often each row is one of n drawn with replacement, for any run of rows alone."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +22,9 @@ class Bootstrap:
     n_rows: int
     seed: int
 
-    def trained(self, n_rows: int) -> int:
-        """See ``SizedRule``; rows that are drawn again count again."""
-        return n_rows
+    def sizes(self, n_rows: int) -> tuple[int, int]:
+        """See ``SizedRule``; rows that are drawn again count again, and e⁻¹ of all are never drawn."""
+        return n_rows, int(n_rows / math.e)
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""

@@ -1,6 +1,7 @@
 """Rules by the number of a row alone: folds of neighbouring rows, and windows that train before those that test."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +43,10 @@ class Windows:
         """See ``Rule``."""
         return len(self.test)
 
-    def trained(self, n_rows: int) -> int:
+    def sizes(self, n_rows: int) -> tuple[int, int]:
         """See ``SizedRule``."""
-        return sum(stop - start for start, stop in self.train) // len(self.train)
+        train, test = (sum(stop - start for start, stop in windows) for windows in (self.train, self.test))
+        return train // self.n_splits, test // self.n_splits
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
@@ -55,6 +57,15 @@ def _within(run: Run, window: tuple[int, int]) -> Mask:
     start, stop = window
     rows = run.rows
     return np.asarray((rows >= start) & (rows < stop))
+
+
+def series_windows(n_folds: int, n_rows: int) -> Windows:
+    """Windows of CatBoost's ``cv(type="TimeSeries")``: of ``n_folds + 1`` parts, all up to one train, and the next one tests.
+
+    Parts differ by one row, larger ones first.
+    """
+    ends = fold_ends(n_rows, n_folds + 1).tolist()
+    return Windows(tuple((0, end) for end in ends[:-1]), tuple(pairwise(ends)))
 
 
 def time_windows(n_rows: int, n_splits: int, test_size: int, gap: int, max_train_size: int | None) -> Windows:

@@ -51,10 +51,10 @@ class Patterns:
         side = self.sides[np.asarray(run.values), split]
         return side == TRAINS, side == TESTS
 
-    @property
-    def trains(self) -> NDArray[np.int64]:
-        """In how many splits rows of each pattern train, int64 [n_patterns]."""
-        return np.asarray(np.count_nonzero(self.sides == TRAINS, axis=1), np.int64)
+    def sizes(self, codes: NDArray[np.uint32]) -> tuple[int, int]:
+        """Rows that train and that test, in all splits together, of rows with these numbers."""
+        train, test = (np.count_nonzero(self.sides == side, axis=1)[codes].sum() for side in (TRAINS, TESTS))
+        return int(train), int(test)
 
 
 def one_fold_each(n_splits: int) -> Patterns:

@@ -36,9 +36,11 @@ class Repeated:
         """See ``Rule``."""
         return sum(rule.n_splits for rule in self.rules)
 
-    def trained(self, n_rows: int) -> int:
+    def sizes(self, n_rows: int) -> tuple[int, int]:
         """See ``SizedRule``."""
-        return sum(rule.n_splits * rule.trained(n_rows) for rule in self.rules) // self.n_splits
+        each = [(rule.n_splits, rule.sizes(n_rows)) for rule in self.rules]
+        train, test = (sum(n * sizes[side] for n, sizes in each) for side in range(2))
+        return train // self.n_splits, test // self.n_splits
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
@@ -65,9 +67,9 @@ class ShuffledSets:
     n_test: int
     seed: int
 
-    def trained(self, n_rows: int) -> int:
+    def sizes(self, n_rows: int) -> tuple[int, int]:
         """See ``SizedRule``."""
-        return self.n_train
+        return self.n_train, self.n_test
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
@@ -88,9 +90,9 @@ class Arcs:
     n_train: int
     seed: int
 
-    def trained(self, n_rows: int) -> int:
+    def sizes(self, n_rows: int) -> tuple[int, int]:
         """See ``SizedRule``."""
-        return self.n_train
+        return self.n_train, n_rows - self.n_train
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""

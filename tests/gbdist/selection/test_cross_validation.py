@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, ShuffleSplit
 
-from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DaskPool
+from gbdist import DaskCatBoostClassifier, DaskCatBoostRanker, DaskCatBoostRegressor, DaskPool
 from gbdist.errors import ClusterError, DataError, ParameterError
 from gbdist.estimators import placing
 from gbdist.models.catboost_format import fixed_cbm_bytes
 from gbdist.models.missing import cat_nan_of
-from gbdist.selection import cv
+from gbdist.selection import GroupKFold, PredefinedSplit, StratifiedGroupKFold, TimeSeriesSplit, cv
 from gbdist.selection.cross_validation import _REFUSED
 from gbdist_cluster.launch.local import start_local
 
@@ -58,13 +58,10 @@ def test_curves_and_models_are_those_of_fits_on_the_subsets(
     X, y, w = table[FEATURES], table["y"], table["w"]
     given = {"shuffle": False, "stratified": False, "fold_count": 4, "inverted": inverted}
     curves, models = cv((X, y, w), params, return_models=True, **given)
-    whole = catboost.Pool(X)
-    whole.quantize()
-    whole.save_quantization_borders(str(tmp_path / "borders"))
-    told = []
+    path, told = borders_of(X, tmp_path / "borders"), []
     for (train, test), model in zip(KFold(4).split(X), models, strict=True):
         train, test = (test, train) if inverted else (train, test)
-        alone = estimator(**params, use_best_model=False, input_borders=str(tmp_path / "borders"))
+        alone = estimator(**params, use_best_model=False, input_borders=path)
         alone.fit(
             X.iloc[train],
             y.iloc[train],
@@ -87,6 +84,87 @@ def _mean(values: list[float]) -> float:
     for value in values:
         total += value
     return total / len(values)
+
+
+def borders_of(X: pd.DataFrame, path: Path) -> str:
+    """A file with the borders that CatBoost chooses from all rows."""
+    whole = catboost.Pool(X)
+    whole.quantize()
+    whole.save_quantization_borders(str(path))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "folds",
+    [
+        GroupKFold(3),
+        StratifiedGroupKFold(3),
+        TimeSeriesSplit(3, gap=20),
+        PredefinedSplit("fold"),
+        list(ShuffleSplit(3, random_state=0).split(np.zeros(500))),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_folds_of_any_splitter_are_fits_on_the_subsets(
+    client: Client, table: pd.DataFrame, tmp_path: Path, folds: Any
+) -> None:
+    """With the borders of all rows, bit for bit, in this process and on workers."""
+    data = table.iloc[:500].assign(g=np.arange(500) * 7 % 31, fold=np.arange(500) // 100 % 4 - 1)
+    names = [*FEATURES, "g", "fold"]
+    curves, models = cv((data[[*names, "y"]], "y"), PARAMS, folds=folds, groups="g", return_models=True)
+    pairs = folds if isinstance(folds, list) else folds.split(data, "y", "g")
+    path, told = borders_of(data[names], tmp_path / "borders"), []
+    for (train, test), model in zip(pairs, models, strict=True):
+        sides = [(data[names].iloc[rows], data["y"].iloc[rows]) for rows in map(np.sort, (train, test))]
+        alone = DaskCatBoostClassifier(**PARAMS, use_best_model=False, input_borders=path)
+        alone.fit(*sides[0], eval_set=sides[1])
+        told.append(alone.evals_result_["validation"]["Logloss"])
+        assert np.array_equal(model.predict(data, "RawFormulaVal"), alone.model_.predict(data, "RawFormulaVal"))
+    assert list(curves["test-Logloss-mean"]) == [_mean(list(of)) for of in zip(*told, strict=True)]
+    if not isinstance(folds, list):
+        lazy = dd.from_pandas(data[[*names, "y"]], npartitions=4, sort=False)
+        there, others = cv((lazy, "y"), PARAMS, folds=folds, groups="g", return_models=True, client=client)
+        assert there.equals(curves)
+        assert bytes_of(others) == bytes_of(models)
+
+
+def test_data_that_are_ranked_have_folds_of_whole_groups(client: Client, table: pd.DataFrame, tmp_path: Path) -> None:
+    data = table.iloc[:600].assign(q=np.repeat(np.arange(100), [4, 8] * 50))
+    params = {"loss_function": "YetiRank", "iterations": 4, "depth": 3, "custom_metric": ["NDCG"]}
+    how: dict[str, Any] = {"params": params, "group_id": "q", "shuffle": False, "return_models": True}
+    curves, models = cv((data[[*FEATURES, "q", "y"]], "y"), **how)
+    path, told = borders_of(data[FEATURES], tmp_path / "borders"), []
+    # Folds have as many groups each, to one: 34, 33 and 33 of 100.
+    for mask, model in zip([data["q"] < 34, data["q"].between(34, 66), data["q"] > 66], models, strict=True):
+        train, test = (
+            {"X": side[FEATURES], "y": side["y"], "group_id": side["q"]} for side in (data[~mask], data[mask])
+        )
+        alone = DaskCatBoostRanker(**params, use_best_model=False, input_borders=path).fit(**train, eval_set=test)
+        told.append(alone.evals_result_["validation"]["NDCG:type=Base"])
+        assert np.array_equal(model.predict(data[FEATURES]), alone.model_.predict(data[FEATURES]))
+    assert list(curves["test-NDCG:type=Base-mean"]) == [_mean(list(of)) for of in zip(*told, strict=True)]
+    lazy = dd.from_pandas(data[[*FEATURES, "q", "y"]], npartitions=4, sort=False)
+    there, others = cv((lazy, "y"), **how, client=client)
+    assert there.equals(curves)
+    assert bytes_of(others) == bytes_of(models)
+    pairs = [[start, start + 1] for start in range(0, 600, 12)]
+    of_pairs = {**how, "params": {**params, "loss_function": "PairLogit"}, "pairs": pairs}
+    here, _ = cv((data[[*FEATURES, "q", "y"]], "y"), **of_pairs)
+    assert cv((lazy, "y"), **of_pairs, client=client)[0].equals(here)
+    assert list(here) != list(curves)
+
+
+@pytest.mark.parametrize(("n_rows", "n_folds"), [(11, 3), (12, 3), (14, 3), (23, 4)])
+def test_rows_of_time_series_and_of_pairs_are_catboosts(n_rows: int, n_folds: int) -> None:
+    """Trees that hardly move anything are scored by the mean of the rows that train: of row numbers, here."""
+    X, y = np.random.default_rng(0).normal(size=(n_rows, 1)), np.arange(float(n_rows))
+    params = {"loss_function": "RMSE", "iterations": 1, "depth": 1, "learning_rate": 1e-5, "boost_from_average": True}
+    pairs = [(np.arange(0, 5), np.arange(7, 9)), (np.arange(3, 10), np.arange(2))]
+    for how in ({"type": "TimeSeries", "fold_count": n_folds}, {"folds": pairs}):
+        ours = cv((X, y), params, **how)
+        theirs = catboost.cv(catboost.Pool(X, y), {**params, "allow_writing_files": False, "verbose": False}, **how)
+        for name in list(theirs)[1:]:
+            assert ours[name].to_numpy() == pytest.approx(theirs[name].to_numpy(), abs=1e-4), name
 
 
 @pytest.mark.parametrize(
@@ -255,8 +333,59 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"params": {"loss_function": "YetiRank"}},
-        "loss_function='YetiRank' cannot be used: expected a loss of rows. "
-        "Fit DaskCatBoostRanker for each fold, with groups that are whole.",
+        "group_id: found None, expected which rows are ranked together, for loss_function='YetiRank'. "
+        "Pass group_id=, one value a row or the name of a column of X.",
+    ),
+    (
+        {"group_id": ROWS[1]},
+        "group_id: found a value, expected None with loss_function='Logloss', which does not rank. "
+        "Leave it out. Folds of whole groups are folds=GroupKFold(3), with groups=.",
+    ),
+    (
+        {"params": {"loss_function": "QueryRMSE"}, "group_id": ROWS[1], "pairs": [[0, 2]]},
+        "pairs: found a value, expected None with loss_function='QueryRMSE'. "
+        'Set loss_function="PairLogit", or leave pairs out.',
+    ),
+    (
+        {"params": {"loss_function": "QueryRMSE"}, "group_id": ROWS[1], "type": "TimeSeries"},
+        "type='TimeSeries' cannot be used: expected it to be left out beside loss_function='QueryRMSE'. "
+        "Leave one of them out.",
+    ),
+    (
+        {"params": {"loss_function": "QueryRMSE"}, "group_id": np.arange(20) // 10},
+        "groups: found 2 different groups, expected at least as many as folds, n_splits=3. Use fewer folds.",
+    ),
+    (
+        {"params": {"loss_function": "QueryRMSE"}, "group_id": np.arange(20) // 4, "folds": KFold(3)},
+        "fold 0: found the group of row 4 with some of its rows trained on, expected groups that are whole. "
+        "Split by groups, such as with GroupKFold.",
+    ),
+    (
+        {"folds": GroupKFold(3)},
+        "groups: found None, expected a group for each row. "
+        "Pass groups=, one value a row or the name of a column of X.",
+    ),
+    (
+        {"groups": ROWS[1]},
+        "groups='a value' cannot be used: expected None without folds that look at groups. "
+        "Set folds=GroupKFold(3), for example, or leave it out.",
+    ),
+    (
+        {"folds": KFold(3), "fold_count": 3},
+        "fold_count=3 cannot be used: expected it to be left out beside folds. Leave one of them out.",
+    ),
+    (
+        {"folds": [([0, 1], [1])]},
+        "folds, split 0: found row 1 in train and in test, expected rows that are in one of the two. "
+        "Take it out of one of the two.",
+    ),
+    (
+        {"type": "TimeSeries", "stratified": True},
+        "stratified=True cannot be used: expected it to be left out beside type='TimeSeries'. Leave one of them out.",
+    ),
+    (
+        {"type": "TimeSeries", "fold_count": 20},
+        "X: found 20 rows, expected at least as many as folds, n_splits=21. Use fewer folds.",
     ),
     (
         {"pool": None},
@@ -270,7 +399,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"shuffle": 1}, "shuffle=1 cannot be used: expected True or False. Change it."),
     ({"stratified": "y"}, "stratified='y' cannot be used: expected True or False. Change it."),
     ({"seed": -1}, "partition_random_seed=-1 cannot be used: expected an integer of at least 0. Change it."),
-    ({"type": "TimeSeries"}, "type='TimeSeries' cannot be used: expected 'Classical' or 'Inverted'. Change it."),
+    ({"type": "Time"}, "type='Time' cannot be used: expected 'Classical', 'Inverted' or 'TimeSeries'. Change it."),
     (
         {"nfold": 3, "fold_count": 3},
         "nfold=3 cannot be used: expected one of fold_count and nfold. Leave one of them out.",
@@ -309,7 +438,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 def test_what_cannot_be_is_refused_before_anything_is_trained(
     given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gbdist.estimators.local_run.boost_folds", None)
+    monkeypatch.setattr("gbdist.boosting.lockstep._Together.add_trees", None)
     with pytest.raises((ParameterError, DataError)) as caught:
         cv(**{"pool": ROWS, "params": PARAMS, **given})
     assert str(caught.value) == said

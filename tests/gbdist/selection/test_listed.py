@@ -29,7 +29,7 @@ def test_patterns_give_back_the_pairs(splitter: Any) -> None:
         for split, pair in enumerate(pairs):
             for mask, rows in zip(patterns.masks(split, run), pair, strict=True):
                 assert (np.flatnonzero(mask) + first).tolist() == [row for row in sorted(rows) if first <= row < stop]
-    assert patterns.trains[codes].sum() == sum(len(train) for train, _ in pairs)
+    assert patterns.sizes(codes) == tuple(sum(len(pair[side]) for pair in pairs) for side in range(2))
 
 
 def test_masks_are_pairs_too() -> None:
