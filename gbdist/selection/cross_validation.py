@@ -11,6 +11,7 @@ from gbdist.estimators.base import progress_asked, verbosity
 from gbdist.estimators.listeners import close
 from gbdist.estimators.outcome import FoldsResult
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
+from gbdist.estimators.parameters.losses import require_loss
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES
 from gbdist.estimators.plotting import plot_asked
 from gbdist.estimators.pool import DaskPool
@@ -142,6 +143,7 @@ def _run(data: Given, given: dict[str, Any], asked: FoldsOfCv, client: Any) -> F
     if loss is None:
         fix = 'Write params={"loss_function": "Logloss"}, for example.'
         raise ParameterError("loss_function", None, "a loss, which cv does not choose by itself", fix)
+    require_loss("loss_function", loss)
     name = name_of(loss) if isinstance(loss, str) else ""
     classifier, ranker = name in CLASSIFIER_LOSSES, name in RANKER_LOSSES
     check_groups(data, name, ranker=ranker)

@@ -9,6 +9,7 @@ from catboost import CatBoostError
 from catboost.core import is_classification_objective, is_ranking_metric, is_regression_objective
 
 from gbdist.description import name_of
+from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.table import CLASSIFIER_LOSSES, RANKER_LOSSES, REGRESSOR_LOSSES
 
 
@@ -44,7 +45,22 @@ def what_to_do(loss: object, kind: Kind) -> str:
         return others
     if found := [each for each in KINDS if _is_of(each, loss)]:
         return others if kind in found else f"Use {found[0].estimator}, or another loss."
-    return nearest(name_of(loss), kind.losses) or f"Choose one of these{objects}."
+    found = nearest(name_of(loss), [one for each in KINDS for one in each.losses])
+    if not found:
+        return f"Choose one of these{objects}."
+    elsewhere = [each.estimator for each in KINDS if any(repr(one) in found for one in each.losses)]
+    return found if kind.estimator in elsewhere else f"{found} {elsewhere[0]} trains it."
+
+
+def require_loss(name: str, loss: object) -> None:
+    """ParameterError, which calls it ``name``, for what is no loss of any estimator: the nearest ones come first."""
+    if not isinstance(loss, str) or any(_is_of(kind, loss) for kind in KINDS):
+        return
+    every = list(dict.fromkeys(one for kind in KINDS for one in kind.losses))
+    near = difflib.get_close_matches(name_of(loss), every, n=3, cutoff=0.6)
+    listed = [*near, *(one for one in every if one not in near)]
+    fix = f"Did you mean {near[0]!r}?" if near else "Choose one of these, or pass an object (docs/custom.md)."
+    raise ParameterError(name, loss, f"a loss: {', '.join(listed)}", fix)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -332,6 +332,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
         'Write params={"loss_function": "Logloss"}, for example.',
     ),
     (
+        {"params": {"loss_function": "Loglos"}},
+        "loss_function='Loglos' cannot be used: expected a loss: Logloss, LogCosh, MultiLogloss, CrossEntropy, MultiClass, "
+        "MultiClassOneVsAll, Focal, MultiCrossEntropy, RMSE, MAE, Quantile, MAPE, LogLinQuantile, Poisson, Lq, Expectile, Huber, "
+        "Tweedie, MultiQuantile, RMSEWithUncertainty, MultiRMSE, MultiRMSEWithMissingValues, SurvivalAft, Cox, YetiRank, "
+        "QueryRMSE, QuerySoftMax, PairLogit, LambdaMart. Did you mean 'Logloss'?",
+    ),
+    (
         {"params": {"loss_function": "YetiRank"}},
         "group_id: found None, expected which rows are ranked together, for loss_function='YetiRank'. "
         "Pass group_id=, one value a row or the name of a column of X.",

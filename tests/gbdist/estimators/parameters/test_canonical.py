@@ -65,6 +65,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"loss_function": "QueryRMSE"}, f"expected {LOSSES}. Use DaskCatBoostRanker, or another loss."),
     ({"loss_function": "PairLogitPairwise"}, f"expected {LOSSES}. Use DaskCatBoostRanker, or another loss."),
     ({"loss_function": "LogLos"}, f"expected {LOSSES}. Did you mean 'Logloss'?"),
+    (
+        {"loss_function": "QuerySoftmx"},
+        f"expected {LOSSES}. Did you mean 'QuerySoftMax'? DaskCatBoostRanker trains it.",
+    ),
     ({"loss_function": "Zzz"}, f"expected {LOSSES}. Choose one of these, or pass an object (docs/custom.md)."),
     ({"objective": "Logloss:border=0.3"}, "expected no options. Leave 'border' out."),
     (
