@@ -90,10 +90,11 @@ class Evaluation:
         self._cv = self._splitter_of(_FOLDS if cv is None else cv)
         self.scorers = scorers_of(scoring, self._target, lazy=lazy)
         self._require_rows(estimator)
+        self._lockstep: tuple[AnyFolds, Given] | None = None
         if self._lockstep_parameters(estimator) is None:
             self.n_splits = len(self.rows.pairs)
         else:
-            self.n_splits = self._folds_here[0].n_folds
+            self.n_splits = self._folds_for(None)[0].n_folds
 
     def run(
         self,
@@ -137,6 +138,14 @@ class Evaluation:
         """Everything but the client, which is a connection of this process."""
         return self.__dict__ | {"client": None}
 
+    @property
+    def takes_pools(self) -> bool:
+        """Whether ``run`` may be given a DaskPool as ``data``: for trees, and folds by row numbers and classes alone."""
+        if self._lockstep is None:
+            return False
+        given = self._lockstep[1]
+        return given.fold is None and given.group_id is None
+
     def fit(self, estimator: Any) -> list[Any]:
         """A fitted estimator of each fold, as ``run`` leaves it. Raises what that raises."""
         self._require_rows(estimator)
@@ -153,7 +162,7 @@ class Evaluation:
         parameters = self._lockstep_parameters(estimator)
         if parameters is None:
             return OneByOne(self.rows, scorers, self.client).run(estimator, wanted)
-        folds, given = self._folds_here if data is None else self._folds_of(Given(data))
+        folds, given = self._folds_for(data)
         return Lockstep(given, folds, scorers, self.client).run(estimator, parameters, wanted)
 
     def _lockstep_parameters(self, estimator: Any) -> dict[str, object] | None:
@@ -180,10 +189,13 @@ class Evaluation:
             score_time=np.array(seconds),
         )
 
-    @cached_property
-    def _folds_here(self) -> tuple[AnyFolds, Given]:
-        """The folds of the rows, and the rows with what the folds go by."""
-        return self._folds_of(self._given)
+    def _folds_for(self, data: DaskPool | None) -> tuple[AnyFolds, Given]:
+        """Folds for lock-step of a pool, None: of the rows themselves; and the rows with what these go by."""
+        if data is not None:
+            return self._folds_of(Given(data))
+        if self._lockstep is None:
+            self._lockstep = self._folds_of(self._given)
+        return self._lockstep
 
     def _folds_of(self, given: Given) -> tuple[AnyFolds, Given]:
         classifier, groups = self._target.kind == "classes", self._groups

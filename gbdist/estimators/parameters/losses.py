@@ -45,11 +45,11 @@ def what_to_do(loss: object, kind: Kind) -> str:
         return others
     if found := [each for each in KINDS if _is_of(each, loss)]:
         return others if kind in found else f"Use {found[0].estimator}, or another loss."
-    found = nearest(name_of(loss), [one for each in KINDS for one in each.losses])
-    if not found:
+    near = nearest(name_of(loss), [one for each in KINDS for one in each.losses])
+    if not near:
         return f"Choose one of these{objects}."
-    elsewhere = [each.estimator for each in KINDS if any(repr(one) in found for one in each.losses)]
-    return found if kind.estimator in elsewhere else f"{found} {elsewhere[0]} trains it."
+    trains = [each.estimator for each in KINDS if any(repr(one) in near for one in each.losses)]
+    return near if kind.estimator in trains else f"{near} {trains[0]} trains it."
 
 
 def require_loss(name: str, loss: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import dask
 import numpy as np
 import pandas as pd
+from distributed import futures_of
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
@@ -75,8 +76,12 @@ def metrics_of_predictions(model: Any, rows: Given, descriptions: Iterable[str])
     compute = dask.compute if client is None else partial(dask.compute, scheduler=client)
     pieces = _persisted(parts, said, client, layout=layout, classes=classes)
     facts, answer = dask.delayed(_facts), dask.delayed(_answer, pure=False)
-    of_all = _merged(compute(*[facts(piece) for piece in pieces]))
-    return _in_rounds(metrics, lambda *asked: compute(*[answer(piece, *asked) for piece in pieces]), of_all)
+    try:
+        of_all = _merged(compute(*[facts(piece) for piece in pieces]))
+        return _in_rounds(metrics, lambda *asked: compute(*[answer(piece, *asked) for piece in pieces]), of_all)
+    finally:
+        for future in futures_of(pieces):  # which an error's traceback would hold
+            future.release()
 
 
 def _in_rounds(

@@ -51,11 +51,9 @@ def places_for(
         if known is None or not grown_here or wanted.trial_workers == "all":
             return Anywhere(evaluation, 1 if wanted.n_jobs in (None, -1) else int(wanted.n_jobs or 1))
         return _tasks(evaluation, given, known, wanted)
-    if lockstep_parameters(estimator) is None or given.group_id is not None:
+    if lockstep_parameters(estimator) is None or not evaluation.takes_pools:
         if wanted.trial_workers == "one":
-            expected = (
-                "'auto' or 'all': only trees that are grown in lock-step, without groups, have copies of the rows"
-            )
+            expected = "'auto' or 'all': only trees whose folds go by row numbers or classes have copies of the rows"
             raise ParameterError("trial_workers", "one", expected, "Leave it out.")
         _refuse_several(wanted)
         return Anywhere(evaluation, 1)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DaskMLPClassifier, DaskPool
 from gbdist.errors import DataError, ParameterError
-from gbdist.selection import KFold, StratifiedKFold
+from gbdist.selection import GroupKFold, KFold, StratifiedKFold
 from gbdist.selection.evaluation import Evaluation
 
 from ..estimators import conftest as of_estimators
@@ -89,6 +89,19 @@ def test_collections_arrays_and_pools_are_scored_as_data_in_memory(
             assert found.test[name].tolist() == values.tolist()
         for one, other in zip(raw(found.models, data), raw(told.models, data), strict=True):
             assert np.array_equal(one, other)
+
+
+def test_pools_go_with_folds_by_numbers_and_classes(data: pd.DataFrame) -> None:
+    trees, network = DaskCatBoostClassifier(**SMALL), DaskMLPClassifier()
+    groups = np.arange(150) // 10
+    for estimator, cv, takes in (
+        (trees, 3, True),
+        (trees, KFold(3, shuffle=True), True),
+        (trees, GroupKFold(3), False),
+        (network, 3, False),
+    ):
+        evaluation = Evaluation(estimator, data[FEATURES], data["y"], cv=cv, groups=groups)
+        assert (evaluation.takes_pools, evaluation.n_splits) == (takes, 3)
 
 
 def test_whoever_watches_hears_means_and_may_stop(data: pd.DataFrame) -> None:
