@@ -48,6 +48,8 @@ def fork_workers() -> None:
     import dask.config
     from distributed.utils import get_mp_context
 
+    from . import loaded_kernels  # noqa: F401 - compiled here the first time, and not while a cluster waits for workers to start
+
     dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
     get_mp_context()  # says what is to be loaded the first time
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(_LOADED))
