@@ -133,8 +133,13 @@ for (const row of table.tBodies[0].rows) {
 }
 function showChosen(rows) {
   const chosen = new Set(rows)
-  for (const row of table.tBodies[0].rows) row.hidden = chosen.size > 0 && !chosen.has(Number(row.dataset.tag))
-  words.replaceChildren(...(chosen.size ? [`${chosen.size} chosen. `, all] : []))
+  let listed = 0
+  for (const row of table.tBodies[0].rows) {
+    row.hidden = chosen.size > 0 && !chosen.has(Number(row.dataset.tag))
+    listed += !row.hidden
+  }
+  const few = listed < chosen.size ? `, ${listed} of them in the table` : ''
+  words.replaceChildren(...(chosen.size ? [`${chosen.size} chosen${few}. `, all] : []))
 }
 const ready = () => {
   const source = model('trials')

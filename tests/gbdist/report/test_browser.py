@@ -36,6 +36,15 @@ return [...document.querySelectorAll('[data-chart]')].map((each) => {
   return [each.dataset.chart, left, top, right, bottom]
 })
 """
+#: Where the best trial's line is half-way between two axes, in the window.
+ON_THE_BEST = """
+const plot = Bokeh.documents[0].get_model_by_name('parallel'), trials = Bokeh.documents[0].get_model_by_name('trials')
+const view = Bokeh.index.find_one(plot), {left, top} = view.canvas_view.el.getBoundingClientRect()
+const [from, to] = ['y_0', 'y_1'].map((name) => trials.get_column(name).at(-1))
+return [left + view.frame.x_scale.compute(0.5), top + view.frame.y_scale.compute((from + to) / 2),
+        left + view.frame.x_scale.compute(0), top + view.frame.y_scale.compute(0.5), top + view.frame.y_scale.compute(1)]
+"""
+SHOWN = "return [...document.querySelectorAll('[data-table] tbody tr')].filter((row) => !row.hidden).map((row) => row.innerText)"
 #: Pixels that neither text nor lines of the axes have: those of dots, bars, curves and leaves.
 SATURATION, FEWEST = 60, 60
 
@@ -63,6 +72,36 @@ def coloured(picture: NDArray[np.uint8]) -> int:
     return int((np.ptp(picture, axis=2) > SATURATION).sum())
 
 
+def complaints(browser: Any) -> list[Any]:
+    return [each for each in browser.get_log("browser") if each["level"] not in ("INFO", "DEBUG")]
+
+
+def drag(browser: Any, *places: tuple[float, float]) -> None:
+    """Press at the first place, and let go at the last; with one place only point at it."""
+    actions = ActionChains(browser)
+    pointer = actions.w3c_actions.pointer_action
+    for number, (x, y) in enumerate(places):
+        pointer.move_to_location(int(x), int(y))
+        if number == 0 and len(places) > 1:
+            pointer.pointer_down()
+    if len(places) > 1:
+        pointer.pointer_up()
+    actions.perform()
+    browser.execute_async_script(DRAWN)
+
+
+def check_drawn(browser: Any, html: str, path: Path, n_charts: int) -> None:
+    """Open a page, and look at every chart on it."""
+    open_page(browser, html, path)
+    assert complaints(browser) == []
+    assert browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)") == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 1280
+    seen = pictures(browser)
+    assert len(seen) == n_charts
+    assert {name: picture.shape for name, picture in seen.items() if min(picture.shape[:2]) < 250} == {}
+    assert {name: coloured(picture) for name, picture in seen.items() if coloured(picture) < FEWEST} == {}
+
+
 @pytest.mark.parametrize(
     ("kind", "rows", "n_charts"),
     [("binary", True, 9), ("several", True, 10), ("numbers", True, 9), ("quantiles", True, 9), ("numbers", False, 5)],
@@ -70,15 +109,8 @@ def coloured(picture: NDArray[np.uint8]) -> int:
 def test_every_plot_is_drawn(
     browser: Any, page: Callable[..., str], tmp_path: Path, kind: str, rows: bool, n_charts: int
 ) -> None:
-    open_page(browser, page(kind, True, rows), tmp_path / "report.html")
-    assert complaints(browser) == []
-    assert browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)") == []
+    check_drawn(browser, page(kind, True, rows), tmp_path / "report.html", n_charts)
     assert browser.title == "Model report: m.cbm"
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= 1280
-    seen = pictures(browser)
-    assert len(seen) == n_charts
-    assert {name: picture.shape for name, picture in seen.items() if min(picture.shape[:2]) < 250} == {}
-    assert {name: coloured(picture) for name, picture in seen.items() if coloured(picture) < FEWEST} == {}
 
 
 def test_each_class_has_a_swarm_behind_its_tab(browser: Any, page: Callable[..., str], tmp_path: Path) -> None:
@@ -99,50 +131,14 @@ def test_plots_that_are_not_drawn_are_seen_to_be_empty(browser: Any, page: Calla
     browser.get_log("browser")  # in which it complains
 
 
-#: Where the best trial's line is half-way between two axes, in the window.
-ON_THE_BEST = """
-const plot = Bokeh.documents[0].get_model_by_name('parallel'), trials = Bokeh.documents[0].get_model_by_name('trials')
-const view = Bokeh.index.find_one(plot), {left, top} = view.canvas_view.el.getBoundingClientRect()
-const [from, to] = ['y_0', 'y_1'].map((name) => trials.get_column(name).at(-1))
-return [left + view.frame.x_scale.compute(0.5), top + view.frame.y_scale.compute((from + to) / 2),
-        left + view.frame.x_scale.compute(0), top + view.frame.y_scale.compute(0.5), top + view.frame.y_scale.compute(1)]
-"""
-SHOWN = "return [...document.querySelectorAll('[data-table] tbody tr')].filter((row) => !row.hidden).map((row) => row.innerText)"
-
-
-def complaints(browser: Any) -> list[Any]:
-    return [each for each in browser.get_log("browser") if each["level"] not in ("INFO", "DEBUG")]
-
-
-def drag(browser: Any, *places: tuple[float, float]) -> None:
-    """Press at the first place, and let go at the last; with one place only point at it."""
-    actions = ActionChains(browser)
-    pointer = actions.w3c_actions.pointer_action
-    for number, (x, y) in enumerate(places):
-        pointer.move_to_location(int(x), int(y))
-        if number == 0 and len(places) > 1:
-            pointer.pointer_down()
-    if len(places) > 1:
-        pointer.pointer_up()
-    actions.perform()
-    browser.execute_async_script(DRAWN)
-
-
-def test_pages_of_searches_and_folds_are_drawn(browser: Any, tmp_path: Path) -> None:
-    for html, n_charts in ((study_page(made()), 8), (folds_page(of_folds()), 2)):
-        open_page(browser, html, tmp_path / "page.html")
-        assert complaints(browser) == []
-        assert browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)") == []
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= 1280
-        seen = pictures(browser)
-        assert len(seen) == n_charts
-        assert {name: coloured(picture) for name, picture in seen.items() if coloured(picture) < FEWEST} == {}
+def test_page_of_folds_is_drawn(browser: Any, tmp_path: Path) -> None:
+    check_drawn(browser, folds_page(of_folds()), tmp_path / "folds.html", 2)
 
 
 def test_trials_are_pointed_at_chosen_and_sorted(browser: Any, tmp_path: Path) -> None:
     facts = made()
     assert facts.best is not None
-    open_page(browser, study_page(facts), tmp_path / "page.html")
+    check_drawn(browser, study_page(facts), tmp_path / "search.html", 8)
     x, y, axis, middle, top = browser.execute_script(ON_THE_BEST)
     drag(browser, (x - 3, y - 3))
     drag(browser, (x, y))
