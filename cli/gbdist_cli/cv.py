@@ -1,5 +1,8 @@
 """``gbdist cv``."""
 
+import json
+import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +62,25 @@ def cv(**typed: Any) -> None:
     with reporter_for(out.screen, f"{job.folds} folds") as reporter:
         result = cross_validate(job, say=out.note, reporter=reporter)
     say_result(result)
+    params = {"iterations": result.best_iteration + 1, "learning_rate": result.learning_rate}
+    out.hint(shlex.join(train_words({**options, "params": {**options["params"], **params}}, ranks=job.ranks)))
+
+
+def train_words(options: Mapping[str, Any], *, ranks: bool) -> list[str]:
+    """The command that trains on all rows by the options of ``gbdist cv``, as words."""
+    group = options.get("group")
+    # Of groups that rows are not ranked in, training knows nothing.
+    ignore = [*options.get("ignore", ()), *([group] if group and not ranks else [])]
+    said: dict[str, Any] = {"target": options["target"], "weight": options.get("weight"), "ignore": ignore}
+    said |= {"group": group if ranks else None, "cat": [",".join(options["cat"])] if options.get("cat") else None}
+    said |= {name: options.get(name) for name in ("cat-nan", "task", "workers", "threads", "scheduler", "tls")}
+    words = ["gbdist", "train", *options["data"]]
+    for name, value in said.items():
+        for one in value if isinstance(value, list) else [] if value is None else [value]:
+            words += [f"--{name}", str(one)]
+    for name, value in options["params"].items():
+        words += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    return words
 
 
 def say_result(result: Any) -> None:
@@ -68,7 +90,6 @@ def say_result(result: Any) -> None:
         f"{result.task}: {result.folds} folds, {result.trees:,} trees{stopped}, best at tree {result.best_iteration:,}"
     )
     out.result(title, asdict(result), table_of(title, result.scores))
-    for what, path in (("curves", result.out), ("models", result.models), ("page", result.plot)):
+    for what, path in (("curves", result.out), ("models", result.models)):  # the page has been told of
         if path is not None:
             out.note(f"{what}: {path}")
-    out.hint(f"gbdist train … -p iterations={result.best_iteration + 1} -p learning_rate={result.learning_rate:.6g}")

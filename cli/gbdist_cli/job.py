@@ -39,6 +39,7 @@ _TOLD = (
     "models",
     "trials_table",
     "job_file",
+    "page",
     "study",
     "storage",
 )

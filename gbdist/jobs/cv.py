@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -70,8 +69,6 @@ def cross_validate(
 
     The arguments are those of ``gbdist.jobs.train.train``, and so are errors.
     """
-    from gbdist.selection import cv
-
     prepared = prepare(job)
     prepared.tell(say)
     cluster = workers_for(job.scheduler, job.workers, job.threads, job.tls) if client is None else nullcontext(client)
@@ -82,19 +79,11 @@ def cross_validate(
         params = with_loss(task, prepared.params)
         with told_to(reporter):
             heard = Heard(progress_asked(named(params)))
-        params = {name: value for name, value in params.items() if name not in TALK} | {"verbose": 1}
-        page = None if job.plot is None else StringIO()
         started = perf_counter()
         with closing(heard), told_to(heard):
-            curves, models = cv(
-                params=params,
-                return_models=True,
-                plot_file=page,
-                client=client,
-                **_rows_and_folds(job, prepared.table, params),
-            )
+            curves, models = _trained(job, prepared.table, params, client)
         seconds = perf_counter() - started
-    _write(job, curves, models, "" if page is None else page.getvalue())
+    _write(job, curves, models)
     best = heard.best if heard.best >= 0 else int(curves["iterations"].iloc[-1])
     features = len(models[0].feature_names_)
     return CvResult(
@@ -140,17 +129,25 @@ def check_given(job: CvJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
     return given, *check_learning(job, given)
 
 
-def _rows_and_folds(job: CvJob, table: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Rows and folds as ``cv`` takes them; a column of groups is no feature."""
-    loss = str(loss_of(params))
-    how = {"pool": (table, job.label, job.weight), "inverted": job.inverted}
-    if job.time_series:
-        return {**how, "folds": job.splitter(loss)}
-    if job.group is not None and not job.ranks:
-        apart = (table.drop(columns=[job.group]), job.label, job.weight)
-        return {**how, "pool": apart, "folds": job.splitter(loss), "groups": table[job.group]}
+def _trained(job: CvJob, table: Any, params: dict[str, Any], client: Any) -> tuple[Any, list[Any]]:
+    """The curves and the models. ``cv`` is to tell all that goes on, whoever shows it: what is shown, the parameters say."""
+    from gbdist.selection import cv
+
+    rows, groups = job.rows_and_groups(table)
+    asked = _folds(job, str(loss_of(params)), groups)
+    aloud = {name: value for name, value in params.items() if name not in TALK} | {"verbose": 1}
+    data = (rows, job.label, job.weight)
+    found: tuple[Any, list[Any]] = cv(data, aloud, return_models=True, plot_file=job.plot, client=client, **asked)
+    return found
+
+
+def _folds(job: CvJob, loss: str, groups: Any) -> dict[str, Any]:
+    """The folds as ``cv`` takes them."""
+    how: dict[str, Any] = {"inverted": job.inverted}
+    if job.time_series or (job.group is not None and not job.ranks):
+        return how | {"folds": job.splitter(loss), "groups": groups}
     how |= {"fold_count": job.folds, "shuffle": job.shuffle is not False, "partition_random_seed": job.seed or 0}
-    return how | ({"group_id": job.group} if job.ranks else {"stratified": job.keeps_shares(loss)})
+    return how | ({"group_id": groups} if job.ranks else {"stratified": job.keeps_shares(loss)})
 
 
 class Heard:
@@ -200,12 +197,9 @@ def _number(value: Any) -> float | None:
 # ---- what is written
 
 
-def _write(job: CvJob, curves: Any, models: list[Any], page: str) -> None:
+def _write(job: CvJob, curves: Any, models: list[Any]) -> None:
     if job.out is not None:
         write_table(curves, job.out)
-    if job.plot is not None:
-        with whole_file(job.plot) as unfinished:
-            unfinished.write_text(page, encoding="utf-8")
     if job.models is not None:
         job.models.mkdir(exist_ok=True)
         for left in job.models.glob(_MODELS):  # of a run with more folds

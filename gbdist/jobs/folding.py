@@ -53,6 +53,12 @@ class FoldedJob(LearningJob):
             return False
         return loss in _OF_CLASSES if self.stratified is None else self.stratified
 
+    def rows_and_groups(self, table: Any) -> tuple[Any, Any]:
+        """X and the groups of its rows, which are no feature; None without, a column's name where rows are ranked in them."""
+        if self.group is None or self.ranks:
+            return table, self.group
+        return table.drop(columns=[self.group]), table[self.group]
+
     def splitter(self, loss: str) -> Any:
         """The splitter of ``gbdist.selection`` that deals the rows, for a loss."""
         from gbdist.selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, TimeSeriesSplit

@@ -219,9 +219,9 @@ def _fit(search: Any, job: TuneJob, prepared: Prepared, told: Told) -> None:
         row = trials.take(event)
         told(trials, None if row is None else asdict(row))
 
-    groups = {} if job.group is None else {"groups": job.group}
+    rows, groups = job.rows_and_groups(prepared.table)
     try:
-        search.fit(prepared.table, job.label, sample_weight=job.weight, listener=listen, **groups)
+        search.fit(rows, job.label, sample_weight=job.weight, groups=groups, listener=listen)
     except KeyboardInterrupt:
         if not hasattr(search, "study_"):
             raise

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from gbdist.models.catboost_format import fixed_cbm_bytes
-from gbdist.selection import cv
+from gbdist.selection import GroupKFold, StratifiedGroupKFold, TimeSeriesSplit, cv
+from gbdist_cli.cv import train_words
 
 PARAMS = {"loss_function": "Logloss", "iterations": 4, "depth": 3, "custom_metric": ["AUC"], "verbose": False}
 TYPED = ("-p", "iterations=4", "-p", "depth=3", "-p", 'custom_metric=["AUC"]')
@@ -81,10 +82,37 @@ def test_a_job_file_says_which_folds_and_what_is_typed_wins(
     assert "binary: 2 folds, " in ran.stdout
     assert "learn Logloss" not in ran.stderr
     assert "curves: curves.json\n" in ran.stderr
-    assert (
-        f"Next: gbdist train … -p iterations={expected['test-Logloss-mean'].idxmin() + 1} -p learning_rate=1.5\n"
-        in ran.stderr
+    best = expected["test-Logloss-mean"].idxmin() + 1
+    options = f"--target malignant --weight importance --scheduler {scheduler}"
+    params = f"-p depth=3 -p verbose=false -p early_stopping_rounds=1 -p learning_rate=1.5 -p iterations={best}"
+    assert sorted(ran.stderr.splitlines()[-1].split()) == sorted(
+        f"Next: gbdist train {cancer} {options} {params}".split()
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        (
+            ["--group", "user", "--seed", 2],
+            {"folds": StratifiedGroupKFold(3, shuffle=True, random_state=2), "groups": "user"},
+        ),
+        (["--group", "user", "--no-stratified", "--no-shuffle"], {"folds": GroupKFold(3), "groups": "user"}),
+        (["--ignore", "user", "--time-series"], {"folds": TimeSeriesSplit(3)}),
+    ],
+)
+def test_folds_of_groups_and_of_times(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str, typed: list[Any], asked: dict[str, Any]
+) -> None:
+    rows = rows_of(cancer).assign(user=[f"u{number // 7}" for number in range(569)])
+    rows.to_parquet(tmp_path / "rows.parquet")
+    ran = run("cv", "rows.parquet", "--target", "malignant", "--weight", "importance", "--folds", 3, *TYPED, *typed,
+              "--scheduler", scheduler, "--out", "curves.parquet", "--json")  # fmt: skip
+    assert ran.code == 0, ran.stderr
+    assert ran.json["features"] == 6  # groups are no feature
+    groups = {name: rows[label] for name, label in asked.items() if name == "groups"}
+    expected = cv((rows.drop(columns="user"), "malignant", "importance"), PARAMS, **{**asked, **groups})
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "curves.parquet"), expected)
 
 
 @pytest.mark.parametrize(
@@ -152,3 +180,13 @@ def test_a_cross_validation_is_left_to_the_cluster(
     shown = run("job", "show", like, "--json").json["options"]
     assert (shown["folds"], shown["stratified"], shown["params"]["depth"]) == (3, False, 3)
     assert run("job", "watch", like).code == 0
+
+
+def test_the_next_step_trains_on_all_rows_with_all_that_was_said() -> None:
+    options = {"data": ["a b.csv"], "target": ["y"], "group": "g", "ignore": ["i"], "cat": ["c", "d"], "cat-nan": "none",
+               "folds": 3, "params": {"iterations": 7, "loss_function": "RMSE", "custom_metric": ["R2"]}}  # fmt: skip
+    params = ["-p", "iterations=7", "-p", "loss_function=RMSE", "-p", 'custom_metric=["R2"]']
+    assert train_words(options, ranks=False) == [
+        "gbdist", "train", "a b.csv", "--target", "y", "--ignore", "i", "--ignore", "g",
+        "--cat", "c,d", "--cat-nan", "none", *params]  # fmt: skip
+    assert train_words(options, ranks=True)[5:9] == ["--ignore", "i", "--group", "g"]

@@ -30,15 +30,17 @@ def run_cv(options: Mapping[str, Any], place: Workplace) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="gbdist-job-") as folder:
         here = Path(folder)
-        paths = {"out": here / "curves.parquet", "return-models": here / "models"}
+        paths = {"out": here / "curves.parquet", "plot": here / "folds.html", "return-models": here / "models"}
         job = cv_job({**options, **paths, "params": _aloud(options)})
         result = cross_validate(job, say=place.say, reporter=place.reporter, client=place.client)
         models = sorted(paths["return-models"].iterdir())
         for path in models:
             place.store.write(f"{_MODELS}/{path.name}", path.read_bytes())
-        place.store.write(CURVES, paths["out"].read_bytes())
+        for name in ("out", "plot"):
+            place.store.write(f"result/{paths[name].name}", paths[name].read_bytes())
     found = {name: value for name, value in asdict(result).items() if name not in ("out", "models", "plot")}
-    return {**found, "models": [place.store.url(f"{_MODELS}/{path.name}") for path in models]}
+    urls = [place.store.url(f"{_MODELS}/{path.name}") for path in models]
+    return {**found, "models": urls, "page": place.store.url("result/folds.html")}
 
 
 def check_tune(options: Mapping[str, Any]) -> None:
@@ -59,6 +61,7 @@ def run_tune(options: Mapping[str, Any], place: Workplace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="gbdist-job-") as folder, ExitStack() as stack:
         here = Path(folder)
         paths = {"output": here / "model.cbm", "out": here / "trials.parquet", "params-out": here / "best.toml"}
+        paths["plot"] = here / "study.html"
         job = tune_job({**options, **paths, "params": _aloud(options)})
         study = None if job.storage else stack.enter_context(study_of(place.store))
 
@@ -73,7 +76,7 @@ def run_tune(options: Mapping[str, Any], place: Workplace) -> dict[str, Any]:
     found = {
         name: value for name, value in asdict(result).items() if name not in ("model", "out", "params_out", "plot")
     }
-    files = {"trials_table": "result/trials.parquet", "job_file": "result/best.toml"}
+    files = {"trials_table": "result/trials.parquet", "job_file": "result/best.toml", "page": "result/study.html"}
     return {
         **found,
         "storage": job.storage or place.store.url(JOURNAL),
