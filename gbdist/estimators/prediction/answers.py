@@ -19,9 +19,10 @@ from gbdist.estimators.preparation.inputs import is_lazy, is_lazy_frame
 from gbdist.estimators.preparation.tables import as_table, count_rows
 from gbdist.models.catboost_format import cbm_bytes
 
-#: Models that a process keeps ready: a worker rarely serves more at a time, and each may be hundreds of megabytes.
-_KEPT = 4
-_loaded: "OrderedDict[str, Any]" = OrderedDict()
+#: Models that a process keeps ready, whatever they take: a worker rarely serves more at a time, and each may be hundreds of
+#: megabytes. Small ones, as those of folds are, it keeps up to so many bytes of.
+_KEPT, _KEPT_BYTES = 4, 2**26
+_loaded: "OrderedDict[str, tuple[Any, int]]" = OrderedDict()
 _lock = Lock()
 
 #: Name of a Dask Series of predictions.
@@ -68,11 +69,11 @@ class ShippedModel:
         """Return the model, read once in a process whatever the number of tasks and threads."""
         with _lock:
             if self.digest not in _loaded:
-                _loaded[self.digest] = self.family.unpack(self.data)
-                while len(_loaded) > _KEPT:
+                _loaded[self.digest] = self.family.unpack(self.data), len(self.data)
+                while len(_loaded) > _KEPT and sum(nbytes for _, nbytes in _loaded.values()) > _KEPT_BYTES:
                     _loaded.popitem(last=False)
             _loaded.move_to_end(self.digest)
-            return _loaded[self.digest]
+            return _loaded[self.digest][0]
 
 
 @dataclass(frozen=True)
