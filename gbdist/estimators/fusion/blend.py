@@ -122,7 +122,7 @@ def simplex_weights(squares: NDArray[np.float64]) -> NDArray[np.float64]:
 def log_features(X: NDArray[np.float64], *, n_classes: int) -> NDArray[np.float64]:
     """Logarithms of probabilities and a column of ones, float64 [n_rows, n_members × n_classes + 1]."""
     if n_classes == 2:
-        X = np.stack([1.0 - X, X], axis=2).reshape(len(X), -1)
+        X = np.stack([1.0 - X, X], axis=2).reshape(len(X), 2 * X.shape[1])  # also of no rows
     return np.hstack([np.log(np.clip(X, _LEAST, 1.0)), np.ones((len(X), 1))])
 
 

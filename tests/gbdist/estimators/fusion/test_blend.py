@@ -73,16 +73,18 @@ def test_probabilities_of_zero_are_taken_for_very_small_ones():
     np.testing.assert_allclose(said.sum(axis=1), 1.0)
 
 
-def test_pieces_make_no_difference():
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_pieces_make_no_difference(n_classes):
     rng = np.random.default_rng(6)
-    truth = rng.integers(0, 3, 200)
-    proba, weight = members_of(truth, 3, seed=7), rng.random(200)
+    truth = rng.integers(0, n_classes, 200)
+    proba, weight = members_of(truth, n_classes, seed=7), rng.random(200)
+    proba = second_columns(proba) if n_classes == 2 else proba
     whole = BlendClassifier().fit(proba, truth, weight)
     cuts = [0, 50, 50, 199]
     pieces = [np.split(each, cuts[1:]) for each in (proba, truth, weight)]
-    cut = BlendClassifier().fit_pieces(Here(), *pieces, np.arange(3))
+    cut = BlendClassifier().fit_pieces(Here(), *pieces, np.arange(n_classes))
     np.testing.assert_allclose(cut.coef_, whole.coef_, rtol=1e-9, atol=1e-12)
-    y = proba @ rng.normal(size=6)
+    y = proba @ rng.normal(size=proba.shape[1])
     whole_weights = BlendRegressor().fit(proba, y, weight).coef_
     of_pieces = BlendRegressor().fit_pieces(Here(), pieces[0], np.split(y, cuts[1:]), pieces[2]).coef_
     np.testing.assert_allclose(of_pieces, whole_weights, rtol=1e-9)
