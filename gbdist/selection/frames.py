@@ -59,6 +59,9 @@ class _Facts(Expr):  # type: ignore[misc]  # Dask has no types
     def _meta(self) -> pd.Series:
         return pd.Series([], dtype=object)
 
+    def _operands_for_repr(self) -> list[str]:
+        return [f"partitions={len(self.operand('facts'))}"]  # Dask would ask whether the matrix is one of its defaults
+
     def _divisions(self) -> Any:
         return (None,) * (self.operand("facts").shape[0] + 1)
 

@@ -159,6 +159,13 @@ def test_another_seed_draws_other_rows_and_none_is_0(one: Any, other: Any, table
     assert numbers(one, table) == numbers(other, table)
 
 
+@each_splitter
+def test_masks_can_be_shown(splitter: Any, table: pd.DataFrame) -> None:
+    for train, test in splitter.split(as_frame(table, 3), "label", "group"):
+        assert "bool" in repr(train)
+        assert "bool" in repr(test)
+
+
 def test_repr_is_scikit_learns() -> None:
     assert repr(KFold(4)) == "KFold(n_splits=4, random_state=None, shuffle=False)"
 
