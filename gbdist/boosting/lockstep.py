@@ -78,10 +78,7 @@ def boost_folds(
 
     Raises DataError for folds that ``number_folds`` refuses, ParameterError for a GPU.
     """
-    if params.card is not None:
-        fix = "Models of both are the same, bit for bit."
-        raise ParameterError("task_type", "GPU", "'CPU' for folds that train side by side", fix)
-    params = replace(params, use_best_model=False)
+    params = _shared(params)
     with ExitStack() as crews:
         host = crews.enter_context(Crew(params.threads, control))
         numbers = number_folds(rows, folds, collective)
@@ -94,6 +91,37 @@ def boost_folds(
         together = _Together(runs, params, collective)
         started = replace(runs[0].started(len(steps)), rows=numbers.n_rows)
         return _add_iterations(together, started, listeners, steps, host)
+
+
+def boost_apart(
+    sets: Sequence[Rows],
+    n_bins: Sequence[NDArray[np.int64]],
+    params: BoostParams,
+    collective: Collective,
+    listeners: Sequence[Listener] = (),
+    steps: Sequence[tuple[Step, ...]] = (),
+    control: Control = FREE,
+) -> LockstepResult | None:
+    """The same for folds that have bins of their own: ``sets`` are what this rank has of the rows that the first fold trains on,
+    of those that it holds out, and so on; ``n_bins`` those of each fold.
+    """
+    params = _shared(params)
+    with ExitStack() as crews:
+        host, runs = crews.enter_context(Crew(params.threads, control)), []
+        for train, held_out, bins in zip(sets[::2], sets[1::2], n_bins, strict=True):
+            crew = crews.enter_context(Crew(params.threads, control))
+            with crew.stage("start"):
+                runs.append(Run(train, [held_out], bins, params, collective, crew, control))
+        together = _Together(runs, params, collective)
+        return _add_iterations(together, runs[0].started(len(steps)), listeners, steps, host)
+
+
+def _shared(params: BoostParams) -> BoostParams:
+    """What runs side by side are told; ParameterError for a GPU."""
+    if params.card is not None:
+        fix = "Models of both are the same, bit for bit."
+        raise ParameterError("task_type", "GPU", "'CPU' for folds that train side by side", fix)
+    return replace(params, use_best_model=False)
 
 
 def _sets(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.events import Event, IterationDone, Listener
-from gbdist.boosting.lockstep import LockstepResult, boost_folds
+from gbdist.boosting.lockstep import LockstepResult, boost_apart, boost_folds
 from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams, Card
 from gbdist.boosting.progress import Iteration
@@ -41,7 +41,8 @@ class RunSpec:
     have any: then pairs that were given lie behind a rank's shards. ``records`` are the steps that the client knows (``keeper``);
     a gang begins with ``most_steps`` at most, None for any. With ``check`` the ranks look at their data first. ``place`` is where
     they report on the board, None where nobody is told. ``most_spans`` is how many spans each rank keeps for a profile, if any.
-    With ``folds`` a model is trained for each fold of the training set.
+    With ``folds`` a model is trained for each fold of the training set; ``fold_bins`` are the bins of each where folds have data
+    sets of their own.
     """
 
     layouts: tuple[SetLayout, ...]
@@ -58,6 +59,7 @@ class RunSpec:
     place: RankPlace | None = None
     most_spans: int | None = None
     folds: FoldsAsked | None = None
+    fold_bins: tuple[NDArray[np.int64], ...] = ()
 
 
 class Relay:
@@ -173,6 +175,8 @@ def _trained(
     course: Course,
 ) -> BoostResult | LockstepResult | None:
     """One model, or one for each fold; None if the gang is to be put together anew."""
+    if spec.fold_bins:
+        return boost_apart(sets, spec.fold_bins, params, collective, listeners, steps, course)
     if spec.folds is None:
         return boost(sets[0], sets[1:], spec.n_bins, params, collective, listeners, steps, course)
     folds = spec.folds.of_rank(sets[0], collective)

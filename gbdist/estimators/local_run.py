@@ -122,7 +122,7 @@ def boost_here(
     spans: SpanLog | None = None,
 ) -> BoostResult:
     """Train on one rank: this process; ``pairs`` are those of each data set that has any, ``spans`` are told where time goes."""
-    params = _params_here(setup, sets[0], may_stop)
+    params = params_here(setup, sets[0], may_stop)
     if setup.ranked is not None:
         sets = ready_rows(sets, setup.ranked, pairs, SingleRank())
     steps: tuple[Step, ...] = ()
@@ -151,7 +151,7 @@ def folds_here(
     pairs: Sequence[Pairs] = (),
 ) -> LockstepResult:
     """Train a model for each fold on one rank: this process; see ``boost_here``."""
-    params, alone = _params_here(setup, rows, may_stop), SingleRank()
+    params, alone = params_here(setup, rows, may_stop), SingleRank()
     if setup.ranked is not None:
         (rows,) = ready_rows([rows], setup.ranked, pairs, alone)
     result = boost_folds(rows, folds.of_rank(rows, alone), n_bins(borders), params, alone, listeners)
@@ -160,7 +160,7 @@ def folds_here(
     return result
 
 
-def _params_here(setup: Setup, rows: Rows, may_stop: bool) -> BoostParams:
+def params_here(setup: Setup, rows: Rows, may_stop: bool) -> BoostParams:
     """What the trainer is told in this process."""
     resolved = setup.resolved
     if not isinstance(resolved, Resolved):

@@ -49,7 +49,8 @@ class RunShape:
 
     ``values`` is 0 where nothing is trained yet, and for a network; ``copies`` is how often bins are there. A network takes
     ``network_row`` bytes of a training row, ``network_eval_row`` of one of an eval set, and ``fixed`` bytes on every worker.
-    With ``folds`` as many runs train side by side, each on copies of its rows (decision 0046).
+    With ``folds`` as many runs train side by side, each on copies of its rows (decision 0046), or ``apart``: on data sets of its
+    own, rows to train on and rows held out in turn (0047).
     """
 
     values: int = 1
@@ -61,6 +62,7 @@ class RunShape:
     network_eval_row: int = 0
     fixed: int = 0
     folds: int = 0
+    apart: bool = False
 
     @classmethod
     def of_network(cls, n_outputs: int, n_hashed: int, n_parameters: int, under_way: int = 0) -> "RunShape":
@@ -81,6 +83,10 @@ class RunShape:
         # Rows are dealt, and one-hot columns appended, to copies of the bins.
         permutations = 1 if rules.has_time or not rules.statistic_columns else rules.permutations
         return cls(values, permutations, tables, copies=2)
+
+    def trains(self, n_sets: int) -> list[bool]:
+        """Which of some data sets are trained on: the first one, or with ``apart`` each other one."""
+        return [number % 2 == 0 if self.apart else number == 0 for number in range(n_sets)]
 
     def row_bytes(self, one: "SetShape") -> int:
         """Bytes that are kept of a row of a data set while the run goes on, beside what shards have of it."""
@@ -172,7 +178,7 @@ def needs_of(
     """What each worker that gets rows needs."""
     members = dict.fromkeys(address for one in sets for address, rows in one.rows.items() if rows)
     tables = int(_TABLES * min(run.table_bytes, _budget(limits.values())))
-    run = replace(run, table_bytes=tables * max(1, run.folds))
+    run = replace(run, table_bytes=tables * max(1, run.folds, sum(one.trained for one in sets)))
     return [_need_of(address, sets, run, limits.get(address, 0), threads.get(address, 1)) for address in members]
 
 

@@ -82,9 +82,9 @@ def finish(request: Request, setup: Setup, result: BoostResult, borders: tuple[F
 
 
 def finish_folds(
-    request: Request, setup: Setup, result: LockstepResult, borders: tuple[FeatureBorders, ...]
+    request: Request, setup: Setup, result: LockstepResult, borders: Sequence[tuple[FeatureBorders, ...]]
 ) -> FoldsResult:
-    """What folds on histograms leave."""
+    """What folds on histograms leave; ``borders`` of each fold."""
     left_out = sum(fold.left_out for fold in result.folds)
     if left_out:
         _warn_of_combinations(left_out)
@@ -94,8 +94,8 @@ def finish_folds(
         deviations=result.deviations,
         metrics=setup.resolved.metrics,
         ensembles=tuple(
-            Ensemble(fold.trees, borders, fold.bias, names, setup.classes, options, fold.categories)
-            for fold in result.folds
+            Ensemble(fold.trees, each, fold.bias, names, setup.classes, options, fold.categories)
+            for fold, each in zip(result.folds, borders, strict=True)
         ),
         # How many rows a fold has is not known here.
         records=tuple(replace(_record(setup, fold), rows=None) for fold in result.folds),

@@ -30,20 +30,25 @@ _ANY_RUN = RunShape()
 
 
 def choice(
-    wanted: Wanted, run: Callable[[int], RunShape], cells: np.dtype[Any], *, may_be_on_disk: bool = True
+    wanted: Wanted,
+    run: Callable[[int], RunShape],
+    cells: np.dtype[Any],
+    *,
+    may_be_on_disk: bool = True,
+    n_alike: int = 1,
 ) -> Choice:
     """Decides whether bins go to disk, and refuses what fits nowhere; ``run`` is asked, with the number of columns of numbers,
     when the facts are known.
 
     ``cells`` is the type of the cells, the widest that may be needed. ``may_be_on_disk``: whether what is to be trained can read
-    bins there.
+    bins there. ``n_alike``: so many times as many sets will be there in the end.
     """
 
     def choose(placed: Sequence[tuple[DataSurvey, Placement, int]], workers: Sequence[WorkerFacts]) -> bool:
         sets = [
             _shape(survey, _rows_of(placement), dimension, cells, trained=number == 0)
             for number, (survey, placement, dimension) in enumerate(placed)
-        ]
+        ] * n_alike
         found = _needs(sets, run(sets[0].n_features), workers)
         on_disk = decide(wanted, found, may_be_on_disk=may_be_on_disk)
         needs.require_room(found, on_disk=on_disk, may_be_on_disk=may_be_on_disk)
@@ -126,12 +131,9 @@ def _needs_again(
     run: RunShape,
     workers: Sequence[WorkerFacts],
 ) -> list[WorkerNeed]:
-    train = sets[0]
     shapes = [
-        SetShape(
-            of_set, data.row.n_features, data.row.dtype, _beside(data.survey, data.dimension), trained=data is train
-        )
-        for data, of_set in zip(sets, rows, strict=True)
+        SetShape(of_set, data.row.n_features, data.row.dtype, _beside(data.survey, data.dimension), trained)
+        for data, of_set, trained in zip(sets, rows, run.trains(len(sets)), strict=True)
     ]
     return _needs(shapes, run, workers)
 

@@ -47,6 +47,8 @@ class Setup:
     codes in the shards mean to the trainer, None where the shards keep the values themselves. ``unbinned`` is about
     the training set's columns that are not binned; ``ranked`` about the groups of all data sets, None of estimators that do not
     rank; ``rows`` are how many each data set has. With ``folds`` a model is trained for each of them.
+    ``apart``: each fold has data sets of its own, rows to train on and rows held out in turn. ``of_classes``: labels are numbers
+    of ``classes`` to the trainer.
     """
 
     resolved: Resolved | ResolvedRounds
@@ -56,6 +58,8 @@ class Setup:
     ranked: RankedSets | None = None
     rows: tuple[int, ...] = ()
     folds: FoldsAsked | None = None
+    apart: bool = False
+    of_classes: bool = False
 
     @property
     def n_folds(self) -> int:
@@ -88,7 +92,7 @@ def set_up(
     train, loss = surveys[0], name_of(str(checked.get("loss_function")))
     _check_given(surveys, names, loss, classifier, of_models=aggregation is not None)
     if train.label is not None and classifier and loss not in ("CrossEntropy", *MULTI_TARGET):
-        classes = _ordered(class_names(train), class_order(checked))
+        classes = ordered(class_names(train), class_order(checked))
         tables: list[NDArray[np.float32] | None] = [
             codes_for_classes(survey, classes, name or "y") for survey, name in zip(surveys, names, strict=True)
         ]
@@ -130,7 +134,8 @@ def set_up(
         initial.require_fit(train.names, model_classes)
     rows = tuple(survey.n_rows for survey in surveys)
     asked = None if folds is None else folds.of_data(train.n_rows, train.label, classes)
-    return Setup(resolved, model_classes, tuple(tables), train.unbinned, ranked, rows, asked)
+    told = (resolved, model_classes, tuple(tables), train.unbinned, ranked, rows, asked)
+    return Setup(*told, of_classes=classes is not None)
 
 
 def _check_given(
@@ -186,8 +191,8 @@ def _all_names(train: DataSurvey) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _ordered(values: tuple[Any, ...], order: tuple[object, ...] | None) -> tuple[Any, ...]:
-    """The classes in the order of a class_weights dictionary, as CatBoost takes it, if that names just these."""
+def ordered(values: tuple[Any, ...], order: tuple[object, ...] | None) -> tuple[Any, ...]:
+    """Sorted classes in the order of a class_weights dictionary, as CatBoost takes it, if that names just these."""
     if order is None or len(order) != len(values) or set(order) != set(values):
         return values
     by_value = {value: value for value in values}

@@ -28,6 +28,7 @@ from gbdist.estimators.request import Request
 from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
 from gbdist.estimators.sources import Given, groups_of, pairs_in, sources_of
+from gbdist.estimators.strict_folds import train_apart
 from gbdist.estimators.training_gang import GangOrder, boost_on_gang
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.cells import borders_in
@@ -131,10 +132,12 @@ def train_folds(
     client: Any = None,
     cat_nan: str | None = None,
     on_disk: bool | None = False,
+    strict_borders: bool = False,
 ) -> FoldsResult:
     """Train a model for each fold of a data set in lock-step (decision 0046); see ``train``.
 
-    ``callbacks`` are told the means over all folds, and stop all of them.
+    ``callbacks`` are told the means over all folds, and stop all of them. ``strict_borders``: those of a fold are chosen from the
+    rows that it trains on; ``folds`` are such that partitions can tell them.
     """
     columns = ColumnRules(parameters, True, cat_nan)
     request = Request(
@@ -152,6 +155,8 @@ def train_folds(
         on_disk=on_disk,
         folds=folds,
     )
+    if strict_borders:
+        return train_apart(request, client)
     found = _train(request, client)
     if not isinstance(found, FoldsResult):
         raise TypeError("a plain fit was asked for")
@@ -194,7 +199,7 @@ def _train_here(request: Request) -> TrainResult | FoldsResult:
     pairs, may_stop = pairs_in(request.groups), request.callbacks is not None
     if setup.folds is not None:
         together = local_run.folds_here(rows[0], borders, setup.folds, setup, listeners, may_stop, pairs)
-        return finish_folds(request, setup, together, borders)
+        return finish_folds(request, setup, together, [borders] * setup.n_folds)
     _tell_steps(request)
     spans = None if request.profile is None else request.profile.here(rows[0].n_rows, len(request.feature_names))
     result = local_run.boost_here(rows, borders, setup, listeners, may_stop, pairs, request.checkpoint, spans)
@@ -354,5 +359,5 @@ def _boost(
     result = boost_on_gang(client, sets, order)
     tell_end(report, result)
     if isinstance(result, LockstepResult):
-        return finish_folds(request, setup, result, sets[0].borders)
+        return finish_folds(request, setup, result, [sets[0].borders] * setup.n_folds)
     return finish(request, setup, result, sets[0].borders)

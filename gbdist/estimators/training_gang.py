@@ -15,7 +15,7 @@ from gbdist.estimators.devices import cards_of
 from gbdist.estimators.gang_run import RunSpec, gang_of, layouts_of, train_rank
 from gbdist.estimators.keeper import Keeper, StepsGrown
 from gbdist.estimators.local_run import n_bins
-from gbdist.estimators.needs import table_budget
+from gbdist.estimators.needs import RunShape, table_budget
 from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.placing import shape_on
 from gbdist.estimators.preparation.quantized import QuantizedSet
@@ -85,7 +85,7 @@ class TrainingGang(RunGang):
             replay=_REPLAY_SHARE,
             task_type=resolved.task_type,
             devices=resolved.devices,
-            room=shape_on(sets[0], resolved, order.setup.n_folds),
+            room=_room(sets, order.setup, resolved),
         )
         super().__init__(client, sets, facts, order.audience)
 
@@ -129,6 +129,7 @@ class TrainingGang(RunGang):
             place=self._order.report.begin_epoch(rows, self.done),
             most_spans=None if self._order.profile is None else self._order.profile.gang(rows),
             folds=setup.folds,
+            fold_bins=tuple(n_bins(data.borders) for data in sets[::2]) if setup.apart else (),
         )
         return self._with_pairs(gang_of(sets)), spec
 
@@ -144,3 +145,9 @@ class TrainingGang(RunGang):
                 kept += self._scope.hold([self._client.submit(keep, sent, **how)])
             made.append(replace(member, shards=(*member.shards, *kept)))
         return made
+
+
+def _room(sets: Sequence[QuantizedSet], setup: Setup, resolved: Resolved) -> RunShape:
+    """What the run takes beside the rows."""
+    shape = shape_on(sets[0], resolved, 0 if setup.apart else setup.n_folds)
+    return replace(shape, apart=setup.apart)

@@ -7,10 +7,13 @@ from numbers import Integral
 from typing import Any
 from warnings import catch_warnings, filterwarnings
 
+import numpy as np
+
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.clusters import resolve_client
 from gbdist.estimators.folds import AnyFolds, CodedFolds, FoldsByNumber, FoldsOfEstimator, FoldsOfGroups, FoldsWanted
 from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.setup import ordered
 from gbdist.estimators.sources import Given
 from gbdist.selection.base import NumberSplitter, Plan, Splitter
 from gbdist.selection.checks import integer
@@ -20,6 +23,7 @@ from gbdist.selection.kfold import KFold, StratifiedKFold
 from gbdist.selection.listed import coded_pairs
 from gbdist.selection.overlapping import OverlappingSplit
 from gbdist.selection.rules.predefined import one_fold_each
+from gbdist.selection.rules.stratified import StratifiedFolds
 from gbdist.selection.timed import TimeSeriesSplit
 
 _ASKED = "a splitter, a number of folds, or pairs of row numbers (train, test)"
@@ -81,6 +85,24 @@ def folds_from(
         folds, fold = _coded(_planned(asked, rows, given.y, groups, client), rows)
     else:
         folds, fold = _listed(asked, given, groups, name)
+    return replace(folds, inverted=inverted), replace(given, fold=fold)
+
+
+def stratified_from(
+    n_folds: int, seed: int | None, given: Given, order: tuple[object, ...] | None, *, inverted: bool, client: Any
+) -> tuple[AnyFolds, Given]:
+    """What ``FoldsWanted`` is with ``stratified``, for partitions that are to tell folds by themselves.
+
+    ``order`` is that of the classes, if they are to have another than their own.
+    """
+    rows = _rows_of(given, "stratified", True)
+    splitter = StratifiedKFold(n_folds, shuffle=seed is not None, random_state=seed)
+    plan = _planned(splitter, rows, given.y, None, client)
+    labels = plan.rule.classes.labels.tolist() if isinstance(plan.rule, StratifiedFolds) else []
+    places = np.array([labels.index(label) for label in ordered(tuple(sorted(labels)), order)], np.int64)
+    if isinstance(plan.rule, StratifiedFolds) and plan.before is not None:
+        plan = replace(plan, rule=plan.rule.in_order(places), before=plan.before[:, places])
+    folds, fold = _coded(plan, rows)
     return replace(folds, inverted=inverted), replace(given, fold=fold)
 
 

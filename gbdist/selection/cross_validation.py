@@ -10,6 +10,7 @@ from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.base import progress_asked, verbosity
 from gbdist.estimators.listeners import close
 from gbdist.estimators.outcome import FoldsResult
+from gbdist.estimators.parameters.canonical import class_order
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
 from gbdist.estimators.parameters.losses import require_loss
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES
@@ -58,6 +59,7 @@ def cv(
     group_id: Any = None,
     group_weight: Any = None,
     pairs: Any = None,
+    strict_borders: bool = False,
     plot: bool = False,
     plot_file: Any = None,
     client: Any = None,
@@ -68,7 +70,7 @@ def cv(
     Parameters
     ----------
     pool : DaskPool, (X, y) or (X, y, sample_weight); ``dtrain`` is another name
-        Whatever ``fit`` takes. Borders are chosen from all rows, as in CatBoost.
+        Whatever ``fit`` takes. Borders are chosen from all rows, as in CatBoost, unless they are ``strict_borders``.
     params : CatBoost's parameters under any of its names, ``loss_function`` among them, and gbdist's own (``cat_nan``, …)
     fold_count : int, 3 if left out; ``nfold`` is another name
     inverted : bool, or type="Inverted"
@@ -88,6 +90,9 @@ def cv(
         In place of ``fold_count``, ``stratified`` and ``type``. With a DaskPool, splitters by row numbers or classes.
     groups : for splitters that look at groups, one value a row or the name of a column of X; left out: ``group_id``
     group_id, group_weight, pairs : for losses of ranking, whose folds are of whole groups; see ``DaskCatBoostRanker.fit``
+    strict_borders : bool
+        Choose the borders of each fold from the rows that it trains on: each fold is quantized by itself, from raw rows, with
+        twice as many passes over them as there are folds.
     plot, plot_file : write a page with the curves, which opens in any browser; as ``fit``'s
     client : a Dask client or address; see the estimators
 
@@ -124,6 +129,7 @@ def cv(
         kind=type,
         folds=folds,
         groups=groups,
+        strict=strict_borders,
     )
     data = _data(_one("pool", pool, "dtrain", dtrain), group_id, group_weight, pairs)
     result = _run(data, given, asked, client)
@@ -157,7 +163,7 @@ def _run(data: Given, given: dict[str, Any], asked: FoldsOfCv, client: Any) -> F
     if parameters.get("task_type", "CPU") == "GPU":
         fix = "Models of both are the same, bit for bit."
         raise ParameterError("task_type", "GPU", "'CPU' for folds that train side by side", fix)
-    folds, data = asked.of_data(data, name, classifier=classifier, client=client)
+    folds, data = asked.of_data(data, name, classifier=classifier, client=client, order=class_order(parameters))
     from gbdist.estimators.training import train_folds  # loads Numba's kernels
 
     listener = progress_asked(parameters)
@@ -173,6 +179,7 @@ def _run(data: Given, given: dict[str, Any], asked: FoldsOfCv, client: Any) -> F
             client=client,
             cat_nan=given.get("cat_nan"),
             on_disk=checked_bins_on_disk(given.get("bins_on_disk")),
+            strict_borders=asked.strict,
         )
     finally:
         close(listener)

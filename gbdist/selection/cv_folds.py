@@ -9,7 +9,7 @@ from gbdist.estimators.folds import AnyFolds, FoldsByNumber, FoldsOfGroups, Fold
 from gbdist.estimators.parameters.table import RANKER_LOSSES
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
-from gbdist.selection.asked import folds_from
+from gbdist.selection.asked import folds_from, stratified_from
 from gbdist.selection.checks import enough_rows, integer, true_or_false
 from gbdist.selection.rules.contiguous import Windows, series_windows
 
@@ -31,10 +31,11 @@ class FoldsOfCv:
     kind: Any
     folds: Any = None
     groups: Any = None
+    strict: Any = False
 
     def check(self) -> None:
         """Raise ParameterError for arguments that no data would make good."""
-        for name, value in (("shuffle", self.shuffle), ("inverted", self.inverted)):
+        for name, value in (("shuffle", self.shuffle), ("inverted", self.inverted), ("strict_borders", self.strict)):
             true_or_false(name, value)
         if self.kind not in _KINDS:
             raise ParameterError("type", self.kind, "'Classical', 'Inverted' or 'TimeSeries'", "Change it.")
@@ -52,11 +53,16 @@ class FoldsOfCv:
         elif self.kind == _SERIES:
             _refuse("type='TimeSeries'", inverted=self.inverted or None, stratified=self.stratified or None)
 
-    def of_data(self, data: Given, loss: str, *, classifier: bool, client: Any) -> tuple[AnyFolds, Given]:
-        """The folds, and the data with what these need beside them. Raises ParameterError, DataError."""
+    def of_data(
+        self, data: Given, loss: str, *, classifier: bool, client: Any, order: tuple[object, ...] | None
+    ) -> tuple[AnyFolds, Given]:
+        """The folds, and the data with what these need beside them; ``order`` is that of classes, if it is given.
+
+        Raises ParameterError, DataError.
+        """
         inverted = self.inverted or self.kind == "Inverted"
         if self.folds is not None:
-            how = {"groups": self.groups, "inverted": inverted, "client": client}
+            how = {"groups": self.groups, "inverted": inverted, "strict": self.strict, "client": client}
             return folds_from(self.folds, data, classifier=classifier, name="folds", **how)
         n_folds = 3 if self.n_folds is None else int(self.n_folds)
         dealt = int(self.seed) if self.shuffle else None
@@ -67,6 +73,8 @@ class FoldsOfCv:
         if self.kind == _SERIES:
             return FoldsByNumber(n_folds, partial(_series, n_folds)), data
         stratified = loss in _STRATIFIED if self.stratified is None else self.stratified
+        if stratified and self.strict:
+            return stratified_from(n_folds, dealt, data, order, inverted=inverted, client=client)
         return FoldsWanted(n_folds, dealt, stratified, inverted), data
 
 

@@ -17,7 +17,7 @@ from gbdist.estimators.preparation.quantized import QuantizedSet
 from gbdist.estimators.preparation.raw_parts import put_on_cluster
 from gbdist.estimators.preparation.remaking import Batch
 from gbdist.estimators.preparation.scope import FutureScope
-from gbdist.estimators.preparation.split import RowSplit
+from gbdist.estimators.preparation.split import Side
 from gbdist.estimators.preparation.stages import CellsOrder, CellsRules
 from gbdist.estimators.preparation.surveying import Surveyed, SurveyRun
 from gbdist.quantize.cells import NUMBERS, CellRules, Encoding, cells_type
@@ -45,7 +45,7 @@ class Source:
 
     parts: Parts
     name: str = ""
-    split: RowSplit | None = None
+    split: Side | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +98,14 @@ def quantize_sets(
         f"Workers left the cluster {_MOST_TRIES} times in a row while data were sent to them",
         "Look for the cause in the workers' logs; give them more memory.",
     )
+
+
+def survey_set(client: Client, source: Source, workers: Sequence[str]) -> DataSurvey:
+    """Facts of a data set, of which nothing is kept on the cluster."""
+    with attended(client), FutureScope() as scope:
+        room = Room.of(check_workers(client), False, 0)
+        (surveyed,) = _survey(client, [source], workers, room, scope, samples=False)
+        return surveyed.survey
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from gbdist.estimators.preparation.futures import batched, by_holder, held_where
 from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.lazy_parts import LazyParts
 from gbdist.estimators.preparation.scope import FutureScope
-from gbdist.estimators.preparation.split import RowSplit
+from gbdist.estimators.preparation.split import Side
 from gbdist.estimators.preparation.tables import (
     bytes_of,
     column,
@@ -50,10 +50,10 @@ class PartFormat:
     group_column: Hashable | None = None
     unbinned: tuple[tuple[int, str], ...] = ()
     cat_nan: str | None = None
-    split: RowSplit | None = None
+    split: Side | None = None
 
     @classmethod
-    def of(cls, parts: Parts, split: RowSplit | None = None) -> "PartFormat":
+    def of(cls, parts: Parts, split: Side | None = None) -> "PartFormat":
         """The format of a data set, or of one side of it."""
         columns = (parts.label_columns, parts.weight_column, parts.group_column)
         return cls(parts.labels, *columns, parts.unbinned, parts.cat_nan, split)
@@ -124,7 +124,7 @@ class RawParts:
         """Whether the features themselves come and go, rather than a label or weight beside them alone."""
         return self._lazy is not None and self._lazy.computes(0)
 
-    def format_of(self, split: RowSplit | None) -> PartFormat:
+    def format_of(self, split: Side | None) -> PartFormat:
         """How to take one side of the partitions apart."""
         return replace(self._format, split=split)
 
@@ -217,7 +217,7 @@ def read_part(given: Block, layout: PartFormat, part: PartNumber) -> RawPart:
         beside = (("y", label), ("sample_weight", weight), ("baseline", baseline), ("group_id", group), ("fold", fold))
         for name, values in beside:
             _require_rows(values, n_rows, name, part.number)
-        mask = layout.split.mask(part.raw_first_row, n_rows)
+        mask = layout.split.mask(part.raw_first_row, n_rows, fold)
         features, label, weight, baseline, group, fold = (
             None if piece is None else take_rows(piece, mask)
             for piece in (features, label, weight, baseline, group, fold)

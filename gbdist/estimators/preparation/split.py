@@ -1,4 +1,4 @@
-"""``eval_fraction``: which rows are kept out of training, by global row number alone.
+"""Sides of a data set: what ``eval_fraction`` keeps out of training, by global row number alone, and what a fold does.
 
 CatBoost shuffles the rows and takes a stratified part of them (helpers.cpp, TrainEvalSplit), which needs all row numbers in one
 place. Here one row is drawn, by hash, from each run of ``1/fraction`` neighbouring rows: no two partitionings differ, any rank
@@ -7,15 +7,39 @@ can number its own rows without asking, and data that lie sorted by class or by 
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.errors import ParameterError
 from gbdist.kernels.hashing import hash_numbers, stream_key
+from gbdist.selection.rules.base import Rule, Run
 
 _MOST_DIGITS = 100_000
 _KEY = stream_key(0x65766C)  # one stream for all runs: the same rows for every seed, as CatBoost's split
+
+
+class Side(Protocol):
+    """Some of the rows of a data set, told partition by partition."""
+
+    def mask(self, first_row: int, n_rows: int, fold: Any = None) -> NDArray[np.bool_]:
+        """Which of the rows ``first_row … first_row+n_rows−1`` belong to this side, bool [n_rows]; ``fold`` is what they know."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class FoldSide:
+    """What one ``fold`` trains on, or holds out, by a rule of row numbers, or of numbers that rows have."""
+
+    rule: Rule
+    fold: int
+    held_out: bool
+
+    def mask(self, first_row: int, n_rows: int, fold: Any = None) -> NDArray[np.bool_]:
+        """See ``Side``."""
+        values = None if fold is None else np.asarray(fold)
+        return self.rule.masks(self.fold, Run(first_row, n_rows, values))[self.held_out]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +54,11 @@ class RowSplit:
         """The rest of the rows."""
         return RowSplit(self.numerator, self.denominator, not self.held_out)
 
-    def mask(self, first_row: int, n_rows: int) -> NDArray[np.bool_]:
-        """Which of the rows ``first_row … first_row+n_rows−1`` belong to this side; bool [n_rows]."""
+    def mask(self, first_row: int, n_rows: int, fold: Any = None) -> NDArray[np.bool_]:
+        """See ``Side``."""
         rows = np.arange(first_row, first_row + n_rows, dtype=np.int64)
         drawn = rows == self._drawn(rows * self.numerator // self.denominator)
         return np.asarray(drawn if self.held_out else ~drawn, dtype=np.bool_)
-
-    def count_before(self, row: int) -> int:
-        """How many of the rows 0 … row−1 belong to this side: the number of ``row`` within it."""
-        run = row * self.numerator // self.denominator
-        drawn = run + int(self._drawn(np.array([run], dtype=np.int64))[0] < row)
-        return drawn if self.held_out else row - drawn
 
     def _drawn(self, runs: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row drawn from each run; run j begins at row ceil(j × denominator / numerator)."""

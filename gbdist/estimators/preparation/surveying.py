@@ -18,7 +18,7 @@ from gbdist.estimators.preparation.futures import batched, by_holder, gather, he
 from gbdist.estimators.preparation.pace import WAVES_AT_ONCE, Room, Weight
 from gbdist.estimators.preparation.raw_parts import PartFormat, PartNumber, RawParts
 from gbdist.estimators.preparation.scope import FutureScope
-from gbdist.estimators.preparation.split import RowSplit
+from gbdist.estimators.preparation.split import Side
 from gbdist.quantize.merge_surveys import DataSurvey, merge_surveys
 from gbdist.quantize.sample import SAMPLE_LIMIT
 from gbdist.quantize.survey import PartSurvey
@@ -60,7 +60,7 @@ class SurveyRun:
         self,
         client: Client,
         raw: RawParts,
-        splits: Sequence[RowSplit | None],
+        splits: Sequence[Side | None],
         *,
         samples: bool,
         room: Room,
@@ -137,9 +137,7 @@ class SurveyRun:
         counts = gather(self._client, self._scope.hold(self._client.map(tasks.count_part, features, **names("count"))))
         for number, count in zip(wave, counts, strict=True):
             for side in self._sides:
-                split = side.format.split
-                first = 0 if split is None else split.count_before(self._raw_rows)
-                side.numbers.append(PartNumber(number, self._raw_rows, first))
+                side.numbers.append(PartNumber(number, self._raw_rows))
             self._raw_rows += count
 
     def _survey(self, side: _Side, wave: range) -> list[Future]:
@@ -156,12 +154,13 @@ class SurveyRun:
         made: list[Future] = []
         for parts in by_holder(surveys, self._where):
             batches = batched(parts, [surveys[i].nbytes for i in parts])
-            features = [[self._raw.features[i] for i in batch] for batch in batches]
+            features, *_, folds = self._raw.columns()
+            told = [[[column[i] for i in batch] for batch in batches] for column in (features, folds)]
             numbers = [[_numbered(side, i, first_rows[i]) for i in batch] for batch in batches]
             n_bytes = 4 * len(self._sides[0].surveys[0].names) * SAMPLE_LIMIT
             how = {"layout": side.format, "n_rows_total": max(side.n_rows, self._known_rows)}
             how["on_disk"] = self._room.samples_on_disk(n_bytes)
-            drawn = self._scope.hold(self._client.map(tasks.sample, features, numbers, **how, **names("sample")))
+            drawn = self._scope.hold(self._client.map(tasks.sample, *told, numbers, **how, **names("sample")))
             side.samples.setdefault(self._where[parts[0]], []).extend(drawn)
             made += drawn
         return made

@@ -70,12 +70,12 @@ def _survey_one(block: Block, layout: PartFormat, part: PartNumber) -> PartSurve
 
 
 def sample(
-    features: Column, parts: Sequence[PartNumber], layout: PartFormat, n_rows_total: int, on_disk: bool
+    features: Column, fold: Column, parts: Sequence[PartNumber], layout: PartFormat, n_rows_total: int, on_disk: bool
 ) -> list[Sample]:
     """Sampled rows of some partitions; their values wait on this worker's disk where memory has no room for them."""
     drawn = [
-        sample_rows(read_part(Block(one), layout, part), part.first_row, n_rows_total)
-        for one, part in zip(features, parts, strict=True)
+        sample_rows(read_part(Block(one, fold=of_rows), layout, part), part.first_row, n_rows_total)
+        for one, of_rows, part in zip(features, fold, parts, strict=True)
     ]
     return [replace(one, values=moved_to_disk(one.values)) for one in drawn] if on_disk else drawn
 

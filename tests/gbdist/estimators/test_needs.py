@@ -61,6 +61,11 @@ def test_what_a_run_keeps_of_a_row(run: RunShape, bins: int, training: int) -> N
     assert wide.bins == 2 * found.bins
 
 
+def test_folds_with_data_sets_of_their_own_train_on_each_other_one() -> None:
+    assert RunShape(apart=True).trains(4) == [True, False, True, False]
+    assert RunShape().trains(3) == [True, False, False]
+
+
 def test_shape_of_a_run() -> None:
     assert RunShape.of(params_of(), 100, 254) == RunShape(1, 1, 2 * 8 * 100 * 256 * 32)
     assert RunShape.of(params_of("MultiClass", 5, depth=3), 100, 31) == RunShape(5, 1, 2 * 5 * 8 * 100 * 32 * 4)
@@ -80,6 +85,9 @@ def test_tables_are_bounded_by_an_eighth_of_the_smallest_limit() -> None:
     assert [one.tables for one in need([shape({A: 1, B: 1})], run)] == [640 * MB] * 2
     assert [one.tables for one in need([shape({A: 1, B: 1})], run, limit=2 * GB)] == [320 * MB] * 2
     assert [one.tables for one in needs_of([shape({A: 1, B: 1})], run, {A: GB, B: 0}, {})] == [160 * MB] * 2
+    apart = [shape({A: 1}), shape({A: 1}, trained=False)] * 3
+    (found,) = need(apart, replace(run, apart=True), limit=2 * GB)
+    assert found.tables == 3 * 320 * MB
     folds = replace(run, folds=3)
     assert [one.tables for one in needs_of([shape({A: 1, B: 1})], folds, {A: GB, B: 0}, {})] == [3 * 160 * MB] * 2
 

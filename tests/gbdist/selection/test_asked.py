@@ -14,8 +14,9 @@ from gbdist import DaskPool
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.errors import DataError, ParameterError
-from gbdist.estimators.folds import AnyFolds
+from gbdist.estimators.folds import AnyFolds, FoldsWanted
 from gbdist.estimators.sources import Given
+from gbdist.quantize.survey import LabelFacts
 from gbdist.selection import (
     GroupKFold,
     KFold,
@@ -27,7 +28,7 @@ from gbdist.selection import (
     StratifiedKFold,
     TimeSeriesSplit,
 )
-from gbdist.selection.asked import folds_from
+from gbdist.selection.asked import folds_from, stratified_from
 
 from ..estimators import conftest as of_estimators
 
@@ -159,3 +160,21 @@ def test_what_collections_and_pools_cannot_tell(client: Client) -> None:
         "folds: found GroupKFold(n_splits=3, random_state=None, shuffle=False) with a DaskPool, which keeps no values that it "
         "could look at, expected folds by row numbers or classes. Pass the collection itself in place of the pool."
     )
+
+
+@pytest.mark.parametrize("order", [None, (1, 0)])
+@pytest.mark.parametrize("seed", [None, 4])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_partitions_tell_stratified_folds_as_ranks_do(
+    client: Client, order: tuple[object, ...] | None, seed: int | None, inverted: bool
+) -> None:
+    """Whatever the order of the classes, and of their first rows."""
+    counts = (45, 45)
+    facts = LabelFacts("integer", N_ROWS, 0, 0, 0.0, 1.0, (0, 1), counts, counts)
+    ranks = FoldsWanted(4, seed, stratified=True, inverted=inverted).of_data(N_ROWS, facts, order or (0, 1))
+    label = (FRAME["y"] if order is None else 1 - FRAME["y"]).to_numpy(np.float32)
+    rows = Rows(np.zeros((1, N_ROWS), np.uint8), label, None, None, (Segment(0, N_ROWS, 0),))
+    expected = [[np.flatnonzero(mask).tolist() for mask in one.masks] for one in ranks.of_rank(rows, SingleRank())]
+    for data in (FRAME, dd.from_pandas(FRAME, npartitions=4, sort=False)):
+        folds, given = stratified_from(4, seed, Given(data, "y"), order, inverted=inverted, client=client)
+        assert pairs_of(folds, given) == expected

@@ -16,7 +16,7 @@ from gbdist.errors import ClusterError, DataError, ParameterError
 from gbdist.estimators import placing
 from gbdist.models.catboost_format import fixed_cbm_bytes
 from gbdist.models.missing import cat_nan_of
-from gbdist.selection import GroupKFold, PredefinedSplit, StratifiedGroupKFold, TimeSeriesSplit, cv
+from gbdist.selection import GroupKFold, PredefinedSplit, StratifiedGroupKFold, StratifiedKFold, TimeSeriesSplit, cv
 from gbdist.selection.cross_validation import _REFUSED
 from gbdist_cluster.launch.local import start_local
 
@@ -124,6 +124,45 @@ def test_folds_of_any_splitter_are_fits_on_the_subsets(
     if not isinstance(folds, list):
         lazy = dd.from_pandas(data[[*names, "y"]], npartitions=4, sort=False)
         there, others = cv((lazy, "y"), PARAMS, folds=folds, groups="g", return_models=True, client=client)
+        assert there.equals(curves)
+        assert bytes_of(others) == bytes_of(models)
+
+
+@pytest.mark.parametrize(
+    ("params", "how"),
+    [
+        (PARAMS, {"folds": GroupKFold(3), "groups": "g"}),
+        (PARAMS, {}),
+        ({**PARAMS, "loss_function": "MultiClass"}, {"folds": StratifiedKFold(3, shuffle=True)}),
+        ({**PARAMS, "loss_function": "RMSE"}, {"folds": TimeSeriesSplit(3, gap=20)}),
+        ({**PARAMS, "loss_function": "RMSE"}, {"folds": list(ShuffleSplit(3, random_state=0).split(np.zeros(500)))}),
+    ],
+)
+def test_strict_borders_are_those_of_the_fits_on_the_subsets(
+    client: Client, table: pd.DataFrame, params: dict[str, Any], how: dict[str, Any]
+) -> None:
+    """All of it, bit for bit, in this process and on workers."""
+    first = int(np.argmin(table["y"]))  # so that classes come in their order to a splitter, too
+    data = table.iloc[first : first + 500].assign(g=np.arange(500) * 7 % 31)
+    names = [*FEATURES, "g"]
+    given = {"params": params, "strict_borders": True, "return_models": True, **how}
+    curves, models = cv((data[[*names, "y"]], "y"), **given)
+    folds = how.get("folds", StratifiedKFold(3, shuffle=True))
+    pairs = folds if isinstance(folds, list) else folds.split(data, "y", "g")
+    kind, told = DaskCatBoostRegressor if params["loss_function"] == "RMSE" else DaskCatBoostClassifier, []
+    for (train, test), model in zip(pairs, models, strict=True):
+        sides = [(data[names].iloc[rows], data["y"].iloc[rows]) for rows in map(np.sort, (train, test))]
+        alone = kind(**params, use_best_model=False).fit(*sides[0], eval_set=sides[1])
+        told.append(alone.evals_result_["validation"][params["loss_function"]])
+        assert model.get_borders() == alone.model_.get_borders()
+        assert np.array_equal(model.predict(data, "RawFormulaVal"), alone.model_.predict(data, "RawFormulaVal"))
+    assert list(curves[f"test-{params['loss_function']}-mean"]) == [_mean(list(of)) for of in zip(*told, strict=True)]
+    shared, _ = cv((data[[*names, "y"]], "y"), **{**given, "strict_borders": False})
+    assert list(shared) == list(curves)
+    assert not shared.equals(curves)
+    if not isinstance(folds, list):
+        lazy = dd.from_pandas(data[[*names, "y"]], npartitions=4, sort=False)
+        there, others = cv((lazy, "y"), **given, client=client)
         assert there.equals(curves)
         assert bytes_of(others) == bytes_of(models)
 
@@ -390,6 +429,22 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"type": "TimeSeries", "stratified": True},
         "stratified=True cannot be used: expected it to be left out beside type='TimeSeries'. Leave one of them out.",
     ),
+    (
+        {"params": {"loss_function": "QueryRMSE"}, "group_id": np.arange(20) // 2, "strict_borders": True},
+        "strict_borders=True cannot be used: expected folds that partitions can tell by themselves. "
+        "Name a splitter: folds=KFold(3, shuffle=True), or GroupKFold(3).",
+    ),
+    (
+        {
+            "params": {"loss_function": "PairLogit"},
+            "group_id": np.arange(20) // 2,
+            "pairs": [[0, 1]],
+            "strict_borders": True,
+            "folds": GroupKFold(3),
+        },
+        "pairs: found a value, expected None with strict_borders=True. Leave one of them out.",
+    ),
+    ({"strict_borders": 1}, "strict_borders=1 cannot be used: expected True or False. Change it."),
     (
         {"type": "TimeSeries", "fold_count": 20},
         "X: found 20 rows, expected at least as many as folds, n_splits=21. Use fewer folds.",

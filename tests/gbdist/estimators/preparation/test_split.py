@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.preparation.split import split_for
+from gbdist.estimators.preparation.split import FoldSide, split_for
+from gbdist.selection.rules.base import Run
+from gbdist.selection.rules.predefined import one_fold_each
+from gbdist.selection.rules.shuffled import HashedFolds
 
 FRACTIONS = [0.1, 0.25, 1 / 3, 0.5, 0.7, 0.999]
 
@@ -19,18 +22,21 @@ def test_cut_rows_are_the_rows_of_the_whole(fraction: float) -> None:
 
 
 @pytest.mark.parametrize("fraction", FRACTIONS)
-@pytest.mark.parametrize("held_out", [False, True])
-def test_count_before_counts_the_mask(fraction: float, held_out: bool) -> None:
-    side = split_for(fraction).other() if held_out else split_for(fraction)
-    mask = side.mask(0, 1_000)
-    assert [side.count_before(row) for row in range(1_001)] == [int(mask[:row].sum()) for row in range(1_001)]
-
-
-@pytest.mark.parametrize("fraction", FRACTIONS)
 def test_share_of_rows_is_the_fraction_everywhere(fraction: float) -> None:
     # In every stretch of the data, so that sorted data are stratified.
     mask = split_for(fraction).other().mask(0, 30_000).reshape(3, 10_000)
     assert np.allclose(mask.sum(axis=1), 10_000 * fraction, rtol=0, atol=2)
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_sides_of_folds_are_those_of_their_rule_in_any_run_of_rows(coded: bool) -> None:
+    rule = one_fold_each(3) if coded else HashedFolds(3, 0)
+    codes = np.arange(50) * 7 % 4 if coded else None
+    for fold in range(3):
+        train, held_out = rule.masks(fold, Run(0, 50, codes))
+        for side, expected in ((FoldSide(rule, fold, False), train), (FoldSide(rule, fold, True), held_out)):
+            cut = [side.mask(a, b - a, None if codes is None else codes[a:b]) for a, b in ((0, 20), (20, 20), (20, 50))]
+            assert np.array_equal(np.concatenate(cut), expected)
 
 
 def test_rows_are_drawn_not_counted_off() -> None:
