@@ -1,6 +1,6 @@
 """Input that other trainers answer with a wrong model or an obscure error: here each is right, or told in words.
 
-After each of them the cluster holds nothing (the ``client`` fixture looks) and trains as before.
+After each of them the cluster holds nothing (the ``client`` fixture looks), and after all it trains as before.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,15 +30,12 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(values, columns=FEATURES).assign(y=label)
 
 
-@pytest.fixture(scope="module")
-def good_model(two_processes: Client, table: pd.DataFrame) -> bytes:
-    return model_bytes(fit(two_processes, dd.from_pandas(table, npartitions=2, sort=False)))
-
-
-@pytest.fixture(autouse=True)
-def still_usable(client: Client, table: pd.DataFrame, good_model: bytes) -> Iterator[None]:
-    yield
-    assert model_bytes(fit(client, dd.from_pandas(table, npartitions=3, sort=False))) == good_model
+@pytest.fixture(scope="module", autouse=True)
+def good_model(two_processes: Client, table: pd.DataFrame) -> Iterator[bytes]:
+    """The model of the table before all tests; after them the same workers train the same one."""
+    made = model_bytes(fit(two_processes, dd.from_pandas(table, npartitions=2, sort=False)))
+    yield made
+    assert model_bytes(fit(two_processes, dd.from_pandas(table, npartitions=3, sort=False))) == made
 
 
 def fit(client: Client, X: Any, y: Any = "y", *, regressor: bool = False, **more: Any) -> Any:

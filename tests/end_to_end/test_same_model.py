@@ -157,6 +157,12 @@ def test_worker_processes(client: Client, expected: Callable[[str], bytes], name
     case = CASES[name]
     frame = dd.from_pandas(case.data(), npartitions=4, sort=False)
     assert fixed_cbm_bytes(case.estimator(client).fit(frame, case.target).model_) == expected(name)
+
+
+@pytest.mark.parametrize("name", ["Logloss-MVS", "MultiRMSE-noise"])
+def test_arrays_give_the_model_of_a_table_without_names(client: Client, name: str) -> None:
+    case = CASES[name]
+    frame = dd.from_pandas(case.data(), npartitions=4, sort=False)
     features = [name for name in frame.columns if name != "y" and name not in case.target]
     array = frame[features].to_dask_array(lengths=True)
     renamed = case.data().rename(columns={name: str(i) for i, name in enumerate(features)})

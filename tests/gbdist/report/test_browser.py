@@ -104,7 +104,13 @@ def check_drawn(browser: Any, html: str, path: Path, n_charts: int) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "rows", "n_charts"),
-    [("binary", True, 9), ("several", True, 10), ("numbers", True, 9), ("quantiles", True, 9), ("numbers", False, 5)],
+    [
+        ("binary", True, 9),
+        ("several", True, 10),
+        ("numbers", True, 9),
+        pytest.param("quantiles", True, 9, marks=pytest.mark.soak),
+        ("numbers", False, 5),
+    ],
 )
 def test_every_plot_is_drawn(
     browser: Any, page: Callable[..., str], tmp_path: Path, kind: str, rows: bool, n_charts: int

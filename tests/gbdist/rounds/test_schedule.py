@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,13 @@ def trainers() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "gbdist-trainer"]
 
 
-@pytest.mark.parametrize("max_staleness", [1, 100])
-@pytest.mark.parametrize("n_ranks", [1, pytest.param(2, marks=pytest.mark.soak), 3])
-@pytest.mark.parametrize("merge", ["average", "bagging"])
+@pytest.mark.parametrize(
+    ("merge", "n_ranks", "max_staleness"),
+    [
+        case if case in [("average", 3, 1), ("bagging", 3, 100)] else pytest.param(*case, marks=pytest.mark.soak)
+        for case in product(["average", "bagging"], [1, 2, 3], [1, 100])
+    ],
+)
 def test_training_ahead_gives_the_model_of_the_synchronous_schedule(
     make_table: MakeTable, make_spec: MakeSpec, merge: str, n_ranks: int, max_staleness: int
 ) -> None:
