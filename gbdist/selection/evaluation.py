@@ -51,7 +51,7 @@ class Evaluation:
         A number: of ``StratifiedKFold`` for classes, ``GroupKFold`` for a ranker, else of ``KFold``.
     scoring : see ``scorers_of``
     client : a Dask client or address; left out: the estimator's own
-    strict_borders : whether each fold's borders are chosen from the rows that it trains on; folds one after another always do
+    strict_borders : whether each fold's borders are chosen from the rows that it trains on, as folds one after another always are
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Evaluation:
         self.scorers = scorers_of(scoring, self._target, lazy=lazy)
         self._require_rows(estimator)
         self._lockstep: tuple[AnyFolds, Given] | None = None
-        if self._lockstep_parameters(estimator) is None:
+        if lockstep_parameters(estimator) is None:
             self.n_splits = len(self.rows.pairs)
         else:
             self.n_splits = self._folds_for(None)[0].n_folds
@@ -128,7 +128,7 @@ class Evaluation:
         self._require_rows(estimator, pooled=data is not None)
         failures = Failures(error_score)
         wanted = Wanted(watch, return_models, train_scores, error_score)
-        if all(scorer.in_training for scorer in self.scorers) or self._lockstep_parameters(estimator) is None:
+        if all(scorer.in_training for scorer in self.scorers) or lockstep_parameters(estimator) is None:
             return self._run(estimator, wanted, self.scorers, data)
         found = self._run(estimator, replace(wanted, return_models=True), self.scorers, data)
         scored = self._with_functions(found, failures, train_scores=train_scores)
@@ -141,7 +141,7 @@ class Evaluation:
     @property
     def takes_pools(self) -> bool:
         """Whether ``run`` may be given a DaskPool as ``data``: for trees, and folds by row numbers and classes alone."""
-        if self._lockstep is None:
+        if self._lockstep is None or self._strict:
             return False
         given = self._lockstep[1]
         return given.fold is None and given.group_id is None
@@ -149,7 +149,7 @@ class Evaluation:
     def fit(self, estimator: Any) -> list[Any]:
         """A fitted estimator of each fold, as ``run`` leaves it. Raises what that raises."""
         self._require_rows(estimator)
-        together = self._lockstep_parameters(estimator) is not None
+        together = lockstep_parameters(estimator) is not None
         # An eval set is refused for labels that its fold has not trained on, so there is one only where it decides.
         scored = together or stops_early(estimator)
         metrics = [scorer for scorer in self.scorers if scorer.in_training] if scored else []
@@ -159,15 +159,11 @@ class Evaluation:
         self, estimator: Any, wanted: Wanted, scorers: Sequence[Scorer], data: DaskPool | None = None
     ) -> FoldScores:
         """Fit all folds; of folds in lock-step the scores that are metrics."""
-        parameters = self._lockstep_parameters(estimator)
+        parameters = lockstep_parameters(estimator)
         if parameters is None:
             return OneByOne(self.rows, scorers, self.client).run(estimator, wanted)
         folds, given = self._folds_for(data)
-        return Lockstep(given, folds, scorers, self.client).run(estimator, parameters, wanted)
-
-    def _lockstep_parameters(self, estimator: Any) -> dict[str, object] | None:
-        """Those of trees whose folds are grown in lock-step, None of all else."""
-        return None if self._strict else lockstep_parameters(estimator)
+        return Lockstep(given, folds, scorers, self.client, self._strict).run(estimator, parameters, wanted)
 
     def _with_functions(self, found: FoldScores, failures: Failures, *, train_scores: bool) -> FoldScores:
         """Scores that are no metrics beside those that are, from the models and the rows of their folds."""
@@ -199,14 +195,18 @@ class Evaluation:
 
     def _folds_of(self, given: Given) -> tuple[AnyFolds, Given]:
         classifier, groups = self._target.kind == "classes", self._groups
-        return folds_from(self._cv, given, classifier=classifier, groups=groups, client=self.client)
+        return folds_from(
+            self._cv, given, classifier=classifier, groups=groups, strict=self._strict, client=self.client
+        )
 
     def _require_rows(self, estimator: Any, *, pooled: bool = False) -> None:
         """ParameterError for what needs the rows themselves, where there is a DaskPool of their bins alone."""
         if not pooled and not isinstance(self._given.X, DaskPool):
             return
         fix = "Pass the collection that it was made of."
-        if self._lockstep_parameters(estimator) is None:
+        if self._strict:
+            raise ParameterError("strict_borders", True, "False with a DaskPool, which has been quantized", fix)
+        if lockstep_parameters(estimator) is None:
             expected = "trees whose folds are grown in lock-step, with a DaskPool, which keeps no raw values"
             raise ParameterError("estimator", type(estimator).__name__, expected, fix)
         for scorer in self.scorers:

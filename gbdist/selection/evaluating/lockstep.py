@@ -44,6 +44,7 @@ class Lockstep:
     folds: Any
     scorers: Sequence[Scorer]
     client: Any
+    strict_borders: bool
 
     def run(self, estimator: DaskCatBoost, parameters: Mapping[str, object], wanted: Wanted) -> FoldScores:
         """Grow all folds; scores are those of the last iteration, or with early stopping of the best one by the mean."""
@@ -66,6 +67,7 @@ class Lockstep:
                 client=estimator.client if self.client is None else self.client,
                 cat_nan=estimator.cat_nan,
                 on_disk=checked_bins_on_disk(estimator.bins_on_disk),
+                strict_borders=self.strict_borders,
             )
         finally:
             close(listener)

@@ -68,7 +68,7 @@ def table():
 def test_scikit_learns_functions_take_our_estimators_and_splitters(cv):
     """And ours have the same scores, where folds choose their own borders."""
     X, y = table()
-    model = DaskCatBoostClassifier(**SETTINGS)
+    model = DaskCatBoostClassifier(**SETTINGS, learning_rate=0.3)
     scores = cross_val_score(model, X, y, cv=cv, error_score="raise")
     assert scores.shape == (cv.get_n_splits(),)
     if not isinstance(cv, selection.OverlappingSplit):  # whose repeated rows folds side by side cannot have
@@ -78,7 +78,7 @@ def test_scikit_learns_functions_take_our_estimators_and_splitters(cv):
 
 def test_grid_search_by_splitters_of_ours():
     X, y = table()
-    model = DaskCatBoostClassifier(**SETTINGS)
+    model = DaskCatBoostClassifier(**SETTINGS, learning_rate=0.3)
     search = GridSearchCV(model, {"depth": [1, 2]}, cv=selection.StratifiedKFold(3), scoring="roc_auc", refit=True)
     search.fit(X, y)
     best = selection.cross_validate(
@@ -90,7 +90,7 @@ def test_grid_search_by_splitters_of_ours():
 
 def test_a_pipeline_is_evaluated_by_our_functions():
     X, y = table()
-    model = make_pipeline(StandardScaler(), DaskCatBoostClassifier(**SETTINGS))
+    model = make_pipeline(StandardScaler(), DaskCatBoostClassifier(**SETTINGS, learning_rate=0.3))
     ours = selection.cross_validate(model, X, y, cv=3, scoring=["accuracy", "roc_auc"], error_score="raise")
     theirs = cross_validate(model, X, y, cv=3, scoring=["accuracy", "roc_auc"])
     for name in ("test_accuracy", "test_roc_auc"):

@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DaskMLPClassifier, DaskPool
 from gbdist.errors import DataError, ParameterError
 from gbdist.selection import GroupKFold, KFold, StratifiedKFold
+from gbdist.selection.evaluating.one_by_one import OneByOne
+from gbdist.selection.evaluating.result import Wanted
 from gbdist.selection.evaluation import Evaluation
 
 from ..estimators import conftest as of_estimators
@@ -56,15 +58,17 @@ def test_folds_in_lock_step_and_one_after_another_are_the_same(
     given = {"sample_weight": data["w"], "cv": 3, "scoring": scoring}
     together = Evaluation(estimator, X, data[label], **given).run(estimator, return_models=True, train_scores=True)
     strict = Evaluation(estimator, X, data[label], **given, strict_borders=True)
-    apart = strict.run(estimator, return_models=True, train_scores=True)
-    for one, other in ((together.test, apart.test), (together.train, apart.train)):
-        assert {name: values.tolist() for name, values in one.items()} == {
-            name: values.tolist() for name, values in other.items()
-        }
-    for one, other in zip(together.models, apart.models, strict=True):
-        assert np.array_equal(one.predict(X, "RawFormulaVal"), other.predict(X, "RawFormulaVal"))
-        assert one.get_params() == other.get_params() == estimator.get_params()
-    assert (together.iterations, apart.iterations, together.stopped) == (5, 5, "iterations")
+    wanted = Wanted(return_models=True, train_scores=True)
+    apart = OneByOne(strict.rows, strict.scorers, None).run(estimator, wanted)
+    for found in (apart, strict.run(estimator, return_models=True, train_scores=True)):
+        for one, other in ((together.test, found.test), (together.train, found.train)):
+            assert {name: values.tolist() for name, values in one.items()} == {
+                name: values.tolist() for name, values in other.items()
+            }
+        for one, other in zip(together.models, found.models, strict=True):
+            assert np.array_equal(one.predict(X, "RawFormulaVal"), other.predict(X, "RawFormulaVal"))
+            assert one.get_params() == other.get_params() == estimator.get_params()
+        assert (found.iterations, found.stopped) == (5, "iterations")
 
 
 def test_collections_arrays_and_pools_are_scored_as_data_in_memory(
@@ -212,6 +216,8 @@ def test_what_needs_rows_is_refused_beside_a_pool(frame: dd.DataFrame, client: C
             with pytest.raises(ParameterError) as error:
                 Evaluation(estimator, pool, scoring=scoring)
             assert text in str(error.value)
+        with pytest.raises(ParameterError, match="strict_borders=True cannot be used: expected False with a DaskPool"):
+            Evaluation(trees, pool, strict_borders=True)
         evaluation = Evaluation(network, frame, "y", client=client)
         with pytest.raises(ParameterError, match="expected trees whose folds are grown in lock-step"):
             evaluation.run(network, data=pool)
