@@ -170,7 +170,22 @@ def test_arrays_give_the_model_of_a_table_without_names(client: Client, name: st
     assert fixed_cbm_bytes(by_array) == fixed_cbm_bytes(case.estimator().fit(renamed, case.target).model_)
 
 
-ON_50_RANKS = ["Logloss-MVS"]  # of the others only `pytest -m soak` trains on so many
+#: Of these all but the first only in `pytest -m soak`: a loss of each kind, and each way to grow trees.
+ON_50_RANKS = [
+    "Logloss-MVS",
+    "RMSE-MVS",
+    "MultiClass-Lossguide",
+    "Logloss-Depthwise",
+    "Quantile-MVS",
+    "MultiRMSE-missing",
+    "SurvivalAft-MVS",
+    "Cox-MVS",
+]
+USUAL_RANKS = [
+    *((name, 2) for name in CASES if name not in ON_CLUSTERS),  # the others are trained by two processes
+    *((name, 7) for name in CASES),
+    (ON_50_RANKS[0], 50),
+]
 
 
 @dataclass(frozen=True)
@@ -207,11 +222,7 @@ def train_alone(name: str, trees: int) -> Alone:
 
 @pytest.mark.parametrize(
     ("name", "n_ranks"),
-    [
-        pytest.param(name, ranks, marks=[pytest.mark.soak] if ranks == 50 and name not in ON_50_RANKS else [])
-        for name in CASES
-        for ranks in (2, 7, 50)
-    ],
+    [*USUAL_RANKS, *(pytest.param(name, 50, marks=pytest.mark.soak) for name in ON_50_RANKS[1:])],
 )
 def test_ranks(alone: Callable[[str, int], Alone], name: str, n_ranks: int) -> None:
     one = alone(name, 3 if n_ranks == 50 else 8)
