@@ -101,6 +101,12 @@ class Ledger:
         """How many have ended."""
         return len(self._ended)
 
+    @property
+    def more(self) -> bool:
+        """Whether there are trials that nobody has asked for."""
+        with self._lock:
+            return next(self._free(), None) is not None
+
     def learn_from(self, earlier: Sequence[FrozenTrial]) -> None:
         """Add trials of earlier studies, which are not counted, to what the sampler knows; a second time does nothing."""
         with self._lock:

@@ -18,6 +18,7 @@ from sklearn.base import clone
 
 from gbdist.boosting.events import IterationDone
 from gbdist.errors import ClusterError
+from gbdist.estimators.kept_parameters import KeptParameters
 from gbdist.estimators.listeners import told_to
 from gbdist.models.history import set_names
 from gbdist.selection.searching.events import (
@@ -115,7 +116,7 @@ class Trials:
                 self._ledger.beat()
                 if end is not None and time.monotonic() >= end:
                     self._stop.set()
-                if not self._threads and self._again and not self._stop.is_set():
+                if not self._threads and not self._stop.is_set() and (self._again or self._ledger.more):
                     self._begin_threads(_WAIT_SECONDS)
                 elif time.monotonic() - looked > _NEWCOMERS_SECONDS and not self._stop.is_set():
                     self._begin_threads()
@@ -180,7 +181,9 @@ class Trials:
         try:
             self._tell(TrialStarted(drawn.number, drawn.params, self._ledger.best()))
             estimator = clone(self._course.estimator).set_params(**drawn.params)
-            estimator.set_params(**{name: None for name in _VERBOSE if estimator.get_params().get(name) is not None})
+            if isinstance(estimator, KeptParameters):
+                given = estimator.get_params(deep=False)
+                estimator.set_params(**{name: None for name in _VERBOSE if given.get(name) is not None})
             most = self._course.iterations_of(estimator)
 
             def watch(iteration: int, score: float) -> bool:
