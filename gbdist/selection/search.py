@@ -11,6 +11,7 @@ from gbdist.errors import ModelError, ParameterError
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.fusion.members import fresh
 from gbdist.estimators.parameters.table import names_of
+from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
 from gbdist.selection.checks import integer, seed_of, true_or_false
 from gbdist.selection.evaluating.lockstep import lockstep_parameters
@@ -163,6 +164,10 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
             iterations=longest(space, self.estimator, evaluation.n_splits),
             side_by_side=1 if self.n_jobs == 1 else 2,
         )
+        if search.prunes and lockstep_parameters(self.estimator) is not None:
+            _require_metric(evaluation.scorers[0])
+        if not isinstance(X, DaskPool) and not given.collect().lazy:
+            _ = evaluation.rows  # whose folds may not be possible
         earlier = self._earlier(space, learns=search.learns)
         n_trials = len(search.grid) if search.grid is not None else self.n_trials
         wanted = Wanted(self.n_jobs, self.trial_workers, n_trials)
@@ -319,6 +324,13 @@ def _without_stopping(estimator: Any, iterations: int) -> None:
     if stops:
         known = next((name for name in names_of("iterations") if name in given), "iterations")
         estimator.set_params(**{known: max(1, iterations)}, **dict.fromkeys(stops))
+
+
+def _require_metric(scorer: Any) -> None:
+    """ParameterError for a score that is not known while trees are grown, where trials are to end early by it."""
+    if not scorer.in_training:
+        expected = "a metric that is computed while trees are grown, as trials are pruned by it"
+        raise ParameterError("scoring", scorer.name, expected, "Leave pruner out, or search without hyperband.")
 
 
 def _no_trial(records: Sequence[Record], timeout: float | None) -> ModelError:

@@ -247,7 +247,7 @@ class Trials:
         if self._stop.is_set():
             raise _Stopped
         scorer = self._course.scorers[0]
-        if self._course.prunes or scorer.metric is None:
+        if self._course.prunes or not scorer.in_training:
             return
         if event.metrics.get(_HELD_OUT):
             self._advance(running, event.iteration + 1, scorer.of(event.metrics[_HELD_OUT]))

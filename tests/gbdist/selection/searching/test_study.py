@@ -6,6 +6,7 @@ from typing import Any
 import optuna
 import psutil
 import pytest
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from gbdist.errors import ClusterError, ParameterError
@@ -45,8 +46,9 @@ def finish(book: Ledger, most: int | None = None) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/study.db"
+def kept() -> Any:
+    """A storage that outlives a ledger."""
+    return InMemoryStorage()
 
 
 def test_trials_are_numbered_and_their_values_are_the_users() -> None:
@@ -74,7 +76,8 @@ def test_grids_have_every_combination_once() -> None:
     assert book.n_trials == 6
 
 
-def test_a_study_is_gone_on_with_where_it_was_left(url: str) -> None:
+def test_a_study_is_gone_on_with_where_it_was_left(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
     first = ledger(url)
     begun = finish(first, 2)
     first.close()
@@ -85,12 +88,14 @@ def test_a_study_is_gone_on_with_where_it_was_left(url: str) -> None:
     assert ledger(url).next() is None
 
 
-def test_a_trial_of_a_client_that_died_is_run_again_under_its_number(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = ledger(url)
+def test_a_trial_of_a_client_that_died_is_run_again_under_its_number(
+    kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ledger(kept)
     finish(first, 1)
     running = [first.next(), first.next()]
     monkeypatch.setattr(claim, "_born", lambda pid: None)  # the process that the study names is gone
-    second = ledger(url)
+    second = ledger(kept)
     again = finish(second)
     assert again[:2] == [dict(one.params) for one in running if one]
     records = second.records()
@@ -101,13 +106,15 @@ def test_a_trial_of_a_client_that_died_is_run_again_under_its_number(url: str, m
     assert states.count(TrialState.COMPLETE) == 5
 
 
-def test_a_client_that_died_between_asking_and_running_loses_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = ledger(url)
+def test_a_client_that_died_between_asking_and_running_loses_nothing(
+    kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ledger(kept)
     monkeypatch.setattr(first.study, "ask", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         first.next()
     first.close()
-    second = ledger(url)
+    second = ledger(kept)
     assert finish(second) == finish(ledger())
 
 
@@ -137,11 +144,11 @@ def test_trials_that_fail_are_ended_with_their_error() -> None:
     assert book.best() is None
 
 
-def test_trials_that_the_user_enqueued_come_first(url: str) -> None:
-    book = ledger(url)
+def test_trials_that_the_user_enqueued_come_first(kept: Any) -> None:
+    book = ledger(kept)
     book.study.enqueue_trial({"x": 0.25})
     book.close()
-    again = ledger(url)
+    again = ledger(kept)
     params = finish(again)
     assert params[0]["x"] == 0.25
     assert [one.number for one in again.records()] == [0, 1, 2, 3, 4]
@@ -157,36 +164,36 @@ def test_trials_that_the_user_enqueued_come_first(url: str) -> None:
         ({"estimator": "f"}, "a study of the same parameters of the estimator"),
     ],
 )
-def test_a_study_of_something_else_is_refused(url: str, changed: dict[str, Any], words: str) -> None:
-    ledger(url).close()
+def test_a_study_of_something_else_is_refused(kept: Any, changed: dict[str, Any], words: str) -> None:
+    ledger(kept).close()
     with pytest.raises(ParameterError) as caught:
-        ledger(url, **changed)
+        ledger(kept, **changed)
     assert words in str(caught.value)
     assert "warm_start_from= learns from this study" in str(caught.value)
 
 
-def test_a_study_that_others_made_is_refused(url: str) -> None:
+def test_a_study_that_others_made_is_refused(kept: Any) -> None:
     name = f"gbdist-{'0' * 12}"
-    optuna.create_study(storage=url, study_name=name, direction="maximize").optimize(
+    optuna.create_study(storage=kept, study_name=name, direction="maximize").optimize(
         lambda trial: trial.suggest_float("x", 0, 1), n_trials=1
     )
     with pytest.raises(ParameterError, match="expected a study that gbdist has made"):
-        ledger(url)
+        ledger(kept)
 
 
-def test_two_clients_at_once_are_refused(url: str) -> None:
-    first = ledger(url)
+def test_two_clients_at_once_are_refused(kept: Any) -> None:
+    first = ledger(kept)
     with pytest.raises(ClusterError, match=rf"is being worked on by process {psutil.Process().pid}"):
-        ledger(url)
+        ledger(kept)
     first.close()
-    ledger(url).close()
+    ledger(kept).close()
 
 
-def test_a_client_whose_study_was_taken_stops(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = ledger(url)
+def test_a_client_whose_study_was_taken_stops(kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ledger(kept)
     with monkeypatch.context() as patch:
         patch.setattr(claim, "_born", lambda pid: None)
-        second = ledger(url)
+        second = ledger(kept)
     monkeypatch.setattr(claim, "BEAT_SECONDS", 0.0)
     second.beat()
     with pytest.raises(ClusterError, match="is being worked on by"):
@@ -196,15 +203,15 @@ def test_a_client_whose_study_was_taken_stops(url: str, monkeypatch: pytest.Monk
 
 
 def test_a_client_of_another_machine_is_gone_after_a_minute_of_silence(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    kept: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger(url)
+    ledger(kept)
     monkeypatch.setattr(claim.socket, "gethostname", lambda: "another")
     with pytest.raises(ClusterError):
-        ledger(url)
+        ledger(kept)
     now = claim.time.time()
     monkeypatch.setattr(claim.time, "time", lambda: now + 61.0)
-    ledger(url)
+    ledger(kept)
 
 
 def test_a_storage_that_cannot_be_opened_is_told() -> None:
@@ -214,13 +221,13 @@ def test_a_storage_that_cannot_be_opened_is_told() -> None:
         ledger(7)
 
 
-def test_earlier_trials_are_known_and_not_counted(url: str) -> None:
+def test_earlier_trials_are_known_and_not_counted(kept: Any) -> None:
     space = read_space(RANDOM)
     earlier = ledger()
     finish(earlier)
     known = earlier_trials(earlier.study, space)
     assert len(known) == 5
-    book = ledger(url, search="bayesian")
+    book = ledger(kept, search="bayesian")
     book.learn_from(known)
     book.learn_from(known)
     assert len(book.study.trials) == 5

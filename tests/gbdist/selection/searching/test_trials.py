@@ -34,7 +34,7 @@ class Formula(BaseEstimator):  # type: ignore[misc]
 @dataclass(frozen=True)
 class Named:
     name: str = "score"
-    metric: str = "M"
+    in_training: bool = True
 
     def of(self, values: Any) -> float:
         return float(values["M"])
