@@ -88,8 +88,10 @@ class Ledger:
             raise
         self._waiting = len(self._trials(TrialState.WAITING))
         self._n_trials = len(search.grid) if search.grid is not None else n_trials
-        self._ended = {record.number for record in self.records()}
+        ended = self.records()
+        self._ended = {record.number for record in ended}
         self._asked = set(self._ended)
+        self._best = max((one.score for one in ended if one.state == COMPLETE and one.score is not None), default=None)
 
     @property
     def n_trials(self) -> int | None:
@@ -140,6 +142,8 @@ class Ledger:
             self.fail(drawn, "its score is not a number", result)
             return
         self._tell(drawn, TrialState.COMPLETE, result, score)
+        with self._lock:
+            self._best = score if self._best is None else max(self._best, score)
 
     def prune(self, drawn: Drawn, result: Mapping[str, Any]) -> None:
         """A trial was ended by the pruner; Optuna takes the last score that it was told."""
@@ -167,10 +171,10 @@ class Ledger:
         """All trials that have ended, by number."""
         return [self._record(trial) for trial in trials_of(self.study, *_STATES).values()]
 
+    @property
     def best(self) -> float | None:
         """The best score so far; None if none has ended well."""
-        scores = [one.score for one in self.records() if one.state == COMPLETE and one.score is not None]
-        return max(scores, default=None)
+        return self._best
 
     def close(self) -> None:
         """Let others have the study."""

@@ -179,7 +179,7 @@ class Trials:
         drawn = running.drawn
         running.started, running.pruned, running.curve = time.monotonic(), False, []
         try:
-            self._tell(TrialStarted(drawn.number, drawn.params, self._ledger.best()))
+            self._tell(TrialStarted(drawn.number, drawn.params, self._ledger.best))
             estimator = clone(self._course.estimator).set_params(**drawn.params)
             if isinstance(estimator, KeptParameters):
                 given = estimator.get_params(deep=False)
@@ -271,11 +271,11 @@ class Trials:
         running.curve.append((iteration, score))
         if self._course.listeners:
             drawn = running.drawn
-            self._tell(TrialAdvanced(drawn.number, drawn.params, iteration, score, self._ledger.best()))
+            self._tell(TrialAdvanced(drawn.number, drawn.params, iteration, score, self._ledger.best))
 
     def _tell_end(self, running: _Running, state: str, error: str = "") -> None:
         drawn, seconds = running.drawn, time.monotonic() - running.started
-        score, best = running.score, self._ledger.best()
+        score, best = running.score, self._ledger.best
         self._tell(TrialEnded(drawn.number, drawn.params, running.iteration, score, state, best, seconds, error))
 
     def _tell(self, event: SearchEvent) -> None:

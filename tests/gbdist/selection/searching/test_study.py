@@ -58,7 +58,7 @@ def test_trials_are_numbered_and_their_values_are_the_users() -> None:
     assert [one.number for one in records] == [0, 1, 2, 3, 4]
     assert [one.params for one in records] == params
     assert {type(one["n"]) for one in params} == {int, tuple}
-    assert book.best() == max(one.score for one in records if one.score is not None)
+    assert book.best == max(one.score for one in records if one.score is not None)
     assert {one.state for one in records} == {"complete"}
 
 
@@ -141,7 +141,7 @@ def test_trials_that_fail_are_ended_with_their_error() -> None:
         ("failed", "its score is not a number"),
     ]
     assert book.next() is None
-    assert book.best() is None
+    assert book.best is None
 
 
 def test_trials_that_the_user_enqueued_come_first(kept: Any) -> None:
