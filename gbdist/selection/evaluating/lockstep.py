@@ -20,6 +20,8 @@ from gbdist.selection.evaluating.result import FoldScores, Wanted, Watch
 from gbdist.selection.scoring import Scorer
 
 _HELD_OUT = set_names(1)[1]
+#: A metric period that no run reaches: the last iteration is always scored.
+_LAST_ALONE = 2**31 - 1
 _SNAPSHOTS = ("save_snapshot", "snapshot_file", "snapshot_interval")
 
 
@@ -59,7 +61,13 @@ class Lockstep:
             result = train_folds(
                 self.given,
                 self.folds,
-                parameters=self._asked(parameters, wanted.train_scores, watched=callbacks is not None),
+                parameters=self._asked(
+                    parameters,
+                    wanted.train_scores,
+                    # Metrics of the best iteration are needed, whichever that will be.
+                    each_iteration=callbacks is not None or _stops_early(parameters),
+                    last_alone=listener is None and not wanted.return_models,
+                ),
                 classifier=estimator._is_classifier,
                 ranker=estimator._is_ranker,
                 listener=listener,
@@ -83,19 +91,25 @@ class Lockstep:
             stopped=result.stopped,
         )
 
-    def _asked(self, parameters: Mapping[str, object], train_scores: bool, *, watched: bool) -> dict[str, object]:
-        """The parameters with the scorers' metrics beside the user's own."""
-        metrics = [str(one) for one in _tuple(parameters.get("custom_metric"))]
+    def _asked(
+        self, parameters: Mapping[str, object], train_scores: bool, *, each_iteration: bool, last_alone: bool
+    ) -> dict[str, object]:
+        """The parameters with the scorers' metrics beside the user's own, computed no more often than they are needed."""
+        own = [str(one) for one in _tuple(parameters.get("custom_metric"))]
         loss = parameters.get("loss_function")
-        metrics += [str(one.metric) for one in self.scorers if one.in_training and one.metric != loss]
+        metrics = [str(one.metric) for one in self.scorers if one.in_training and one.metric != loss]
         asked = {**parameters, "task_type": "CPU", "use_best_model": False}
-        if watched:
+        if each_iteration:
             asked["metric_period"] = 1
+        elif last_alone:
+            asked.setdefault("metric_period", _LAST_ALONE)
+        decides = parameters.get("eval_metric")
         if train_scores:
-            metrics = [of_train_too(one) for one in metrics]
-            if isinstance(decides := parameters.get("eval_metric"), str):
-                asked["eval_metric"] = of_train_too(decides)
-        return {**asked, "custom_metric": tuple(dict.fromkeys(metrics))}
+            own = [of_train(one) for one in own]
+            if isinstance(decides, str):
+                asked["eval_metric"] = of_train(decides)
+        metrics = [of_train(one, skip=not train_scores) for one in metrics]
+        return {**asked, "custom_metric": tuple(dict.fromkeys([*own, *metrics]))}
 
     def _scores(self, result: FoldsResult, data_set: str, n_trees: int) -> dict[str, Any]:
         """Scores of each fold by name, float64 [n_folds] each."""
@@ -120,17 +134,20 @@ def _tuple(given: object) -> tuple[object, ...]:
     return given if isinstance(given, tuple) else () if given is None else (given,)
 
 
-def of_train_too(metric: str) -> str:
-    """A metric that is computed of training rows too, which CatBoost leaves out for some."""
+def of_train(metric: str, *, skip: bool = False) -> str:
+    """A metric that is computed of training rows too, which CatBoost leaves out for some; ``skip``: that is not."""
     if parse_description(metric).skip_train is not None:
         return metric
-    return f"{metric}{';' if ':' in metric else ':'}hints=skip_train~false"
+    return f"{metric}{';' if ':' in metric else ':'}hints=skip_train~{str(skip).lower()}"
+
+
+def _stops_early(parameters: Mapping[str, object]) -> bool:
+    return "od_wait" in parameters or "od_pval" in parameters or parameters.get("od_type") not in (None, "None")
 
 
 def _kept(result: FoldsResult, parameters: Mapping[str, object]) -> int:
     """Trees that scores are of: up to the best iteration of the mean where early stopping and ``use_best_model`` ask for it."""
-    stops = "od_wait" in parameters or parameters.get("od_type") not in (None, "None") or "od_pval" in parameters
-    if stops and parameters.get("use_best_model", True) and result.best_iteration >= 0:
+    if _stops_early(parameters) and parameters.get("use_best_model", True) and result.best_iteration >= 0:
         return result.best_iteration + 1
     return len(result.scores)
 

@@ -15,7 +15,7 @@ from gbdist.estimators.sources import Given
 from gbdist.models.history import LEARN, MetricTable, set_names
 from gbdist.selection.evaluating.failures import Failures
 from gbdist.selection.evaluating.functions import add_scores, as_arrays, metric_scores, scores_of
-from gbdist.selection.evaluating.lockstep import of_train_too
+from gbdist.selection.evaluating.lockstep import of_train
 from gbdist.selection.evaluating.result import FoldScores, Wanted
 from gbdist.selection.evaluating.rows import FoldRows
 from gbdist.selection.scoring import Scorer
@@ -102,7 +102,7 @@ def _with_metrics(estimator: DaskCatBoost, metrics: Sequence[str], *, train_scor
     known = next((name for name in names_of("custom_metric") if name in given), "custom_metric")
     own = given.get(known, [])
     every = list(dict.fromkeys([*([own] if isinstance(own, str) else own), *metrics]))
-    changed: dict[str, Any] = {known: [of_train_too(one) for one in every] if train_scores else every}
+    changed: dict[str, Any] = {known: [of_train(one) for one in every] if train_scores else every}
     if not stops_early(estimator):
         changed["use_best_model"] = False
     return changed

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DaskMLPClassifier, DaskPool
 from gbdist.errors import DataError, ParameterError
+from gbdist.metrics.counts import ClassCounts
 from gbdist.selection import GroupKFold, KFold, StratifiedKFold
 from gbdist.selection.evaluating.one_by_one import OneByOne
 from gbdist.selection.evaluating.result import Wanted
@@ -134,13 +135,29 @@ def test_of_folds_one_after_another_each_is_heard(data: pd.DataFrame) -> None:
     assert (stopped.stopped, len(stopped.models), stopped.test["score"].shape) == ("callback", 2, (2,))
 
 
+def test_metrics_that_nobody_asks_for_are_not_computed(data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[int] = []
+    rounds = ClassCounts.rounds
+    monkeypatch.setattr(ClassCounts, "rounds", lambda *given: computed.append(1) or rounds(*given))
+    model = DaskCatBoostClassifier(**SMALL)
+    evaluation = Evaluation(model, data[FEATURES], data["y"], cv=3, scoring="accuracy")
+    told = []
+    # The first iteration is always scored, and the last one.
+    for how, times in (({}, 2), ({"watch": lambda *_: True}, 5), ({"train_scores": True}, 4)):
+        computed.clear()
+        told.append(evaluation.run(model, **how).test["score"].tolist())
+        assert len(computed) == 3 * times  # of three folds
+    assert told == [told[0]] * 3
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 def test_early_stopping_is_by_the_mean_over_the_folds(data: pd.DataFrame, keeps: bool) -> None:
     more = {} if keeps else {"use_best_model": False}
-    model = DaskCatBoostRegressor(**{**SMALL, "iterations": 200}, early_stopping_rounds=5, **more)
+    model = DaskCatBoostRegressor(**{**SMALL, "iterations": 200}, early_stopping_rounds=5, metric_period=7, **more)
     evaluation = Evaluation(model, data[FEATURES], data["n"], cv=3, scoring="neg_root_mean_squared_error")
     means: list[float] = []
     found = evaluation.run(model, return_models=True, watch=lambda _, score: means.append(score) or True)
+    assert evaluation.run(model).test["score"].tolist() == found.test["score"].tolist()
     best = int(np.argmax(means)) + 1
     assert found.stopped == "overfitting"
     assert len(means) == best + 5
