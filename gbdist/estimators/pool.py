@@ -39,6 +39,7 @@ class DaskPool:
     X : Dask DataFrame or Array, or in memory: pandas, polars, NumPy, PyArrow table, scipy sparse
     y, sample_weight : matching vector, or name of a column of X; optional
     baseline : raw predictions to start from, one column for each raw value; optional
+    fold : the number of each row that folds go by, as cross-validation has it for splitters that look at values; not saved
     cat_features : names or positions of categorical columns, of which hashes are kept, 4 bytes a cell
         Left out: the columns of categories and of strings, by their types.
     cat_nan : the text that stands for missing values in categorical columns; left out: there may be none
@@ -61,6 +62,7 @@ class DaskPool:
         *,
         sample_weight: Any = None,
         baseline: Any = None,
+        fold: Any = None,
         cat_features: Any = None,
         cat_nan: str | None = None,
         bins_on_disk: bool | str = "auto",
@@ -74,7 +76,7 @@ class DaskPool:
     ) -> None:
         if isinstance(X, DaskPool):
             raise DataError("X", "a DaskPool", KINDS.replace(", a DaskPool", ""), "It is quantized already; use it.")
-        parts = collect(X, y, sample_weight, baseline)
+        parts = collect(X, y, sample_weight, baseline, fold=fold)
         given = {
             "border_count": border_count,
             "feature_border_type": feature_border_type,

@@ -5,13 +5,13 @@ from typing import Any
 
 from gbdist.boosting.events import Listener
 from gbdist.boosting.lockstep import LockstepResult
-from gbdist.errors import ParameterError
+from gbdist.errors import DataError, ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.checkpoint import checkpoint_of, run_identity
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.columns import ColumnRules
 from gbdist.estimators.devices import card_here, cards_of, devices_here, devices_of
-from gbdist.estimators.folds import AnyFolds
+from gbdist.estimators.folds import AnyFolds, CodedFolds
 from gbdist.estimators.gang_run import require_same_borders
 from gbdist.estimators.initial import initial_model
 from gbdist.estimators.listeners import callback_listener, tell_columns, tell_steps
@@ -139,6 +139,9 @@ def train_folds(
     ``callbacks`` are told the means over all folds, and stop all of them. ``strict_borders``: those of a fold are chosen from the
     rows that it trains on; ``folds`` are such that partitions can tell them.
     """
+    if isinstance(folds, CodedFolds) and isinstance(data.X, DaskPool) and not data.X.data.row.folded:
+        fix = "Give DaskPool the fold of each row, or pass the rows."
+        raise DataError("X", "a DaskPool without the numbers that folds go by", "one that has them", fix)
     columns = ColumnRules(parameters, True, cat_nan)
     request = Request(
         parameters=parameters,

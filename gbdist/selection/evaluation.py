@@ -140,11 +140,13 @@ class Evaluation:
 
     @property
     def takes_pools(self) -> bool:
-        """Whether ``run`` may be given a DaskPool as ``data``: for trees, and folds by row numbers and classes alone."""
-        if self._lockstep is None or self._strict:
-            return False
-        given = self._lockstep[1]
-        return given.fold is None and given.group_id is None
+        """Whether ``run`` may be given a DaskPool of ``given`` as ``data``: for trees that do not rank."""
+        return self._lockstep is not None and not self._strict and self.given.group_id is None
+
+    @property
+    def given(self) -> Given:
+        """The rows, of trees with what their folds go by, which a DaskPool of them needs."""
+        return self._given if self._lockstep is None else self._lockstep[1]
 
     def fit(self, estimator: Any) -> list[Any]:
         """A fitted estimator of each fold, as ``run`` leaves it. Raises what that raises."""
@@ -187,11 +189,10 @@ class Evaluation:
 
     def _folds_for(self, data: DaskPool | None) -> tuple[AnyFolds, Given]:
         """Folds for lock-step of a pool, None: of the rows themselves; and the rows with what these go by."""
-        if data is not None:
-            return self._folds_of(Given(data))
         if self._lockstep is None:
             self._lockstep = self._folds_of(self._given)
-        return self._lockstep
+        folds, given = self._lockstep
+        return folds, given if data is None else Given(data)
 
     def _folds_of(self, given: Given) -> tuple[AnyFolds, Given]:
         classifier, groups = self._target.kind == "classes", self._groups

@@ -76,6 +76,7 @@ class Pools:
                 given.y,
                 sample_weight=given.sample_weight,
                 baseline=given.baseline,
+                fold=given.fold,
                 cat_nan=estimator.cat_nan,
                 bins_on_disk="auto" if estimator.bins_on_disk is None else estimator.bins_on_disk,
                 client=self._client,

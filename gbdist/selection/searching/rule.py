@@ -53,7 +53,7 @@ def places_for(
         return _tasks(evaluation, given, known, wanted)
     if lockstep_parameters(estimator) is None or not evaluation.takes_pools:
         if wanted.trial_workers == "one":
-            expected = "'auto' or 'all': only trees whose folds go by row numbers or classes have copies of the rows"
+            expected = "'auto' or 'all': only trees that do not rank have copies of the rows"
             raise ParameterError("trial_workers", "one", expected, "Leave it out.")
         _refuse_several(wanted)
         return Anywhere(evaluation, 1)
@@ -81,7 +81,7 @@ def _pooled(evaluation: Evaluation, estimator: Any, space: Space, given: Given, 
     else:
         client = resolve_client(estimator.client if client is None else client)
     workers = ready_workers(client)
-    pools = Pools(client, given)
+    pools = Pools(client, evaluation.given)
     try:
         data = pools.whole(estimator).data
         fits = fits_on_each(data, evaluation.n_splits, workers)

@@ -96,17 +96,32 @@ def test_collections_arrays_and_pools_are_scored_as_data_in_memory(
             assert np.array_equal(one, other)
 
 
-def test_pools_go_with_folds_by_numbers_and_classes(data: pd.DataFrame) -> None:
+def test_pools_go_with_trees_that_do_not_rank(data: pd.DataFrame) -> None:
     trees, network = DaskCatBoostClassifier(**SMALL), DaskMLPClassifier()
     groups = np.arange(150) // 10
     for estimator, cv, takes in (
         (trees, 3, True),
         (trees, KFold(3, shuffle=True), True),
-        (trees, GroupKFold(3), False),
+        (trees, GroupKFold(3), True),
         (network, 3, False),
     ):
         evaluation = Evaluation(estimator, data[FEATURES], data["y"], cv=cv, groups=groups)
         assert (evaluation.takes_pools, evaluation.n_splits) == (takes, 3)
+
+
+def test_pools_have_what_folds_go_by(client: Client, data: pd.DataFrame) -> None:
+    model = DaskCatBoostClassifier(**SMALL, client=client)
+    lazy = dd.from_pandas(data.assign(g=np.arange(len(data)) * 7 % 20), npartitions=4, sort=False)
+    evaluation = Evaluation(model, lazy[FEATURES], lazy["y"], cv=GroupKFold(3), groups=lazy["g"])
+    told, given = evaluation.run(model), evaluation.given
+    with DaskPool(given.X, given.y, fold=given.fold, client=client) as pool:
+        assert evaluation.run(model, data=pool).test["score"].tolist() == told.test["score"].tolist()
+    with DaskPool(given.X, given.y, client=client) as pool, pytest.raises(DataError) as caught:
+        evaluation.run(model, data=pool)
+    assert str(caught.value) == (
+        "X: found a DaskPool without the numbers that folds go by, expected one that has them. "
+        "Give DaskPool the fold of each row, or pass the rows."
+    )
 
 
 def test_whoever_watches_hears_means_and_may_stop(data: pd.DataFrame) -> None:
