@@ -152,9 +152,14 @@ def test_networks_on_small_data_are_tasks_of_workers(table: pd.DataFrame, client
 
 def test_bins_are_made_once_for_each_way_to_cut(frame: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     given, made = Given(frame, "y"), []
-    monkeypatch.setattr(
-        "gbdist.selection.searching.pools.DaskPool", lambda *args, **cuts: made.append(cuts) or DaskPool(*args, **cuts)
-    )
+
+    make = DaskPool.__init__
+
+    def counted(self: DaskPool, *args: Any, **cuts: Any) -> None:
+        made.append(cuts)
+        make(self, *args, **cuts)
+
+    monkeypatch.setattr(DaskPool, "__init__", counted)
     pools = Pools(client, given)
     address = min(client.scheduler_info()["workers"])
     first = pools.whole(trees())
