@@ -1,5 +1,6 @@
 """All charts of a search stand on one table of trials, so that what is pointed at or chosen in one is so in all of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -15,8 +16,9 @@ from gbdist.spaced import evenly_spaced
 
 #: How trials are drawn where they are pointed at.
 Pointing = Literal["amongMarks", "amongLines", "amongCurves"]
-#: Trials that charts draw.
-MOST_TRIALS = 5_000
+#: Trials that charts draw; of those, lines across axes, and marks in each of the smaller charts. All of them together have to be
+#: drawn anew within a second or two when some are chosen.
+MOST_TRIALS, MOST_LINES, MOST_MARKS = 5_000, 1_000, 2_000
 #: Parameters that charts show: the most important ones.
 MOST_PARAMETERS = 10
 COLORS: dict[State, str] = {"complete": "#0072b2", "pruned": "#e69f00", "failed": "#d6336c", "running": "#009e73"}
@@ -132,18 +134,31 @@ class Drawn:
         empty = {name: column[:0] for name, column in self.source.data.items()}
         return ColumnDataSource(empty, name=POINTER)
 
-    def view(self, state: State) -> CDSView:
-        """The trials in a state."""
-        return CDSView(filter=IndexFilter([at for at, trial in enumerate(self.trials) if trial.state == state]))
+    def view(self, state: State, most: int = MOST_TRIALS) -> CDSView:
+        """The trials in a state, among ``most`` of all."""
+        return view_of([at for at in self.some(most) if self.trials[at].state == state])
+
+    def some(self, most: int) -> list[int]:
+        """Places of at most ``most`` trials; see ``best_and_some``."""
+        return [int(place) for place in best_and_some(len(self.trials), most)]
+
+    def few(self, most: int) -> tuple[str, ...]:
+        """A note on which trials a chart draws, if it draws ``most`` of more."""
+        if len(self.facts.trials) <= most:
+            return ()
+        among = f"{most:,} of {len(self.facts.trials):,} trials"
+        return (f"{among} are drawn: the best half of these, and others evenly chosen.",)
 
     @cached_property
     def color(self) -> dict[str, Any]:
         """By rank: pale for the worst, deep for the best."""
         return {"field": "rank", "transform": rank_colors()}
 
-    def point(self, plot: Any, kind: Pointing, **given: Any) -> None:
+    def point(self, plot: Any, kind: Pointing, most: int = MOST_TRIALS, **given: Any) -> None:
         """Let the reader point at trials of a figure; the page's script finds the nearest one, marks it in all charts, and writes
-        what is known of it beside the pointer. ``given`` is what it needs: the columns of marks, or the curves."""
+        what is known of it beside the pointer. ``given`` is what it needs: the columns of marks, or the curves. ``most`` as in
+        ``view``."""
+        given["rows"] = self.some(most) if len(self.trials) > most else None
         found = f"window.pointAt(cb_obj, plot, source, window.{kind}, given)"
         code = CustomJS(args={"plot": plot, "source": self.source, "given": given}, code=found)
         plot.js_on_event(MouseMove, code)
@@ -165,11 +180,21 @@ def _ordered(facts: StudyFacts) -> list[TrialFacts]:
                 -trial.number)  # fmt: skip
 
     ordered = sorted(facts.trials, key=quality)
-    if len(ordered) <= MOST_TRIALS:
-        return ordered
-    half = MOST_TRIALS // 2  # the best, and some of all others
-    rest = ordered[:-half]
-    return [rest[place] for place in evenly_spaced(len(rest), MOST_TRIALS - half)] + ordered[-half:]
+    return [ordered[place] for place in best_and_some(len(ordered), MOST_TRIALS)]
+
+
+def best_and_some(n: int, most: int) -> NDArray[np.int64]:
+    """Which of ``n`` things that are ordered from the worst to the best stand for all, int64 [min(n, most)] ascending: the best
+    half of ``most``, and as many others, evenly chosen."""
+    if n <= most:
+        return np.arange(n)
+    best = most // 2
+    return np.concatenate([evenly_spaced(n - best, most - best), np.arange(n - best, n)])
+
+
+def view_of(places: Sequence[int]) -> CDSView:
+    """Rows of a source."""
+    return CDSView(filter=IndexFilter(list(places)))
 
 
 def _constant(places: NDArray[np.float64]) -> bool:

@@ -31,10 +31,7 @@ def history_section(drawn: Drawn) -> Section:
         notes.append(
             f"{beyond:,} trial(s) worse than {facts.edge:.4g} are drawn there, so that others can be told apart."
         )
-    if len(facts.trials) > MOST_TRIALS:
-        notes.append(
-            f"{MOST_TRIALS:,} of {len(facts.trials):,} trials are drawn: the best half of these, and others evenly chosen."
-        )
+    notes += drawn.few(MOST_TRIALS)
     return Section("Optimisation history", _READING, (Chart("history", facts.scoring, _drawn(drawn)),), tuple(notes))
 
 
@@ -85,14 +82,14 @@ def trials_figure(x: str, y: str, height: int, **more: Any) -> Any:
     return plot
 
 
-def mark_trials(plot: Any, drawn: Drawn, x: str, state: State, size: int, **more: Any) -> None:
-    """Trials of a state as marks; those that were not chosen nearly vanish, where any were."""
+def mark_trials(plot: Any, drawn: Drawn, x: str, state: State, size: int, most: int = MOST_TRIALS, **more: Any) -> None:
+    """Trials of a state, among ``most`` of all, as marks; those that were not chosen nearly vanish, where any were."""
     n = drawn.facts.count(state)
     plot.scatter(
         x,
         "height",
         source=drawn.source,
-        view=drawn.view(state),
+        view=drawn.view(state, most),
         marker=MARKERS[state],
         size=size,
         color=COLORS[state],
@@ -104,8 +101,10 @@ def mark_trials(plot: Any, drawn: Drawn, x: str, state: State, size: int, **more
     )
 
 
-def mark_pointed(plot: Any, drawn: Drawn, x: str) -> None:
+def mark_pointed(plot: Any, drawn: Drawn, x: str, most: int = MOST_TRIALS) -> None:
     """Let trials be pointed at, with a ring around the one that is, here or in another chart."""
     log = type(plot.x_scale).__name__ == "LogScale"
-    drawn.point(plot, "amongMarks", x=x, y="height", log=log)
-    plot.scatter(x, "height", source=drawn.pointed, size=14, fill_color=None, line_color=POINTED, line_width=2.5)
+    drawn.point(plot, "amongMarks", most, x=x, y="height", log=log)
+    plot.scatter(
+        x, "height", source=drawn.pointed, size=14, fill_color=None, line_color=POINTED, line_width=2.5, level="overlay"
+    )

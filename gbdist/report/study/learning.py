@@ -3,14 +3,14 @@
 from typing import Any
 
 import numpy as np
-from bokeh.models import CDSView, ColumnDataSource, IndexFilter, Range1d
+from bokeh.models import ColumnDataSource, Range1d
 
-from gbdist.report.study.columns import BEST, Drawn
+from gbdist.report.study.columns import BEST, Drawn, best_and_some, view_of
 from gbdist.report.study.facts import TrialFacts
 from gbdist.report.style import Chart, Section, chart_figure, with_legend
 from gbdist.spaced import evenly_spaced
 
-#: Curves that are drawn, the best third of them and others, and points of each.
+#: Curves that are drawn, and points of each.
 MOST_CURVES, MOST_POINTS = 300, 150
 _TITLE = "Learning curves of trials"
 _READING = (
@@ -26,22 +26,13 @@ def learning_section(drawn: Drawn) -> Section:
         return Section(
             _TITLE, _READING, notes=("Trials told their scores at their end alone, so there are no curves.",)
         )
-    kept = chosen(places)
+    kept = [places[at] for at in best_and_some(len(places), MOST_CURVES)]
     notes = []
     if len(kept) < len(places):
         notes.append(f"{len(kept)} of {len(places):,} curves are drawn: the best, and others evenly chosen.")
     if max(len(drawn.trials[at].curve) for at in kept) > MOST_POINTS:
         notes.append(f"Of each, {MOST_POINTS} points at most are drawn, evenly chosen.")
     return Section(_TITLE, _READING, (Chart("learning", drawn.facts.scoring, _drawn(drawn, kept)),), tuple(notes))
-
-
-def chosen(places: list[int]) -> list[int]:
-    """Which curves are drawn, of trials from the worst to the best: the best third, and of the others some."""
-    if len(places) <= MOST_CURVES:
-        return places
-    best = MOST_CURVES // 3
-    rest = places[:-best]
-    return [rest[at] for at in evenly_spaced(len(rest), MOST_CURVES - best)] + places[-best:]
 
 
 def thinned(trial: TrialFacts) -> tuple[Any, Any]:
@@ -68,7 +59,7 @@ def _drawn(drawn: Drawn, kept: list[int]) -> Any:
     for label, ended, alpha in (("pruned or not ended", False, faint), ("complete", True, 0.75)):
         rows = [row for row, at in enumerate(kept) if (drawn.trials[at].state == "complete") == ended]
         if rows:
-            plot.multi_line("x", "y", source=source, view=CDSView(filter=IndexFilter(rows)), color=drawn.color,
+            plot.multi_line("x", "y", source=source, view=view_of(rows), color=drawn.color,
                             line_width=1.5, alpha=alpha, legend_label=label)  # fmt: skip
     best = [row for row, at in enumerate(kept) if drawn.trials[at] is facts.best]
     if best:

@@ -30,12 +30,15 @@ function mark(source, row) {
 
 // Charts call these as the pointer moves. The nearest trial within NEAR pixels is marked in all charts, and told beside the pointer.
 const NEAR = 9
+let pointed = -1
 window.pointAt = (event, plot, source, nearest, given) => {
   const start = given.log ? Math.log(plot.x_range.start) : plot.x_range.start
   const end = given.log ? Math.log(plot.x_range.end) : plot.x_range.end
   const scale = {x: plot.inner_width / (end - start), y: plot.inner_height / (plot.y_range.end - plot.y_range.start)}
   const row = nearest(event, source, scale, given)
   if (row < 0) return window.pointAway(source)
+  if (!tip.hidden && row === pointed) return
+  pointed = row
   mark(source, row)
   tip.replaceChildren(...told(source, row).map(([name, value]) => {
     const line = document.createElement('div')
@@ -52,20 +55,22 @@ window.pointAway = (source) => {
   mark(source, null)
 }
 
-// The row with the least distance; of equal ones the last, which lies on top. Where some are chosen, one of them.
+// Of the rows that are drawn the one with the least distance; of equal ones the last, which lies on top. Where some are chosen,
+// one of them.
 function least(source, rows, distance) {
   const chosen = new Set(source.selected.indices)
   let found = -1, best = NEAR
-  for (let row = 0; row < rows; row++) {
+  for (const row of rows) {
     const away = distance(row)
     if (away <= best && (!chosen.size || chosen.has(row))) [found, best] = [row, away]
   }
   return found
 }
+const drawn = (source, given) => given.rows ?? source.get_column('number').keys()
 window.amongMarks = (event, source, scale, given) => {
   const [xs, ys] = [source.get_column(given.x), source.get_column(given.y)]
   const x = (value) => (given.log ? Math.log(value) : value) * scale.x
-  return least(source, xs.length, (row) => Math.hypot(x(xs[row]) - x(event.x), (ys[row] - event.y) * scale.y))
+  return least(source, drawn(source, given), (row) => Math.hypot(x(xs[row]) - x(event.x), (ys[row] - event.y) * scale.y))
 }
 const apart = (event, x0, y0, x1, y1, scale) => {
   const slope = (y1 - y0) / (x1 - x0)
@@ -74,17 +79,16 @@ const apart = (event, x0, y0, x1, y1, scale) => {
 window.amongLines = (event, source, scale, given) => {
   const left = Math.min(Math.max(Math.floor(event.x), 0), given.axes - 2)
   const [ys, nexts] = [source.get_column(`y_${left}`), source.get_column(`y_${left + 1}`)]
-  return least(source, ys.length, (row) => apart(event, left, ys[row], left + 1, nexts[row], scale))
+  return least(source, drawn(source, given), (row) => apart(event, left, ys[row], left + 1, nexts[row], scale))
 }
 window.amongCurves = (event, source, scale, given) => {
   const [xs, ys] = [given.curves.get_column('x'), given.curves.get_column('y')]
-  const places = given.curves.get_column('place')
-  const distances = new Map([...places].map((place, curve) => {
-    const right = xs[curve].findIndex((x) => x >= event.x)
-    if (right < 1) return [place, Infinity]
-    return [place, apart(event, xs[curve][right - 1], ys[curve][right - 1], xs[curve][right], ys[curve][right], scale)]
-  }))
-  return least(source, source.get_column('number').length, (row) => distances.get(row) ?? Infinity)
+  const curves = new Map([...given.curves.get_column('place')].map((place, curve) => [place, curve]))
+  return least(source, curves.keys(), (row) => {
+    const [x, y] = [xs[curves.get(row)], ys[curves.get(row)]]
+    const right = x.findIndex((one) => one >= event.x)
+    return right < 1 ? Infinity : apart(event, x[right - 1], y[right - 1], x[right], y[right], scale)
+  })
 }
 
 document.addEventListener('pointermove', (event) => {

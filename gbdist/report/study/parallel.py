@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 from bokeh.events import Reset, SelectionGeometry
-from bokeh.models import BoxSelectTool, CDSView, ColumnDataSource, CustomJS, FixedTicker, IndexFilter
+from bokeh.models import BoxSelectTool, ColumnDataSource, CustomJS, FixedTicker
 from numpy.typing import NDArray
 
-from gbdist.report.study.columns import ABSENT, BEST, MOST_PARAMETERS, POINTED, Drawn
+from gbdist.report.study.columns import ABSENT, BEST, MOST_LINES, MOST_PARAMETERS, POINTED, Drawn, view_of
 from gbdist.report.style import INK, Chart, Section, chart_figure, shortened
 
 _READING = (
@@ -37,7 +37,7 @@ def parallel_section(drawn: Drawn) -> Section:
         return Section(
             _TITLE, _READING, notes=("No parameter had more than one value, so there is nothing to compare.",)
         )
-    notes = list(left_out(drawn))
+    notes = [*left_out(drawn), *drawn.few(MOST_LINES)]
     if _absent(drawn).any():
         notes.append("Lines pass below an axis, at “none”, where a trial had no value.")
     logs = [each.name for each in drawn.dimensions if each.log]
@@ -75,21 +75,22 @@ def _drawn(drawn: Drawn) -> Any:
     plot.xaxis.major_label_overrides = {at: shortened(axis.dimension.name, 24) for at, axis in enumerate(drawn.axes)}
     plot.xaxis.major_label_orientation = 0.6 if n_axes > 4 else "horizontal"
     plot.xaxis.axis_line_color = plot.xaxis.major_tick_line_color = None
-    complete = ~np.isnan(drawn.ranks)
-    layers = [(np.flatnonzero(chosen), most) for chosen, most in ((~complete, 20), (complete, 60))]
+    rows = np.array(drawn.some(MOST_LINES), dtype=np.int64)
+    complete = ~np.isnan(drawn.ranks[rows])
+    layers = [(rows[chosen].tolist(), most) for chosen, most in ((~complete, 20), (complete, 60))]
     best = _best(drawn)
     for left in range(n_axes - 1):
         ends = {"x0": left, "x1": left + 1, "y0": f"y_{left}", "y1": f"y_{left + 1}"}
-        for rows, most in layers:
-            alpha = float(np.clip(most / max(len(rows), 1), 0.03, 0.8))
-            plot.segment(**ends, source=drawn.source, view=CDSView(filter=IndexFilter(rows)), color=drawn.color,
+        for places, most in layers:
+            alpha = float(np.clip(most / max(len(places), 1), 0.03, 0.8))
+            plot.segment(**ends, source=drawn.source, view=view_of(places), color=drawn.color,
                          line_width=1.5, alpha=alpha, nonselection_line_alpha=0.02, selection_line_alpha=0.8)  # fmt: skip
         plot.segment(**ends, source=best, color=BEST, line_width=3)
-        plot.segment(**ends, source=drawn.pointed, color=POINTED, line_width=3)
+        plot.segment(**ends, source=drawn.pointed, color=POINTED, line_width=3, level="overlay")
     _axes(plot, drawn)
     brush = BoxSelectTool(renderers=[], description="Keep the trials that pass through a box")
     plot.add_tools(brush)
-    drawn.point(plot, "amongLines", axes=n_axes)
+    drawn.point(plot, "amongLines", MOST_LINES, axes=n_axes)
     plot.toolbar.active_drag = None
     given = {"source": drawn.source, "axes": list(range(n_axes))}
     plot.js_on_event(SelectionGeometry, CustomJS(args=given, code=_CHOOSE))

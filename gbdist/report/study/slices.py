@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gbdist.report.study.columns import Drawn
+from gbdist.report.study.columns import MOST_MARKS, Drawn
 from gbdist.report.study.facts import STATES, Dimension, known
 from gbdist.report.study.history import mark_pointed, mark_trials, trials_figure
 from gbdist.report.study.parallel import left_out
@@ -24,7 +24,7 @@ def slices_section(drawn: Drawn) -> Section:
     charts = tuple(
         Chart(f"slice_{k}", one.name, _drawn(drawn, one, f"x_{k}"), wide=wide) for k, one in enumerate(drawn.dimensions)
     )
-    return Section("Slices", _READING, charts, left_out(drawn))
+    return Section("Slices", _READING, charts, (*left_out(drawn), *drawn.few(MOST_MARKS)))
 
 
 def _drawn(drawn: Drawn, dimension: Dimension, x: str) -> Any:
@@ -43,6 +43,6 @@ def _drawn(drawn: Drawn, dimension: Dimension, x: str) -> Any:
         plot.xgrid.grid_line_color = None
     for state in STATES:
         if any(trial.state == state and known(trial) for trial in drawn.trials):
-            mark_trials(plot, drawn, x, state, 6)
-    mark_pointed(plot, drawn, x)
+            mark_trials(plot, drawn, x, state, 6, MOST_MARKS)
+    mark_pointed(plot, drawn, x, MOST_MARKS)
     return plot

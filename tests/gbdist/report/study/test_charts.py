@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from gbdist.report.study import Dimension, StudyFacts, TrialFacts
-from gbdist.report.study.columns import ABSENT, MOST_TRIALS, Drawn
+from gbdist.report.study.columns import ABSENT, MOST_LINES, MOST_MARKS, MOST_TRIALS, Drawn, best_and_some
 from gbdist.report.study.facts import STATES
 from gbdist.report.study.history import best_so_far, history_section
 from gbdist.report.study.importance import importance_section
-from gbdist.report.study.learning import MOST_CURVES, MOST_POINTS, chosen, learning_section, thinned
+from gbdist.report.study.learning import MOST_POINTS, learning_section, thinned
 from gbdist.report.study.parallel import parallel_section
 from gbdist.report.study.slices import slices_section
 from gbdist.report.study.table import MOST_ROWS, trials_section
@@ -63,6 +63,27 @@ def test_many_trials_are_thinned_to_the_best_and_some(study: Make) -> None:
     assert section.table is not None
     assert len(section.table.rows) == MOST_ROWS
     assert section.notes == ("The best 1,000 of 7,000 trials are listed.",)
+
+
+def test_crowded_charts_draw_fewer_trials(study: Make) -> None:
+    n = 2_500
+    trials = tuple(TrialFacts(i, "complete" if i % 2 else "pruned", float(i), {"depth": i % 9}) for i in range(n))
+    drawn = Drawn(study(trials=trials, space=(Dimension("depth", "integer", 0, 8),)))
+    for section, most in ((parallel_section(drawn), MOST_LINES), (slices_section(drawn), MOST_MARKS)):
+        renderers = [each for each in section.charts[0].model.renderers if each.data_source is drawn.source]
+        places = sorted(at for each in renderers for at in each.view.filter.indices)
+        assert places == best_and_some(n, most).tolist()
+        told = f"{most:,} of 2,500 trials are drawn: the best half of these, and others evenly chosen."
+        assert told in section.notes
+    assert history_section(drawn).notes == (
+        "1,250 trial(s) were pruned, which is to say ended early; theirs is the last score they had.",
+    )
+
+
+def test_best_and_some_stand_for_all() -> None:
+    assert best_and_some(7, 7).tolist() == list(range(7))
+    assert best_and_some(10, 5).tolist() == [0, 4, 7, 8, 9]
+    assert best_and_some(0, 5).tolist() == []
 
 
 def test_line_of_the_best_follows_complete_trials(study: Make) -> None:
@@ -144,11 +165,6 @@ def test_curves_are_thinned_and_the_best_kept(study: Make) -> None:
     assert len(curves["x"]) == sum(len(trial.curve) > 1 for trial in drawn.trials)
     assert curves["y"][-1].tolist() == [value for _, value in drawn.trials[-1].curve]
     assert section.notes == ()
-    places = list(range(1_000))
-    kept = chosen(places)
-    assert len(kept) == MOST_CURVES
-    assert kept[-100:] == places[-100:]
-    assert kept[0] == 0
     x, y = thinned(TrialFacts(0, "complete", 1.0, {}, tuple((i, np.inf if i == 0 else 1.0 / i) for i in range(2_000))))
     assert (len(x), x[-1], np.isnan(y[0])) == (MOST_POINTS, 1999.0, True)
 
