@@ -90,7 +90,7 @@ def test_predictions_on_collections_are_scored_as_in_memory(
     """By metrics there, and by scikit-learn's own scorers here."""
     data = data.assign(count=data["n"].abs().round())
     lazy = as_unknown_frame(data[[*FEATURES, label, "w"]], 3)
-    how = {"cv": 3, "scoring": scoring, "error_score": "raise"}
+    how = {"cv": 2, "scoring": scoring, "error_score": "raise"}
     here = cross_validate(estimator, data[FEATURES], data[label], sample_weight=data["w"], **how)
     there = cross_validate(estimator, lazy, label, sample_weight="w", client=client, **how)
     names = [name for name in here if name.startswith("test_")]
