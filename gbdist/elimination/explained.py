@@ -21,7 +21,9 @@ from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.unbinned import frame_for_catboost, positions_by_parameter
 from gbdist.rounds.pools import values_of_bins
 
-_BLOCK_ROWS = 1 << 14
+#: CatBoost is asked about so many rows at a time, or fewer where their shares would take more than this number of floats: each
+#: time it finds those of all leaves anew.
+_BLOCK_ROWS, _BLOCK_SHARES = 1 << 16, 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,10 @@ class Explainer:
         predictions = np.zeros((dimension, rows.n_rows))
         shares = np.zeros((len(columns), dimension, rows.n_rows))
         splits, mode = has_splits(self._model), self._mode(asked.total_rows)
-        for start in range(0, rows.n_rows, _BLOCK_ROWS):
+        at_once = max(1, min(_BLOCK_ROWS, _BLOCK_SHARES // ((len(self._names) + 1) * dimension)))
+        for start in range(0, rows.n_rows, at_once):
             check()
-            block = slice(start, min(start + _BLOCK_ROWS, rows.n_rows))
+            block = slice(start, min(start + at_once, rows.n_rows))
             pool = self._pool(rows, block)
             raw = self._model.predict(pool, "RawFormulaVal", thread_count=self._threads)
             predictions[:, block] = np.asarray(raw, np.float64).reshape(-1, dimension).T
