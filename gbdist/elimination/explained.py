@@ -98,8 +98,9 @@ class Explainer:
                     thread_count=self._threads,
                     verbose=False,
                 )
-                of_columns = told.reshape(raw.shape[0], dimension, -1)[:, :, columns]
-                shares[:, :, block] = of_columns.transpose(2, 1, 0)
+                # Of RMSEWithUncertainty CatBoost explains the mean alone: columns have no share in the variance.
+                of_columns = told.reshape(told.shape[0], -1, len(self._names) + 1)[:, :, columns]
+                shares[:, : of_columns.shape[1], block] = of_columns.transpose(2, 1, 0)
         if rows.baseline is not None:
             predictions += rows.baseline
         return Explained(predictions, shares)

@@ -55,6 +55,20 @@ def test_a_baseline_is_part_of_the_predictions(table: Table) -> None:
     assert np.array_equal(found.predictions[0], raw)
 
 
+def test_columns_have_no_share_in_a_variance(table: Table) -> None:
+    """Of which CatBoost tells no SHAP values."""
+    model = fitted(table, table.raw, loss_function="RMSEWithUncertainty")
+    borders = table.borders(model)
+    found = Explainer(cbm_bytes(model), borders, table.names, 1).explain(
+        table.rows(borders, table.raw), Asked(2, COLUMNS, "Regular", N_ROWS), nobody
+    )
+    pool = table.pool(table.raw)
+    assert np.array_equal(found.predictions, model.predict(pool, "RawFormulaVal").T)
+    told = model.get_feature_importance(pool, "ShapValues").reshape(N_ROWS, -1)
+    assert found.shares[:, 0] == pytest.approx(told[:, COLUMNS].T, abs=1e-12)
+    assert not found.shares[:, 1].any()
+
+
 def test_columns_have_no_share_in_a_model_without_splits(table: Table) -> None:
     """CatBoost itself would end the process where trees are not symmetric."""
     model = fitted(table, table.raw, iterations=2, grow_policy="Lossguide", min_data_in_leaf=N_ROWS)
