@@ -93,8 +93,8 @@ parameters that are not CatBoost's:
   other arguments of `fit` (`verbose`, `early_stopping_rounds`, `use_best_model`, `cat_features`, …).
 * `select_features` takes the same columns as CatBoost's of one and the same model, and looks at fewer rows where they are many;
   what differs is in [selection.md](selection.md#selecting-columns). Tags of columns are refused.
-* `plot=True` writes a page, `report.html` in the current folder or `plot_file`, in place of a widget in a notebook; it shows
-  learning curves as CatBoost's, and more.
+* `plot=True`, of `fit` and of `cv`, writes a page, `report.html` in the current folder or `plot_file`, in place of a widget in
+  a notebook; it shows learning curves as CatBoost's, and more.
 * A loss or metric that is an object has a vectorised form too, and is called for blocks of rows, or row by row; a metric must be
   a sum over rows, where CatBoost hands all of them to `evaluate` ([custom.md](custom.md)).
 * `objective` and `loss_function` together are refused; in CatBoost the first silently wins.
