@@ -70,7 +70,7 @@ class FoldedJob(LearningJob):
             kind: type = StratifiedGroupKFold if self.keeps_shares(loss) else GroupKFold
         else:
             kind = StratifiedKFold if self.keeps_shares(loss) else KFold
-        return kind(self.folds, shuffle=shuffle, random_state=self.seed)
+        return kind(self.folds, shuffle=shuffle, random_state=self.seed if shuffle else None)
 
 
 def with_loss(task: Task, params: dict[str, Any]) -> dict[str, Any]:

@@ -122,9 +122,7 @@ def _coded(plan: Plan, rows: GivenRows) -> tuple[CodedFolds, Any]:
 
 def _listed(asked: Any, given: Given, groups: Any, name: str) -> tuple[CodedFolds, Any]:
     """Folds of scikit-learn's splitters, and of pairs."""
-    splits = callable(getattr(asked, "split", None)) and callable(getattr(asked, "get_n_splits", None))
-    if not splits and (not isinstance(asked, Iterable) or isinstance(asked, str | bytes | dict)):
-        raise ParameterError(name, asked, _ASKED, "Pass one, e.g. KFold(5, shuffle=True) of gbdist.selection.")
+    splits = is_splitter(name, asked)
     rows = _rows_of(given, name, asked)
     if rows.lazy:
         found = "splitter of another library" if splits else "pairs of row numbers"
@@ -141,6 +139,14 @@ def _listed(asked: Any, given: Given, groups: Any, name: str) -> tuple[CodedFold
     (n_rows,) = rows.known_lengths or (0,)
     patterns, codes = coded_pairs(asked, n_rows, name)
     return CodedFolds(patterns, patterns.sizes(codes)), codes
+
+
+def is_splitter(name: str, asked: Any) -> bool:
+    """Whether folds that are asked for are a splitter; else they are listed. ParameterError for what is neither."""
+    splits = callable(getattr(asked, "split", None)) and callable(getattr(asked, "get_n_splits", None))
+    if not splits and (not isinstance(asked, Iterable) or isinstance(asked, str | bytes | dict)):
+        raise ParameterError(name, asked, _ASKED, "Pass one, e.g. KFold(5, shuffle=True) of gbdist.selection.")
+    return splits
 
 
 def _rows_of(given: Given, name: str, asked: Any) -> GivenRows:

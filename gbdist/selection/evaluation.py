@@ -1,6 +1,6 @@
 """An estimator's scores on folds: checked once, and run as often as there are parameters to try."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from gbdist.errors import ParameterError
+from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.clusters import resolve_client
 from gbdist.estimators.folds import AnyFolds
 from gbdist.estimators.fusion.members import takes_collections
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
-from gbdist.selection.asked import folds_from
+from gbdist.selection.asked import folds_from, is_splitter
 from gbdist.selection.checks import integer, true_or_false
 from gbdist.selection.evaluating.failures import Failures
 from gbdist.selection.evaluating.functions import add_scores, as_arrays, scores_of
@@ -218,6 +218,9 @@ class Evaluation:
     @cached_property
     def rows(self) -> FoldRows:
         """The rows of each fold: lazy masks of collections, and row numbers in memory. DataError for a DaskPool."""
+        if isinstance(self._given.X, DaskPool):
+            fix = "Pass the collection that it was made of."
+            raise DataError("X", "a DaskPool", "rows, of which it can be told which fold has them", fix)
         given, asked = beside_arrays(self._given), self._cv
         if isinstance(asked, list):
             return FoldRows.of(given, asked)
@@ -233,7 +236,7 @@ class Evaluation:
             if self._target.kind == "ranking":
                 return GroupKFold(n_folds)
             return StratifiedKFold(n_folds) if self._target.are_classes else KFold(n_folds)
-        return cv if hasattr(cv, "split") or not isinstance(cv, Iterable) or isinstance(cv, str) else list(cv)
+        return cv if is_splitter("cv", cv) else list(cv)
 
 
 def _of_fold(scores: Mapping[str, Any], fold: int) -> dict[str, float]:

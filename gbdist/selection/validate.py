@@ -90,6 +90,7 @@ def cross_validate(
         client=client,
         strict_borders=strict_borders,
     )
+    pairs = evaluation.rows.pairs if return_indices else ()
     scores = evaluation.run(
         estimator, return_models=return_estimator, train_scores=return_train_score, error_score=error_score
     )
@@ -97,7 +98,6 @@ def cross_validate(
     if return_estimator:
         found["estimator"] = scores.models
     if return_indices:
-        pairs = evaluation.rows.pairs
         found["indices"] = {side: tuple(pair[at] for pair in pairs) for at, side in enumerate(("train", "test"))}
     for scorer in evaluation.scorers:
         found[f"test_{scorer.name}"] = scores.test[scorer.name]

@@ -16,7 +16,15 @@ from gbdist_cluster.errors import ShardsGone
 from gbdist_cluster.shards import wait_for_shards
 
 #: The parameters that decide what a pool holds.
-CUTS: Final = ("border_count", "feature_border_type", "nan_mode", "per_float_feature_quantization", "input_borders")
+CUTS: Final = (
+    "border_count",
+    "feature_border_type",
+    "nan_mode",
+    "per_float_feature_quantization",
+    "input_borders",
+    "cat_features",
+    "cat_nan",
+)
 #: So many ways to cut are kept, those that were used last.
 _KEPT = 4
 
@@ -69,7 +77,7 @@ class Pools:
             while len(self._made) >= _KEPT:
                 self._drop(next(iter(self._made)))
             parameters: Mapping[str, Any] = lockstep_parameters(estimator) or {}
-            cuts = {name: parameters[name] for name in (*CUTS, "cat_features") if name in parameters}
+            cuts = {name: parameters[name] for name in CUTS if name in parameters}
             given = self._given
             self._made[key] = DaskPool(
                 given.X,
@@ -92,4 +100,4 @@ class Pools:
 def key_of(estimator: Any) -> str:
     """By what the rows of an estimator of trees are known, as far as they are cut into bins."""
     parameters = lockstep_parameters(estimator) or {}
-    return repr([(name, parameters.get(name)) for name in CUTS])
+    return repr([*((name, parameters.get(name)) for name in CUTS), estimator.cat_nan])

@@ -10,6 +10,7 @@ from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.local_run import trains_here
 from gbdist.estimators.networks.base import DaskMLP
+from gbdist.estimators.parameters.table import ALIASES
 from gbdist.estimators.placing import fits_on_each
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.pipeline import Source
@@ -74,10 +75,11 @@ def _tasks(evaluation: Evaluation, given: Given, client: Client, wanted: Wanted)
 def _pooled(evaluation: Evaluation, estimator: Any, space: Space, given: Given, client: Any, wanted: Wanted) -> Places:
     if isinstance(given.X, DaskPool):
         client = given.X.client
-        for name in space.dimensions:
-            if name in CUTS:
+        for name, dimension in space.dimensions.items():
+            if ALIASES.get(name, name) in CUTS:
                 fix = "Pass the collection that the pool was made of."
-                raise ParameterError(f"space: {name}", name, "it left out with a DaskPool, whose bins are made", fix)
+                expected = "it to be left out with a DaskPool, whose bins are made"
+                raise ParameterError(f"space: {name}", dimension.ends(), expected, fix)
     else:
         client = resolve_client(estimator.client if client is None else client)
     workers = ready_workers(client)

@@ -253,7 +253,8 @@ def _range(low: Any, high: Any, log: bool, step: Any) -> BaseDistribution:
     """Integers if all are; the last step is the last one that is in the range."""
     if step is not None:
         low_, high_, step_ = (Decimal(str(one)) for one in (low, high, step))  # as written: 0.3 is three steps of 0.1
-        high = type(high)(low_ + step_ * ((high_ - low_) // step_))
+        last = low_ + step_ * ((high_ - low_) // step_)
+        high = int(last) if all(isinstance(one, Integral) for one in (low, high, step)) else float(last)
     if all(isinstance(one, Integral) for one in (low, high, 1 if step is None else step)):
         return IntDistribution(int(low), int(high), log=log, step=1 if step is None else int(step))
     return FloatDistribution(float(low), float(high), log=log, step=None if step is None else float(step))

@@ -19,6 +19,7 @@ def job(**options: Any) -> FoldedJob:
         ({"seed": 4}, "RMSE", KFold, (5, True, 4)),
         ({"stratified": False, "folds": 3}, "MultiClass", KFold, (3, True, None)),
         ({"stratified": True, "shuffle": False}, "RMSE", StratifiedKFold, (5, False, None)),
+        ({"shuffle": False, "seed": 4}, "RMSE", KFold, (5, False, None)),  # a seed of the search alone
         ({"group": "g"}, "Logloss", StratifiedGroupKFold, (5, True, None)),
         ({"group": "g", "seed": 2}, "RMSE", GroupKFold, (5, True, 2)),
         ({"group": "g", "task": "ranking"}, "YetiRank", GroupKFold, (5, True, None)),

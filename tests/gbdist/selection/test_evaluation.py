@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DaskMLPClassifier, DaskPool
 from gbdist.errors import DataError, ParameterError
 from gbdist.metrics.counts import ClassCounts
-from gbdist.selection import GroupKFold, KFold, StratifiedKFold
+from gbdist.selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_validate
+from gbdist.selection.evaluating.lockstep import Lockstep
 from gbdist.selection.evaluating.one_by_one import OneByOne
 from gbdist.selection.evaluating.result import Wanted
 from gbdist.selection.evaluation import Evaluation
@@ -94,6 +95,16 @@ def test_collections_arrays_and_pools_are_scored_as_data_in_memory(
             assert found.test[name].tolist() == values.tolist()
         for one, other in zip(raw(found.models, data), raw(told.models, data), strict=True):
             assert np.array_equal(one, other)
+
+
+def test_a_pool_has_the_folds_of_its_rows(data: pd.DataFrame, client: Client) -> None:
+    """Also those that values of theirs decide: a pool has no times any more."""
+    model, splitter = DaskCatBoostClassifier(**SMALL), TimeSeriesSplit(3, time="t")
+    rows = dd.from_pandas(data[[*FEATURES, "y"]].assign(t=np.arange(150) // 2), npartitions=2, sort=False)
+    evaluation = Evaluation(model, rows, "y", cv=splitter, client=client)
+    with DaskPool(rows, "y", client=client) as pool:
+        found = evaluation.run(model, data=pool)
+    assert found.test["score"].tolist() == evaluation.run(model).test["score"].tolist()
 
 
 def test_pools_go_with_trees_that_do_not_rank(data: pd.DataFrame) -> None:
@@ -233,7 +244,10 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(
     assert text in str(error.value)
 
 
-def test_what_needs_rows_is_refused_beside_a_pool(frame: dd.DataFrame, client: Client) -> None:
+def test_what_needs_rows_is_refused_beside_a_pool(
+    frame: dd.DataFrame, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lockstep, "run", lambda *_: pytest.fail("something was trained"))
     trees, network = DaskCatBoostClassifier(**SMALL), DaskMLPClassifier()
     with DaskPool(frame, "y", sample_weight="w", client=client) as pool:
         for estimator, scoring, text in (
@@ -250,6 +264,8 @@ def test_what_needs_rows_is_refused_beside_a_pool(frame: dd.DataFrame, client: C
             assert text in str(error.value)
         with pytest.raises(ParameterError, match="strict_borders=True cannot be used: expected False with a DaskPool"):
             Evaluation(trees, pool, strict_borders=True)
+        with pytest.raises(DataError, match="X: found a DaskPool, expected rows, of which it can be told"):
+            cross_validate(trees, pool, cv=3, return_indices=True)
         evaluation = Evaluation(network, frame, "y", client=client)
         with pytest.raises(ParameterError, match="expected trees whose folds are grown in lock-step"):
             evaluation.run(network, data=pool)

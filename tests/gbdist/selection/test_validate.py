@@ -205,6 +205,12 @@ def test_bad_arguments_are_refused(data: pd.DataFrame, given: dict[str, Any], te
     assert text in str(error.value)
 
 
+@pytest.mark.parametrize("cv", ["many", 0.5, {"a": 1}])
+def test_what_are_no_folds_is_told_of_networks_too(data: pd.DataFrame, cv: Any) -> None:
+    with pytest.raises(ParameterError, match="expected a splitter, a number of folds, or pairs of row numbers"):
+        cross_val_score(DaskMLPRegressor(), data[FEATURES], data["n"], cv=cv)
+
+
 def test_sets_of_rows_need_not_cover_all(data: pd.DataFrame) -> None:
     splitter = ShuffleSplit(2, test_size=30, random_state=1)
     assert cross_val_score(DaskCatBoostRegressor(**SMALL), data[FEATURES], data["n"], cv=splitter).shape == (2,)

@@ -22,6 +22,7 @@ from gbdist.selection.searching.spaces import read_space
         ({"low": 4, "high": 8}, IntDistribution(4, 8)),
         ({"low": 1, "high": 10, "step": 4}, IntDistribution(1, 9, step=4)),
         ({"low": 0, "high": 0.3, "step": 0.1}, FloatDistribution(0.0, 0.3, step=0.1)),
+        ({"low": 1, "high": 3, "step": 0.75}, FloatDistribution(1.0, 2.5, step=0.75)),
         ({"low": 1e-3, "high": 1, "log": True}, FloatDistribution(1e-3, 1.0, log=True)),
         (FloatDistribution(0.0, 1.0), FloatDistribution(0.0, 1.0)),
         (stats.uniform(1, 2), FloatDistribution(1.0, 3.0)),
