@@ -1,5 +1,6 @@
 """Which places the trials of a search have (decision 0049)."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from distributed import Client
 from gbdist.errors import ParameterError
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.clusters import ready_workers, resolve_client
+from gbdist.estimators.cores import cores
 from gbdist.estimators.local_run import trains_here
 from gbdist.estimators.networks.base import DaskMLP
 from gbdist.estimators.parameters.table import ALIASES
@@ -50,7 +52,7 @@ def places_for(
     if small:
         known = _known_client(client, estimator)
         if known is None or not grown_here or wanted.trial_workers == "all":
-            return Anywhere(evaluation, 1 if wanted.n_jobs in (None, -1) else int(wanted.n_jobs or 1))
+            return Anywhere(evaluation, cores() if wanted.n_jobs == -1 else wanted.n_jobs or 1)
         return _tasks(evaluation, given, known, wanted)
     if lockstep_parameters(estimator) is None or not evaluation.takes_pools:
         if wanted.trial_workers == "one":
@@ -69,7 +71,7 @@ def _tasks(evaluation: Evaluation, given: Given, client: Client, wanted: Wanted)
     def make(address: str) -> OnWorker:
         return TaskPlace(client, address, evaluation, nbytes)
 
-    return OnWorkers(client, _side_by_side(wanted, n_workers), make)
+    return OnWorkers(client, n_workers, _most(wanted), make)
 
 
 def _pooled(evaluation: Evaluation, estimator: Any, space: Space, given: Given, client: Any, wanted: Wanted) -> Places:
@@ -99,13 +101,14 @@ def _pooled(evaluation: Evaluation, estimator: Any, space: Space, given: Given, 
         def make(address: str) -> OnWorker:
             return PoolPlace(client, address, evaluation, pools)
 
-        return OnWorkers(client, _side_by_side(wanted, len(workers)), make, pools)
+        return OnWorkers(client, len(workers), _most(wanted), make, pools)
     _refuse_several(wanted)
     return Anywhere(evaluation, 1, pools)
 
 
-def _side_by_side(wanted: Wanted, most: int) -> int:
-    return most if wanted.n_jobs in (None, -1) else min(int(wanted.n_jobs or 1), most)
+def _most(wanted: Wanted) -> int:
+    """How many trials may run side by side, each on a worker."""
+    return sys.maxsize if wanted.n_jobs in (None, -1) else int(wanted.n_jobs or 1)
 
 
 def _refuse_several(wanted: Wanted) -> None:

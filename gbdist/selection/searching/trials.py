@@ -112,13 +112,15 @@ class Trials:
         try:
             self._begin_threads()
             while self._threads:
-                self._wait_for_one()
+                ended = self._wait_for_one()
                 self._ledger.beat()
                 if end is not None and time.monotonic() >= end:
                     self._stop.set()
-                if not self._threads and not self._stop.is_set() and (self._again or self._ledger.more):
+                if self._stop.is_set():
+                    continue
+                if not self._threads:  # and yet there may be trials, if all places were lost
                     self._begin_threads(_WAIT_SECONDS)
-                elif time.monotonic() - looked > _NEWCOMERS_SECONDS and not self._stop.is_set():
+                elif ended or time.monotonic() - looked > _NEWCOMERS_SECONDS:
                     self._begin_threads()
                     looked = time.monotonic()
         finally:
@@ -132,7 +134,7 @@ class Trials:
 
     def _begin_threads(self, wait: float = 0.0) -> None:
         """One for each place that there is, as long as trials may be left; the first place is waited for."""
-        while len(self._threads) < self._places.side_by_side:
+        while len(self._threads) < self._places.most and (self._again or self._ledger.more):
             place = self._places.another(wait if not self._threads else 0.0)
             if place is None:
                 return
@@ -142,13 +144,15 @@ class Trials:
             self._threads.append(thread)
             thread.start()
 
-    def _wait_for_one(self) -> None:
+    def _wait_for_one(self) -> bool:
+        """Wait a moment for a thread to end; whether one has."""
         try:
             thread = self._over.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
-            return
+            return False
         thread.join()
         self._threads.remove(thread)
+        return True
 
     # ---- in a place's thread
 

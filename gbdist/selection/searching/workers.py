@@ -63,8 +63,9 @@ class Place(Protocol):
 class Places(ABC):
     """Where the trials of a search run side by side."""
 
-    #: How many of them at most.
+    #: How many of them there are now, and may be later.
     side_by_side: int
+    most: int
 
     @abstractmethod
     def another(self, wait: float = 0.0) -> Place | None:
@@ -109,7 +110,8 @@ class Anywhere(Places):
     """Places that are alike."""
 
     def __init__(self, evaluation: Evaluation, side_by_side: int, pools: Pools | None = None) -> None:
-        self.side_by_side, self._place, self._pools = side_by_side, _Anywhere(evaluation, pools), pools
+        self.side_by_side = self.most = side_by_side
+        self._place, self._pools = _Anywhere(evaluation, pools), pools
 
     def another(self, wait: float = 0.0) -> Place | None:
         """See ``Places``."""
@@ -152,12 +154,12 @@ class OnWorker(ABC):
 
 
 class OnWorkers(Places):
-    """Places that are workers; those that come later are used in place of those that left."""
+    """Places that are workers, ``most`` at once, those that come later too."""
 
     def __init__(
-        self, client: Client, side_by_side: int, make: Callable[[str], OnWorker], pools: Pools | None = None
+        self, client: Client, n_workers: int, most: int, make: Callable[[str], OnWorker], pools: Pools | None = None
     ) -> None:
-        self.side_by_side = side_by_side
+        self.side_by_side, self.most = min(n_workers, most), most
         self._client, self._make, self._pools = client, make, pools
         self._used: set[str] = set()
 

@@ -75,7 +75,7 @@ class FakePlaces(Places):
     """Hands out what it is given, once each."""
 
     def __init__(self, *places: FakePlace, side_by_side: int | None = None) -> None:
-        self.side_by_side = len(places) if side_by_side is None else side_by_side
+        self.side_by_side = self.most = len(places) if side_by_side is None else side_by_side
         self._left, self.closed = list(places), False
 
     def another(self, wait: float = 0.0) -> Any:
