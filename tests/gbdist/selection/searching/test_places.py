@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 
-from gbdist import DaskCatBoostClassifier, DaskMLPClassifier
+from gbdist import DaskCatBoostClassifier, DaskCatBoostRanker, DaskMLPClassifier
 from gbdist.errors import ClusterError, ParameterError
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
@@ -89,9 +89,13 @@ def test_what_needs_the_rows_themselves_uses_all_workers(table: pd.DataFrame, fr
     assert isinstance(places(frame, "y", client, network), Anywhere)
     lazy = dd.from_pandas(table, npartitions=2)
     X, y, g = lazy[["a", "b"]], lazy["y"], lazy["g"]
-    assert isinstance(places(X, y, client, cv=GroupKFold(3), groups=g), Anywhere)
+    ranker = DaskCatBoostRanker(iterations=4, loss_function="QueryRMSE")
+    assert isinstance(places(X, y, client, ranker, cv=GroupKFold(3), groups=g), Anywhere)
     with pytest.raises(ParameterError, match="trial_workers='one' cannot be used"):
-        places(X, y, client, cv=GroupKFold(3), groups=g, trial_workers="one")
+        places(X, y, client, ranker, cv=GroupKFold(3), groups=g, trial_workers="one")
+    by_groups = places(X, y, client, cv=GroupKFold(3), groups=g)  # which copies keep too
+    assert isinstance(by_groups, OnWorkers)
+    by_groups.close()
     with pytest.raises(ParameterError, match="n_jobs=2 cannot be used: expected 1 where each trial uses all workers"):
         places(frame, "y", client, trial_workers="all", n_jobs=2)
 
