@@ -136,18 +136,16 @@ def test_a_cluster_selects_the_same(
     assert fixed_cbm_bytes(there.model_) == fixed_cbm_bytes(here.model_)
 
 
-@pytest.mark.parametrize("on_disk", [False, True])
-def test_pools_are_used_as_they_are(
-    client: Client, large: pd.DataFrame, on_disk: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pools_are_used_as_they_are(client: Client, large: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever their bins lie: here on the workers' disks."""
     (X, y), test = sides(large)
     how = {"num_features_to_select": 2, "steps": 2, "algorithm": ALGORITHMS[1]}
     here = DaskCatBoostRegressor(**HOW)
     expected = here.select_features(X, y, test, **how)
     monkeypatch.setattr(repeated_fits, "quantize_sets", None)
     with (
-        DaskPool(X, y, client=client, bins_on_disk=on_disk) as pool,
-        DaskPool(*test, borders_of=pool, bins_on_disk=on_disk) as other,
+        DaskPool(X, y, client=client, bins_on_disk=True) as pool,
+        DaskPool(*test, borders_of=pool, bins_on_disk=True) as other,
     ):
         model = DaskCatBoostRegressor(**HOW)
         assert model.select_features(pool, eval_set=other, **how) == expected
