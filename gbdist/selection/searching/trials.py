@@ -110,7 +110,7 @@ class Trials:
         end = None if self._course.timeout is None else time.monotonic() + self._course.timeout
         looked = time.monotonic()
         try:
-            self._begin_threads()
+            self._begin_threads(_WAIT_SECONDS)
             while self._threads:
                 ended = self._wait_for_one()
                 self._ledger.beat()
@@ -159,17 +159,19 @@ class Trials:
     def _serve(self, place: Place) -> None:
         """Run one trial after the other in a place, until there are none, the search ends, or the place is lost."""
         try:
-            while not self._stop.is_set():
-                running = self._next()
-                if running is None or not self._ran(running, place):
-                    break
+            try:
+                while not self._stop.is_set():
+                    running = self._next()
+                    if running is None or not self._ran(running, place):
+                        break
+            finally:
+                self._places.give_back(place)
         except BaseException as problem:
             with self._lock:
                 self._problem = self._problem or problem
             self._stop.set()
         finally:
-            self._places.give_back(place)
-            self._over.put(threading.current_thread())
+            self._over.put(threading.current_thread())  # whatever has happened: it is waited for
 
     def _next(self) -> _Running | None:
         with self._lock:

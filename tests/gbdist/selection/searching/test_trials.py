@@ -190,6 +190,22 @@ def test_no_workers_end_the_search_and_leave_the_trial_free() -> None:
     assert len(ran(ledger)) == 6
 
 
+def test_no_workers_to_begin_with_are_told() -> None:
+    with pytest.raises(ClusterError, match="There are no workers"):
+        Trials(book(), FakePlaces(side_by_side=1), course([])).run()
+
+
+def test_a_place_that_cannot_be_given_back_ends_the_search() -> None:
+    class Stuck(FakePlaces):
+        def give_back(self, place: Any) -> None:
+            raise RuntimeError("it is stuck")
+
+    ledger = book()
+    with pytest.raises(RuntimeError, match="it is stuck"):
+        Trials(ledger, Stuck(FakePlace(train)), course([])).run()
+    assert len(ran(ledger)) == 6
+
+
 def test_what_is_wrong_with_the_cluster_ends_the_search() -> None:
     def busy(trained: Trained) -> FoldScores:
         raise ClusterError("The workers were busy", "Wait.")
