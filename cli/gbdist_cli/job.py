@@ -26,23 +26,8 @@ OutputOption = Annotated[
 
 _SAY_SECONDS = 5.0
 #: Of the record of a job, where people read it.
-_TOLD = (
-    "task",
-    "folds",
-    "trials",
-    "best_params",
-    "trees",
-    "best_iteration",
-    "best_score",
-    "scores",
-    "rows",
-    "models",
-    "trials_table",
-    "job_file",
-    "page",
-    "study",
-    "storage",
-)
+_TOLD = ("task", "folds", "trials", "best_params", "trees", "best_iteration", "best_score", "scores", "rows",
+         "models", "trials_table", "job_file", "page", "study", "storage")  # fmt: skip
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -91,6 +91,7 @@ class Trials:
             return {
                 "study": self.study,
                 "trials": self.total,
+                "earlier": self._earlier,
                 "ended": self.ended,
                 "running": len(running),
                 "pruned": ended.count(PRUNED),

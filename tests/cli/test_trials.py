@@ -1,10 +1,12 @@
 """Trials of a search, as a terminal shows them, and in lines."""
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 from rich.console import Console
 
+from gbdist_cli import job
 from gbdist_cli.trials import TrialsDrawn, TrialsShown, head_of, line_of
 
 
@@ -76,3 +78,11 @@ def test_a_table_is_there_from_the_first_that_is_told() -> None:
     shown.close()
     shown.close()
     assert "12 of 60 trials" in file.getvalue()
+
+
+def test_a_job_that_searches_is_watched_by_its_trials() -> None:
+    view = SimpleNamespace(progress={"search": SEARCH}, started=100.0, ended=172.0, is_over=True)
+    file = io.StringIO()
+    Console(file=file, width=100, force_terminal=True, color_system=None).print(job.drawn(view))
+    assert file.getvalue().splitlines() == drawn(100)
+    assert job.progress_of(view) == "12 of 60 trials, 1 running, 2 pruned, best 0.912346 (trial 7)"

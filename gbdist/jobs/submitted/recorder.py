@@ -75,7 +75,7 @@ class Recorder:
                 error = f": {ended['error']}" if ended["error"] else ""
                 self._add(f"trial {ended['number']} {ended['state']}{score}{error}", "trial", trial=dict(ended))
             self._progress = {"search": dict(stands)}
-            self._reports.report(self._progress)
+            self._reports.report(self._progress, stands["earlier"])
 
     def hear(self, event: Event) -> bool:
         """Take an event of a fit; never stops it."""

@@ -22,6 +22,7 @@ def test_a_search_from_its_start() -> None:
     assert {name: found[name] for name in found if name != "rows"} == {
         "study": "s",
         "trials": 6,
+        "earlier": 0,
         "ended": 1,
         "running": 1,
         "pruned": 0,
@@ -69,3 +70,4 @@ def test_a_study_that_is_gone_on_with() -> None:
     trials.take(TrialStarted(4, {}, 0.9))
     trials.take(ended(4, 0.5, 0.9))
     assert (trials.ended, trials.best, trials.best_trial) == (5, 0.9, None)
+    assert trials.summary(0)["earlier"] == 4

@@ -161,12 +161,12 @@ def test_rows_that_are_scored(store: JobStore) -> None:
 def test_a_search_is_told_with_its_trials(store: JobStore) -> None:
     told = Told()
     recorder = Recorder(store, JobState("running", attempt=1, submitted=1.0), told, Clock())
-    stands = {"study": "s", "ended": 1, "rows": []}
+    stands = {"study": "s", "earlier": 4, "ended": 5, "rows": []}
     row = {"number": 3, "state": "failed", "score": None, "error": "no such tree"}
     recorder.search(stands, None)
     recorder.search(stands, {**row, "state": "complete", "score": 0.25, "error": ""})
     recorder.search(stands, row)
-    assert told.progress == {"search": stands}
+    assert (told.progress, told.saved) == ({"search": stands}, 4)
     recorder.close("done", None)
     lines = [line for line in LogReader(store).new() if line["kind"] == "trial"]
     assert [line["text"] for line in lines] == ["trial 3 complete, score 0.25", "trial 3 failed: no such tree"]
