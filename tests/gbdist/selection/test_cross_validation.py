@@ -309,7 +309,12 @@ def test_catboosts_cv_has_other_defaults_than_its_fit(table: pd.DataFrame) -> No
     assert not of_numbers["boost_from_average"]
 
 
-def test_a_worker_that_dies_while_folds_train_costs_no_bit(table: pd.DataFrame, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "how", [{}, pytest.param({"strict_borders": True, "folds": GroupKFold(3), "groups": "a"}, marks=pytest.mark.soak)]
+)
+def test_a_worker_that_dies_while_folds_train_costs_no_bit(
+    table: pd.DataFrame, tmp_path: Path, how: dict[str, Any]
+) -> None:
     flag = tmp_path / "died"
 
     class DiesOnce:
@@ -334,11 +339,11 @@ def test_a_worker_that_dies_while_folds_train_costs_no_bit(table: pd.DataFrame, 
             return float((error / weight) ** 0.5)
 
     params = {**PARAMS, "loss_function": "RMSE"}
-    expected, models = cv((table[FEATURES], table["y"]), params, return_models=True)
+    expected, models = cv((table[FEATURES], table["y"]), params, return_models=True, **how)
     with start_local(workers=2, threads=1, dashboard=False) as local:
         lazy = dd.from_pandas(table.drop(columns="w"), npartitions=4, sort=False)
         watched = {**params, "custom_metric": ["MAE"], "eval_metric": DiesOnce()}
-        found, others = cv((lazy, "y"), watched, return_models=True, client=local.client)
+        found, others = cv((lazy, "y"), watched, return_models=True, client=local.client, **how)
     assert flag.exists()
     columns = list(expected)
     assert found[columns].equals(expected)
