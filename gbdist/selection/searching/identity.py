@@ -13,7 +13,7 @@ from gbdist.estimators.gang_run import gang_of
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.quantized import layout_of, rows_of_rank
 from gbdist.estimators.sources import Given
-from gbdist.selection.searching.spaces import Space
+from gbdist.selection.searching.spaces import Space, as_text
 from gbdist.selection.searching.study import VERSION
 from gbdist.snapshots.digest import data_digest
 from gbdist_cluster.gang import RankContext, run_on_gang
@@ -24,16 +24,26 @@ _ASIDE: Final = ("client", "verbose", "silent", "logging_level", "thread_count",
 
 def identity_of(estimator: Any, space: Space, cv: Any, scorers: Sequence[Any], data: str) -> dict[str, Any]:
     """The parts by which a study is known again, and ``digest``, a text that they decide; ``data`` is ``data_of``'s answer."""
-    given = {name: value for name, value in estimator.get_params().items() if name not in _ASIDE and value is not None}
     parts = {
         "version": VERSION,
-        "estimator": f"{type(estimator).__name__}({', '.join(f'{name}={given[name]!r}' for name in sorted(given))})",
+        "estimator": _in_words(estimator),
         "space": space.in_words(),
         "folds": repr(cv) if not isinstance(cv, list | tuple) else f"{len(cv)} pairs, {tokenize(list(cv))}",
         "scoring": [scorer.name if scorer.metric is None else f"{scorer.name}: {scorer.metric}" for scorer in scorers],
         "data": data,
     }
     return {**parts, "digest": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()}
+
+
+def _in_words(value: Any) -> str:
+    """An estimator, also one within another, with the parameters that change a score; any other value as a text."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_in_words, value))}]"
+    if not hasattr(value, "get_params") or isinstance(value, type):
+        return as_text(value)
+    params = value.get_params(deep=False)
+    given = [name for name in sorted(params) if name not in _ASIDE and params[name] is not None]
+    return f"{type(value).__name__}({', '.join(f'{name}={_in_words(params[name])}' for name in given)})"
 
 
 def data_of(given: Given, pool: DaskPool | None) -> str:

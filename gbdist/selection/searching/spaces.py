@@ -1,5 +1,6 @@
 """Search spaces: what the user wrote, in Optuna's notation, in scikit-learn's or from TOML, as Optuna's distributions."""
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -219,7 +220,12 @@ def _labels(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """The values themselves where Optuna can store and tell them apart, else numbered texts."""
     if all(isinstance(value, _PLAIN) for value in values) and len(set(values)) == len(values):
         return values
-    return tuple(f"{at}: {value!r}" for at, value in enumerate(values))
+    return tuple(f"{at}: {as_text(value)}" for at, value in enumerate(values))
+
+
+def as_text(value: Any) -> str:
+    """A value as ``repr`` has it, without where it lies in memory: any process is to say the same."""
+    return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _table(name: str, given: Mapping[str, Any]) -> Dimension:

@@ -1,0 +1,39 @@
+"""What a study is of: the same in every process and beside every cluster, another one where a score may be another."""
+
+from typing import Any
+
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from gbdist import DaskCatBoostRegressor
+from gbdist.selection.searching.identity import identity_of
+from gbdist.selection.searching.spaces import read_space
+
+
+class Loss:
+    def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> list[Any]:
+        return []
+
+
+def digest(estimator: Any, depths: Any = (1, 2)) -> Any:
+    return identity_of(estimator, read_space({"depth": list(depths)}), 3, [], "data")["digest"]
+
+
+def in_a_pipeline(**params: Any) -> Any:
+    return make_pipeline(StandardScaler(), DaskCatBoostRegressor(**params))
+
+
+@pytest.mark.parametrize("made", [DaskCatBoostRegressor, in_a_pipeline])
+def test_a_study_is_known_again_by_another_process(made: Any) -> None:
+    """Whose objects lie elsewhere, whose cluster is another one, and which may be told to be silent."""
+    one = made(depth=3, loss_function=Loss(), eval_metric="RMSE", client="tcp://one:8786", verbose=True)
+    other = made(depth=3, loss_function=Loss(), eval_metric="RMSE", client="tcp://two:8786", thread_count=2)
+    assert digest(one) == digest(other)
+    assert digest(one) != digest(made(depth=4, loss_function=Loss(), eval_metric="RMSE"))
+
+
+def test_objects_in_a_space_are_known_again() -> None:
+    model = DaskCatBoostRegressor()
+    assert digest(model, (Loss(), "RMSE")) == digest(model, (Loss(), "RMSE"))
+    assert digest(model, (Loss(), "RMSE")) != digest(model, (Loss(), "MAE"))
