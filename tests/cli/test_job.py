@@ -171,7 +171,11 @@ def test_what_the_driver_finds_wrong(
         (["show", "nowhere"], 20, "there is no job 'nowhere' in "),
         (["result", "lost"], 24, "job lost is lost: its cluster is gone, or does not know it any more. Go on"),
         (["watch", "lost"], 24, "job lost is lost"),
-        (["submit"], 2, "KIND is missing: expected the word train or predict, or --like ID. For example: gbdist job"),
+        (
+            ["submit"],
+            2,
+            "KIND is missing: expected the word train, cv, tune or predict, or --like ID. For example: gbdist job",
+        ),
         (["submit", "--id", "a/b", "train", "a.csv", "--target", "y"], 2, "--id='a/b' cannot"),
         (["submit", "train", "--target", "y"], 2, "DATA is missing"),
         (["submit", "train", "a.csv", "--target", "y", "-p", "depht=1"], 2, "Did you mean"),
