@@ -1,7 +1,6 @@
 """What holds for every test: processes, a few threads, functions that workers can have, and no skip without a reason."""
 
 import ctypes
-import gc
 import os
 import sys
 import tempfile
@@ -53,12 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Let worker processes of tests be forked, which starts and ends them in a tenth of the time.
-
-    What is there by now, modules and tests, stays to the end: collections of garbage pass it over, which takes half a second
-    of a core each time otherwise.
-    """
-    gc.freeze()
+    """Let worker processes of tests be forked, which starts and ends them in a tenth of the time."""
     if "distributed" in sys.modules:  # or there will be none
         from .processes import fork_workers
 
