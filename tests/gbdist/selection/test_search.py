@@ -244,7 +244,7 @@ def test_a_line_for_each_trial(rows: Any, capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "searching: 2 trial(s), side by side: 1"
     assert re.fullmatch(
-        r"1/2: trial 0  score 0\.\d+  best 0\.\d+  4 trees  \d\.\d s  depth=\d learning_rate=.*", lines[1]
+        r"1/2: trial 0  score 0\.\d+  best 0\.\d+  4 trees  \d+\.\d s  depth=\d learning_rate=.*", lines[1]
     )
     assert len(lines) == 3
     search(n_trials=1).fit(*rows)
