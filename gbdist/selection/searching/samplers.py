@@ -38,6 +38,7 @@ class Search:
     grid : all combinations, of a grid; None otherwise
     learns : whether what is drawn depends on how earlier trials ended
     prunes : whether trials may end early
+    begun : the sampler for a study that has some trials already, by their number; None: the same
     """
 
     name: str
@@ -45,6 +46,7 @@ class Search:
     pruner: BasePruner
     grid: tuple[Mapping[str, Any], ...] | None
     learns: bool
+    begun: Callable[[int], BaseSampler] | None = None
 
     @property
     def prunes(self) -> bool:
@@ -126,9 +128,17 @@ def make_search(
     _refuse_drawn(space, search)
     if search == "cmaes":
         _require_numbers(space)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some of what is asked for is experimental in some releases of Optuna
-        return Search(search, _LEARNING[search](seed, side_by_side), chosen, None, learns=True)
+
+    def sampler(seed: int) -> BaseSampler:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some of what is asked for is experimental in some releases of Optuna
+            return _LEARNING[search](seed, side_by_side)
+
+    def begun(n_trials: int) -> BaseSampler:
+        # With the same seed it would draw what it drew at first once more.
+        return sampler(int(np.random.SeedSequence([seed, n_trials]).generate_state(1)[0]))
+
+    return Search(search, sampler(seed), chosen, None, learns=True, begun=begun)
 
 
 def _bayesian(seed: int, side_by_side: int) -> BaseSampler:

@@ -89,6 +89,8 @@ class Ledger:
         self._waiting = len(self._trials(TrialState.WAITING))
         self._n_trials = len(search.grid) if search.grid is not None else n_trials
         ended = self.records()
+        if ended and search.begun is not None:
+            self.study.sampler = search.begun(len(ended))
         self._ended = {record.number for record in ended}
         self._asked = set(self._ended)
         self._best = max((one.score for one in ended if one.state == COMPLETE and one.score is not None), default=None)

@@ -88,6 +88,16 @@ def test_a_study_is_gone_on_with_where_it_was_left(tmp_path: Path) -> None:
     assert ledger(url).next() is None
 
 
+@pytest.mark.parametrize("search", ["bayesian", "genetic", "cmaes"])
+def test_searches_that_learn_do_not_draw_again_what_they_drew_at_first(kept: Any, search: str) -> None:
+    numbers = {"a": {"low": 0.0, "high": 1.0}, "b": {"low": 0.0, "high": 1.0}}
+    first = ledger(kept, numbers, search, n_trials=6)
+    begun = finish(first, 3)
+    first.close()
+    after = finish(ledger(kept, numbers, search, n_trials=6))
+    assert not {one["a"] for one in begun} & {one["a"] for one in after}
+
+
 def test_a_trial_of_a_client_that_died_is_run_again_under_its_number(
     kept: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
