@@ -153,6 +153,7 @@ def check_given(job: TuneJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
         fix = 'Install it: pip install "gbdist[search]"'
         raise ParameterError("--search", job.search, "Optuna, whose samplers draw the trials, to be installed", fix)
     from gbdist.selection.searching.checks import check_space
+    from gbdist.selection.searching.samplers import make_search
     from gbdist.selection.searching.spaces import read_space
 
     require_ending(job.out)
@@ -165,7 +166,9 @@ def check_given(job: TuneJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
         raise ParameterError(f"--param {twice[0]}", given[twice[0]], "what is not searched for", "Leave it out.")
     checked, hashed = check_learning(job, given)
     quiet = {name: value for name, value in given.items() if name not in TALK}
-    check_space(read_space(job.space), make_estimator("ranking" if job.ranks else "binary", quiet, None))
+    space = read_space(job.space)
+    check_space(space, make_estimator("ranking" if job.ranks else "binary", quiet, None))
+    make_search(job.search, job.pruner, space, seed=0, iterations=1)
     return given, checked, hashed
 
 

@@ -154,6 +154,30 @@ def test_a_space_that_cannot_be_is_refused_before_a_worker_starts(
     assert "Next: gbdist tune --help\n" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--search", "radnom", "search='radnom' cannot be used: expected one of 'grid', 'random'"),
+        ("--search", "cmaes", "expected a range of numbers with search='cmaes'"),
+        ("--pruner", "mean", "pruner='mean' cannot be used: expected one of 'median', 'halving'"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_before_a_worker_starts(
+    run: Callable[..., Any],
+    cancer: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    value: str,
+    message: str,
+) -> None:
+    monkeypatch.delattr("gbdist.jobs.tune.workers_for")
+    (tmp_path / "space.toml").write_text("depth = [4, 6]\n")
+    ran = run("tune", cancer, "--target", "malignant", "--space", "space.toml", option, value)
+    assert ran.code == 2
+    assert message in ran.stderr
+
+
 def test_without_optuna_it_is_said_how_to_install_it(
     run: Callable[..., Any], cancer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
