@@ -14,6 +14,7 @@ from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.clusters import resolve_client
 from gbdist.estimators.folds import AnyFolds
 from gbdist.estimators.fusion.members import takes_collections
+from gbdist.estimators.kept_parameters import KeptParameters
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
 from gbdist.selection.asked import folds_from, is_splitter
@@ -32,6 +33,7 @@ from gbdist.selection.scoring import Scorer, scorers_of
 
 #: Folds where no number is given, as in scikit-learn.
 _FOLDS = 5
+_SNAPSHOTS = ("save_snapshot", "snapshot_file", "snapshot_interval")
 
 
 class Evaluation:
@@ -81,6 +83,7 @@ class Evaluation:
         self.client = getattr(estimator, "client", None) if client is None else client
         self._strict = strict_borders
         self._groups, ranks = groups, kind_of(estimator) == "ranking"
+        _refuse_snapshots(estimator)
         self._given = Given(X, y, sample_weight, group_id=groups if ranks else None)
         lazy = isinstance(X, DaskPool) or self._given.collect().lazy
         if lazy and not takes_collections(estimator):
@@ -237,6 +240,15 @@ class Evaluation:
                 return GroupKFold(n_folds)
             return StratifiedKFold(n_folds) if self._target.are_classes else KFold(n_folds)
         return cv if is_splitter("cv", cv) else list(cv)
+
+
+def _refuse_snapshots(estimator: Any) -> None:
+    """ParameterError for snapshots, which are of one fit: each fold would find that of the one before."""
+    given = estimator.get_params(deep=False) if isinstance(estimator, KeptParameters) else {}
+    for name in _SNAPSHOTS:
+        if given.get(name):
+            fix = "Leave it out: a snapshot is of one fit."
+            raise ParameterError(name, given[name], "it to be left out where folds are fitted", fix)
 
 
 def _of_fold(scores: Mapping[str, Any], fold: int) -> dict[str, float]:

@@ -8,16 +8,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 
 from gbdist.errors import ModelError, ParameterError
-from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.fusion.members import fresh
-from gbdist.estimators.parameters.table import names_of
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
 from gbdist.selection.checks import integer, seed_of, true_or_false
 from gbdist.selection.evaluating.lockstep import lockstep_parameters
 from gbdist.selection.evaluation import Evaluation
 from gbdist.selection.searching.best import BestEstimator
-from gbdist.selection.searching.checks import check_space, longest, most_iterations
+from gbdist.selection.searching.checks import check_space, longest, most_iterations, without_stopping
 from gbdist.selection.searching.events import SearchListener
 from gbdist.selection.searching.identity import data_of, identity_of
 from gbdist.selection.searching.lines import lines_asked
@@ -243,7 +241,7 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
         """Fit the best parameters on all rows."""
         started = perf_counter()
         estimator = fresh(self.estimator, self.client).set_params(**clone(self.best_params_, safe=False))
-        _without_stopping(estimator, int(best.result["iterations"]))
+        without_stopping(estimator, int(best.result["iterations"]))
         pool = places.whole(estimator)
         if pool is not None:
             estimator.fit(pool)
@@ -313,17 +311,6 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the client, which is a connection of this process."""
         return dict(super().__getstate__()) | {"client": None}
-
-
-def _without_stopping(estimator: Any, iterations: int) -> None:
-    """Give trees that stop early as many iterations as were best, as there is nothing to stop them by on all rows."""
-    if not isinstance(estimator, DaskCatBoost) or lockstep_parameters(estimator) is None:
-        return
-    given = estimator.given_parameters()
-    stops = [name for one in ("od_wait", "od_type", "od_pval") for name in names_of(one) if name in given]
-    if stops:
-        known = next((name for name in names_of("iterations") if name in given), "iterations")
-        estimator.set_params(**{known: max(1, iterations)}, **dict.fromkeys(stops))
 
 
 def _require_metric(scorer: Any) -> None:

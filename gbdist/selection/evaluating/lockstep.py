@@ -22,7 +22,6 @@ from gbdist.selection.scoring import Scorer
 _HELD_OUT = set_names(1)[1]
 #: A metric period that no run reaches: the last iteration is always scored.
 _LAST_ALONE = 2**31 - 1
-_SNAPSHOTS = ("save_snapshot", "snapshot_file", "snapshot_interval")
 
 
 def lockstep_parameters(estimator: Any) -> dict[str, object] | None:
@@ -34,8 +33,7 @@ def lockstep_parameters(estimator: Any) -> dict[str, object] | None:
         return None
     given = estimator.given_parameters()
     aggregation, parameters = check_parameters(given, classifier=estimator._is_classifier, ranker=estimator._is_ranker)
-    apart = aggregation is not None or parameters.get("task_type") == "GPU"
-    return None if apart or any(parameters.get(name) for name in _SNAPSHOTS) else parameters
+    return None if aggregation is not None or parameters.get("task_type") == "GPU" else parameters
 
 
 @dataclass(frozen=True, eq=False)

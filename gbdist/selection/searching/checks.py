@@ -48,6 +48,21 @@ def longest(space: Space, estimator: Any, n_splits: int) -> int:
     return max(map(int, ends), default=most)
 
 
+def without_stopping(estimator: Any, iterations: int) -> None:
+    """Give trees that stop early as many iterations as were best, as there is nothing to stop them by on all rows."""
+    if not isinstance(estimator, DaskCatBoost):
+        return
+    given = estimator.given_parameters()
+    changed: dict[str, Any] = {}
+    stops = [name for one in ("od_wait", "od_type", "od_pval") for name in names_of(one) if name in given]
+    if stops and given.get("aggregate") != "models":  # whose trees are those of several models
+        known = next((name for name in names_of("iterations") if name in given), "iterations")
+        changed = {known: max(1, iterations), **dict.fromkeys(stops)}
+    if given.get("use_best_model"):
+        changed["use_best_model"] = None
+    estimator.set_params(**changed)
+
+
 def _require_parameter(name: str, estimator: Any) -> None:
     """Trees and networks take any name, and are asked about it later; what is nested is scikit-learn's to know."""
     if isinstance(estimator, DaskCatBoost | DaskMLP):

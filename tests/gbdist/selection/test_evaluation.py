@@ -232,6 +232,12 @@ def test_estimators_of_scikit_learn_are_for_rows_in_memory(data: pd.DataFrame, f
         ({"strict_borders": 1}, "strict_borders=1 cannot be used: expected True or False. Change it."),
         ({"estimator": DaskCatBoostClassifier(depth=99)}, "depth=99 cannot be used"),
         ({"y": None}, "y"),
+        (
+            {"estimator": DaskCatBoostClassifier(save_snapshot=True)},
+            "save_snapshot=True cannot be used: expected it to be left out where folds are fitted. "
+            "Leave it out: a snapshot is of one fit.",
+        ),
+        ({"estimator": DaskMLPClassifier(save_snapshot=True)}, "save_snapshot=True cannot be used"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_trained(

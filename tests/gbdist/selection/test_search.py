@@ -111,8 +111,9 @@ def test_the_best_estimator_is_fitted_on_all_rows(rows: Any) -> None:
     assert found.n_splits_ == 3
 
 
-def test_a_search_that_stops_early_refits_with_the_best_number_of_trees(rows: Any) -> None:
-    estimator = DaskCatBoostClassifier(iterations=40, learning_rate=0.9, early_stopping_rounds=3)
+@pytest.mark.parametrize("more", [{}, {"use_best_model": True}])  # for which all rows have no eval set
+def test_a_search_that_stops_early_refits_with_the_best_number_of_trees(rows: Any, more: dict[str, Any]) -> None:
+    estimator = DaskCatBoostClassifier(iterations=40, learning_rate=0.9, early_stopping_rounds=3, **more)
     found = search({"depth": [4]}, estimator, search="grid").fit(*rows)
     best = found.cv_results_["iterations"][0]
     assert best < 40
