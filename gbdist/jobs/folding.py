@@ -7,6 +7,7 @@ from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.table import RANKER_LOSSES
 from gbdist.jobs.learning import LearningJob
 from gbdist.jobs.targets import Task, loss_of
+from gbdist.selection.checks import integer
 
 #: Losses of single classes, whose folds have the same shares of all of them unless a job says otherwise, as in CatBoost's ``cv``.
 _OF_CLASSES = ("Logloss", "MultiClass", "MultiClassOneVsAll")
@@ -35,7 +36,10 @@ class FoldedJob(LearningJob):
         return self.task == "ranking" or loss_of(self.params) in RANKER_LOSSES
 
     def check_folds(self) -> None:
-        """Raise a ParameterError for folds that exclude each other, or a ranking without groups."""
+        """Raise a ParameterError for no folds, folds that exclude each other, or a ranking without groups."""
+        integer("--folds", self.folds, 2)
+        if self.seed is not None:
+            integer("--seed", self.seed, 0)
         if self.ranks and self.group is None:
             named = ("--task", "ranking") if self.task == "ranking" else ("loss_function", loss_of(self.params))
             raise ParameterError(*named, "a column of groups beside it", "Say which rows are ranked: --group COL.")

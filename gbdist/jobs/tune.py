@@ -18,6 +18,7 @@ from gbdist.jobs.result_tables import require_ending, write_table
 from gbdist.jobs.settings import write_settings
 from gbdist.jobs.targets import Task, loss_of
 from gbdist.jobs.trials import Trials
+from gbdist.selection.checks import integer
 from gbdist.whole_file import whole_file
 
 Told = Callable[[Trials, Mapping[str, Any] | None], None]
@@ -158,6 +159,9 @@ def check_given(job: TuneJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
 
     require_ending(job.out)
     job.check_folds()
+    for name, value in (("--trials", job.trials), ("--jobs", job.jobs)):
+        if value is not None:
+            integer(name, value, 1)
     if not job.space:
         raise ParameterError("--space", job.space, "what each parameter may be", "See: gbdist tune --help")
     given = given_once(job)

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from gbdist.errors import ParameterError
 from gbdist.jobs.folding import FoldedJob, with_loss
+from gbdist.jobs.tune import TuneJob, check_given
 from gbdist.selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, TimeSeriesSplit
 
 
@@ -39,6 +41,21 @@ def test_folds_follow_time() -> None:
 def test_a_group_alone_does_not_make_rows_ranked() -> None:
     assert not job(group="g").ranks
     assert job(group="g", params={"objective": "QueryRMSE"}).ranks
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 1}, "--folds=1 cannot be used: expected an integer of at least 2. Change it."),
+        ({"seed": -1}, "--seed=-1 cannot be used: expected an integer of at least 0. Change it."),
+        ({"trials": 0}, "--trials=0 cannot be used: expected an integer of at least 1. Change it."),
+        ({"jobs": 0}, "--jobs=0 cannot be used: expected an integer of at least 1. Change it."),
+    ],
+)
+def test_numbers_of_a_job_file_are_checked_before_a_worker_starts(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        check_given(TuneJob(("rows.parquet",), "y", space={"depth": [1, 2]}, **options))
+    assert str(error.value) == message
 
 
 def test_a_loss_that_is_given_stays() -> None:
