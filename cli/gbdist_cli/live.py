@@ -1,6 +1,7 @@
 """The live view of a run in a terminal: progress, learning curves as sparklines, workers, and what happened last."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,7 +22,14 @@ _TITLE, _LEAST_BAR = 6, 8
 #: Of the newest events, of ranks, of the stages of a rank, and of metrics of a data set.
 _EVENTS, _RANKS, _STAGES, _METRICS = 4, 8, 4, 2
 _FRAMES_A_SECOND = 4.0
-_STYLES = {"training": "cyan", "done": "green", "failed": "bold red", "cancelled": "yellow", "preparing": "dim"}
+_STYLES = {
+    "training": "cyan",
+    "done": "green",
+    "failed": "bold red",
+    "cancelled": "yellow",
+    "stopped": "yellow",
+    "preparing": "dim",
+}
 
 
 def sparkline(points: Points, width: int, *, ascii_only: bool = False) -> str:
@@ -204,8 +212,8 @@ class LiveReporter:
         self._console.print(line, markup=False, highlight=False)
 
     def close(self) -> None:
-        """Leave the last state of the view there."""
-        self._events.fail()
+        """Leave the last state of the view there; a run that has not ended well fails by the error that is on its way."""
+        self._events.fail(sys.exception())
         if self._view is not None:
             self._view.stop()
             self._view = None

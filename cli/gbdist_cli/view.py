@@ -111,10 +111,11 @@ class EventView:
                 if event.stopped != "iterations":
                     self.note(f"stopped by {event.stopped}")
 
-    def fail(self) -> None:
-        """The run has ended otherwise than well."""
-        if self.now().state != "done":
-            self.view.state, self.view.left = "failed", None
+    def fail(self, error: BaseException | None = None) -> None:
+        """The run has ended otherwise than well, by ``error`` if that is known: Ctrl-C has stopped it."""
+        if self.now().state not in ("done", "stopped"):
+            self.view.state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+            self.view.left = None
 
     def _start(self, event: Any) -> None:
         view = self.view

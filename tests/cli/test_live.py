@@ -10,6 +10,7 @@ import sys
 import termios
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,23 @@ def test_a_run_that_fails_is_left_as_failed() -> None:
     reporter.hear(RunStarted(3, 100, 5, 2))
     reporter.close()
     assert "m.cbm failed" in file.getvalue()
+
+
+def test_a_run_that_ctrl_c_ends_is_left_as_stopped() -> None:
+    file = Terminal()
+    console = Console(file=file, width=80, force_terminal=True, color_system=None)
+
+    def press() -> None:
+        with reporter_for(console, "m.cbm") as reporter:
+            assert reporter is not None
+            with closing(reporter):  # as the job does, which ends before the command
+                reporter.hear(RunStarted(3, 100, 5, 2))
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        press()
+    assert "m.cbm stopped" in file.getvalue()
+    assert "m.cbm failed" not in file.getvalue()
 
 
 def test_lines_above_the_view() -> None:

@@ -131,6 +131,15 @@ def test_a_run_that_ends_early_has_failed() -> None:
     assert told.now().state == "failed"
 
 
+def test_a_run_that_ends_by_ctrl_c_was_stopped() -> None:
+    told = EventView("m", Clock())
+    told.take(RunStarted(10, 10, 5, 1))
+    told.fail(KeyboardInterrupt())
+    assert told.now().state == "stopped"
+    told.fail()
+    assert told.now().state == "stopped"
+
+
 def test_curves_of_many_trees_keep_their_ends_and_stay_short() -> None:
     told = EventView("m", Clock())
     told.take(RunStarted(100_000, 10, 5, 1))
