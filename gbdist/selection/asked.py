@@ -125,9 +125,14 @@ def _listed(asked: Any, given: Given, groups: Any, name: str) -> tuple[CodedFold
     splits = is_splitter(name, asked)
     rows = _rows_of(given, name, asked)
     if rows.lazy:
-        found = "splitter of another library" if splits else "pairs of row numbers"
         fix = "Pass a splitter of gbdist.selection; PredefinedSplit takes a column of folds."
-        raise DataError(name, f"a {found}" if splits else found, "folds that partitions can tell by themselves", fix)
+        found = "a splitter of another library" if splits else "pairs of row numbers"
+        if not splits and _are_masks(asked):
+            found = "pairs of masks, as split yields them"
+            fix = (
+                f"Pass the splitter itself: {name}=GroupKFold(4), groups=…, in place of {name}=GroupKFold(4).split(…)."
+            )
+        raise DataError(name, found, "folds that partitions can tell by themselves", fix)
     if splits:
         y, beside = (
             vector_beside(rows, one, of) if isinstance(one, str) else one
@@ -139,6 +144,13 @@ def _listed(asked: Any, given: Given, groups: Any, name: str) -> tuple[CodedFold
     (n_rows,) = rows.known_lengths or (0,)
     patterns, codes = coded_pairs(asked, n_rows, name)
     return CodedFolds(patterns, patterns.sizes(codes)), codes
+
+
+def _are_masks(pairs: Iterable[Any]) -> bool:
+    """Whether the first of pairs (train, test) has masks of rows, lazy or not; takes it away from an iterator."""
+    first = next(iter(pairs), None)
+    sides = first if isinstance(first, tuple | list) else ()
+    return any(getattr(side, "dtype", None) == np.bool_ for side in sides)
 
 
 def is_splitter(name: str, asked: Any) -> bool:

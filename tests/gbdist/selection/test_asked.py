@@ -151,6 +151,12 @@ def test_what_collections_and_pools_cannot_tell(client: Client) -> None:
             f"cv: found {found}, expected folds that partitions can tell by themselves. "
             "Pass a splitter of gbdist.selection; PredefinedSplit takes a column of folds."
         )
+    with pytest.raises(DataError) as caught:
+        folds_from(GroupKFold(3).split(lazy, groups="g"), Given(lazy, "y"), classifier=True, name="folds")
+    assert str(caught.value) == (
+        "folds: found pairs of masks, as split yields them, expected folds that partitions can tell by themselves. "
+        "Pass the splitter itself: folds=GroupKFold(4), groups=…, in place of folds=GroupKFold(4).split(…)."
+    )
     with DaskPool(lazy, "y", client=client) as pool:
         folds_from(KFold(3), Given(pool), classifier=True)
         folds_from(StratifiedKFold(3), Given(pool), classifier=True)
