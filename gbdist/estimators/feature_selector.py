@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gbdist.errors import ParameterError
 from gbdist.estimators.fitted import as_list
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
+from gbdist.estimators.parameters.talk import with_talk
 
 if TYPE_CHECKING:
     from gbdist.estimators.selecting import Wanted
@@ -38,6 +39,8 @@ class FeatureSelector:
         steps: int = 1,
         shap_calc_type: Any = "Regular",
         train_final_model: bool = True,
+        verbose: Any = None,
+        logging_level: Any = None,
         *,
         sample_weight: Any = None,
         eval_fraction: float | None = None,
@@ -65,6 +68,7 @@ class FeatureSelector:
         shap_calc_type : "Regular", "Approximate" or "Exact"
         train_final_model : bool
             Whether this estimator is to be fitted on the columns that are left, the others ignored; else it stays as it is.
+        verbose, logging_level : in place of those of the estimator, for this call
         others
             Refused; the error says what to do instead.
 
@@ -95,12 +99,18 @@ class FeatureSelector:
             eval_fraction=eval_fraction,
             baseline=baseline,
             callbacks=callbacks,
+            verbose=verbose,
+            logging_level=logging_level,
         )
 
-    def _select_features(self, X: Any, y: Any, wanted: "Wanted", **given: Any) -> dict[str, Any]:
+    def _select_features(
+        self, X: Any, y: Any, wanted: "Wanted", *, verbose: Any, logging_level: Any, **given: Any
+    ) -> dict[str, Any]:
         """Check the parameters, select, and keep the last model; ``given`` are the other arguments of ``select_columns``."""
         aggregation, parameters = check_parameters(
-            self.given_parameters(), classifier=self._is_classifier, ranker=self._is_ranker
+            with_talk(self.given_parameters(), verbose, logging_level),
+            classifier=self._is_classifier,
+            ranker=self._is_ranker,
         )
         if aggregation is not None:
             raise ParameterError("aggregate", "models", "'histograms' with select_features", "Leave it out.")

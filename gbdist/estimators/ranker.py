@@ -122,6 +122,8 @@ class DaskCatBoostRanker(DaskCatBoost):
         steps: int = 1,
         shap_calc_type: Any = "Regular",
         train_final_model: bool = True,
+        verbose: Any = None,
+        logging_level: Any = None,
         *,
         group_id: Any = None,
         sample_weight: Any = None,
@@ -149,6 +151,8 @@ class DaskCatBoostRanker(DaskCatBoost):
             pairs=pairs,
             eval_sets=_eval_sets(eval_set),
             callbacks=callbacks,
+            verbose=verbose,
+            logging_level=logging_level,
         )
 
     def _refuse_pairs(self, pairs: Any) -> None:

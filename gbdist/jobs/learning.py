@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.table import ALIASES
@@ -11,9 +11,6 @@ from gbdist.jobs.files import find_files, read_schema
 from gbdist.jobs.pieces import require_columns
 from gbdist.jobs.tables import open_table
 from gbdist.jobs.targets import Task, choose_task, decided_by, is_loss, require_known_task, require_targets
-
-#: Parameters that say what is shown while models train, under all names.
-TALK: Final = frozenset({"verbose", "silent", "logging_level", "verbose_eval"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from time import perf_counter
 from typing import Any
 
 from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.talk import TALK
 from gbdist.jobs.cluster import workers_for
 from gbdist.jobs.files import find_files
 from gbdist.jobs.folding import FoldedJob, with_loss
-from gbdist.jobs.learning import TALK, Prepared, check_learning, find_task, given_once, make_estimator, open_rows
+from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, make_estimator, open_rows
 from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.result_tables import require_ending, write_table
 from gbdist.jobs.settings import write_settings

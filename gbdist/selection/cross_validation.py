@@ -14,6 +14,7 @@ from gbdist.estimators.parameters.canonical import class_order
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
 from gbdist.estimators.parameters.losses import require_loss
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES
+from gbdist.estimators.parameters.talk import with_talk
 from gbdist.estimators.plotting import plot_asked
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
@@ -108,12 +109,10 @@ def cv(
     """
     _refuse(others)
     page = plot_asked(plot, plot_file)
-    given = dict(params or {})
+    given = with_talk(params or {}, verbose, logging_level)
     for name, value in (
         ("iterations", _one("iterations", iterations, "num_boost_round", num_boost_round)),
         ("metric_period", metric_period),
-        ("verbose", verbose),
-        ("logging_level", logging_level),
     ):
         _put(given, name, value)
     if early_stopping_rounds is not None:
@@ -234,9 +233,6 @@ def _put(params: dict[str, Any], name: str, value: Any) -> None:
         return
     for known in [one for one in params if ALIASES.get(one, one) == name]:
         del params[known]
-    if name in ("verbose", "logging_level"):
-        for known in ("verbose", "verbose_eval", "silent", "logging_level"):
-            params.pop(known, None)
     params[name] = value
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from gbdist.jobs.learning import TALK
+from gbdist.estimators.parameters.talk import TALK
 from gbdist.jobs.options import cv_job, tune_job
 from gbdist.jobs.submitted.kind import Workplace
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gbdist.errors import ParameterError
-from gbdist.jobs.learning import TALK
+from gbdist.estimators.parameters.talk import TALK
 from gbdist.jobs.options import train_job
 from gbdist.jobs.submitted.folded import CURVES, check_cv, check_tune, run_cv, run_tune
 from gbdist.jobs.submitted.kind import Kind, Reads, Workplace

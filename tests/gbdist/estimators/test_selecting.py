@@ -259,8 +259,8 @@ def test_each_fit_reports_its_progress(frame: pd.DataFrame) -> None:
             return info.iteration < 3
 
     with told_to(notes):
-        DaskCatBoostRegressor(**HOW, verbose=True).select_features(
-            frame[NAMES], frame["y"], num_features_to_select=5, steps=2, callbacks=[Counts()]
+        DaskCatBoostRegressor(**HOW, silent=True).select_features(
+            frame[NAMES], frame["y"], num_features_to_select=5, steps=2, callbacks=[Counts()], verbose=True
         )
     assert notes.begun == 3
     first, second, last = [line for line in notes.lines if "selection" in line]
@@ -268,6 +268,18 @@ def test_each_fit_reports_its_progress(frame: pd.DataFrame) -> None:
     assert second.startswith("selection, step 2 of 2: 6 of 7 columns left, without 'n")
     assert last.startswith("selection, final model: 5 of 7 columns left, without 'n")
     assert calls == [1, 2, 3] * 3
+
+
+def test_a_call_may_be_silent_where_its_estimator_is_not(
+    frame: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = DaskCatBoostRanker(**{**HOW, "iterations": 2}, verbose=1)
+    data = {"X": frame[NAMES], "y": (frame["y"] > 0).astype(int), "group_id": frame["g"]}
+    asked = {"num_features_to_select": 6, "train_final_model": False}
+    select_features(model, **data, **asked, logging_level="Silent")
+    assert not capsys.readouterr().err
+    select_features(model, **data, **asked)
+    assert "selection, step 1 of 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -368,9 +380,9 @@ HAS = "it has 7: n0, good, n1, best, n2, kind, n3."
             "grouping='ByTags' cannot be used: expected it to be left out. Tags of columns are not read: select columns.",
         ),
         (
-            {"verbose": 5},
-            "verbose=5 cannot be used: expected an argument that select_features has. "
-            "Parameters of CatBoost belong to the estimator: DaskCatBoostRegressor(verbose=...).",
+            {"metric_period": 5},
+            "metric_period=5 cannot be used: expected an argument that select_features has. "
+            "Parameters of CatBoost belong to the estimator: DaskCatBoostRegressor(metric_period=...).",
         ),
     ],
 )

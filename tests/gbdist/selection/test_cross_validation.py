@@ -535,6 +535,14 @@ def test_arguments_are_used_in_place_of_parameters_of_any_name(more: dict[str, i
     )
 
 
+def test_what_is_shown_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    cv(ROWS, {**PARAMS, "silent": True}, verbose=5)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "validation" in line]
+    assert [line.split(":")[0] for line in lines] == ["0", "5", "8"]
+    with pytest.raises(ParameterError, match=r"^logging_level='Silent' cannot be used: "):
+        cv(ROWS, PARAMS, verbose=5, logging_level="Silent")
+
+
 def test_page_has_the_curves_that_are_returned(
     table: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
