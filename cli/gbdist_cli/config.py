@@ -76,7 +76,14 @@ LEARNING: dict[str, Rule] = {
 }
 """Of every job that learns from rows."""
 TRAIN = LEARNING | {"eval": _TEXTS, "output": _TEXT, "snapshot": _TEXT, "profile": _TEXT}
-_FOLDS = LEARNING | {"folds": _NUMBER, "stratified": FLAG, "shuffle": FLAG, "time-series": FLAG, "seed": _NUMBER}
+_FOLDS = LEARNING | {
+    "folds": _NUMBER,
+    "stratified": FLAG,
+    "shuffle": FLAG,
+    "time-series": FLAG,
+    "time": _TEXT,
+    "seed": _NUMBER,
+}
 CV = _FOLDS | {"inverted": FLAG, "out": _TEXT, "return-models": _TEXT, "plot": _TEXT}
 TUNE = _FOLDS | {
     "space": OfType((str, dict)),

@@ -19,6 +19,9 @@ from gbdist_cli.output import out, table_of
 InvertedOption = Annotated[
     bool | None, typer.Option("--inverted", help="Train on the rows of one fold, and score on all others.")
 ]
+#: Parameters that do nothing, or cannot be, without rows that are held out.
+_HELD_OUT = ("early_stopping_rounds", "od_type", "od_wait", "od_pval", "use_best_model")
+
 ReturnModelsOption = Annotated[
     Path | None,
     typer.Option(
@@ -49,7 +52,7 @@ def cv(**typed: Any) -> None:
     * gbdist cv sales.parquet --target bought
     * gbdist cv sales.parquet --target price --folds 10 -p iterations=2000 -p early_stopping_rounds=50
     * gbdist cv clicks/ --target clicked --group user --cat shop,city
-    * gbdist cv days.csv --target sold --time-series --out curves.csv
+    * gbdist cv days.csv --target sold --time day --out curves.csv
     * gbdist cv sales.parquet --target bought --return-models folds --plot curves.html
     * gbdist cv --config job.toml --scheduler tcp://host:8786 --json
     """
@@ -62,15 +65,24 @@ def cv(**typed: Any) -> None:
     with reporter_for(out.screen, f"{job.folds} folds") as reporter:
         result = cross_validate(job, say=out.note, reporter=reporter)
     say_result(result)
-    params = {"iterations": result.best_iteration + 1, "learning_rate": result.learning_rate}
-    out.hint(shlex.join(train_words({**options, "params": {**options["params"], **params}}, ranks=job.ranks)))
+    params = params_for_all(options["params"], result.best_iteration, result.learning_rate)
+    out.hint(shlex.join(train_words({**options, "params": params}, ranks=job.ranks)))
+
+
+def params_for_all(params: Mapping[str, Any], best_iteration: int, learning_rate: float) -> dict[str, Any]:
+    """The parameters of folds as those of a fit on all rows: of the best size, and without what looks at rows held out."""
+    from gbdist.estimators.parameters.table import ALIASES
+
+    found = {"iterations": best_iteration + 1, "learning_rate": learning_rate}
+    kept = {name: value for name, value in params.items() if ALIASES.get(name, name) not in (*found, *_HELD_OUT)}
+    return {**kept, **found}
 
 
 def train_words(options: Mapping[str, Any], *, ranks: bool) -> list[str]:
     """The command that trains on all rows by the options of ``gbdist cv``, as words."""
-    group = options.get("group")
-    # Of groups that rows are not ranked in, training knows nothing.
-    ignore = [*options.get("ignore", ()), *([group] if group and not ranks else [])]
+    group, time = options.get("group"), options.get("time")
+    # Of groups that rows are not ranked in, training knows nothing, nor of times.
+    ignore = [*options.get("ignore", ()), *([group] if group and not ranks else []), *([time] if time else [])]
     said: dict[str, Any] = {"target": options["target"], "weight": options.get("weight"), "ignore": ignore}
     said |= {"group": group if ranks else None, "cat": [",".join(options["cat"])] if options.get("cat") else None}
     said |= {name: options.get(name) for name in ("cat-nan", "task", "workers", "threads", "scheduler", "tls")}

@@ -103,7 +103,8 @@ def all_commands() -> list[tuple[str, Any]]:
 def help_of(words: str, command: Any) -> str:
     """The help of one command: what it does, examples, arguments and options."""
     lines = [f"### {words}", "", inspect.cleandoc(command.help or "").replace("\f", ""), ""]
-    rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
+    shown = [one for one in command.params if one.name != "help" and not getattr(one, "hidden", False)]
+    rows = [_row(parameter) for parameter in shown]
     return "\n".join([*lines, "| | |", "|---|---|", *rows])
 
 

@@ -22,6 +22,7 @@ from gbdist_cli.options import (
     TargetOption,
     TaskOption,
     ThreadsOption,
+    TimeOption,
     TimeSeriesOption,
     TlsOption,
     TrainCatNanOption,
@@ -48,6 +49,7 @@ FOLDED: Group = {
     "stratified": StratifiedOption,
     "shuffle": ShuffleOption,
     "time_series": TimeSeriesOption,
+    "time": TimeOption,
     "seed": SeedOption,
 }
 """What rows are learned from, and how they are dealt to folds."""

@@ -1,5 +1,6 @@
 """``gbdist job``: jobs that run on a cluster by themselves."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from gbdist.counted import rate_words
 from gbdist_cli import job_submit
+from gbdist_cli.cv import params_for_all, train_words
 from gbdist_cli.job_submit import where_of
 from gbdist_cli.live import Drawn, LiveView, can_draw
 from gbdist_cli.options import DebugOption, JobArgument, JobsDirOption, JsonOption, SchedulerOption, TlsOption
@@ -205,10 +207,12 @@ def result(
     from gbdist.jobs.submitted import fetch as jobs  # dask loads only when needed
 
     path, record = jobs.result(where_of(jobs_dir, scheduler, tls), job, output)
-    names = record if out.as_json else _TOLD
-    out.result("result copied", {"output": str(path), **{name: record[name] for name in names if name in record}})
+    told = record if out.as_json else {name: a_line_each(record[name]) for name in _TOLD if name in record}
+    out.result("result copied", {"output": str(path), **told})
     if record["kind"] in ("train", "tune"):
         out.hint(f"gbdist predict {path} NEW_DATA -o predictions.parquet")
+    elif record["kind"] == "cv":
+        out.next_job_step(shlex.join(["gbdist", "job", "submit", *words_after(record)[1:]]))
 
 
 @app.command()
@@ -235,6 +239,20 @@ def resume(
 
 
 # ---- words
+
+
+def a_line_each(value: Any) -> Any:
+    """The parts of a list in a line each; all else as it is."""
+    return "\n".join(map(readable, value)) if isinstance(value, list) else value
+
+
+def words_after(record: dict[str, Any]) -> list[str]:
+    """The command that trains on all rows by what a job of cross-validation has found."""
+    from gbdist.jobs.options import cv_job
+
+    options = record["options"]
+    params = params_for_all(options.get("params", {}), record["best_iteration"], record["learning_rate"])
+    return train_words({**options, "params": params}, ranks=cv_job(options).ranks)
 
 
 def say_view(view: Any) -> None:

@@ -49,7 +49,10 @@ SnapshotOption = Annotated[
         "--snapshot", metavar="PATH", help="Keep what is trained so far here.  [default: in the folder of the job]"
     ),
 ]
-_OF_JOB = {"like": LikeOption, "job_id": IdOption, "jobs_dir": JobsDirOption}
+#: Taken for the error alone that says where the page is.
+NoPlotOption = Annotated[str | None, typer.Option("--plot", hidden=True)]
+_OF_JOB = {"like": LikeOption, "job_id": IdOption, "jobs_dir": JobsDirOption, "plot": NoPlotOption}
+_PAGES = {"cv": "result/folds.html", "tune": "result/study.html"}
 app = typer.Typer(rich_markup_mode="markdown", invoke_without_command=True)
 
 
@@ -146,7 +149,9 @@ def train(
 @app.command()
 @takes(FOLDED, {"inverted": InvertedOption}, _OF_JOB, CLUSTER, TALK)
 def cv(**typed: Any) -> None:
-    """Submit a cross-validation; the options are those of `gbdist cv`. Curves and models are kept in the job's folder.
+    """Submit a cross-validation; the options are those of `gbdist cv`, but for those of outputs.
+
+    Curves, models and a page, `result/folds.html`, are kept in the job's folder; `gbdist job result` says where.
 
     **Examples**
 
@@ -159,7 +164,10 @@ def cv(**typed: Any) -> None:
 @app.command()
 @takes(FOLDED, SEARCH, STUDY, _OF_JOB, CLUSTER, TALK)
 def tune(**typed: Any) -> None:
-    """Submit a search; the options are those of `gbdist tune`. Without `--storage` the study is kept in the job's folder.
+    """Submit a search; the options are those of `gbdist tune`, but for those of outputs.
+
+    Model, trials, best parameters and a page, `result/study.html`, are kept in the job's folder; `gbdist job result` says where.
+    Without `--storage` the study is there, too.
 
     **Examples**
 
@@ -171,6 +179,10 @@ def tune(**typed: Any) -> None:
 
 def submit_folded(kind: str, typed: Mapping[str, Any], keys: Mapping[str, Rule]) -> None:
     """Submit a job of ``groups.FOLDED`` and more options; ``keys`` are those of its job file."""
+    if typed["plot"] is not None:
+        expected = f"it to be left out: every such job writes a page, {_PAGES[kind]} in its folder"
+        raise ParameterError("--plot", typed["plot"], expected, "gbdist job result says where.")
+    typed = {name: value for name, value in typed.items() if name != "plot"}
     place = {name: typed[name] for name in ("scheduler", "tls")}
     before = options_like(kind, typed["like"], where_of(typed["jobs_dir"], **place))
     options = with_space(job_options(typed, keys, before))

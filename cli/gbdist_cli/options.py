@@ -134,6 +134,14 @@ TimeSeriesOption = Annotated[
     bool | None,
     typer.Option("--time-series", help="Train on the rows before those that are scored: rows are in order of time."),
 ]
+TimeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--time",
+        metavar="COL",
+        help="The same, and rows must be in the order of this column, which is no feature; checked before training.",
+    ),
+]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", metavar="N", min=0, help="What the folds are drawn by.  [default: 0]")
 ]

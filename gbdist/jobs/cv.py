@@ -77,6 +77,7 @@ def cross_validate(
         n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
         say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
         task = find_task(job, prepared, client, say)
+        job.check_order(prepared.table, client)
         params = with_loss(task, prepared.params)
         with told_to(reporter):
             heard = Heard(progress_asked(named(params)))
@@ -122,9 +123,9 @@ def check_given(job: CvJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """Check what needs no file, as ``gbdist.jobs.train.check_given`` does."""
     require_ending(job.out)
     job.check_folds()
-    if job.seed is not None and (job.time_series or job.shuffle is False):
+    if job.seed is not None and (job.follows_time or job.shuffle is False):
         raise ParameterError("--seed", job.seed, "folds that are drawn, and these are not", "Leave it out.")
-    if job.inverted and job.time_series:
+    if job.inverted and job.follows_time:
         raise ParameterError("--inverted", True, "folds that may train on what comes later", "Leave it out.")
     given = given_once(job)
     return given, *check_learning(job, given)
@@ -145,7 +146,7 @@ def _trained(job: CvJob, table: Any, params: dict[str, Any], client: Any) -> tup
 def _folds(job: CvJob, loss: str, groups: Any) -> dict[str, Any]:
     """The folds as ``cv`` takes them."""
     how: dict[str, Any] = {"inverted": job.inverted}
-    if job.time_series or (job.group is not None and not job.ranks):
+    if job.follows_time or (job.group is not None and not job.ranks):
         return how | {"folds": job.splitter(loss), "groups": groups}
     how |= {"fold_count": job.folds, "shuffle": job.shuffle is not False, "partition_random_seed": job.seed or 0}
     return how | ({"group_id": groups} if job.ranks else {"stratified": job.keeps_shares(loss)})

@@ -55,6 +55,11 @@ class LearningJob:
         """Whether rows are ranked within their groups."""
         return self.group is not None
 
+    def beside(self) -> dict[str, str]:
+        """Columns of rows that are no features, beside the target, and what each is in words."""
+        named = {"the weight": self.weight, "the group": self.group}
+        return {column: words for words, column in named.items() if column is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -107,10 +112,10 @@ def check_learning(job: LearningJob, given: dict[str, Any]) -> tuple[dict[str, A
     if not job.data:
         raise ParameterError("DATA", job.data, "at least one file, folder or pattern", "Say what to train on.")
     require_targets(job.targets, given)
-    if {*job.targets, job.weight, job.group} & set(job.ignore):
-        raise ParameterError(
-            "ignore", job.ignore, "neither the target nor the weight nor the group in it", "Leave it out."
-        )
+    used = dict.fromkeys(job.targets, "the target") | job.beside()
+    for name in job.ignore:
+        if name in used:
+            raise ParameterError("--ignore", name, f"a column without a use, and it is {used[name]}", "Leave it out.")
     return checked, aggregation is None
 
 
@@ -119,7 +124,7 @@ def open_rows(job: LearningJob, given: dict[str, Any], checked: Mapping[str, Any
     kinds, by_type = _column_kinds(job, checked, hashed=hashed)
     if kinds.categorical:
         given = {**given, "cat_features": list(kinds.categorical)}
-    required = [name for name in (*job.targets, job.weight, job.group) if name is not None]
+    required = [*job.targets, *job.beside()]
     table = open_table(job.data, required, ignore=job.ignore, kinds=kinds, cat_nan=given.get("cat_nan"))
     return Prepared(table, given, kinds, by_type)
 
@@ -131,8 +136,7 @@ def _column_kinds(job: LearningJob, checked: Mapping[str, Any], *, hashed: bool)
     first = find_files(job.data)[0]
     schema = read_schema(first)
     others = dict.fromkeys(job.ignore, "a column to ignore") | dict.fromkeys(job.targets, "the target")
-    others |= {} if job.weight is None else {job.weight: "the weight"}
-    others |= {} if job.group is None else {job.group: "the group"}
+    others |= job.beside()
     features = [name for name in schema.names if name not in others]
     named = {parameter: checked[parameter] for parameter in KINDS.values() if parameter in checked}
     named |= {"cat": job.cat} if job.cat else {}

@@ -108,6 +108,7 @@ def _folds(options: Mapping[str, Any]) -> dict[str, Any]:
         "stratified": options.get("stratified"),
         "shuffle": options.get("shuffle"),
         "time_series": options.get("time-series", False),
+        "time": options.get("time"),
         "seed": options.get("seed"),
     }
 

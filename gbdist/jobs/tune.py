@@ -113,6 +113,7 @@ def tune(
         n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
         say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
         task = find_task(job, prepared, client, say)
+        job.check_order(prepared.table, client)
         started = perf_counter()
         search = _searcher(job, task, prepared, storage or storage_of(job), client)
         _fit(search, job, prepared, told)
@@ -257,8 +258,8 @@ def _write(job: TuneJob, search: Any) -> None:
 
 def _of_training(job: TuneJob) -> dict[str, Any]:
     """What a job file for ``gbdist train`` says of rows and columns; categorical columns are among the parameters."""
-    # Of the groups of folds, which rows are not ranked in, training knows nothing.
-    ignore = (*job.ignore, *([] if job.group is None or job.ranks else [job.group]))
+    # Of the groups of folds, which rows are not ranked in, training knows nothing, nor of times.
+    ignore = (*job.ignore, *([] if job.group is None or job.ranks else [job.group]), *filter(None, [job.time]))
     listed = {"data": job.data, "target": job.targets, "ignore": ignore}
     texts = {"weight": job.weight, "group": job.group if job.ranks else None}
     return {name: list(value) for name, value in listed.items() if value} | {

@@ -11,7 +11,7 @@ import pytest
 
 from gbdist.models.catboost_format import fixed_cbm_bytes
 from gbdist.selection import GroupKFold, StratifiedGroupKFold, TimeSeriesSplit, cv
-from gbdist_cli.cv import train_words
+from gbdist_cli.cv import params_for_all, train_words
 
 PARAMS = {"loss_function": "Logloss", "iterations": 4, "depth": 3, "custom_metric": ["AUC"], "verbose": False}
 TYPED = ("-p", "iterations=4", "-p", "depth=3", "-p", 'custom_metric=["AUC"]')
@@ -84,7 +84,7 @@ def test_a_job_file_says_which_folds_and_what_is_typed_wins(
     assert "curves: curves.json\n" in ran.stderr
     best = expected["test-Logloss-mean"].idxmin() + 1
     options = f"--target malignant --weight importance --scheduler {scheduler}"
-    params = f"-p depth=3 -p verbose=false -p early_stopping_rounds=1 -p learning_rate=1.5 -p iterations={best}"
+    params = f"-p depth=3 -p verbose=false -p learning_rate=1.5 -p iterations={best}"
     assert sorted(ran.stderr.splitlines()[-1].split()) == sorted(
         f"Next: gbdist train {cancer} {options} {params}".split()
     )
@@ -115,6 +115,34 @@ def test_folds_of_groups_and_of_times(
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "curves.parquet"), expected)
 
 
+def test_rows_must_be_in_the_order_of_a_time_that_is_no_feature(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
+) -> None:
+    days = pd.date_range("2024-01-01", periods=569).date
+    rows = rows_of(cancer).drop(columns="importance").assign(day=days)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    typed = ("cv", "rows.parquet", "--target", "malignant", "--folds", 3, *TYPED, "--scheduler", scheduler, "--json")
+    ran = run(*typed, "--time", "day", "--out", "curves.parquet")
+    assert ran.code == 0, ran.stderr
+    expected = cv((rows.drop(columns="day"), "malignant"), PARAMS, folds=TimeSeriesSplit(3))
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "curves.parquet"), expected)
+    assert " --ignore day " in ran.stderr.splitlines()[-1]
+    rows.iloc[[0, 2, 1, *range(3, 569)]].to_parquet(tmp_path / "rows.parquet")
+    ran = run(*typed, "--time", "day")
+    assert ran.code == 3
+    assert ran.json["error"]["message"] == (
+        "day: found 2024-01-02 in row 2, after 2024-01-03, expected times that never fall. Sort the rows by day first."
+    )
+    assert "learn Logloss" not in ran.stderr
+
+
+def test_a_job_writes_its_page_by_itself(run: Callable[..., Any], cancer: Path) -> None:
+    ran = run("job", "submit", "cv", cancer, "--target", "malignant", "--plot", "page.html")
+    assert ran.code == 2
+    assert "--plot='page.html' cannot be used: expected it to be left out: every such job writes a page, " in ran.stderr
+    assert "result/folds.html in its folder. gbdist job result says where." in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
@@ -127,6 +155,15 @@ def test_folds_of_groups_and_of_times(
             "--inverted=True cannot be used: expected folds that may train on what comes",
         ),
         (["--no-shuffle", "--seed", "3"], "--seed=3 cannot be used: expected folds that are drawn, and these are not."),
+        (
+            ["--time", "malignant"],
+            "--time='malignant' cannot be used: expected a column that is neither the target nor the weight.",
+        ),
+        (["--time", "worst area", "--group", "g"], "Leave out --group or --time."),
+        (
+            ["--ignore", "worst area", "--ignore", "malignant"],
+            "--ignore='malignant' cannot be used: expected a column without a use, and it is the target. Leave it out.",
+        ),
         (["--task", "ranking"], "--task='ranking' cannot be used: expected a column of groups beside it."),
         (
             ["-p", "loss_function=YetiRank", "--group", "g", "--stratified"],
@@ -174,19 +211,31 @@ def test_a_cross_validation_is_left_to_the_cluster(
     assert (fetched.json["folds"], fetched.json["trees"], fetched.json["output"]) == (2, 4, "two.parquet")
     expected = cv((rows_of(cancer), "malignant", "importance"), PARAMS, fold_count=2, stratified=False)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "two.parquet"), expected)
-    models = [catboost.CatBoost().load_model(path) for path in fetched.json["models"]]
+    models_at = fetched.json["models"]
+    models = [catboost.CatBoost().load_model(path) for path in models_at]
     assert [model.tree_count_ for model in models] == [4, 4]
+    told = run("job", "result", "two")
+    assert [line.split()[-1] for line in told.stdout.splitlines() if "fold-" in line and ".cbm" in line] == models_at
+    found = f"-p iterations={fetched.json['best_iteration'] + 1} -p learning_rate={fetched.json['learning_rate']}"
+    assert told.stderr.endswith(f"Next: gbdist job submit train {cancer} --target malignant --weight importance "
+                                f"-p depth=3 -p 'custom_metric=[\"AUC\"]' {found}\n")  # fmt: skip
     like = run("job", "submit", "cv", "--like", "two", "--folds", 3, "--scheduler", scheduler, "--json").json["id"]
     shown = run("job", "show", like, "--json").json["options"]
     assert (shown["folds"], shown["stratified"], shown["params"]["depth"]) == (3, False, 3)
     assert run("job", "watch", like).code == 0
 
 
+def test_the_next_step_has_the_best_size_once_and_no_early_stopping() -> None:
+    given = {"n_estimators": 99, "eta": 0.5, "od_wait": 3, "od_type": "Iter", "use_best_model": True, "depth": 4}
+    assert params_for_all(given, 6, 0.25) == {"depth": 4, "iterations": 7, "learning_rate": 0.25}
+
+
 def test_the_next_step_trains_on_all_rows_with_all_that_was_said() -> None:
-    options = {"data": ["a b.csv"], "target": ["y"], "group": "g", "ignore": ["i"], "cat": ["c", "d"], "cat-nan": "none",
-               "folds": 3, "params": {"iterations": 7, "loss_function": "RMSE", "custom_metric": ["R2"]}}  # fmt: skip
+    options = {"data": ["a b.csv"], "target": ["y"], "group": "g", "time": "t", "ignore": ["i"], "cat": ["c", "d"],
+               "cat-nan": "none", "folds": 3,
+               "params": {"iterations": 7, "loss_function": "RMSE", "custom_metric": ["R2"]}}  # fmt: skip
     params = ["-p", "iterations=7", "-p", "loss_function=RMSE", "-p", 'custom_metric=["R2"]']
     assert train_words(options, ranks=False) == [
-        "gbdist", "train", "a b.csv", "--target", "y", "--ignore", "i", "--ignore", "g",
+        "gbdist", "train", "a b.csv", "--target", "y", "--ignore", "i", "--ignore", "g", "--ignore", "t",
         "--cat", "c,d", "--cat-nan", "none", *params]  # fmt: skip
-    assert train_words(options, ranks=True)[5:9] == ["--ignore", "i", "--group", "g"]
+    assert train_words(options, ranks=True)[5:11] == ["--ignore", "i", "--ignore", "t", "--group", "g"]

@@ -106,6 +106,24 @@ def test_a_study_goes_on_where_it_was_stopped(
     assert "--param depth=3 cannot be used: expected what is not searched for" in other.stderr
 
 
+def test_rows_of_a_search_must_be_in_the_order_of_a_time(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
+) -> None:
+    rows = pd.concat([pd.read_parquet(part) for part in sorted(cancer.iterdir())], ignore_index=True)
+    rows = rows.assign(day=pd.date_range("2024-01-01", periods=len(rows)))
+    typed = ("tune", "rows.parquet", *TYPED, "--time", "day", "--trials", 1, "--scheduler", scheduler)
+    rows[::-1].to_parquet(tmp_path / "rows.parquet")
+    ran = run(*typed)
+    assert ran.code == 3
+    assert "expected times that never fall. Sort the rows by day first." in ran.stderr
+    assert not (tmp_path / "best.study").exists()
+    rows.to_parquet(tmp_path / "rows.parquet")
+    ran = run(*typed, "--params-out", "best.toml")
+    assert ran.code == 0, ran.stderr
+    assert "day" not in catboost.CatBoost().load_model(str(tmp_path / "best.cbm")).feature_names_
+    assert "day" in tomllib.loads((tmp_path / "best.toml").read_text())["ignore"]
+
+
 def test_a_search_is_left_to_the_cluster(
     run: Callable[..., Any],
     cancer: Path,

@@ -39,7 +39,11 @@ def test_paths_are_whole_and_what_is_not_the_jobs_is_left_out(tmp_path: Any, mon
         ),
         ("train", {**TRAIN, "target": []}, "--target is missing: expected the column to learn."),
         ("train", {**TRAIN, "params": {"depht": 4}}, "depht=4 cannot be used"),
-        ("train", {**TRAIN, "ignore": ["y"]}, "ignore=('y',) cannot be used"),
+        (
+            "train",
+            {**TRAIN, "ignore": ["y"]},
+            "--ignore='y' cannot be used: expected a column without a use, and it is the target.",
+        ),
         (
             "train",
             {**TRAIN, "params": {"loss_function": object}},
