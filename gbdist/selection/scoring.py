@@ -178,6 +178,13 @@ def scorers_of(scoring: Any, target: Target, *, lazy: bool) -> tuple[Scorer, ...
     return tuple(found.values())
 
 
+def _scorers_for(target: Target) -> list[str]:
+    """Names of scikit-learn's scorers of the task; it lists all of them together, so the modules of their functions tell."""
+    modules = {"classes": ("_classification", "_ranking"), "numbers": ("_regression",)}.get(target.kind, ())
+    functions = {name: getattr(get_scorer(name), "_score_func", None) for name in get_scorer_names()}
+    return [name for name, one in functions.items() if getattr(one, "__module__", "").endswith(modules)]
+
+
 def _own(target: Target) -> Scorer:
     """What the estimator's ``score`` says."""
     if target.kind == "ranking":
@@ -258,7 +265,7 @@ def _metric(text: str, target: Target, *, lazy: bool) -> Scorer:
 def _unknown(text: str, metric: str, target: Target, allowed: Sequence[str], *, lazy: bool) -> ParameterError:
     """The error for a name that is none, with what there is, the nearest first."""
     known = sorted({*_names(target), *allowed}, key=lambda name: (name.lower(), name))
-    every = [*known, *(() if lazy else get_scorer_names())]
+    every = list(dict.fromkeys([*known, *(() if lazy else _scorers_for(target))]))
     near = difflib.get_close_matches(metric, every, cutoff=0.6)
     if not near:
         by_lower = {name.lower(): name for name in every}

@@ -232,3 +232,18 @@ def test_the_splitter_may_be_any() -> None:
     model = DaskCatBoostRegressor(**SMALL)
     scores = Evaluation(model, X, y, cv=KFold(4, shuffle=True)).run(model)
     assert scores.test["score"].shape == (4,)
+
+
+def in_memory(scoring: str, target: Target) -> list[str]:
+    """The names that an error lists."""
+    with pytest.raises(ParameterError) as error:
+        scorers_of(scoring, target, lazy=False)
+    return str(error.value).split("expected one of ")[1].split(", another name of")[0].split(", ")
+
+
+def test_names_in_memory_are_told_once_and_are_those_of_the_task() -> None:
+    names = in_memory("acuracy", TWO)
+    assert {"accuracy", "top_k_accuracy"} <= set(names)
+    assert len(names) == len(set(names))
+    assert "explained_variance" in in_memory("explained_varianc", NUMBERS)
+    assert "explained_variance" not in in_memory("explained_varianc", TWO)
