@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gbdist.errors import ClusterError, DataError, GbdistError, ModelError, ParameterError, SettingError, SnapshotError
 from gbdist.jobs.outputs import OutputError
 from gbdist.jobs.submitted.errors import JobCancelled, JobError, JobFailed, JobLost, JobNotReady
+from gbdist.passwords import without_password, without_passwords
 from gbdist_cli.config import ConfigError
 
 
@@ -65,14 +66,18 @@ def ending_of(error: BaseException) -> Ending:
 def text_of(error: BaseException) -> str:
     """What happened, in one paragraph."""
     if isinstance(error, GbdistError):
-        return str(error)
+        return without_passwords(str(error))
     if isinstance(error, KeyboardInterrupt):
         return str(error) or "stopped with Ctrl-C; nothing is left running"
-    return f"{type(error).__name__}: {error}"
+    return without_passwords(f"{type(error).__name__}: {error}")
 
 
 def next_step(error: BaseException, command: str, typed: Sequence[str]) -> str:
-    """What to type next: what the error of a cluster, a model or a job says itself, else what its kind says."""
+    """What to type next: what the error of a cluster, a model or a job says itself, else what its kind says.
+
+    Passwords in what was typed are not told.
+    """
+    typed = [without_password(word) for word in typed]
     said = _SAID.search(str(error.args[1])) if isinstance(error, _TELLING) and len(error.args) > 1 else None
     if said is not None:
         return in_the_same_place(said[1], typed)
