@@ -14,13 +14,21 @@ FAILED: Final = "failed"
 class SearchStarted:
     """Trials are about to run: ``trials`` in all, None for as many as time allows, of which ``done`` ended in an earlier call.
 
-    ``side_by_side``: how many run at once. ``study`` is the name of the study.
+    ``side_by_side``: how many run at once. ``study`` is the name of the study; of what ended earlier ``best`` is the best score
+    and ``best_trial`` the number of the trial that has it, None where none has ended well.
     """
 
     study: str
     trials: int | None
     done: int
     side_by_side: int
+    best: float | None = None
+    best_trial: int | None = None
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether all trials have ended before."""
+        return self.trials is not None and self.done >= self.trials
 
 
 @dataclass(frozen=True, slots=True)

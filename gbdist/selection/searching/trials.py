@@ -33,7 +33,7 @@ from gbdist.selection.searching.events import (
     TrialStarted,
 )
 from gbdist.selection.searching.quiet import Hearer, is_told
-from gbdist.selection.searching.results import result_of
+from gbdist.selection.searching.results import best_of, result_of
 from gbdist.selection.searching.study import Drawn, Ledger
 from gbdist.selection.searching.workers import Place, Places, Trained
 
@@ -105,8 +105,7 @@ class Trials:
 
     def run(self) -> None:
         """Until all have ended, or the time is over. Raises what ends a search: no workers, or KeyboardInterrupt."""
-        name, done = self._ledger.study.study_name, self._ledger.n_ended
-        self._tell(SearchStarted(name, self._ledger.n_trials, done, self._places.side_by_side))
+        self._tell(self._as_it_starts())
         end = None if self._course.timeout is None else time.monotonic() + self._course.timeout
         looked = time.monotonic()
         try:
@@ -131,6 +130,12 @@ class Trials:
                 self._ledger.cut_off(running.drawn)
         if self._problem is not None:
             raise self._problem
+
+    def _as_it_starts(self) -> SearchStarted:
+        name, done, earlier = self._ledger.study.study_name, self._ledger.n_ended, self._ledger.records()
+        told = (name, self._ledger.n_trials, done, self._places.side_by_side)
+        at = best_of(earlier)
+        return SearchStarted(*told) if at is None else SearchStarted(*told, earlier[at].score, earlier[at].number)
 
     def _begin_threads(self, wait: float = 0.0) -> None:
         """One for each place that there is, as long as trials may be left; the first place is waited for."""

@@ -61,7 +61,32 @@ def test_the_best_may_be_told_before_the_trial_that_has_it() -> None:
     trials.take(ended(1, 0.7, 0.7))
     assert (trials.best, trials.best_trial) == (0.7, 1)
     trials.take(ended(2, 0.7, 0.7))
-    assert trials.best_trial == 1  # the first of equal ones
+    assert trials.best_trial == 1  # the first of equal ones, by number
+
+
+def test_of_equal_trials_the_best_is_that_of_the_lowest_number() -> None:
+    trials = Trials()
+    for number in (0, 1):
+        trials.take(TrialStarted(number, {}))
+    trials.take(ended(1, 0.7, 0.7))
+    trials.take(ended(0, 0.7, 0.7))
+    assert trials.best_trial == 0
+    later = Trials()
+    later.take(SearchStarted("s", 6, 4, 1, 0.7, 3))
+    later.take(TrialStarted(4, {}, 0.7))
+    later.take(ended(4, 0.7, 0.7))
+    assert (later.best_trial, [row["number"] for row in later.summary(3)["rows"]]) == (3, [4])
+
+
+def test_what_ran_when_a_search_was_ended_is_stopped() -> None:
+    trials = Trials()
+    for number in (0, 1):
+        trials.take(TrialStarted(number, {}))
+    trials.take(ended(0, 0.5, 0.5))
+    assert trials.stop()
+    found = trials.summary(5)
+    assert (found["running"], [row["state"] for row in found["rows"]]) == (0, ["complete", "stopped"])
+    assert not trials.stop()
 
 
 def test_a_study_that_is_gone_on_with() -> None:
