@@ -1,4 +1,4 @@
-"""What a run's iterations are, and how people are told of them: trees, or epochs of a network."""
+"""What a run's iterations are, trees or epochs of a network, and a search's trials; and how people are told of them."""
 
 from typing import Final
 
@@ -17,3 +17,9 @@ def one_of(counted: str) -> str:
 def rate_words(rate: float, counted: str) -> str:
     """So many a second, or how many seconds one takes, where that is long."""
     return f"{rate:.1f} {counted}/s" if rate >= _SLOW or rate <= 0.0 else f"{1.0 / rate:.1f} s/{one_of(counted)}"
+
+
+def counted_trials(number: int, ended: int | None = None) -> str:
+    """As in "1 trial", "2 trials", and "1 of 2 trials" where ``ended`` is 1."""
+    of = "" if ended is None else f"{ended:,} of "
+    return f"{of}{number:,} {'trial' if number == 1 else 'trials'}"

@@ -164,9 +164,12 @@ def read_space(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the file cannot be read, is not TOML, or has something else for a parameter.
+        If the file cannot be read, is not TOML, says nothing, or has something else for a parameter.
     """
     text, values = _loaded(path, "--space")
+    if not values:
+        fix = "Say for each parameter what it may be, for example: depth = [4, 6, 8]"
+        raise ConfigError(str(path), "is empty", fix)
     for name, value in values.items():
         if not isinstance(value, dict | list):
             fix = f"For example: {name} = [{value!r}], or a table [{name}] with low and high."

@@ -7,19 +7,20 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
+from gbdist.counted import counted_trials
 from gbdist_cli.live import LiveView, clock_words
 
 #: Of trials in a table, at most.
 ROWS = 12
 #: Lines of a terminal that the table leaves to others: its own head, and what stands above.
 _ELSE = 4
-_STYLES = {"running": "cyan", "pruned": "yellow", "failed": "red"}
+_STYLES = {"running": "cyan", "pruned": "yellow", "failed": "red", "stopped": "yellow"}
 
 
 def head_of(search: Mapping[str, Any]) -> str:
     """How far a search is, in words: of ``gbdist.jobs.trials.Trials.summary``."""
-    total = "" if search["trials"] is None else f" of {search['trials']:,}"
-    words = [f"{search['ended']:,}{total} trials"]
+    total, ended = search["trials"], search["ended"]
+    words = [counted_trials(ended) if total is None else counted_trials(total, ended)]
     words += [f"{search[state]:,} {state}" for state in ("running", "pruned", "failed") if search[state]]
     if search["best"] is not None:
         where = "" if search["best_trial"] is None else f" (trial {search['best_trial']})"

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from gbdist.counted import counted_trials
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.talk import TALK
 from gbdist.jobs.cluster import workers_for
@@ -19,7 +20,10 @@ from gbdist.jobs.result_tables import require_ending, write_table
 from gbdist.jobs.settings import write_settings
 from gbdist.jobs.targets import Task, loss_of
 from gbdist.jobs.trials import Trials
+from gbdist.passwords import without_password
 from gbdist.selection.checks import integer
+from gbdist.selection.searching.events import SearchStarted
+from gbdist.selection.searching.lines import started_line
 from gbdist.whole_file import whole_file
 
 Told = Callable[[Trials, Mapping[str, Any] | None], None]
@@ -34,7 +38,8 @@ class TuneJob(FoldedJob):
     ``search``, ``trials``, ``jobs`` (trials side by side), ``trial_workers``, ``scoring``, ``pruner`` and ``timeout`` are its
     too; ``seed`` is that of the search and of the folds.
     ``storage`` is where the study is kept: a URL as Optuna takes it, or a file; None is a file beside ``output``. ``study`` is
-    its name; without one it follows from data, space, folds and parameters. A study that is there is gone on with.
+    its name; without one it follows from data, space, folds, parameters, search, pruner and seed. A study that is there is gone
+    on with.
     ``out`` is a file for the trials, ``params_out`` a job file for ``gbdist train`` with the best parameters.
     """
 
@@ -82,9 +87,8 @@ class SearchStopped(KeyboardInterrupt):
 
     def __str__(self) -> str:
         study, storage, ended = self.args
-        return (
-            f"stopped with Ctrl-C after {ended:,} trials; study {study!r} in {storage} has them, and goes on from there"
-        )
+        many, has = counted_trials(ended), "it" if ended == 1 else "them"
+        return f"stopped with Ctrl-C after {many}; study {study!r} in {storage} has {has}, and goes on from there"
 
 
 def tune(
@@ -108,6 +112,7 @@ def tune(
     """
     prepared = prepare(job)
     prepared.tell(say)
+    kept = storage or _storage_there(job)
     cluster = workers_for(job.scheduler, job.workers, job.threads, job.tls) if client is None else nullcontext(client)
     with cluster as client:
         n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
@@ -115,8 +120,8 @@ def tune(
         task = find_task(job, prepared, client, say)
         job.check_order(prepared.table, client)
         started = perf_counter()
-        search = _searcher(job, task, prepared, storage or storage_of(job), client)
-        _fit(search, job, prepared, told)
+        search = _searcher(job, task, prepared, kept or storage_of(job), client)
+        _fit(search, job, prepared, told, say)
         seconds = perf_counter() - started
     _write(job, search)
     states = [str(state) for state in search.cv_results_["state"]]
@@ -179,23 +184,44 @@ def check_given(job: TuneJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
 
 
 def place_of(job: TuneJob) -> str:
-    """Where the study is kept: the job's storage, or a file beside the model."""
-    return job.storage or str(job.output.with_suffix(".study"))
+    """Where the study is kept, as it may be told: the job's storage, without a password, or a file beside the model."""
+    return without_password(job.storage) if job.storage else str(job.output.with_suffix(".study"))
 
 
 def storage_of(job: TuneJob) -> Any:
-    """The job's storage as ``DaskSearchCV`` takes it: a URL, or a storage of Optuna's in a file."""
-    place = place_of(job)
-    return place if "://" in place else storage_in(Path(place))
+    """The job's storage, one of Optuna's: at a URL, or in a file. ParameterError for what cannot be used."""
+    from gbdist.selection.searching.opening import storage_from
+
+    if job.storage and "://" in job.storage:
+        return storage_from(job.storage)
+    return storage_in(Path(place_of(job)))
+
+
+def _storage_there(job: TuneJob) -> Any:
+    """The job's storage, which is checked before a worker starts; None for a file that is not there yet."""
+    is_url = job.storage is not None and "://" in job.storage
+    return storage_of(job) if is_url or Path(place_of(job)).exists() else None
 
 
 def storage_in(path: Path) -> Any:
-    """Optuna's storage in a file, which is made if it is not there."""
+    """Optuna's storage in a file, which is made if it is not there; ParameterError for a file of something else."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     require_writable_file(path)
-    return JournalStorage(JournalFileBackend(str(path)))
+    # Optuna forgives a last line that was not written to its end, be it the only one.
+    begins = b""
+    if path.exists():
+        with path.open("rb") as file:
+            begins = file.read(1)
+    try:
+        if begins not in (b"", b"{"):
+            raise ValueError("it begins with something else")
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as problem:
+        expected = "a file that a study is kept in, or none yet"
+        fix = "Name another file; a database is a URL, as sqlite:///study.db."
+        raise ParameterError("--storage", str(path), expected, fix) from problem
 
 
 def _searcher(job: TuneJob, task: Task, prepared: Prepared, storage: Any, client: Any) -> Any:
@@ -221,10 +247,12 @@ def _searcher(job: TuneJob, task: Task, prepared: Prepared, storage: Any, client
     )
 
 
-def _fit(search: Any, job: TuneJob, prepared: Prepared, told: Told) -> None:
+def _fit(search: Any, job: TuneJob, prepared: Prepared, told: Told, say: Callable[[str], None]) -> None:
     trials = Trials()
 
     def listen(event: Any) -> None:
+        if isinstance(event, SearchStarted) and event.nothing_left:
+            say(started_line(event))
         row = trials.take(event)
         told(trials, None if row is None else asdict(row))
 
@@ -235,6 +263,9 @@ def _fit(search: Any, job: TuneJob, prepared: Prepared, told: Told) -> None:
         if not hasattr(search, "study_"):
             raise
         raise SearchStopped(search.study_.study_name, place_of(job), trials.ended) from None
+    finally:
+        if trials.stop():
+            told(trials, None)
 
 
 # ---- what is written

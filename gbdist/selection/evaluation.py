@@ -16,6 +16,7 @@ from gbdist.estimators.folds import AnyFolds
 from gbdist.estimators.fusion.members import takes_collections
 from gbdist.estimators.kept_parameters import KeptParameters
 from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation.quantized import class_names
 from gbdist.estimators.sources import Given
 from gbdist.selection.asked import folds_from, is_splitter
 from gbdist.selection.checks import integer, true_or_false
@@ -150,6 +151,18 @@ class Evaluation:
     def given(self) -> Given:
         """The rows, of trees with what their folds go by, which a DaskPool of them needs."""
         return self._given if self._lockstep is None else self._lockstep[1]
+
+    def require_folds(self, data: DaskPool | None = None) -> None:
+        """DataError for folds that the rows cannot have, which trees in lock-step would find out when they train.
+
+        ``data`` is a DaskPool of the rows, of which it is known how many they are, by class; without it they are looked at.
+        """
+        if data is None:
+            _ = self.rows
+            return
+        survey = data.data.survey
+        classes = class_names(survey) if self._target.are_classes else None
+        self._folds_for(data)[0].of_data(survey.n_rows, survey.label, classes)
 
     def fit(self, estimator: Any) -> list[Any]:
         """A fitted estimator of each fold, as ``run`` leaves it. Raises what that raises."""

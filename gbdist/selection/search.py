@@ -11,6 +11,7 @@ from gbdist.errors import ModelError, ParameterError
 from gbdist.estimators.fusion.members import fresh
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
+from gbdist.passwords import without_password, without_passwords
 from gbdist.selection.checks import integer, seed_of, true_or_false
 from gbdist.selection.evaluating.lockstep import lockstep_parameters
 from gbdist.selection.evaluation import Evaluation
@@ -19,11 +20,12 @@ from gbdist.selection.searching.checks import check_space, longest, most_iterati
 from gbdist.selection.searching.events import SearchListener
 from gbdist.selection.searching.identity import data_of, identity_of
 from gbdist.selection.searching.lines import lines_asked
+from gbdist.selection.searching.opening import Where, storage_from
 from gbdist.selection.searching.results import best_of, table_of
 from gbdist.selection.searching.rule import TRIAL_WORKERS, Wanted, places_for
 from gbdist.selection.searching.samplers import make_search
 from gbdist.selection.searching.spaces import Space, read_space
-from gbdist.selection.searching.study import Ledger, Record, Where, earlier_trials
+from gbdist.selection.searching.study import Ledger, Record, earlier_trials
 from gbdist.selection.searching.trials import Course, Trials
 from gbdist.selection.searching.workers import Places
 
@@ -54,7 +56,8 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
     trial_workers : "auto", "one" or "all"
         Whether a trial uses one worker, which has all rows then, or all; docs/selection.md has the rule.
     study_name, storage : where the study is: a URL or a storage of Optuna's; left out: in memory
-        A study that is there is gone on with. Without a name it follows from data, space, folds, scoring and estimator.
+        A study that is there is gone on with. Without a name it follows from data, space, folds, scoring, estimator, search,
+        pruner and ``random_state``; with one any search may go on with it.
     warm_start_from : an earlier study, a fitted search, or a list of (params, score)
         What "bayesian", "genetic" and "cmaes" know before the first trial.
     pruner : "median", "halving", "hyperband", or a pruner of Optuna's; left out: none
@@ -153,7 +156,7 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
             scoring=self._scoring(),
             client=self.client,
         )
-        given = Given(X, y, sample_weight, group_id=groups)
+        given, storage = Given(X, y, sample_weight, group_id=groups), storage_from(self.storage)
         search = make_search(
             self.search,
             self.pruner,
@@ -165,17 +168,17 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
         if search.prunes and lockstep_parameters(self.estimator) is not None:
             _require_metric(evaluation.scorers[0])
         if not isinstance(X, DaskPool) and not given.collect().lazy:
-            _ = evaluation.rows  # whose folds may not be possible
+            evaluation.require_folds()
         earlier = self._earlier(space, learns=search.learns)
         n_trials = len(search.grid) if search.grid is not None else self.n_trials
         wanted = Wanted(self.n_jobs, self.trial_workers, n_trials)
         places = places_for(evaluation, self.estimator, space, given, self.client, wanted)
         try:
-            data = "in memory"
-            if self.storage is not None:
-                data = data_of(given, places.whole(self.estimator))
-            identity = identity_of(self.estimator, space, self.cv, evaluation.scorers, data)
-            ledger = Ledger(Where(self.storage, self.study_name), search, space, n_trials, identity)
+            pool = places.whole(self.estimator)
+            evaluation.require_folds(pool)
+            data = "in memory" if self.storage is None else data_of(given, pool)
+            identity = identity_of(self.estimator, space, self.cv, evaluation.scorers, data, search.in_words)
+            ledger = Ledger(Where(storage, self.study_name), search, space, n_trials, identity)
             try:
                 ledger.learn_from(earlier)
                 best = self._search(ledger, places, evaluation, space, listener, prunes=search.prunes)
@@ -296,6 +299,18 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
         return earlier_trials(self.warm_start_from, space)
 
     # ---- scikit-learn's interface
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """As of all estimators, without the password that a storage may have in its URL."""
+        shown = self
+        if isinstance(self.storage, str):
+            given = self.get_params(deep=False)
+            shown = type(self)(**{**given, "storage": without_password(self.storage)})
+        return str(super(DaskSearchCV, shown).__repr__(N_CHAR_MAX))
+
+    def _html_repr(self) -> str:
+        """The same, for notebooks; scikit-learn's name for it."""
+        return without_passwords(super()._html_repr())
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether there is a best estimator, or was none wanted."""

@@ -59,7 +59,10 @@ def test_a_table_fits_its_terminal() -> None:
 
 
 def test_what_there_is_not_is_not_told() -> None:
-    assert head_of({**SEARCH, "trials": None, "running": 0, "pruned": 0, "best": None}) == "12 trials"
+    least = {**SEARCH, "trials": None, "running": 0, "pruned": 0, "best": None}
+    assert head_of(least) == "12 trials"
+    assert head_of({**least, "ended": 1}) == "1 trial"
+    assert head_of({**least, "ended": 0, "trials": 1}) == "0 of 1 trial"
     assert head_of({**SEARCH, "best_trial": None}) == "12 of 60 trials, 1 running, 2 pruned, best 0.912346"
 
 

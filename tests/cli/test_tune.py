@@ -2,7 +2,8 @@
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pandas as pd
 import pytest
 
 from gbdist import DaskCatBoostClassifier
+from gbdist.jobs.tune import SearchStopped, TuneJob, place_of
 from gbdist.models.catboost_format import fixed_cbm_bytes
 from gbdist.selection import DaskSearchCV, StratifiedKFold
+from gbdist_cli.errors import next_step
 
 SPACE = """
 score_function = ["Cosine", "L2"]
@@ -82,15 +85,22 @@ def test_a_study_goes_on_where_it_was_stopped(
 ) -> None:
     typed = ("tune", cancer, *TYPED, "--trials", 4, "--scheduler", scheduler, "--jobs", 1, "--study", "mine")
 
-    def stop(ended: Any) -> str:
-        if ended["number"] == 1:
-            raise KeyboardInterrupt
-        return "one more"
+    heard: list[Any] = []
+
+    @contextmanager
+    def shown() -> Iterator[Any]:
+        def told(trials: Any, ended: Any) -> None:
+            heard.append(trials.summary(9))
+            if trials.ended == 2 and heard[-1]["running"]:
+                raise KeyboardInterrupt
+
+        yield told
 
     with monkeypatch.context() as patched:
-        patched.setattr("gbdist_cli.tune.line_of", stop)
+        patched.setattr("gbdist_cli.tune.shown", shown)
         ran = run(*typed)
     assert ran.code == 130
+    assert [row["state"] for row in heard[-1]["rows"]] == ["complete", "complete", "stopped"]
     assert (
         "Error: stopped with Ctrl-C after 2 trials; study 'mine' in best.study has them, and goes on from there\n"
         in ran.stderr
@@ -101,6 +111,9 @@ def test_a_study_goes_on_where_it_was_stopped(
     assert [line.split()[1] for line in ran.stderr.splitlines() if line.startswith("trial ")] == ["2", "3"]
     assert (ran.json["study"], ran.json["trials"]) == ("mine", {"complete": 4})
     assert ran.json["best_params"] == expected.best_params_
+    over = run(*typed)
+    assert "study mine has 4 of 4 trials: nothing to search\n" in over.stderr
+    assert "trial 3 complete" not in over.stderr
     other = run("tune", cancer, *TYPED, "--trials", 5, "--scheduler", scheduler, "--study", "mine", "-p", "depth=3")
     assert other.code == 2
     assert "--param depth=3 cannot be used: expected what is not searched for" in other.stderr
@@ -151,7 +164,7 @@ def test_a_search_is_left_to_the_cluster(
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ("depht = [4, 6]\n", "depht=4 cannot be used: expected a parameter of CatBoost. Did you mean depth?"),
+        ("depht = [4, 6]\n", "space: depht=4 cannot be used: expected a parameter of CatBoost. Did you mean depth?"),
         ("[depth]\nlow = 8\nhigh = 4\n", "expected a range that is not empty, low=8 up to high"),
         ("[depth]\nlow = 4\nhigh = 40\n", "depth=40 cannot be used"),
         (
@@ -159,7 +172,7 @@ def test_a_search_is_left_to_the_cluster(
             "space.toml:1: depth = 6 cannot be used. For example: depth = [6], or a table [depth] with low",
         ),
         ("[depth\n", "space.toml:1: is not TOML"),
-        ("", "--space is missing: expected a file that says what each parameter may be."),
+        ("", "space.toml: is empty. Say for each parameter what it may be, for example: depth = [4, 6, 8]"),
     ],
 )
 def test_a_space_that_cannot_be_is_refused_before_a_worker_starts(
@@ -194,6 +207,45 @@ def test_a_search_that_cannot_be_is_refused_before_a_worker_starts(
     ran = run("tune", cancer, "--target", "malignant", "--space", "space.toml", option, value)
     assert ran.code == 2
     assert message in ran.stderr
+
+
+def test_a_file_that_is_no_study_is_refused_before_a_worker_starts(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("gbdist.jobs.tune.workers_for")
+    (tmp_path / "lines.json").write_text('{"a": 1}\n')
+    for path in (next(cancer.iterdir()), tmp_path / "space.toml", tmp_path / "lines.json"):
+        before = path.read_bytes()
+        ran = run("tune", cancer, *TYPED, "--storage", path)
+        assert ran.code == 2
+        assert f"--storage={str(path)!r} cannot be used: expected a file that a study is kept in" in ran.stderr
+        assert path.read_bytes() == before
+
+
+def test_a_password_is_told_nowhere(
+    run: Callable[..., Any], cancer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GBDIST_HOME", str(tmp_path / "home"))
+    url = "nosuch://me:secret@host/db"
+    for words in (["tune"], ["job", "submit", "tune"]):
+        ran = run(*words, cancer, *TYPED, "--storage", url, "--debug")
+        assert ran.code == 2
+        assert "='nosuch://me:***@host/db' cannot be used: expected a URL " in ran.stderr
+        assert "secret" not in ran.stderr + ran.stdout
+    stopped = SearchStopped("s", place_of(TuneJob(data=("d",), target="t", storage=url)), 1)
+    assert str(stopped) == (
+        "stopped with Ctrl-C after 1 trial; study 's' in nosuch://me:***@host/db has it, and goes on from there"
+    )
+    assert next_step(stopped, "tune", ["tune", "d", "--storage", url]) == (
+        "gbdist tune d --storage 'nosuch://me:***@host/db'"
+    )
+
+
+def test_folds_that_the_data_cannot_have_are_one_error(run: Callable[..., Any], cancer: Path, scheduler: str) -> None:
+    ran = run("tune", cancer, *TYPED, "--folds", 100_000, "--scheduler", scheduler)
+    assert ran.code == 3
+    assert "expected at least as many as folds, n_splits=100000" in ran.stderr
+    assert "trial 0" not in ran.stderr
 
 
 def test_without_optuna_it_is_said_how_to_install_it(

@@ -7,9 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.talk import TALK
 from gbdist.jobs.options import cv_job, tune_job
 from gbdist.jobs.submitted.kind import Workplace
+from gbdist.passwords import without_password
 
 CURVES: Final = "result/curves.parquet"
 _MODELS: Final = "result/models"
@@ -47,7 +49,14 @@ def check_tune(options: Mapping[str, Any]) -> None:
     """See ``Kind.check``."""
     from gbdist.jobs.tune import check_given
 
-    check_given(tune_job(options))
+    job = tune_job(options)
+    if job.storage and without_password(job.storage) != job.storage:
+        fix = (
+            "Leave it out: drivers of databases find it on the workers, that of PostgreSQL in ~/.pgpass or PGPASSWORD."
+        )
+        expected = "a URL without a password, as a job is kept in a file"
+        raise ParameterError("--storage", without_password(job.storage), expected, fix)
+    check_given(job)
 
 
 def run_tune(options: Mapping[str, Any], place: Workplace) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class BestEstimator:
     scorer_: Any
     multimetric_: bool
     search: Any
+    refit: Any
     study_: Any
     n_splits_: int
 
@@ -126,9 +127,18 @@ class BestEstimator:
 
     def _best(self) -> Any:
         if not hasattr(self, "best_estimator_"):
-            problem = "was not fitted" if not hasattr(self, "study_") else "was fitted with refit=False"
-            raise NotFittedError(f"This DaskSearchCV {problem}. Call 'fit' with refit=True before using this method.")
+            raise NotFittedError(f"This DaskSearchCV {self._unfitted()} before using this method.")
         return self.best_estimator_
+
+    def _unfitted(self) -> str:
+        """Why there is no best estimator, and what to do."""
+        if not hasattr(self, "study_"):
+            return "was not fitted. Call 'fit' with refit=True"
+        if self.refit is False:
+            return "was fitted with refit=False. Call 'fit' with refit=True"
+        if not hasattr(self, "best_params_"):
+            return "was ended before a trial had ended well. Call 'fit' again"
+        return "was ended before the best parameters were fitted on all rows. Call 'fit' again, or fit best_params_"
 
     def __sklearn_tags__(self) -> Any:
         """Those of the estimator, as far as they are about what it takes and gives."""

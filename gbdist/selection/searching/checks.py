@@ -27,10 +27,14 @@ def check_space(space: Space, estimator: Any) -> None:
     for name, dimension in space.dimensions.items():
         _require_parameter(name, estimator)
         for value in dimension.ends():
-            if isinstance(estimator, DaskCatBoost):
-                _of_trees(name, value, estimator)
-            elif isinstance(estimator, DaskMLP):
-                _of_network(name, value, estimator)
+            try:
+                if isinstance(estimator, DaskCatBoost):
+                    _of_trees(name, value, estimator)
+                elif isinstance(estimator, DaskMLP):
+                    _of_network(name, value, estimator)
+            except ParameterError as error:
+                named, *rest = error.args
+                raise ParameterError(f"space: {named}", *rest) from None
 
 
 def most_iterations(estimator: Any, n_splits: int) -> int:
@@ -80,11 +84,11 @@ def _of_trees(name: str, value: Any, estimator: DaskCatBoost) -> None:
     given, key = estimator.given_parameters(), ALIASES.get(name, name)
     for other in names_of(key):
         if other in given and other != name:
-            raise ParameterError(f"space: {name}", value, f"{key} under one name", f"The estimator has {other} too.")
+            raise ParameterError(name, value, f"{key} under one name", f"The estimator has {other} too.")
     for _, _written in under_one_name({name: value}, TABLE.keys(), classifier=estimator._is_classifier):
         if given.get("aggregate") != "models":  # whose parameters CatBoost itself checks
             kind = {"classifier": estimator._is_classifier, "ranker": estimator._is_ranker}
-            check_value(f"space: {name}", value, TABLE[key], **kind)
+            check_value(name, value, TABLE[key], **kind)
 
 
 def _of_network(name: str, value: Any, estimator: DaskMLP) -> None:
@@ -93,4 +97,4 @@ def _of_network(name: str, value: Any, estimator: DaskMLP) -> None:
     if name not in of_networks.TABLE:
         of_networks.check_parameters({name: value}, classifier=estimator._is_classifier)
         return
-    of_networks.TABLE[name].check(f"space: {name}", value)
+    of_networks.TABLE[name].check(name, value)

@@ -13,8 +13,8 @@ from gbdist.estimators.gang_run import gang_of
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.quantized import layout_of, rows_of_rank
 from gbdist.estimators.sources import Given
+from gbdist.selection.searching.opening import VERSION
 from gbdist.selection.searching.spaces import Space, as_text
-from gbdist.selection.searching.study import VERSION
 from gbdist.snapshots.digest import data_digest
 from gbdist_cluster.gang import RankContext, run_on_gang
 
@@ -22,8 +22,14 @@ from gbdist_cluster.gang import RankContext, run_on_gang
 _ASIDE: Final = ("client", "verbose", "silent", "logging_level", "thread_count", "n_jobs", "bins_on_disk")
 
 
-def identity_of(estimator: Any, space: Space, cv: Any, scorers: Sequence[Any], data: str) -> dict[str, Any]:
-    """The parts by which a study is known again, and ``digest``, a text that they decide; ``data`` is ``data_of``'s answer."""
+def identity_of(
+    estimator: Any, space: Space, cv: Any, scorers: Sequence[Any], data: str, search: str
+) -> dict[str, Any]:
+    """The parts by which a study is known again, and ``digest``, a text that they decide.
+
+    ``data`` is ``data_of``'s answer. ``search`` says how it is searched: another search is another study unless the user names
+    one, which any search may go on with.
+    """
     parts = {
         "version": VERSION,
         "estimator": _in_words(estimator),
@@ -31,6 +37,7 @@ def identity_of(estimator: Any, space: Space, cv: Any, scorers: Sequence[Any], d
         "folds": repr(cv) if not isinstance(cv, list | tuple) else f"{len(cv)} pairs, {tokenize(list(cv))}",
         "scoring": [scorer.name if scorer.metric is None else f"{scorer.name}: {scorer.metric}" for scorer in scorers],
         "data": data,
+        "search": search,
     }
     return {**parts, "digest": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()}
 

@@ -3,6 +3,7 @@
 import sys
 from typing import Any, TextIO
 
+from gbdist.counted import counted_trials
 from gbdist.selection.searching.events import FAILED, SearchEvent, SearchListener, SearchStarted, TrialEnded
 
 _DIGITS = 6
@@ -20,9 +21,7 @@ class TrialLines:
         """Write the event, if it is one to write."""
         if isinstance(event, SearchStarted):
             self._trials, self._ended = event.trials, event.done
-            after = f", {event.done} of them ended before" if event.done else ""
-            many = "as many trials as time allows" if event.trials is None else f"{event.trials} trial(s)"
-            self._say(f"searching: {many}{after}, side by side: {event.side_by_side}")
+            self._say(started_line(event))
         elif isinstance(event, TrialEnded):
             self._ended += 1
             self._say(self._line(event))
@@ -43,6 +42,21 @@ class TrialLines:
     def _say(self, line: str) -> None:
         self._stream.write(line + "\n")
         self._stream.flush()
+
+
+def started_line(event: SearchStarted) -> str:
+    """What is about to be searched, or that there is nothing left to."""
+    if event.nothing_left and event.trials is not None:
+        more = event.done > event.trials
+        many = (
+            f"{counted_trials(event.done)}, more than {event.trials:,}"
+            if more
+            else counted_trials(event.trials, event.done)
+        )
+        return f"study {event.study} has {many}: nothing to search"
+    after = f", {event.done} of them ended before" if event.done else ""
+    many = "as many trials as time allows" if event.trials is None else counted_trials(event.trials)
+    return f"searching: {many}{after}, side by side: {event.side_by_side}"
 
 
 def lines_asked(verbose: Any, counted: str, stream: TextIO | None = None) -> tuple[SearchListener, ...]:

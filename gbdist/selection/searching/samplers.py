@@ -39,6 +39,7 @@ class Search:
     learns : whether what is drawn depends on how earlier trials ended
     prunes : whether trials may end early
     begun : the sampler for a study that has some trials already, by their number; None: the same
+    seed : what it draws by; None where nothing is drawn, and of a sampler of the user's
     """
 
     name: str
@@ -47,11 +48,18 @@ class Search:
     grid: tuple[Mapping[str, Any], ...] | None
     learns: bool
     begun: Callable[[int], BaseSampler] | None = None
+    seed: int | None = None
 
     @property
     def prunes(self) -> bool:
         """Whether trials may end early."""
         return not isinstance(self.pruner, NopPruner)
+
+    @property
+    def in_words(self) -> str:
+        """By what it is known from other searches of the same: how it draws, by which seed, and which pruner it has."""
+        words = [self.name, *([] if self.seed is None else [f"seed {self.seed}"])]
+        return ", ".join([*words, *([type(self.pruner).__name__] if self.prunes else [])])
 
 
 class NumberedSampler(BaseSampler):
@@ -124,7 +132,7 @@ def make_search(
         fix = "Give one dictionary, or set search='grid'."
         raise ParameterError("space", f"{len(space.tables)} dictionaries", f"one with search={search!r}", fix)
     if search in ("random", "hyperband"):
-        return Search(search, NumberedSampler(space, seed), chosen, None, learns=False)
+        return Search(search, NumberedSampler(space, seed), chosen, None, learns=False, seed=seed)
     _refuse_drawn(space, search)
     if search == "cmaes":
         _require_numbers(space)
@@ -138,7 +146,7 @@ def make_search(
         # With the same seed it would draw what it drew at first once more.
         return sampler(int(np.random.SeedSequence([seed, n_trials]).generate_state(1)[0]))
 
-    return Search(search, sampler(seed), chosen, None, learns=True, begun=begun)
+    return Search(search, sampler(seed), chosen, None, learns=True, begun=begun, seed=seed)
 
 
 def _bayesian(seed: int, side_by_side: int) -> BaseSampler:

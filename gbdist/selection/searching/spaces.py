@@ -71,6 +71,18 @@ class Dimension:
             return [int(end) if whole else float(end) for end in self.drawn.support() if isfinite(end)]
         return [self.distribution.low, self.distribution.high]  # type: ignore[attr-defined]
 
+    def in_words(self) -> str:
+        """As in "4 to 10", "0.01 to 0.3, log", "2 to 10 by 2", "one of 4, 6, 8": the same for the same values, in any process."""
+        found = self.distribution
+        if isinstance(found, CategoricalDistribution):
+            return f"one of {', '.join(map(repr, found.choices))}"
+        if self.drawn is not None:
+            return _law(self.drawn)
+        if not isinstance(found, IntDistribution | FloatDistribution):
+            return repr(found)
+        by = "" if found.step in (None, 1) and not isinstance(found.step, float) else f" by {found.step!r}"
+        return f"{found.low!r} to {found.high!r}{by}{', log' if found.log else ''}"
+
     def listed(self, name: str) -> list[Any]:
         """All values, of a grid; ParameterError where there is no end of them."""
         if self.values is not None:
@@ -133,12 +145,7 @@ class Space:
 
     def in_words(self) -> list[str]:
         """One text a parameter, the same for the same space, in any process."""
-        return [
-            f"{name}: {_law(dimension.drawn)} in {dimension.distribution}"
-            if dimension.drawn is not None
-            else f"{name}: {dimension.distribution}"
-            for name, dimension in sorted(self.dimensions.items())
-        ]
+        return [f"{name}: {dimension.in_words()}" for name, dimension in sorted(self.dimensions.items())]
 
 
 def read_space(given: Any) -> Space:

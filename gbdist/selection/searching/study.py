@@ -6,39 +6,26 @@ error in Optuna's words: its parameters are tried again, under its number.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gbdist.errors import ParameterError
 from gbdist.selection.searching.claim import Claim
 from gbdist.selection.searching.events import COMPLETE, FAILED, PRUNED
+from gbdist.selection.searching.opening import Where, opened, quiet
 from gbdist.selection.searching.samplers import NUMBER, Search
 from gbdist.selection.searching.spaces import Space
 
-#: Attribute of a study: what it is of.
-_IDENTITY: Final = "gbdist:study"
 #: Attributes of a trial: scores and times of its folds, what went wrong, and that it is from an earlier study.
 RESULT: Final = "gbdist:result"
 ERROR: Final = "gbdist:error"
 _EARLIER: Final = "gbdist:earlier"
-#: What a study that is gone on with must be of, and how errors call it.
-_PARTS: Final = {
-    "version": "studies of this version of gbdist",
-    "estimator": "parameters of the estimator",
-    "space": "space",
-    "folds": "folds",
-    "scoring": "scoring",
-    "data": "data",
-}
-VERSION: Final = 1
 _STATES = {TrialState.COMPLETE: COMPLETE, TrialState.PRUNED: PRUNED, TrialState.FAIL: FAILED}
 
 
@@ -63,15 +50,6 @@ class Record:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where a study is: any storage of Optuna's or its URL, None for memory; ``name`` is None for one that follows from what
-    the study is of."""
-
-    storage: Any = None
-    name: str | None = None
-
-
 class Ledger:
     """The trials of one search; safe to use from several threads. ``close`` when nothing runs any more."""
 
@@ -79,7 +57,7 @@ class Ledger:
         self, where: Where, search: Search, space: Space, n_trials: int | None, identity: Mapping[str, Any]
     ) -> None:
         self._search, self._space, self._lock = search, space, threading.RLock()
-        self.study = _opened(where, search, identity)
+        self.study = opened(where, search, identity)
         self._claim = Claim(self.study)
         try:
             self._again = self._cut_off()
@@ -230,17 +208,6 @@ def trials_of(study: optuna.Study, *states: TrialState) -> dict[int, FrozenTrial
     return dict(sorted(found.items()))
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Optuna from telling of every study and trial, as there are listeners for that; its warnings are told."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)
-
-
 def earlier_trials(given: Any, space: Space) -> list[FrozenTrial]:
     """Trials to learn from, of ``warm_start_from``: a study of Optuna's, something with ``study_``, or pairs (params, score).
 
@@ -308,45 +275,3 @@ def _suggested(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
                 name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
             )
     raise TypeError(f"a distribution of an unknown kind: {distribution}")
-
-
-def _opened(where: Where, search: Search, identity: Mapping[str, Any]) -> optuna.Study:
-    """The study, made or found. ParameterError for a storage that cannot be used, and for a study of something else."""
-    name = where.name or f"gbdist-{identity['digest'][:12]}"
-    with quiet():
-        study = optuna.create_study(
-            storage=_storage(where.storage),
-            sampler=search.sampler,
-            pruner=search.pruner,
-            study_name=name,
-            direction="maximize",
-            load_if_exists=True,
-        )
-    known = study.user_attrs.get(_IDENTITY)
-    if known is None:
-        if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)):
-            fix = "Give another name; warm_start_from= learns from studies that others have made."
-            raise ParameterError("study_name", name, "a study that gbdist has made", fix)
-        study.set_user_attr(_IDENTITY, dict(identity))
-        return study
-    for part, words in _PARTS.items():
-        if known.get(part) != identity.get(part):
-            found = "" if part == "data" else f": it has {known.get(part)}, and this is {identity.get(part)}"
-            fix = "Give another name to begin anew; warm_start_from= learns from this study."
-            raise ParameterError("study_name", name, f"a study of the same {words}{found}", fix)
-    return study
-
-
-def _storage(given: Any) -> BaseStorage:
-    if given is None:
-        return InMemoryStorage()
-    if not isinstance(given, str | BaseStorage):
-        raise ParameterError("storage", given, "a URL, or a storage of Optuna's", 'As in "sqlite:///study.db".')
-    try:
-        with quiet():
-            return optuna.storages.get_storage(given)
-    except Exception as problem:  # of whichever database it is
-        reason = (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise ParameterError(
-            "storage", given, f"a URL that Optuna can open ({reason})", 'As in "sqlite:///study.db".'
-        ) from problem

@@ -9,6 +9,7 @@ import optuna
 import pandas as pd
 import pytest
 from optuna.samplers import CmaEsSampler, NSGAIISampler, TPESampler
+from optuna.storages import InMemoryStorage
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -20,7 +21,7 @@ from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor, DaskMLPClassif
 from gbdist.errors import ModelError, ParameterError
 from gbdist.selection import DaskSearchCV, KFold
 from gbdist.selection.evaluation import Evaluation
-from gbdist.selection.searching.events import TrialEnded
+from gbdist.selection.searching.events import TrialEnded, TrialStarted
 
 TREES = {"iterations": 4, "depth": 2, "learning_rate": 0.3}
 NUMBERS = {"depth": {"low": 1, "high": 4}, "learning_rate": {"low": 0.01, "high": 1.0, "log": True}}
@@ -188,7 +189,10 @@ def test_trials_that_fail_have_the_score_that_was_asked_for(rows: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"space": {"dept": [1]}}, "dept=1 cannot be used: expected a parameter of CatBoost. Did you mean depth?"),
+        (
+            {"space": {"dept": [1]}},
+            "space: dept=1 cannot be used: expected a parameter of CatBoost. Did you mean depth?",
+        ),
         (
             {"space": {"depth": {"low": 2, "high": 40}}},
             "space: depth=40 cannot be used: expected an integer from 1 to 16",
@@ -203,7 +207,7 @@ def test_trials_that_fail_have_the_score_that_was_asked_for(rows: Any) -> None:
         ({"search": "greedy"}, "search='greedy' cannot be used"),
         ({"scoring": "acuracy"}, "Did you mean 'accuracy'?"),
         ({"cv": 1}, "cv=1 cannot be used"),
-        ({"cv": 100}, "100"),
+        ({"cv": 100}, "X: found 90 rows, expected at least as many as folds, n_splits=100"),
         ({"trial_workers": "two"}, "trial_workers='two' cannot be used"),
         ({"timeout": 0}, "timeout=0 cannot be used"),
         ({"error_score": "ignore"}, "error_score='ignore' cannot be used"),
@@ -243,10 +247,58 @@ def test_learning_from_an_earlier_search(rows: Any) -> None:
 def test_a_line_for_each_trial(rows: Any, capsys: pytest.CaptureFixture[str]) -> None:
     search(verbose=True, n_trials=2).fit(*rows)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "searching: 2 trial(s), side by side: 1"
+    assert lines[0] == "searching: 2 trials, side by side: 1"
     assert re.fullmatch(
         r"1/2: trial 0  score 0\.\d+  best 0\.\d+  4 trees  \d+\.\d s  depth=\d learning_rate=.*", lines[1]
     )
     assert len(lines) == 3
     search(n_trials=1).fit(*rows)
     assert capsys.readouterr().err == ""
+
+
+def test_a_study_without_a_trial_left_is_said_to_be_over(rows: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    storage = InMemoryStorage()
+    asked: dict[str, Any] = {"storage": storage, "n_trials": 2, "verbose": True}
+    first = search(**asked).fit(*rows)
+    capsys.readouterr()
+    again = search(**asked).fit(*rows)
+    name = first.study_.study_name
+    assert capsys.readouterr().err == f"study {name} has 2 of 2 trials: nothing to search\n"
+    assert again.best_params_ == first.best_params_
+    search(**{**asked, "study_name": name, "n_trials": 1}).fit(*rows)
+    assert capsys.readouterr().err == f"study {name} has 2 trials, more than 1: nothing to search\n"
+    others = ({"search": "bayesian"}, {"random_state": 1}, {"pruner": "median"})
+    names = {search(**{**asked, **other}, refit=False).fit(*rows).study_.study_name for other in others}
+    assert len(names | {name}) == 4
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        (TrialEnded, "was ended before the best parameters were fitted on all rows. Call 'fit' again"),
+        (TrialStarted, "was ended before a trial had ended well. Call 'fit' again"),
+    ],
+)
+def test_a_search_that_was_ended_says_so(rows: Any, ends: type, message: str) -> None:
+    def end(event: Any) -> None:
+        if isinstance(event, ends):
+            raise KeyboardInterrupt
+
+    ended = search()
+    with pytest.raises(KeyboardInterrupt):
+        ended.fit(*rows, listener=end)
+    with pytest.raises(NotFittedError) as caught:
+        ended.predict(rows[0])
+    assert message in str(caught.value)
+
+
+def test_a_search_without_a_refit_says_so(rows: Any) -> None:
+    with pytest.raises(NotFittedError, match="was fitted with refit=False"):
+        search(refit=False, n_trials=1).fit(*rows).predict(rows[0])
+
+
+def test_a_storage_is_shown_without_its_password() -> None:
+    given = search(storage="postgresql://me:secret@host/db")
+    assert "storage='postgresql://me:***@host/db'" in repr(given)
+    assert "secret" not in given._repr_mimebundle_()["text/html"]
+    assert given.storage == "postgresql://me:secret@host/db"

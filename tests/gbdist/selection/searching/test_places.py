@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 
-from gbdist import DaskCatBoostClassifier, DaskCatBoostRanker, DaskMLPClassifier
-from gbdist.errors import ClusterError, ParameterError
+from gbdist import DaskCatBoostClassifier, DaskCatBoostRanker, DaskCatBoostRegressor, DaskMLPClassifier
+from gbdist.errors import ClusterError, DataError, ParameterError
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
-from gbdist.selection import DaskSearchCV, GroupKFold
+from gbdist.selection import DaskSearchCV, GroupKFold, KFold
 from gbdist.selection.evaluation import Evaluation
 from gbdist.selection.searching.identity import data_of
 from gbdist.selection.searching.pools import Pools
@@ -196,3 +196,37 @@ def test_a_study_knows_its_rows_again(table: pd.DataFrame, frame: Any, client: C
     assert names[0] == names[1] != names[2]
     here: Callable[[Any], str] = lambda y: data_of(Given(features, y), None)  # noqa: E731
     assert here(table["y"]) == here(table["y"].copy()) != here(1 - table["y"])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "cv", "message"),
+    [
+        (
+            DaskCatBoostClassifier(iterations=2),
+            200,
+            "found 1[0-9][0-9] row\\(s\\) of class [01], expected at least as many",
+        ),
+        (
+            DaskCatBoostRegressor(iterations=2),
+            301,
+            "X: found 300 rows, expected at least as many as folds, n_splits=301",
+        ),
+    ],
+)
+def test_folds_that_collections_cannot_have_are_one_error(
+    frame: Any, client: Client, estimator: Any, cv: int, message: str
+) -> None:
+    heard: list[Any] = []
+    search = DaskSearchCV(estimator, SPACE, cv=cv, n_trials=2, client=client)
+    with pytest.raises(DataError, match=message):
+        search.fit(frame.drop(columns="y"), frame["y"], listener=heard.append)
+    assert heard == []
+
+
+def test_folds_that_a_ranker_cannot_have_are_one_error(table: pd.DataFrame, client: Client) -> None:
+    frame = dd.from_pandas(table, npartitions=2)
+    search = DaskSearchCV(DaskCatBoostRanker(iterations=2), SPACE, cv=KFold(301), n_trials=2, client=client)
+    heard: list[Any] = []
+    with pytest.raises(DataError, match="X: found 300 rows"):
+        search.fit(frame.drop(columns="y"), frame["y"], groups="g", listener=heard.append)
+    assert heard == []

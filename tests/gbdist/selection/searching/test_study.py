@@ -11,16 +11,17 @@ from optuna.trial import TrialState
 
 from gbdist.errors import ClusterError, ParameterError
 from gbdist.selection.searching import claim
+from gbdist.selection.searching.opening import Where
 from gbdist.selection.searching.samplers import make_search
 from gbdist.selection.searching.spaces import read_space
-from gbdist.selection.searching.study import Ledger, Where, earlier_trials
+from gbdist.selection.searching.study import Ledger, earlier_trials
 
 RANDOM = {"x": {"low": 0.0, "high": 1.0}, "n": [1, (2, 3)]}
 GRID = {"a": [1, 2], "b": ["x", "y", "z"]}
 PARTS = {
     "version": 1,
     "estimator": "e",
-    "space": [],
+    "space": ["depth: 2 to 6", "rate: 0.1 to 0.2", "x: 0.5 to 1.0"],
     "folds": "5",
     "scoring": ["score"],
     "data": "d",
@@ -170,7 +171,11 @@ def test_trials_that_the_user_enqueued_come_first(kept: Any) -> None:
         ({"data": "other"}, "a study of the same data. "),
         ({"folds": "KFold(3)"}, "a study of the same folds: it has 5, and this is KFold(3)"),
         ({"scoring": ["auc"]}, "a study of the same scoring: it has ['score'], and this is ['auc']"),
-        ({"space": ["y: 1"]}, "a study of the same space"),
+        (
+            {"space": ["depth: 2 to 7", "rate: 0.1 to 0.2", "y: one of 1, 2"]},
+            "a study of the same space: depth: 2 to 6 there, 2 to 7 here; x: 0.5 to 1.0 there, not here; "
+            "y: not there, one of 1, 2 here. Give",
+        ),
         ({"estimator": "f"}, "a study of the same parameters of the estimator"),
     ],
 )
@@ -224,11 +229,14 @@ def test_a_client_of_another_machine_is_gone_after_a_minute_of_silence(
     ledger(kept)
 
 
-def test_a_storage_that_cannot_be_opened_is_told() -> None:
-    with pytest.raises(ParameterError, match=r"storage='study.db' cannot be used: expected a URL that Optuna can open"):
-        ledger("study.db")
-    with pytest.raises(ParameterError, match="expected a URL, or a storage of Optuna's"):
-        ledger(7)
+def test_any_search_may_go_on_with_a_study_that_has_a_name(kept: Any) -> None:
+    read, books = read_space(RANDOM), []
+    for search in ("random", "bayesian"):
+        made = make_search(search, None, read, seed=1, iterations=10)
+        books.append(Ledger(Where(kept, "mine"), made, read, 5, {**PARTS, "search": made.in_words}))
+        finish(books[-1], 2)
+        books[-1].close()
+    assert [book.n_ended for book in books] == [2, 4]
 
 
 def test_earlier_trials_are_known_and_not_counted(kept: Any) -> None:
