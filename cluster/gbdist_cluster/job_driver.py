@@ -17,6 +17,7 @@ from distributed.core import Status
 from distributed.security import Security
 from distributed.utils import LoopRunner, sync
 
+from gbdist_cluster.clients import new_client
 from gbdist_cluster.errors import ClusterError
 from gbdist_cluster.gang import patient
 
@@ -99,7 +100,7 @@ class Session:
         try:
             if self.word == "go":
                 loop.start()
-                self._client = Client(
+                self._client = new_client(
                     self._worker.scheduler.address,
                     security=client_security(self._worker.security),
                     set_as_default=False,

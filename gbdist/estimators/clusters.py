@@ -6,6 +6,7 @@ from typing import Any
 from distributed import Client
 
 from gbdist.errors import ClusterError, ParameterError
+from gbdist_cluster.clients import new_client
 from gbdist_cluster.launch.local import default_client
 from gbdist_cluster.plugin import prepare
 from gbdist_cluster.versions import WorkerFacts, check_workers
@@ -36,7 +37,7 @@ def _client_at(address: str) -> Client:
         if known is not None and known.status == "running":
             return known
         try:
-            _clients[address] = Client(address, set_as_default=False, timeout=_CONNECT_SECONDS)
+            _clients[address] = new_client(address, set_as_default=False, timeout=_CONNECT_SECONDS)
         except (OSError, TimeoutError, ValueError) as problem:
             raise ClusterError(
                 f"No Dask scheduler answers at {address} ({problem})",

@@ -209,7 +209,8 @@ def _score_on_cluster(tasks: Sequence[tuple[Piece, str]], blob: bytes, job: Pred
             for future in completed(client, futures):
                 yield int(future.result())
         finally:
-            client.cancel(futures)
+            for future in futures:  # not cancelled: the scheduler would tell all clients
+                future.release()
 
 
 def _score_on_worker(piece: Piece, part: str, blob: bytes, kind: Kind, cat_nan: str | None) -> int:

@@ -147,7 +147,8 @@ def _values_of(table: Any, target: str, client: Any, most: int) -> set[Any] | No
             values |= found
         return values
     finally:
-        client.cancel(futures)
+        for future in futures:  # not cancelled: the scheduler would tell all clients
+            future.release()
 
 
 def distinct_values(frame: Any, most: int) -> set[Any] | None:

@@ -76,11 +76,11 @@ def open_client(place: Place, seconds: float) -> "Client":
         If it does not answer within ``seconds``; ``CertificateError``, at once, if it is reached but one side refuses
         the other's certificate.
     """
-    from distributed import Client
+    from gbdist_cluster.clients import new_client
 
     _check_handshake(place, seconds)
     try:
-        return Client(place.address, timeout=seconds, set_as_default=False, security=place.security)
+        return new_client(place.address, timeout=seconds, set_as_default=False, security=place.security)
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         raise ClusterError(
             f"no Dask scheduler answers at {place.address} ({_first_line(error)})", _way_out(place)

@@ -183,11 +183,10 @@ async def _awaited(cluster: Any) -> None:
 
 def _install_plugins(address: str, security: Any, seconds: float) -> None:
     """Put gbdist's plugins on the scheduler, so that its page is there before the first run."""
-    from distributed import Client
-
+    from gbdist_cluster.clients import new_client
     from gbdist_cluster.plugin import prepare
 
-    with Client(address, security=security, timeout=seconds, set_as_default=False) as client:
+    with new_client(address, security=security, timeout=seconds, set_as_default=False) as client:
         prepare(client)
 
 

@@ -373,7 +373,7 @@ class Run:
         self.now = 1_000.0
         self.asked: list[dict[str, int]] = []
         self.gang = gang_on(LARGE)
-        facts: Any = SimpleNamespace(n_rows=200_000, hashed=(), weight=None, targets=(), names=())
+        facts: Any = SimpleNamespace(n_rows=200_000, hashed=(), weight=None, targets=(), names=(), folded=False)
         self.gang._sets = [replace(self.gang._sets[0], survey=facts)]
         self.gang._tempo.begin(self.gang._sets[0].rows_by_worker, [A, B])
         monkeypatch.setattr(run_gang.time, "monotonic", lambda: self.now)
