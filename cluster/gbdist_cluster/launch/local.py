@@ -8,20 +8,22 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
 from types import TracebackType
 
 import dask.config
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Status
 
 from gbdist_cluster.errors import ClusterError
 
 __all__ = ["LocalWorkers", "default_client", "start_local"]
 
 _START_SECONDS = 60.0
+#: Dask waits without end for a nanny whose worker died while it was being started.
+_CLOSE_SECONDS = 30.0
 
 _default_lock = threading.Lock()
 _default: "LocalWorkers | None" = None
@@ -41,9 +43,24 @@ class LocalWorkers:
         return str(self.cluster.dashboard_link) if self._dashboard else None
 
     def close(self) -> None:
-        """Stop everything; again is harmless."""
+        """Stop everything; again is harmless. Workers that Dask does not stop in a bounded time are killed."""
         self.client.close()
-        self.cluster.close()
+        try:
+            self.cluster.close(timeout=_CLOSE_SECONDS)
+        except TimeoutError:
+            self._kill()
+
+    def _kill(self) -> None:
+        """End the workers' processes, and the scheduler, without asking them."""
+        for worker in self.cluster.workers.values():
+            pid = getattr(worker, "pid", None)  # of a nanny; threads of this process have none to be killed
+            if pid is not None:
+                worker.status = Status.closing  # or the nanny would start another
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+        with suppress(Exception):
+            self.cluster.sync(self.cluster.scheduler.close, callback_timeout=_CLOSE_SECONDS)
+        self.cluster.status = Status.closed  # so that nobody waits for it again
 
     def __enter__(self) -> "LocalWorkers":
         return self

@@ -1,5 +1,6 @@
 """Local clusters: what they listen on, that they end, and the one that is there without asking."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dask.config
+import psutil
 import pytest
 from distributed import Client, Status
 
@@ -54,6 +56,22 @@ def test_without_a_dashboard() -> None:
 def test_workers_that_cannot_start() -> None:
     with pytest.raises(ClusterError, match="1 local workers could not be started"):
         start_local(workers=1, memory_limit="many bytes")
+
+
+def test_workers_that_dask_does_not_stop_are_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*args: object, **options: object) -> None:
+        await asyncio.sleep(3600.0)
+
+    monkeypatch.setattr(local, "_CLOSE_SECONDS", 0.5)
+    workers = start_local(1, dashboard=False)
+    pids = [nanny.pid for nanny in workers.cluster.workers.values()]
+    processes = [psutil.Process(pid) for pid in pids]
+    for nanny in workers.cluster.workers.values():
+        monkeypatch.setattr(nanny, "close", never)
+    workers.close()
+    workers.close()
+    gone, alive = psutil.wait_procs(processes, timeout=30)
+    assert (len(gone), alive) == (1, [])
 
 
 def test_the_current_client_is_the_default(client: Client) -> None:
