@@ -24,7 +24,7 @@ from gbdist.boosting.rows import Rows, Segment
 from gbdist.boosting.run import Run, asks_to_stop
 from gbdist.boosting.stopping import Detector
 from gbdist.errors import ParameterError
-from gbdist.models.history import MetricTable, set_names
+from gbdist.models.history import HELD_OUT, MetricTable
 
 
 @dataclass(frozen=True)
@@ -225,9 +225,8 @@ class _Together:
         mean, deviation = over_folds([run.state.scores[-1] for run in self._runs])
         self.means.append(mean)
         self._deviations.append(deviation)
-        held_out = set_names(1)[1]
-        if held_out in mean:
-            self._overfitted = self._detector.update(len(self.means) - 1, mean[held_out][self._decides.name])
+        if HELD_OUT in mean:
+            self._overfitted = self._detector.update(len(self.means) - 1, mean[HELD_OUT][self._decides.name])
 
     def _stops(self) -> str | None:
         if self._overfitted:

@@ -13,7 +13,8 @@ MetricTable = dict[str, dict[str, float]]
 History = dict[str, dict[str, list[float]]]
 
 #: CatBoost's name of the training set
-LEARN = "learn"
+#: The training set, and the only eval set, as CatBoost calls them; what a fold holds out is one.
+LEARN, HELD_OUT = "learn", "validation"
 
 _TRAINING, _ROWS = "training", "gbdist_rows"
 
@@ -102,7 +103,7 @@ def add_to_history(history: History, metrics: MetricTable) -> None:
 def set_names(n_evals: int) -> list[str]:
     """Names of the data sets, as CatBoost has them in ``evals_result_``."""
     if n_evals == 1:
-        return [LEARN, "validation"]
+        return [LEARN, HELD_OUT]
     return [LEARN, *(f"validation_{i}" for i in range(n_evals))]
 
 

@@ -18,11 +18,10 @@ from gbdist.estimators.parameters.talk import with_talk
 from gbdist.estimators.plotting import plot_asked
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
-from gbdist.models.history import LEARN, set_names
+from gbdist.models.history import HELD_OUT, LEARN
 from gbdist.models.missing import note_cat_nan
 from gbdist.selection.cv_folds import FoldsOfCv, check_groups
 
-_HELD_OUT = set_names(1)[1]
 #: What CatBoost's function takes and this one does not, and what to do instead.
 _REFUSED = {
     "save_snapshot": "Leave it out: CatBoost has no snapshots of cv either.",
@@ -199,7 +198,7 @@ def _curves(result: FoldsResult, period: int) -> dict[str, list[float]]:
     shown = [at for at, table in enumerate(result.scores) if at % period == 0 or (at == last and LEARN in table)]
     curves: dict[str, list[Any]] = {"iterations": shown}
     for metric in result.metrics:
-        for data_set, words in ((_HELD_OUT, "test"), (LEARN, "train")):
+        for data_set, words in ((HELD_OUT, "test"), (LEARN, "train")):
             for tables, kind in ((result.scores, "mean"), (result.deviations, "std")):
                 values = [tables[at].get(data_set, {}).get(metric.name) for at in shown]
                 if all(

@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from gbdist.estimators.outcome import FoldsResult
 from gbdist.metrics.base import Metric
-from gbdist.models.history import LEARN, MetricTable, set_names
+from gbdist.models.history import HELD_OUT, LEARN, MetricTable
 from gbdist.report.folds import FoldsFacts, MetricCurves, Spread, folds_page
 
-_HELD_OUT = set_names(1)[1]
 _STOPPED = {
     "iterations": "",
     "overfitting": ", stopped early by the mean of all folds",
@@ -34,7 +33,7 @@ def folds_facts(result: FoldsResult, loss: str, details: tuple[tuple[str, str], 
 
 def _curves(result: FoldsResult, metric: Metric, *, decides: bool) -> MetricCurves | None:
     """The curves of a metric, the first of which decides; None where it was never computed."""
-    at = [i for i, table in enumerate(result.scores) if metric.name in table.get(_HELD_OUT, {})]
+    at = [i for i, table in enumerate(result.scores) if metric.name in table.get(HELD_OUT, {})]
     if not at:
         return None
     train = [i for i in at if metric.name in result.scores[i].get(LEARN, {})] == at
@@ -42,7 +41,7 @@ def _curves(result: FoldsResult, metric: Metric, *, decides: bool) -> MetricCurv
         metric=metric.name,
         greater_is_better=metric.is_max_optimal,
         iterations=np.array(at, dtype=np.int64),
-        test=_spread(result, _HELD_OUT, metric.name, at),
+        test=_spread(result, HELD_OUT, metric.name, at),
         train=_spread(result, LEARN, metric.name, at) if train else None,
         decides=decides,
     )

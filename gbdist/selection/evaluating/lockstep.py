@@ -15,11 +15,10 @@ from gbdist.estimators.outcome import FoldsResult
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
-from gbdist.models.history import LEARN, set_names
+from gbdist.models.history import HELD_OUT, LEARN
 from gbdist.selection.evaluating.result import FoldScores, Wanted, Watch
 from gbdist.selection.scoring import Scorer
 
-_HELD_OUT = set_names(1)[1]
 #: A metric period that no run reaches: the last iteration is always scored.
 _LAST_ALONE = 2**31 - 1
 
@@ -80,7 +79,7 @@ class Lockstep:
         seconds = (perf_counter() - started) / len(result.records)
         n_trees = _kept(result, parameters)
         return FoldScores(
-            test=self._scores(result, _HELD_OUT, n_trees),
+            test=self._scores(result, HELD_OUT, n_trees),
             train=self._scores(result, LEARN, n_trees) if wanted.train_scores else None,
             fit_time=np.full(len(result.records), seconds),
             score_time=np.zeros(len(result.records)),
@@ -124,7 +123,7 @@ class _Watcher:
 
     def after_iteration(self, info: IterationInfo) -> bool:
         """See ``Callback``."""
-        values = {name: told[-1] for name, told in info.metrics[_HELD_OUT].items()}
+        values = {name: told[-1] for name, told in info.metrics[HELD_OUT].items()}
         return bool(self._watch(info.iteration, self._scorer.of(values)))
 
 

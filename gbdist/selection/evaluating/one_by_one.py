@@ -12,15 +12,13 @@ from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.fusion.members import fresh
 from gbdist.estimators.parameters.table import names_of
 from gbdist.estimators.sources import Given
-from gbdist.models.history import LEARN, MetricTable, set_names
+from gbdist.models.history import HELD_OUT, LEARN, MetricTable
 from gbdist.selection.evaluating.failures import Failures
 from gbdist.selection.evaluating.functions import add_scores, as_arrays, metric_scores, scores_of
 from gbdist.selection.evaluating.lockstep import of_train
 from gbdist.selection.evaluating.result import FoldScores, Wanted
 from gbdist.selection.evaluating.rows import FoldRows
 from gbdist.selection.scoring import Scorer
-
-_HELD_OUT = set_names(1)[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +45,7 @@ class OneByOne:
                 fresh(estimator, self.client), partial(self._fit, estimator, fold, wanted.train_scores)
             )
             between = perf_counter()
-            add_scores(test, self._scores(model, self.rows.test(fold), tables, _HELD_OUT, failures))
+            add_scores(test, self._scores(model, self.rows.test(fold), tables, HELD_OUT, failures))
             seconds.append((between - started, perf_counter() - between))
             if wanted.train_scores:
                 add_scores(train, self._scores(model, self.rows.train(fold), tables, LEARN, failures))

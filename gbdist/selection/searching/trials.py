@@ -20,7 +20,7 @@ from gbdist.boosting.events import IterationDone
 from gbdist.errors import ClusterError
 from gbdist.estimators.kept_parameters import KeptParameters
 from gbdist.estimators.listeners import told_to
-from gbdist.models.history import set_names
+from gbdist.models.history import HELD_OUT
 from gbdist.selection.searching.events import (
     COMPLETE,
     FAILED,
@@ -43,7 +43,6 @@ _MOST_LOSSES: Final = 3
 _WAIT_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 1.0
 _NEWCOMERS_SECONDS: Final = 5.0
-_HELD_OUT: Final = set_names(1)[1]
 #: What of an estimator says how progress is told: not by each trial.
 _VERBOSE: Final = ("verbose", "silent", "logging_level")
 
@@ -260,8 +259,8 @@ class Trials:
         scorer = self._course.scorers[0]
         if self._course.prunes or not scorer.in_training:
             return
-        if event.metrics.get(_HELD_OUT):
-            self._advance(running, event.iteration + 1, scorer.of(event.metrics[_HELD_OUT]))
+        if event.metrics.get(HELD_OUT):
+            self._advance(running, event.iteration + 1, scorer.of(event.metrics[HELD_OUT]))
 
     def _goes_on(self, running: _Running, iteration: int, score: float, most: int) -> bool:
         """Report an iteration to Optuna, and ask whether it is enough; the last one ends the trial by itself."""
