@@ -1,5 +1,6 @@
 """Every parameter of CatBoost as data: what it may be here, or why it is refused and what to do instead."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,6 +106,13 @@ def names_of(parameter: str) -> tuple[str, ...]:
     return parameter, *(alias for alias, name in ALIASES.items() if name == parameter)
 
 
+def names_in(given: Collection[str], *parameters: str) -> list[str]:
+    """Names in ``given`` that are of these parameters."""
+    return [name for parameter in parameters for name in names_of(parameter) if name in given]
+
+
+#: Parameters by which an eval set decides when training stops.
+STOPS: Final = ("od_wait", "od_type", "od_pval")
 #: Parameters of CatBoostClassifier that CatBoostRegressor does not have.
 CLASSIFIER_ONLY: Final = frozenset(
     {"class_weights", "auto_class_weights", "scale_pos_weight", "class_names", "classes_count"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gbdist.errors import DataError, ModelError, ParameterError
-from gbdist.estimators.parameters.table import names_of
+from gbdist.estimators.parameters.table import names_in
 from gbdist.estimators.prediction.answers import answer
 from gbdist.estimators.prediction.features import Expected, as_catboost_reads
 from gbdist.estimators.prediction.questions import (
@@ -139,7 +139,7 @@ class Predictor:
     def _threads(self) -> int:
         """CatBoost's thread_count for data in memory, under any of its names."""
         given = self.given_parameters()
-        return next((int(given[name]) for name in names_of("thread_count") if name in given), -1)
+        return next((int(given[name]) for name in names_in(given, "thread_count")), -1)
 
     def _question(self, prediction_type: str | None, start: int, end: int) -> Values | Labels | LabelFlags:
         kind = self._prediction_types[0] if prediction_type is None else prediction_type

@@ -10,7 +10,7 @@ import numpy as np
 
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.fusion.members import fresh
-from gbdist.estimators.parameters.table import names_of
+from gbdist.estimators.parameters.table import STOPS, names_in
 from gbdist.estimators.sources import Given
 from gbdist.models.history import HELD_OUT, LEARN, MetricTable
 from gbdist.selection.evaluating.failures import Failures
@@ -97,7 +97,7 @@ class OneByOne:
 def _with_metrics(estimator: DaskCatBoost, metrics: Sequence[str], *, train_scores: bool) -> dict[str, Any]:
     """Parameters, under the names they were given by, with which trees are scored as folds in lock-step are."""
     given = estimator.given_parameters()
-    known = next((name for name in names_of("custom_metric") if name in given), "custom_metric")
+    known = next(iter(names_in(given, "custom_metric")), "custom_metric")
     own = given.get(known, [])
     every = list(dict.fromkeys([*([own] if isinstance(own, str) else own), *metrics]))
     changed: dict[str, Any] = {known: [of_train(one) for one in every] if train_scores else every}
@@ -110,8 +110,7 @@ def stops_early(estimator: Any) -> bool:
     """Whether trees look at an eval set to know when to stop."""
     if not isinstance(estimator, DaskCatBoost):
         return False
-    given = estimator.given_parameters()
-    return any(name in given for parameter in ("od_wait", "od_type", "od_pval") for name in names_of(parameter))
+    return bool(names_in(estimator.given_parameters(), *STOPS))
 
 
 def _eval_set(test: Given, *, ranker: bool) -> Any:

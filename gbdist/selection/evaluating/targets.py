@@ -11,7 +11,7 @@ from gbdist.errors import ParameterError
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.clusters import resolve_client
 from gbdist.estimators.parameters.losses import CLASSES, NUMBERS
-from gbdist.estimators.parameters.table import LABELS_LOSSES, names_of
+from gbdist.estimators.parameters.table import LABELS_LOSSES, names_in
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
 from gbdist.selection.evaluating.rows import beside_arrays
@@ -56,7 +56,7 @@ def _loss(estimator: Any) -> str | None:
     if not isinstance(estimator, DaskCatBoost):
         return None
     given = estimator.given_parameters()
-    found = next((given[name] for name in names_of("loss_function") if name in given), None)
+    found = next((given[name] for name in names_in(given, "loss_function")), None)
     return found if isinstance(found, str) else None
 
 

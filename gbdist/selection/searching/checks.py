@@ -9,7 +9,7 @@ from gbdist.estimators.networks import parameters as of_networks
 from gbdist.estimators.networks.base import DaskMLP
 from gbdist.estimators.parameters.aggregation import AGGREGATION
 from gbdist.estimators.parameters.canonical import under_one_name
-from gbdist.estimators.parameters.table import ALIASES, TABLE, names_of
+from gbdist.estimators.parameters.table import ALIASES, STOPS, TABLE, names_in, names_of
 from gbdist.estimators.parameters.value_checks import check_value
 from gbdist.selection.evaluating.lockstep import lockstep_parameters
 from gbdist.selection.searching.spaces import Space
@@ -48,7 +48,8 @@ def longest(space: Space, estimator: Any, n_splits: int) -> int:
     most = most_iterations(estimator, n_splits)
     if lockstep_parameters(estimator) is None:
         return most
-    ends = [end for name in names_of("iterations") if name in space.dimensions for end in space.dimensions[name].ends()]
+    dimensions = space.dimensions
+    ends = [end for name in names_in(dimensions, "iterations") for end in dimensions[name].ends()]
     return max(map(int, ends), default=most)
 
 
@@ -58,9 +59,9 @@ def without_stopping(estimator: Any, iterations: int) -> None:
         return
     given = estimator.given_parameters()
     changed: dict[str, Any] = {}
-    stops = [name for one in ("od_wait", "od_type", "od_pval") for name in names_of(one) if name in given]
+    stops = names_in(given, *STOPS)
     if stops and given.get("aggregate") != "models":  # whose trees are those of several models
-        known = next((name for name in names_of("iterations") if name in given), "iterations")
+        known = next(iter(names_in(given, "iterations")), "iterations")
         changed = {known: max(1, iterations), **dict.fromkeys(stops)}
     if given.get("use_best_model"):
         changed["use_best_model"] = None

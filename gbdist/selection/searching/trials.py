@@ -20,6 +20,7 @@ from gbdist.boosting.events import IterationDone
 from gbdist.errors import ClusterError
 from gbdist.estimators.kept_parameters import KeptParameters
 from gbdist.estimators.listeners import told_to
+from gbdist.estimators.parameters.talk import TALK
 from gbdist.models.history import HELD_OUT
 from gbdist.selection.searching.events import (
     COMPLETE,
@@ -43,8 +44,6 @@ _MOST_LOSSES: Final = 3
 _WAIT_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 1.0
 _NEWCOMERS_SECONDS: Final = 5.0
-#: What of an estimator says how progress is told: not by each trial.
-_VERBOSE: Final = ("verbose", "silent", "logging_level")
 
 
 class _Stopped(Exception):
@@ -193,7 +192,8 @@ class Trials:
             estimator = clone(self._course.estimator).set_params(**drawn.params)
             if isinstance(estimator, KeptParameters):
                 given = estimator.get_params(deep=False)
-                estimator.set_params(**{name: None for name in _VERBOSE if given.get(name) is not None})
+                # Progress is told by the search, not by each trial.
+                estimator.set_params(**{name: None for name in TALK if given.get(name) is not None})
             most = self._course.iterations_of(estimator)
 
             def watch(iteration: int, score: float) -> bool:
