@@ -61,11 +61,13 @@ class Place(Protocol):
 
 
 class Places(ABC):
-    """Where the trials of a search run side by side."""
+    """Where the trials of a search run side by side.
 
-    #: How many of them there are now, and may be later.
-    side_by_side: int
-    most: int
+    ``side_by_side`` says how many there are now, ``most`` how many there may be later. ``pools`` are theirs, if they have any.
+    """
+
+    def __init__(self, side_by_side: int, most: int, pools: Pools | None) -> None:
+        self.side_by_side, self.most, self._pools = side_by_side, most, pools
 
     @abstractmethod
     def another(self, wait: float = 0.0) -> Place | None:
@@ -77,11 +79,12 @@ class Places(ABC):
 
     def whole(self, estimator: Any) -> DaskPool | None:
         """All rows, quantized for an estimator, where they are kept; None elsewhere."""
-        return None
+        return None if self._pools is None else self._pools.whole(estimator)
 
-    @abstractmethod
     def close(self) -> None:
         """Free what all of them share."""
+        if self._pools is not None:
+            self._pools.close()
 
 
 # ---- in this process, or on the whole cluster
@@ -110,21 +113,12 @@ class Anywhere(Places):
     """Places that are alike."""
 
     def __init__(self, evaluation: Evaluation, side_by_side: int, pools: Pools | None = None) -> None:
-        self.side_by_side = self.most = side_by_side
-        self._place, self._pools = _Anywhere(evaluation, pools), pools
+        super().__init__(side_by_side, side_by_side, pools)
+        self._place = _Anywhere(evaluation, pools)
 
     def another(self, wait: float = 0.0) -> Place | None:
         """See ``Places``."""
         return self._place
-
-    def whole(self, estimator: Any) -> DaskPool | None:
-        """See ``Places``."""
-        return None if self._pools is None else self._pools.whole(estimator)
-
-    def close(self) -> None:
-        """See ``Places``."""
-        if self._pools is not None:
-            self._pools.close()
 
 
 # ---- on workers
@@ -159,8 +153,8 @@ class OnWorkers(Places):
     def __init__(
         self, client: Client, n_workers: int, most: int, make: Callable[[str], OnWorker], pools: Pools | None = None
     ) -> None:
-        self.side_by_side, self.most = min(n_workers, most), most
-        self._client, self._make, self._pools = client, make, pools
+        super().__init__(min(n_workers, most), most, pools)
+        self._client, self._make = client, make
         self._used: set[str] = set()
 
     def another(self, wait: float = 0.0) -> Place | None:
@@ -182,15 +176,6 @@ class OnWorkers(Places):
         super().give_back(place)
         if isinstance(place, OnWorker):
             self._used.discard(place.address)
-
-    def whole(self, estimator: Any) -> DaskPool | None:
-        """See ``Places``."""
-        return None if self._pools is None else self._pools.whole(estimator)
-
-    def close(self) -> None:
-        """See ``Places``."""
-        if self._pools is not None:
-            self._pools.close()
 
 
 class PoolPlace(OnWorker):

@@ -76,7 +76,8 @@ class FakePlaces(Places):
     """Hands out what it is given, once each."""
 
     def __init__(self, *places: FakePlace, side_by_side: int | None = None) -> None:
-        self.side_by_side = self.most = len(places) if side_by_side is None else side_by_side
+        many = len(places) if side_by_side is None else side_by_side
+        super().__init__(many, many, None)
         self._left, self.closed = list(places), False
 
     def another(self, wait: float = 0.0) -> Any:
