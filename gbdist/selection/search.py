@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 
-from gbdist.errors import ModelError, ParameterError
+from gbdist.errors import ParameterError
 from gbdist.estimators.fusion.members import fresh
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
@@ -21,7 +21,7 @@ from gbdist.selection.searching.events import SearchListener
 from gbdist.selection.searching.identity import data_of, identity_of
 from gbdist.selection.searching.lines import lines_asked
 from gbdist.selection.searching.opening import Where, storage_from
-from gbdist.selection.searching.results import best_of, table_of
+from gbdist.selection.searching.results import best_of, no_trial, table_of
 from gbdist.selection.searching.rule import TRIAL_WORKERS, Wanted, places_for
 from gbdist.selection.searching.samplers import make_search
 from gbdist.selection.searching.spaces import Space, read_space
@@ -170,15 +170,14 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
         if not isinstance(X, DaskPool) and not given.collect().lazy:
             evaluation.require_folds()
         earlier = self._earlier(space, learns=search.learns)
-        n_trials = len(search.grid) if search.grid is not None else self.n_trials
-        wanted = Wanted(self.n_jobs, self.trial_workers, n_trials)
+        wanted = Wanted(self.n_jobs, self.trial_workers, search.trials(self.n_trials))
         places = places_for(evaluation, self.estimator, space, given, self.client, wanted)
         try:
             pool = places.whole(self.estimator)
             evaluation.require_folds(pool)
             data = "in memory" if self.storage is None else data_of(given, pool)
             identity = identity_of(self.estimator, space, self.cv, evaluation.scorers, data, search.in_words)
-            ledger = Ledger(Where(storage, self.study_name), search, space, n_trials, identity)
+            ledger = Ledger(Where(storage, self.study_name), search, space, self.n_trials, identity)
             try:
                 ledger.learn_from(earlier)
                 best = self._search(ledger, places, evaluation, space, listener, prunes=search.prunes)
@@ -219,7 +218,7 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
         finally:
             best = self._take(ledger, evaluation, space)
         if best is None:
-            raise _no_trial(ledger.records(), self.timeout) from trials.first_error
+            raise no_trial(ledger.records(), self.timeout) from trials.first_error
         return best
 
     def _take(self, ledger: Ledger, evaluation: Evaluation, space: Space) -> Record | None:
@@ -333,21 +332,6 @@ def _require_metric(scorer: Any) -> None:
     if not scorer.in_training:
         expected = "a metric that is computed while trees are grown, as trials are pruned by it"
         raise ParameterError("scoring", scorer.name, expected, "Leave pruner out, or search without hyperband.")
-
-
-def _no_trial(records: Sequence[Record], timeout: float | None) -> ModelError:
-    """What is raised where no trial has ended well."""
-    if not records:
-        return ModelError(f"No trial has ended within timeout={timeout!r}", "Give it more time.")
-    failed = [record for record in records if record.error]
-    if not failed:
-        return ModelError(f"All {len(records)} trials were pruned", "Use another pruner.")
-    first = failed[0]
-    return ModelError(
-        f"{len(failed)} of {len(records)} trials failed and none ended well; the first one, with {dict(first.params)}, "
-        f"of {first.error.rstrip('.')}",
-        "Change the space, or the estimator's other parameters.",
-    )
 
 
 def _is_number(value: Any, above: float | None = None) -> bool:

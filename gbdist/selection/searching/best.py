@@ -63,7 +63,7 @@ class BestEstimator:
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """The score of the best estimator: by ``scoring`` in memory, on collections by the estimator's own ``score`` alone."""
         best, weight = self._best(), {} if sample_weight is None else {"sample_weight": sample_weight}
-        scorer = next(iter(self.scorer_.values())) if self.multimetric_ else self.scorer_
+        scorer = self._first_scorer
         if scorer.function is not None:
             return float(scorer.function(best, X, y))
         if self.scoring is None:
@@ -101,7 +101,7 @@ class BestEstimator:
         page = plot_at("path", path, "search.html")
         from gbdist.selection.searching.page import page_of_search  # loads Bokeh
 
-        scorer = next(iter(self.scorer_.values())) if self.multimetric_ else self.scorer_
+        scorer = self._first_scorer
         scoring = self.scoring if isinstance(self.scoring, str) else scorer.name
         return page.write(page_of_search(self.study_, scoring, self._details()))
 
@@ -116,6 +116,11 @@ class BestEstimator:
         if not hasattr(self, "best_estimator_"):
             raise AttributeError("DaskSearchCV has no n_features_in_ before fit with refit=True")
         return int(self.best_estimator_.n_features_in_)
+
+    @property
+    def _first_scorer(self) -> Any:
+        """The one that decides which trial is best."""
+        return next(iter(self.scorer_.values())) if self.multimetric_ else self.scorer_
 
     def _details(self) -> tuple[tuple[str, str], ...]:
         """What was searched, how, for the page."""

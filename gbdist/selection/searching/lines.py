@@ -4,7 +4,7 @@ import sys
 from typing import Any, TextIO
 
 from gbdist.counted import counted_trials
-from gbdist.selection.searching.events import FAILED, SearchEvent, SearchListener, SearchStarted, TrialEnded
+from gbdist.selection.searching.events import COMPLETE, FAILED, SearchEvent, SearchListener, SearchStarted, TrialEnded
 
 _DIGITS = 6
 
@@ -32,7 +32,7 @@ class TrialLines:
         if event.state == FAILED:
             words.append(f"failed: {event.error}")
         elif event.score is not None:
-            pruned = "" if event.state == "complete" else f" ({event.state})"
+            pruned = "" if event.state == COMPLETE else f" ({event.state})"
             words.append(f"score {event.score:.{_DIGITS}g}{pruned}")
         if event.best is not None:
             words.append(f"best {event.best:.{_DIGITS}g}")

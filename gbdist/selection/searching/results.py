@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from gbdist.errors import ModelError
 from gbdist.selection.searching.events import COMPLETE
 from gbdist.selection.searching.study import Record
 
@@ -74,6 +75,21 @@ def best_of(records: Sequence[Record]) -> int | None:
     scores = [-np.inf if record.state != COMPLETE or record.score is None else record.score for record in records]
     at = int(np.argmax(scores)) if scores else 0
     return at if scores and records[at].state == COMPLETE else None
+
+
+def no_trial(records: Sequence[Record], timeout: float | None) -> ModelError:
+    """What is raised where no trial has ended well."""
+    if not records:
+        return ModelError(f"No trial has ended within timeout={timeout!r}", "Give it more time.")
+    failed = [record for record in records if record.error]
+    if not failed:
+        return ModelError(f"All {len(records)} trials were pruned", "Use another pruner.")
+    first = failed[0]
+    return ModelError(
+        f"{len(failed)} of {len(records)} trials failed and none ended well; the first one, with {dict(first.params)}, "
+        f"of {first.error.rstrip('.')}",
+        "Change the space, or the estimator's other parameters.",
+    )
 
 
 def _ranks(means: NDArray[np.float64], complete: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -50,6 +50,10 @@ class Search:
     begun: Callable[[int], BaseSampler] | None = None
     seed: int | None = None
 
+    def trials(self, n_trials: int | None) -> int | None:
+        """How many there are in all, where so many are wanted: a grid has all its combinations."""
+        return n_trials if self.grid is None else len(self.grid)
+
     @property
     def prunes(self) -> bool:
         """Whether trials may end early."""

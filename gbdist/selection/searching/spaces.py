@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from itertools import product
 from math import isfinite
 from numbers import Integral, Real
@@ -102,7 +103,7 @@ class Space:
 
     tables: tuple[Mapping[str, Dimension], ...]
 
-    @property
+    @cached_property
     def dimensions(self) -> Mapping[str, Dimension]:
         """Those of the only table, in the user's order; of several, with the values of all."""
         if len(self.tables) == 1:

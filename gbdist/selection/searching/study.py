@@ -65,7 +65,7 @@ class Ledger:
             self._claim.release()
             raise
         self._waiting = len(self._trials(TrialState.WAITING))
-        self._n_trials = len(search.grid) if search.grid is not None else n_trials
+        self._n_trials = search.trials(n_trials)
         ended = self.records()
         if ended and search.begun is not None:
             self.study.sampler = search.begun(len(ended))

@@ -33,7 +33,7 @@ from gbdist.selection.searching.events import (
     TrialEnded,
     TrialStarted,
 )
-from gbdist.selection.searching.quiet import Hearer, is_told
+from gbdist.selection.searching.hearing import Hearer, is_told
 from gbdist.selection.searching.results import best_of, result_of
 from gbdist.selection.searching.study import Drawn, Ledger
 from gbdist.selection.searching.workers import Place, Places, Trained

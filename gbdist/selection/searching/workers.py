@@ -15,8 +15,8 @@ from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.raw_parts import send
 from gbdist.selection.evaluating.result import FoldScores
 from gbdist.selection.evaluation import Evaluation
+from gbdist.selection.searching.hearing import SILENT, is_told
 from gbdist.selection.searching.pools import Pools, key_of
-from gbdist.selection.searching.quiet import SILENT, is_told
 from gbdist_cluster.gang import Member, RankContext, run_on_gang
 from gbdist_cluster.shards import keep
 from gbdist_cluster.versions import usable_workers

@@ -13,7 +13,7 @@ from gbdist.boosting.events import RunStarted
 from gbdist.estimators.listeners import told_to
 from gbdist.estimators.pool import DaskPool
 from gbdist.models.catboost_format import fixed_cbm_bytes
-from gbdist.selection.searching.quiet import Hearer
+from gbdist.selection.searching.hearing import Hearer
 from gbdist_cluster.errors import WorkersGone
 
 

@@ -15,8 +15,8 @@ from gbdist.estimators.listeners import progress_listener
 from gbdist.selection.evaluating.result import FoldScores
 from gbdist.selection.searching import trials as module
 from gbdist.selection.searching.events import SearchStarted, TrialAdvanced, TrialEnded, TrialStarted
+from gbdist.selection.searching.hearing import is_told
 from gbdist.selection.searching.opening import Where
-from gbdist.selection.searching.quiet import is_told
 from gbdist.selection.searching.samplers import make_search
 from gbdist.selection.searching.spaces import read_space
 from gbdist.selection.searching.study import Ledger
