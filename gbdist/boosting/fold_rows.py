@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.boosting.bins import blocks_of, new_bins_like
+from gbdist.boosting.bins import Bins, blocks_of, new_bins_like
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.rows import RowPairs, Rows, Segment, counts_before
@@ -83,6 +83,12 @@ def take_rows(rows: Rows, mask: NDArray[np.bool_], segments: tuple[Segment, ...]
 
     for first, block in blocks_of(rows.bins, (0, rows.n_features), crew):
         crew.each(partial(copy, first, block), range(block.shape[0]))
+    return rows_among(rows, mask, bins, segments)
+
+
+def rows_among(rows: Rows, mask: NDArray[np.bool_], bins: Bins, segments: tuple[Segment, ...]) -> Rows:
+    """A rank's rows of a mask, whose ``bins`` have been taken already; ``segments`` number them. Groups are whole."""
+    chosen = np.flatnonzero(mask)
     return Rows(
         bins=bins,
         label=np.ascontiguousarray(rows.label[..., chosen]),

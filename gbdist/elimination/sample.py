@@ -1,12 +1,11 @@
 """Which of a data set's rows a selection looks at: all, or where they are many some, by hash of their numbers."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
-from gbdist.boosting.rows import RowPairs, Rows, Segment
+from gbdist.boosting.fold_rows import rows_among
+from gbdist.boosting.rows import Rows, Segment
 from gbdist.kernels.hashing import stream_key, unit_draws
 from gbdist.quantize.groups import group_starts
 
@@ -44,18 +43,7 @@ def _chosen(rows: Rows, kept: NDArray[np.bool_]) -> Rows:
     bins = np.empty((rows.n_features, places.shape[0]), rows.bins.dtype)
     for feature in range(rows.n_features):
         bins[feature] = rows.bins[feature, :][places]
-    label = rows.label[places] if rows.label.ndim == 1 else rows.label[:, places]
-    return replace(
-        rows,
-        bins=bins,
-        label=np.ascontiguousarray(label),
-        weight=None if rows.weight is None else rows.weight[places],
-        baseline=None if rows.baseline is None else np.ascontiguousarray(rows.baseline[:, places]),
-        segments=_segments(rows.numbers()[places].astype(np.int64)),
-        unbinned=tuple(replace(column, values=column.values[places]) for column in rows.unbinned),
-        group=None if rows.group is None else rows.group[places],
-        pairs=None if rows.pairs is None else _pairs(rows.pairs, kept),
-    )
+    return rows_among(rows, kept, bins, _segments(rows.numbers()[places].astype(np.int64)))
 
 
 def _segments(numbers: NDArray[np.int64]) -> tuple[Segment, ...]:
@@ -67,10 +55,3 @@ def _segments(numbers: NDArray[np.int64]) -> tuple[Segment, ...]:
     return tuple(
         Segment(start, stop, int(numbers[start])) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
     )
-
-
-def _pairs(pairs: RowPairs, kept: NDArray[np.bool_]) -> RowPairs:
-    """Those of the rows that are kept, with their new places; groups are whole, so both rows of a pair are."""
-    place = (np.cumsum(kept) - 1).astype(np.int32)
-    there = kept[pairs.winner]
-    return RowPairs(place[pairs.winner[there]], place[pairs.loser[there]], pairs.weight[there])
