@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.rows import Rows, UnbinnedColumn
 from gbdist.categories.hashing import texts_of_hashes
 from gbdist.models.catboost_format import read_cbm
-from gbdist.models.loss import training_params
-from gbdist.models.splits import has_splits
+from gbdist.models.splits import has_splits, is_symmetric
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.unbinned import frame_for_catboost, positions_by_parameter
 from gbdist.rounds.pools import values_of_bins
@@ -107,10 +106,8 @@ class Explainer:
 
     def _mode(self, total_rows: int) -> str:
         """Whether the shares of all leaves are found first, which pays where there are fewer leaves than rows."""
-        trees = training_params(self._model).get("tree_learner_options", {})
-        symmetric = trees.get("grow_policy", "SymmetricTree") == "SymmetricTree"
         leaves = int(np.max(self._model.get_tree_leaf_counts(), initial=1))
-        return "UsePreCalc" if symmetric and leaves <= total_rows else "NoPreCalc"
+        return "UsePreCalc" if is_symmetric(self._model) and leaves <= total_rows else "NoPreCalc"
 
     def _pool(self, rows: Rows, block: slice) -> catboost.Pool:
         matrix = np.empty((block.stop - block.start, rows.n_features), np.float32, order="F")
