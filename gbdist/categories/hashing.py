@@ -15,7 +15,7 @@ _K0, _K1, _K2, _K3, _MUL = (
 )
 
 #: The last half of the texts of 16 characters that ``texts_of_hashes`` makes.
-_TAIL = np.frombuffer(b"-category"[-8:], "<u8").astype(np.uint64)
+_TAIL = np.frombuffer(b"category", "<u8").astype(np.uint64)
 _INVERSE = np.uint64(pow(int(_MUL), -1, 1 << 64))
 _BITS_OF_ASCII = np.uint64(0x8080808080808080)
 
