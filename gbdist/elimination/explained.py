@@ -4,7 +4,7 @@ Shards keep no raw values. A model tells apart no more than bins and hashes do, 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import catboost
@@ -81,11 +81,15 @@ class Explainer:
         predictions = np.zeros((dimension, rows.n_rows))
         shares = np.zeros((len(columns), dimension, rows.n_rows))
         splits, mode = has_splits(self._model), self._mode(asked.total_rows)
+        texts = []
+        for column in rows.unbinned:
+            check()
+            texts.append(_Texts.of(column))
         at_once = max(1, min(_BLOCK_ROWS, _BLOCK_SHARES // ((len(self._names) + 1) * dimension)))
         for start in range(0, rows.n_rows, at_once):
             check()
             block = slice(start, min(start + at_once, rows.n_rows))
-            pool = self._pool(rows, block)
+            pool = self._pool(rows, texts, block)
             raw = self._model.predict(pool, "RawFormulaVal", thread_count=self._threads)
             predictions[:, block] = np.asarray(raw, np.float64).reshape(-1, dimension).T
             if columns and splits:  # else CatBoost may end the process (models/splits.py), and all shares are 0
@@ -109,18 +113,38 @@ class Explainer:
         leaves = int(np.max(self._model.get_tree_leaf_counts(), initial=1))
         return "UsePreCalc" if is_symmetric(self._model) and leaves <= total_rows else "NoPreCalc"
 
-    def _pool(self, rows: Rows, block: slice) -> catboost.Pool:
+    def _pool(self, rows: Rows, texts: Sequence["_Texts"], block: slice) -> catboost.Pool:
         matrix = np.empty((block.stop - block.start, rows.n_features), np.float32, order="F")
         for feature, values in enumerate(self._values):
             np.take(values, rows.bins[feature, block], out=matrix[:, feature])
-        if not rows.unbinned:
+        if not texts:
             return catboost.Pool(matrix, feature_names=list(self._names), thread_count=self._threads)
-        columns = [_as_texts(column, block) for column in rows.unbinned]
+        columns = [each.column(block) for each in texts]
         frame = frame_for_catboost(self._names, list(matrix.T), columns)
         kinds = positions_by_parameter((column.position, column.kind) for column in columns)
         return catboost.Pool(frame, thread_count=self._threads, **kinds)
 
 
-def _as_texts(column: UnbinnedColumn, block: slice) -> UnbinnedColumn:
-    """A column of hashes as one of texts."""
-    return replace(column, kind="cat", values=pa.array(texts_of_hashes(column.values[block]), pa.large_string()))
+@dataclass(frozen=True, eq=False)
+class _Texts:
+    """A column of hashes as one of texts, each of which is looked for once.
+
+    Parameters
+    ----------
+    position : among all columns
+    distinct : Arrow array of the texts
+    numbers : int32 [n_rows], which of them each row has
+    """
+
+    position: int
+    distinct: Any
+    numbers: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, column: UnbinnedColumn) -> "_Texts":
+        hashes, numbers = np.unique(column.values, return_inverse=True)
+        distinct = pa.array(texts_of_hashes(hashes), pa.large_string())
+        return cls(column.position, distinct, numbers.astype(np.int32))
+
+    def column(self, block: slice) -> UnbinnedColumn:
+        return UnbinnedColumn(self.position, "cat", self.distinct.take(pa.array(self.numbers[block])))
