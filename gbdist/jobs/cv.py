@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -13,10 +13,9 @@ from gbdist.errors import ParameterError
 from gbdist.estimators.base import progress_asked
 from gbdist.estimators.listeners import Reporter, close, told_to
 from gbdist.estimators.parameters.talk import TALK
-from gbdist.jobs.cluster import workers_for
 from gbdist.jobs.files import find_files
 from gbdist.jobs.folding import FoldedJob, with_loss
-from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, named, open_rows
+from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, named, open_rows, workers_of
 from gbdist.jobs.outputs import OutputError, require_not_read, require_writable_file
 from gbdist.jobs.result_tables import require_ending, write_table
 from gbdist.jobs.targets import Task, loss_of
@@ -72,10 +71,7 @@ def cross_validate(
     """
     prepared = prepare(job)
     prepared.tell(say)
-    cluster = workers_for(job.scheduler, job.workers, job.threads, job.tls) if client is None else nullcontext(client)
-    with cluster as client:
-        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
+    with workers_of(job, client, say) as (client, n_workers):
         task = find_task(job, prepared, client, say)
         job.check_order(prepared.table, client)
         params = with_loss(task, prepared.params)

@@ -2,13 +2,11 @@
 
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from gbdist.jobs.cluster import workers_for
 from gbdist.jobs.files import find_files
 from gbdist.jobs.learning import (
     LearningJob,
@@ -18,6 +16,7 @@ from gbdist.jobs.learning import (
     given_once,
     make_estimator,
     open_rows,
+    workers_of,
 )
 from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.tables import open_table
@@ -77,10 +76,7 @@ def train(
 
     prepared = prepare(job)
     prepared.tell(say)
-    cluster = workers_for(job.scheduler, job.workers, job.threads, job.tls) if client is None else nullcontext(client)
-    with cluster as client:
-        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
+    with workers_of(job, client, say) as (client, n_workers):
         task = find_task(job, prepared, client, say)
         estimator = make_estimator(task, prepared.params, client)
         started = perf_counter()

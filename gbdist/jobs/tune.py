@@ -1,7 +1,6 @@
 """Search for the best parameters on files: what ``gbdist tune`` does, callable from Python."""
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 from gbdist.counted import counted_trials
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.talk import TALK
-from gbdist.jobs.cluster import workers_for
 from gbdist.jobs.files import find_files
 from gbdist.jobs.folding import FoldedJob, with_loss
-from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, make_estimator, open_rows
+from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, make_estimator, open_rows, workers_of
 from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.result_tables import require_ending, write_table
 from gbdist.jobs.settings import write_settings
@@ -113,10 +111,7 @@ def tune(
     prepared = prepare(job)
     prepared.tell(say)
     kept = storage or _storage_there(job)
-    cluster = workers_for(job.scheduler, job.workers, job.threads, job.tls) if client is None else nullcontext(client)
-    with cluster as client:
-        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
+    with workers_of(job, client, say) as (client, n_workers):
         task = find_task(job, prepared, client, say)
         job.check_order(prepared.table, client)
         started = perf_counter()
