@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from gbdist.errors import ParameterError
+from gbdist.estimators.parameters.talk import TALK
 from gbdist_cli import completion
 from gbdist_cli.output import out
 
@@ -208,8 +209,7 @@ DebugOption = Annotated[
 
 def with_progress(params: dict[str, Any]) -> dict[str, Any]:
     """The parameters, with a line of progress for every fiftieth tree (a bar in a terminal) unless they say otherwise."""
-    asked = {"verbose", "silent", "logging_level", "verbose_eval"} & params.keys()
-    return params if asked else {**params, "verbose": 50}
+    return params if TALK & params.keys() else {**params, "verbose": 50}
 
 
 def require_address(scheduler: str | None, tls: str | None) -> None:

@@ -12,7 +12,7 @@ from gbdist.boosting.events import Event, IterationDone, Listener, RunFinished
 from gbdist.errors import ParameterError
 from gbdist.estimators.base import progress_asked
 from gbdist.estimators.listeners import Reporter, close, told_to
-from gbdist.estimators.parameters.talk import TALK
+from gbdist.estimators.parameters.talk import without_talk
 from gbdist.jobs.files import find_files
 from gbdist.jobs.folding import FoldedJob, with_loss
 from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, named, open_rows, workers_of
@@ -133,7 +133,7 @@ def _trained(job: CvJob, table: Any, params: dict[str, Any], client: Any) -> tup
 
     rows, groups = job.rows_and_groups(table)
     asked = _folds(job, str(loss_of(params)), groups)
-    aloud = {name: value for name, value in params.items() if name not in TALK} | {"verbose": 1}
+    aloud = without_talk(params) | {"verbose": 1}
     data = (rows, job.label, job.weight)
     found: tuple[Any, list[Any]] = cv(data, aloud, return_models=True, plot_file=job.plot, client=client, **asked)
     return found

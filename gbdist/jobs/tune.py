@@ -9,7 +9,7 @@ from typing import Any
 
 from gbdist.counted import counted_trials
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameters.talk import TALK
+from gbdist.estimators.parameters.talk import without_talk
 from gbdist.jobs.files import find_files
 from gbdist.jobs.folding import FoldedJob, with_loss
 from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, make_estimator, open_rows, workers_of
@@ -171,9 +171,8 @@ def check_given(job: TuneJob) -> tuple[dict[str, Any], dict[str, Any], bool]:
     if twice:
         raise ParameterError(f"--param {twice[0]}", given[twice[0]], "what is not searched for", "Leave it out.")
     checked, hashed = check_learning(job, given)
-    quiet = {name: value for name, value in given.items() if name not in TALK}
     space = read_space(job.space)
-    check_space(space, make_estimator("ranking" if job.ranks else "binary", quiet, None))
+    check_space(space, make_estimator("ranking" if job.ranks else "binary", without_talk(given), None))
     make_search(job.search, job.pruner, space, seed=0, iterations=1)
     return given, checked, hashed
 
@@ -222,7 +221,7 @@ def storage_in(path: Path) -> Any:
 def _searcher(job: TuneJob, task: Task, prepared: Prepared, storage: Any, client: Any) -> Any:
     from gbdist.selection import DaskSearchCV
 
-    params = {name: value for name, value in with_loss(task, prepared.params).items() if name not in TALK}
+    params = without_talk(with_loss(task, prepared.params))
     return DaskSearchCV(
         make_estimator(task, params, client),
         dict(job.space),
@@ -274,8 +273,8 @@ def _write(job: TuneJob, search: Any) -> None:
     if job.params_out is not None:
         params = {
             name: value
-            for name, value in search.best_estimator_.get_params().items()
-            if value is not None and name not in TALK and name != "client"
+            for name, value in without_talk(search.best_estimator_.get_params()).items()
+            if value is not None and name != "client"
         }
         write_settings(job.params_out, {**_of_training(job), "params": params})
     if job.plot is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameters.talk import TALK
+from gbdist.estimators.parameters.talk import without_talk
 from gbdist.jobs.options import cv_job, tune_job
 from gbdist.jobs.submitted.kind import Workplace
 from gbdist.passwords import without_password
@@ -95,4 +95,4 @@ def run_tune(options: Mapping[str, Any], place: Workplace) -> dict[str, Any]:
 
 def _aloud(options: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters without those that keep a terminal quiet: whoever reads the log is to have all of it."""
-    return {name: value for name, value in options.get("params", {}).items() if name not in TALK}
+    return without_talk(options.get("params", {}))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gbdist.errors import ParameterError
-from gbdist.estimators.parameters.talk import TALK
+from gbdist.estimators.parameters.talk import without_talk
 from gbdist.jobs.options import train_job
 from gbdist.jobs.submitted.folded import CURVES, check_cv, check_tune, run_cv, run_tune
 from gbdist.jobs.submitted.kind import Kind, Reads, Workplace
@@ -82,7 +82,7 @@ def _train(options: Mapping[str, Any], place: Workplace) -> dict[str, Any]:
 
     options = _with_snapshots(options, place.store.url("snapshot/run"))
     # Whoever reads the log is to have all of it, however quiet a terminal was to be.
-    options["params"] = {name: value for name, value in options["params"].items() if name not in TALK}
+    options["params"] = without_talk(options["params"])
     with tempfile.TemporaryDirectory(prefix="gbdist-job-") as folder:
         model = Path(folder) / "model.cbm"
         job = train_job({**options, "output": str(model)})
