@@ -1,6 +1,6 @@
 """What commands and job files say, as jobs: options under their names on the command line, without the dashes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +11,11 @@ if TYPE_CHECKING:
     from gbdist.jobs.train import TrainJob
     from gbdist.jobs.tune import TuneJob
 
-#: What a ``TuneJob`` has under the same names.
-_SEARCH = (
-    "space",
-    "search",
-    "trials",
-    "jobs",
-    "trial-workers",
-    "scoring",
-    "pruner",
-    "timeout",
-    "study",
-    "storage",
-)
+#: What jobs have under the same names, and where options say nothing their own defaults: all that learn from rows, those that
+#: deal rows to folds, and searches.
+_LEARNING = ("weight", "group", "cat-nan", "task", "workers", "threads", "scheduler", "tls")
+_FOLDS = ("folds", "stratified", "shuffle", "time-series", "time", "seed")
+_SEARCH = ("space", "search", "trials", "jobs", "trial-workers", "scoring", "pruner", "timeout", "study", "storage")
 
 
 class OptionMissing(ParameterError):
@@ -55,8 +47,7 @@ def cv_job(options: Mapping[str, Any]) -> "CvJob":
 
     return CvJob(
         **_learning(options),
-        **_folds(options),
-        inverted=options.get("inverted", False),
+        **_said(options, (*_FOLDS, "inverted")),
         out=_path(options, "out"),
         models=_path(options, "return-models"),
         plot=_path(options, "plot"),
@@ -70,11 +61,9 @@ def tune_job(options: Mapping[str, Any]) -> "TuneJob":
 
     if not options.get("space"):
         raise OptionMissing("--space", None, "a file that says what each parameter may be", "See: gbdist tune --help")
-    said = {name.replace("-", "_"): options[name] for name in _SEARCH if name in options}
     return TuneJob(
         **_learning(options),
-        **_folds(options),
-        **said,
+        **_said(options, (*_FOLDS, *_SEARCH)),
         output=Path(options.get("output", "best.cbm")),
         out=_path(options, "out"),
         params_out=_path(options, "params-out"),
@@ -87,30 +76,16 @@ def _learning(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "data": tuple(options["data"]),
         "target": tuple(options["target"]),
-        "weight": options.get("weight"),
-        "group": options.get("group"),
         "ignore": tuple(options.get("ignore", ())),
         "cat": tuple(options.get("cat", ())),
-        "cat_nan": options.get("cat-nan"),
-        "task": options.get("task", "auto"),
         "params": dict(options.get("params", {})),
-        "workers": options.get("workers"),
-        "threads": options.get("threads"),
-        "scheduler": options.get("scheduler"),
-        "tls": options.get("tls"),
+        **_said(options, _LEARNING),
     }
 
 
-def _folds(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a ``FoldedJob`` has beside them."""
-    return {
-        "folds": options.get("folds", 5),
-        "stratified": options.get("stratified"),
-        "shuffle": options.get("shuffle"),
-        "time_series": options.get("time-series", False),
-        "time": options.get("time"),
-        "seed": options.get("seed"),
-    }
+def _said(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Those of some options that are there, as fields of a job."""
+    return {name.replace("-", "_"): options[name] for name in names if name in options}
 
 
 def _path(options: Mapping[str, Any], name: str) -> Path | None:
