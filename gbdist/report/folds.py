@@ -8,7 +8,7 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
 from numpy.typing import NDArray
 
 from gbdist.report.page import Head, rendered
-from gbdist.report.style import PALETTE, SOFT, Cell, Chart, Section, Table, chart_figure, with_legend
+from gbdist.report.style import PALETTE, SOFT, Cell, Chart, Section, Table, chart_figure, nearly_all, with_legend
 from gbdist.spaced import evenly_spaced
 
 #: Points of a curve that are drawn; folds whose own curves are drawn, and points of these.
@@ -160,19 +160,10 @@ def _line(plot: Any, name: str, curves: MetricCurves, spread: Spread) -> Any:
 
 
 def _reach(curves: MetricCurves) -> Range1d:
-    """From the best to what nearly all means are better than: first iterations would press the rest into a line."""
+    """The axis of the means, with their bands."""
     shown = [spread for spread in (curves.test, curves.train) if spread is not None]
     ends = np.concatenate([edge for one in shown for edge in (one.mean - one.deviation, one.mean + one.deviation)])
-    ends = ends[np.isfinite(ends)]
-    if not ends.size:
-        return Range1d(0, 1)
-    low, high = ends.min(), ends.max()
-    if curves.greater_is_better:
-        low = np.quantile(ends, 0.02)
-    else:
-        high = np.quantile(ends, 0.98)
-    room = float(high - low) * 0.05 or 0.5
-    return Range1d(float(low) - room, float(high) + room)
+    return nearly_all(ends, greater_is_better=curves.greater_is_better, left_out=0.02, room=0.05)
 
 
 def _tables(facts: FoldsFacts) -> list[Section]:

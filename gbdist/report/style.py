@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bokeh.models import HoverTool
+import numpy as np
+from bokeh.models import HoverTool, Range1d
 from bokeh.plotting import figure
+from numpy.typing import NDArray
 
 #: Distinct also to most who do not see all colours (Okabe and Ito's set, the yellow left out).
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#5b5b5b", "#8c4a2f")
@@ -59,6 +61,27 @@ class Section:
     charts: tuple[Chart, ...] = ()
     notes: tuple[str, ...] = ()
     table: Table | None = None
+
+
+def nearly_all(values: NDArray[np.float64], *, greater_is_better: bool, left_out: float, room: float) -> Range1d:
+    """An axis from the best value to what nearly all are better than: first iterations would press the rest into a line.
+
+    Parameters
+    ----------
+    values : float64 [n]; those that are not finite do not count
+    left_out : the share of the worst values that may lie outside
+    room : beyond both ends, as a share of their distance
+    """
+    told = values[np.isfinite(values)]
+    if not told.size:
+        return Range1d(0, 1)
+    low, high = told.min(), told.max()
+    if greater_is_better:
+        low = np.quantile(told, left_out)
+    else:
+        high = np.quantile(told, 1 - left_out)
+    beyond = float(high - low) * room or 0.5
+    return Range1d(float(low) - beyond, float(high) + beyond)
 
 
 def chart_figure(

@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource
 
 from gbdist.report.study.columns import BEST, Drawn, best_and_some, view_of
 from gbdist.report.study.facts import TrialFacts
-from gbdist.report.style import Chart, Section, chart_figure, with_legend
+from gbdist.report.style import Chart, Section, chart_figure, nearly_all, with_legend
 from gbdist.spaced import evenly_spaced
 
 #: Curves that are drawn, and points of each.
@@ -54,7 +54,8 @@ def _drawn(drawn: Drawn, kept: list[int]) -> Any:
     )
     plot = chart_figure("iteration", f"{facts.scoring} ({facts.direction})", 380, zoomed=True)
     plot.toolbar.active_drag = None
-    plot.y_range = _reach(facts.greater_is_better, [y for _, y in curves])
+    scores = np.concatenate([y for _, y in curves])
+    plot.y_range = nearly_all(scores, greater_is_better=facts.greater_is_better, left_out=0.05, room=0.06)
     faint = float(np.clip(20 / len(kept), 0.35, 0.7))
     for label, ended, alpha in (("pruned or not ended", False, faint), ("complete", True, 0.75)):
         rows = [row for row, at in enumerate(kept) if (drawn.trials[at].state == "complete") == ended]
@@ -67,14 +68,3 @@ def _drawn(drawn: Drawn, kept: list[int]) -> Any:
         plot.line(x, y, color=BEST, line_width=3, legend_label="best")
     drawn.point(plot, "amongCurves", curves=source)
     return with_legend(plot, "bottom_right" if facts.greater_is_better else "top_right")
-
-
-def _reach(greater: bool, curves: list[Any]) -> Range1d:
-    """From the best score to what nearly all of them are better than: first iterations would press the rest into a line."""
-    every = np.concatenate(curves)
-    every = every[np.isfinite(every)]
-    if not every.size:
-        return Range1d(0, 1)
-    low, high = (np.quantile(every, 0.05), every.max()) if greater else (every.min(), np.quantile(every, 0.95))
-    room = float(high - low) * 0.06 or 0.5
-    return Range1d(float(low) - room, float(high) + room)
