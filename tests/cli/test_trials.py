@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from gbdist_cli import job
+from gbdist_cli import job_view
 from gbdist_cli.trials import TrialsDrawn, TrialsShown, head_of, line_of
 
 
@@ -86,6 +86,6 @@ def test_a_table_is_there_from_the_first_that_is_told() -> None:
 def test_a_job_that_searches_is_watched_by_its_trials() -> None:
     view = SimpleNamespace(progress={"search": SEARCH}, started=100.0, ended=172.0, is_over=True)
     file = io.StringIO()
-    Console(file=file, width=100, force_terminal=True, color_system=None).print(job.drawn(view))
+    Console(file=file, width=100, force_terminal=True, color_system=None).print(job_view.drawn(view))
     assert file.getvalue().splitlines() == drawn(100)
-    assert job.progress_of(view) == "12 of 60 trials, 1 running, 2 pruned, best 0.912346 (trial 7)"
+    assert job_view.progress_of(view) == "12 of 60 trials, 1 running, 2 pruned, best 0.912346 (trial 7)"
