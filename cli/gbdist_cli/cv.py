@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gbdist.jobs.options import cv_job
+from gbdist.jobs.options import cv_job, ignored_on_all_rows
 from gbdist_cli import completion
 from gbdist_cli.config import CV
 from gbdist_cli.groups import FOLDED, TALK, WORKERS, job_options, takes
@@ -80,9 +80,8 @@ def params_for_all(params: Mapping[str, Any], best_iteration: int, learning_rate
 
 def train_words(options: Mapping[str, Any], *, ranks: bool) -> list[str]:
     """The command that trains on all rows by the options of ``gbdist cv``, as words."""
-    group, time = options.get("group"), options.get("time")
-    # Of groups that rows are not ranked in, training knows nothing, nor of times.
-    ignore = [*options.get("ignore", ()), *([group] if group and not ranks else []), *([time] if time else [])]
+    group = options.get("group")
+    ignore = ignored_on_all_rows(options.get("ignore", ()), group, options.get("time"), ranks=ranks)
     said: dict[str, Any] = {"target": options["target"], "weight": options.get("weight"), "ignore": ignore}
     said |= {"group": group if ranks else None, "cat": [",".join(options["cat"])] if options.get("cat") else None}
     said |= {name: options.get(name) for name in ("cat-nan", "task", "workers", "threads", "scheduler", "tls")}

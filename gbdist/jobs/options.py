@@ -71,6 +71,14 @@ def tune_job(options: Mapping[str, Any]) -> "TuneJob":
     )
 
 
+def ignored_on_all_rows(ignore: Sequence[str], group: str | None, time: str | None, *, ranks: bool) -> list[str]:
+    """Columns that a training on all rows ignores, after one on folds that ``ignore`` some.
+
+    Of groups that rows are not ranked in, training knows nothing, nor of times.
+    """
+    return [*ignore, *([group] if group and not ranks else []), *([time] if time else [])]
+
+
 def _learning(options: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a ``LearningJob``."""
     return {

@@ -13,6 +13,7 @@ from gbdist.estimators.parameters.talk import without_talk
 from gbdist.jobs.files import find_files
 from gbdist.jobs.folding import FoldedJob, with_loss
 from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, make_estimator, open_rows, workers_of
+from gbdist.jobs.options import ignored_on_all_rows
 from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.result_tables import require_ending, write_table
 from gbdist.jobs.settings import write_settings
@@ -283,8 +284,7 @@ def _write(job: TuneJob, search: Any) -> None:
 
 def _of_training(job: TuneJob) -> dict[str, Any]:
     """What a job file for ``gbdist train`` says of rows and columns; categorical columns are among the parameters."""
-    # Of the groups of folds, which rows are not ranked in, training knows nothing, nor of times.
-    ignore = (*job.ignore, *([] if job.group is None or job.ranks else [job.group]), *filter(None, [job.time]))
+    ignore = ignored_on_all_rows(job.ignore, job.group, job.time, ranks=job.ranks)
     listed = {"data": job.data, "target": job.targets, "ignore": ignore}
     texts = {"weight": job.weight, "group": job.group if job.ranks else None}
     return {name: list(value) for name, value in listed.items() if value} | {
