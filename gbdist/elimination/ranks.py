@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.rows import Rows
+from gbdist.elimination.algorithms import Algorithm
 from gbdist.elimination.explained import Asked, Explained, Explainer
 from gbdist.elimination.losses import Losses, Measure
 from gbdist.elimination.sample import most_rows, sampled
 from gbdist.quantize.borders import FeatureBorders
 
-Algorithm = Literal["RecursiveByPredictionValuesChange", "RecursiveByLossFunctionChange", "RecursiveByShapValues"]
 #: Losses that are found at a time: predictions of as many are in memory.
 _TOGETHER = 16
 

@@ -7,9 +7,7 @@ from gbdist.errors import ParameterError
 from gbdist.estimators.fitted import as_list
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
 from gbdist.estimators.parameters.talk import with_talk
-
-if TYPE_CHECKING:
-    from gbdist.estimators.selecting import Wanted
+from gbdist.estimators.selection_arguments import Wanted, refuse_others
 
 
 class FeatureSelector:
@@ -84,8 +82,6 @@ class FeatureSelector:
         ParameterError, DataError, ClusterError
             Before anything is trained, where something is wrong with what was given.
         """
-        from gbdist.estimators.selecting import Wanted, refuse_others  # loads Numba's kernels
-
         refuse_others(others, type(self).__name__)
         wanted = Wanted(
             features_for_select, num_features_to_select, algorithm, steps, shap_calc_type, train_final_model
@@ -104,7 +100,7 @@ class FeatureSelector:
         )
 
     def _select_features(
-        self, X: Any, y: Any, wanted: "Wanted", *, verbose: Any, logging_level: Any, **given: Any
+        self, X: Any, y: Any, wanted: Wanted, *, verbose: Any, logging_level: Any, **given: Any
     ) -> dict[str, Any]:
         """Check the parameters, select, and keep the last model; ``given`` are the other arguments of ``select_columns``."""
         aggregation, parameters = check_parameters(
@@ -115,7 +111,7 @@ class FeatureSelector:
         if aggregation is not None:
             raise ParameterError("aggregate", "models", "'histograms' with select_features", "Leave it out.")
         self._check_target(X, y)
-        from gbdist.estimators.selecting import select_columns
+        from gbdist.estimators.selecting import select_columns  # loads Numba's kernels, which only training needs
 
         selected = select_columns(
             X,

@@ -9,6 +9,7 @@ from gbdist.estimators.arguments import refuse_arguments
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.estimators.parameters.table import EVAL_SET_OF_GROUPS
 from gbdist.estimators.plotting import plot_asked
+from gbdist.estimators.selection_arguments import Wanted, refuse_others
 from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm
 
 _EVAL_KEYS = ("X", "y", "group_id", "sample_weight", "group_weight", "pairs")
@@ -133,8 +134,6 @@ class DaskCatBoostRanker(DaskCatBoost):
         **others: Any,
     ) -> dict[str, Any]:
         """Eliminate columns step by step, as of the other estimators; ``group_id`` and what follows it are as of ``fit``."""
-        from gbdist.estimators.selecting import Wanted, refuse_others  # loads Numba's kernels
-
         refuse_others(others, type(self).__name__)
         _require_groups("", X, group_id)
         self._refuse_pairs(pairs)
