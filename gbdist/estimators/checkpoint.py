@@ -134,9 +134,7 @@ def run_identity(
     borders: Sequence[FeatureBorders] = (),
 ) -> Identity:
     """What the client knows of a run; borders are given once they are chosen."""
-    resolved = setup.resolved
-    if not isinstance(resolved, Resolved):
-        raise TypeError("histograms were not asked for")
+    resolved = setup.on_histograms
     unbinned = {column.position for column in setup.unbinned}
     return Identity(
         iterations=resolved.params.iterations,

@@ -21,7 +21,6 @@ from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.cores import cores
 from gbdist.estimators.devices import card_here
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.preparation import tasks
 from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.pipeline import Source, named, require_same_columns
@@ -162,9 +161,7 @@ def folds_here(
 
 def params_here(setup: Setup, rows: Rows, may_stop: bool) -> BoostParams:
     """What the trainer is told in this process."""
-    resolved = setup.resolved
-    if not isinstance(resolved, Resolved):
-        raise TypeError("histograms were not asked for")
+    resolved = setup.on_histograms
     card = card_here(resolved.task_type, resolved.devices)
     params = replace(resolved.params, listeners_may_stop=may_stop, card=card)
     return replace(params, threads=threads_for(rows)) if resolved.all_threads else params

@@ -22,7 +22,6 @@ from gbdist.estimators.listeners import callback_listener, tell_columns
 from gbdist.estimators.on_board import label_of, tell_about, tell_end
 from gbdist.estimators.outcome import TrainResult, finish
 from gbdist.estimators.parameters.objects import is_object
-from gbdist.estimators.parameters.resolve import Resolved
 from gbdist.estimators.placing import choice, require_room_to_send, run_shape
 from gbdist.estimators.preparation.pipeline import quantize_sets, require_same_columns
 from gbdist.estimators.preparation.quantized import QuantizedSet
@@ -73,7 +72,7 @@ class RepeatedFits(ABC):
         parameters = dict(self._request.parameters)
         if not is_object(parameters.get("loss_function")):
             parameters = {name: value for name, value in parameters.items() if name not in _METRICS}
-        params = _resolved(self._set_up(parameters)).params
+        params = self._set_up(parameters).on_histograms.params
         return Measure(params.objective, params.metrics[0])
 
     def _set_up(self, parameters: Mapping[str, object]) -> Setup:
@@ -120,9 +119,7 @@ class FitsHere(RepeatedFits):
         rows = [self._rows[number]]
         if setup.ranked is not None:
             rows = ready_rows(rows, setup.ranked, pairs_in(self._request.groups[number : number + 1]), alone)
-        resolved = _resolved(setup)
-        threads = local_run.threads_for(rows[0]) if resolved.all_threads else resolved.params.threads
-        return eliminate(rows[0], question, alone, threads)
+        return eliminate(rows[0], question, alone, local_run.params_here(setup, rows[0], False).threads)
 
 
 class FitsOnGang(RepeatedFits):
@@ -238,9 +235,3 @@ def repeated_fits(request: Request, client: Any) -> Iterator[RepeatedFits]:
         yield fits
     finally:
         fits.close()
-
-
-def _resolved(setup: Setup) -> Resolved:
-    if not isinstance(setup.resolved, Resolved):
-        raise TypeError("histograms were not asked for")
-    return setup.resolved

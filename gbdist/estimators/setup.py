@@ -67,6 +67,13 @@ class Setup:
         return 0 if self.folds is None else self.folds.n_folds
 
     @property
+    def on_histograms(self) -> Resolved:
+        """What a run on histograms was resolved to; TypeError for a run by rounds of models."""
+        if not isinstance(self.resolved, Resolved):
+            raise TypeError("histograms were not asked for")
+        return self.resolved
+
+    @property
     def class_weights(self) -> NDArray[np.float64] | None:
         """Weight of each class, None without."""
         weights = self.resolved.class_weights

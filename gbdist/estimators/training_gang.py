@@ -72,9 +72,7 @@ class TrainingGang(RunGang):
     """A gang that grows trees."""
 
     def __init__(self, client: Client, sets: Sequence[QuantizedSet], order: GangOrder) -> None:
-        resolved = order.setup.resolved
-        if not isinstance(resolved, Resolved):
-            raise TypeError("histograms were not asked for")
+        resolved = order.setup.on_histograms
         self._order, self._resolved = order, resolved
         self._keeper = Keeper() if order.checkpoint is None else Keeper(order.checkpoint.steps, order.checkpoint.take)
         facts = RunFacts(
