@@ -69,12 +69,8 @@ class Losses:
         """Smallest and largest raw values of all ranks, float64 [dimension] each, for each of the predictions; a round."""
         mine = np.array([[one.min(axis=1, initial=np.inf), one.max(axis=1, initial=-np.inf)] for one in predictions])
         told = [np.frombuffer(item).reshape(mine.shape) for item in self._collective.all_gather(mine.tobytes())]
-        return [
-            (low, high)
-            for low, high in zip(
-                np.min([one[:, 0] for one in told], axis=0), np.max([one[:, 1] for one in told], axis=0), strict=True
-            )
-        ]
+        low, high = np.min(told, axis=0)[:, 0], np.max(told, axis=0)[:, 1]
+        return list(zip(low, high, strict=True))
 
     def _scored(self, job: "_Job") -> Scored:
         rows, population = self._rows, self._population
