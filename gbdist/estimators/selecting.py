@@ -12,10 +12,11 @@ from gbdist.estimators.base import progress_asked
 from gbdist.estimators.columns import ColumnRules
 from gbdist.estimators.listeners import close, tell_line
 from gbdist.estimators.outcome import TrainResult
+from gbdist.estimators.parameters.snapshots import refuse_snapshots
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.repeated_fits import RepeatedFits, repeated_fits
 from gbdist.estimators.request import Request
-from gbdist.estimators.selection_arguments import Selection, Wanted, refuse_snapshots
+from gbdist.estimators.selection_arguments import Selection, Wanted
 from gbdist.estimators.sources import Given, groups_of, sources_of
 from gbdist.models.catboost_format import cbm_bytes
 from gbdist.models.splits import has_splits
@@ -54,7 +55,8 @@ def select_columns(
     ------
     ParameterError, DataError, ClusterError
     """
-    refuse_snapshots(parameters)
+    expected, fix = "it to be left out with select_features", "what was selected is told once all steps are done"
+    refuse_snapshots(parameters, expected, f"Leave it out: {fix}.")
     given, columns = Given(X, y, **data), ColumnRules(parameters, True, cat_nan)
     request = Request(
         parameters=parameters,

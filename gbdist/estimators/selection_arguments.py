@@ -132,14 +132,6 @@ def refuse_others(others: Mapping[str, Any], estimator: str) -> None:
             raise ParameterError(name, value, "it to be left out", fix)
 
 
-def refuse_snapshots(parameters: Mapping[str, Any]) -> None:
-    """ParameterError for snapshots, which are of one fit."""
-    for name in ("save_snapshot", "snapshot_file", "snapshot_interval"):
-        if parameters.get(name):
-            fix = "Leave it out: what was selected is told once all steps are done."
-            raise ParameterError(name, parameters[name], "it to be left out with select_features", fix)
-
-
 def _count(name: str, value: Any) -> int:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise ParameterError(name, value, "a whole number of at least 1", "Change it.")

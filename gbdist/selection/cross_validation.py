@@ -13,6 +13,7 @@ from gbdist.estimators.outcome import FoldsResult
 from gbdist.estimators.parameters.canonical import class_order
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
 from gbdist.estimators.parameters.losses import require_loss
+from gbdist.estimators.parameters.snapshots import SNAPSHOTS, refuse_snapshots
 from gbdist.estimators.parameters.table import ALIASES, CLASSIFIER_LOSSES, RANKER_LOSSES
 from gbdist.estimators.parameters.talk import with_talk
 from gbdist.estimators.plotting import plot_asked
@@ -22,11 +23,10 @@ from gbdist.models.history import HELD_OUT, LEARN
 from gbdist.models.missing import note_cat_nan
 from gbdist.selection.cv_folds import FoldsOfCv, check_groups
 
+_NO_SNAPSHOTS = "Leave it out: CatBoost has no snapshots of cv either."
 #: What CatBoost's function takes and this one does not, and what to do instead.
 _REFUSED = {
-    "save_snapshot": "Leave it out: CatBoost has no snapshots of cv either.",
-    "snapshot_file": "Leave it out: CatBoost has no snapshots of cv either.",
-    "snapshot_interval": "Leave it out: CatBoost has no snapshots of cv either.",
+    **dict.fromkeys(SNAPSHOTS, _NO_SNAPSHOTS),
     "metric_update_interval": "Leave it out: nothing is drawn while folds train.",
     "log_cout": "Leave it out; verbose says what is shown.",
     "log_cerr": "Leave it out; verbose says what is shown.",
@@ -155,9 +155,7 @@ def _run(data: Given, given: dict[str, Any], asked: FoldsOfCv, client: Any) -> F
     aggregation, parameters = check_parameters(given, classifier=classifier, ranker=ranker)
     if aggregation is not None:
         raise ParameterError("aggregate", "models", "'histograms' with cv", "Leave it out.")
-    for refused in ("save_snapshot", "snapshot_file", "snapshot_interval"):
-        if parameters.get(refused):
-            _refuse({refused: parameters[refused]})
+    refuse_snapshots(parameters, "it to be left out", _NO_SNAPSHOTS)
     if parameters.get("task_type", "CPU") == "GPU":
         fix = "Models of both are the same, bit for bit."
         raise ParameterError("task_type", "GPU", "'CPU' for folds that train side by side", fix)

@@ -15,6 +15,7 @@ from gbdist.estimators.clusters import resolve_client
 from gbdist.estimators.folds import AnyFolds
 from gbdist.estimators.fusion.members import takes_collections
 from gbdist.estimators.kept_parameters import KeptParameters
+from gbdist.estimators.parameters.snapshots import refuse_snapshots
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.quantized import class_names
 from gbdist.estimators.sources import Given
@@ -34,7 +35,6 @@ from gbdist.selection.scoring import Scorer, scorers_of
 
 #: Folds where no number is given, as in scikit-learn.
 _FOLDS = 5
-_SNAPSHOTS = ("save_snapshot", "snapshot_file", "snapshot_interval")
 
 
 class Evaluation:
@@ -258,10 +258,7 @@ class Evaluation:
 def _refuse_snapshots(estimator: Any) -> None:
     """ParameterError for snapshots, which are of one fit: each fold would find that of the one before."""
     given = estimator.get_params(deep=False) if isinstance(estimator, KeptParameters) else {}
-    for name in _SNAPSHOTS:
-        if given.get(name):
-            fix = "Leave it out: a snapshot is of one fit."
-            raise ParameterError(name, given[name], "it to be left out where folds are fitted", fix)
+    refuse_snapshots(given, "it to be left out where folds are fitted", "Leave it out: a snapshot is of one fit.")
 
 
 def _of_fold(scores: Mapping[str, Any], fold: int) -> dict[str, float]:

@@ -1,17 +1,26 @@
 """The parameters of snapshots together, as CatBoost reads them: without ``save_snapshot`` the others do nothing."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.catboost_options import Written
 
+#: Those that ask for snapshots, which are of one fit.
+SNAPSHOTS: Final = ("save_snapshot", "snapshot_file", "snapshot_interval")
 #: What is done instead, by parameter that wants ``save_snapshot`` beside it.
 _BESIDE: Final = {
     "snapshot_file": "Set save_snapshot=True.",
     "snapshot_interval": "Set save_snapshot=True.",
     "train_dir": "Set save_snapshot=True for snapshots; nothing else is written: follow a fit with fit(callbacks=...).",
 }
+
+
+def refuse_snapshots(given: Mapping[str, Any], expected: str, fix: str) -> None:
+    """ParameterError for a parameter that asks for snapshots where there are none; the words are those of the error."""
+    for name in SNAPSHOTS:
+        if given.get(name):
+            raise ParameterError(name, given[name], expected, fix)
 
 
 def check_snapshots(checked: Mapping[str, object], written: Mapping[str, Written]) -> None:
