@@ -10,8 +10,10 @@ from gbdist_cli.options import (
     ConfigOption,
     DataArgument,
     DebugOption,
+    EvalOption,
     FoldGroupOption,
     FoldsOption,
+    GroupOption,
     IgnoreOption,
     JsonOption,
     ParamOption,
@@ -34,17 +36,29 @@ from gbdist_cli.params import parse_columns, parse_params
 Group = Mapping[str, Any]
 """Names of a command's arguments, and their annotated types."""
 
-FOLDED: Group = {
-    "data": DataArgument,
-    "target": TargetOption,
-    "weight": WeightOption,
-    "group": FoldGroupOption,
+_LEARNING: Group = {
     "ignore": IgnoreOption,
     "cat": CatOption,
     "cat_nan": TrainCatNanOption,
     "task": TaskOption,
     "param": ParamOption,
     "config": ConfigOption,
+}
+TRAINED: Group = {
+    "data": DataArgument,
+    "target": TargetOption,
+    "eval": EvalOption,
+    "weight": WeightOption,
+    "group": GroupOption,
+    **_LEARNING,
+}
+"""What a model is trained on, and scored on meanwhile."""
+FOLDED: Group = {
+    "data": DataArgument,
+    "target": TargetOption,
+    "weight": WeightOption,
+    "group": FoldGroupOption,
+    **_LEARNING,
     "folds": FoldsOption,
     "stratified": StratifiedOption,
     "shuffle": ShuffleOption,

@@ -6,31 +6,20 @@ from typing import Annotated, Any
 import typer
 
 from gbdist.errors import ParameterError
-from gbdist_cli.config import CV, TUNE, Rule, merge, read_config
+from gbdist_cli.config import CV, TRAIN, TUNE, Rule
 from gbdist_cli.cv import InvertedOption
-from gbdist_cli.groups import CLUSTER, FOLDED, TALK, job_options, takes
+from gbdist_cli.groups import CLUSTER, FOLDED, TALK, TRAINED, Group, job_options, takes
 from gbdist_cli.options import (
     CatNanOption,
-    CatOption,
-    ConfigOption,
     DataArgument,
     DebugOption,
-    EvalOption,
-    GroupOption,
-    IgnoreOption,
     JobsDirOption,
     JsonOption,
     OptionalModelArgument,
-    ParamOption,
     SchedulerOption,
-    TargetOption,
-    TaskOption,
     TlsOption,
-    TrainCatNanOption,
-    WeightOption,
 )
 from gbdist_cli.output import out
-from gbdist_cli.params import parse_columns, parse_params
 from gbdist_cli.predict import ProbaOption, RawOption
 from gbdist_cli.tune import SEARCH, STUDY, with_space
 
@@ -51,7 +40,8 @@ SnapshotOption = Annotated[
 ]
 #: Taken for the error alone that says where the page is.
 NoPlotOption = Annotated[str | None, typer.Option("--plot", hidden=True)]
-_OF_JOB = {"like": LikeOption, "job_id": IdOption, "jobs_dir": JobsDirOption, "plot": NoPlotOption}
+_OF_JOB: Group = {"like": LikeOption, "job_id": IdOption, "jobs_dir": JobsDirOption}
+_OF_FOLDED: Group = {**_OF_JOB, "plot": NoPlotOption}
 _PAGES = {"cv": "result/folds.html", "tune": "result/study.html"}
 app = typer.Typer(rich_markup_mode="markdown", invoke_without_command=True)
 
@@ -95,27 +85,8 @@ def submit(
 
 
 @app.command()
-def train(
-    data: DataArgument = None,
-    target: TargetOption = None,
-    eval_data: EvalOption = None,
-    weight: WeightOption = None,
-    group: GroupOption = None,
-    ignore: IgnoreOption = None,
-    cat: CatOption = None,
-    cat_nan: TrainCatNanOption = None,
-    task: TaskOption = None,
-    param: ParamOption = None,
-    config: ConfigOption = None,
-    snapshot: SnapshotOption = None,
-    like: LikeOption = None,
-    job_id: IdOption = None,
-    jobs_dir: JobsDirOption = None,
-    scheduler: SchedulerOption = None,
-    tls: TlsOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+@takes(TRAINED, {"snapshot": SnapshotOption}, _OF_JOB, CLUSTER, TALK)
+def train(**typed: Any) -> None:
     """Submit a training; the options are those of `gbdist train`.
 
     **Examples**
@@ -125,29 +96,11 @@ def train(
     * gbdist job submit train --like churn-2024 -p depth=8
     * gbdist job submit train /shared/sales --target price --scheduler tcp://host:8786 --jobs-dir /shared/jobs
     """
-    typed = {
-        "data": data,
-        "target": target,
-        "eval": eval_data,
-        "weight": weight,
-        "group": group,
-        "ignore": ignore,
-        "cat": parse_columns(cat or ()),
-        "cat-nan": cat_nan,
-        "task": task,
-        "snapshot": snapshot,
-        "scheduler": scheduler,
-        "tls": tls,
-        "params": parse_params(param or ()),
-    }
-    of_file: dict[str, Any] = {"params": {}, **(read_config(config) if config else {})}
-    before = options_like("train", like, where_of(jobs_dir, scheduler, tls))
-    options = merge(merge(before, of_file), typed)
-    leave("train", options, job_id, where_of(jobs_dir, options.get("scheduler"), options.get("tls")))
+    submit_learning("train", typed, TRAIN)
 
 
 @app.command()
-@takes(FOLDED, {"inverted": InvertedOption}, _OF_JOB, CLUSTER, TALK)
+@takes(FOLDED, {"inverted": InvertedOption}, _OF_FOLDED, CLUSTER, TALK)
 def cv(**typed: Any) -> None:
     """Submit a cross-validation; the options are those of `gbdist cv`, but for those of outputs.
 
@@ -158,11 +111,11 @@ def cv(**typed: Any) -> None:
     * gbdist job submit cv /shared/sales --target price --folds 10 -p iterations=5000
     * gbdist job submit cv --like cv-nomiza -p depth=8
     """
-    submit_folded("cv", typed, CV)
+    submit_learning("cv", typed, CV)
 
 
 @app.command()
-@takes(FOLDED, SEARCH, STUDY, _OF_JOB, CLUSTER, TALK)
+@takes(FOLDED, SEARCH, STUDY, _OF_FOLDED, CLUSTER, TALK)
 def tune(**typed: Any) -> None:
     """Submit a search; the options are those of `gbdist tune`, but for those of outputs.
 
@@ -174,12 +127,12 @@ def tune(**typed: Any) -> None:
     * gbdist job submit tune /shared/sales --target price --space space.toml --trials 200
     * gbdist job submit tune --like tune-gofevu --id longer --trials 500
     """
-    submit_folded("tune", typed, TUNE)
+    submit_learning("tune", typed, TUNE)
 
 
-def submit_folded(kind: str, typed: Mapping[str, Any], keys: Mapping[str, Rule]) -> None:
-    """Submit a job of ``groups.FOLDED`` and more options; ``keys`` are those of its job file."""
-    if typed["plot"] is not None:
+def submit_learning(kind: str, typed: Mapping[str, Any], keys: Mapping[str, Rule]) -> None:
+    """Submit a job that learns from rows, by what its command was given; ``keys`` are those of its job file."""
+    if typed.get("plot") is not None:
         expected = f"it to be left out: every such job writes a page, {_PAGES[kind]} in its folder"
         raise ParameterError("--plot", typed["plot"], expected, "gbdist job result says where.")
     typed = {name: value for name, value in typed.items() if name != "plot"}

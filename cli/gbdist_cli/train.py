@@ -8,30 +8,10 @@ import typer
 
 from gbdist.jobs.options import train_job
 from gbdist_cli import completion
-from gbdist_cli.config import merge, read_config
-from gbdist_cli.options import (
-    CatOption,
-    ConfigOption,
-    DataArgument,
-    DebugOption,
-    EvalOption,
-    GroupOption,
-    IgnoreOption,
-    JsonOption,
-    ParamOption,
-    SchedulerOption,
-    TargetOption,
-    TaskOption,
-    ThreadsOption,
-    TlsOption,
-    TrainCatNanOption,
-    WeightOption,
-    WorkersOption,
-    require_address,
-    with_progress,
-)
+from gbdist_cli.config import TRAIN
+from gbdist_cli.groups import TALK, TRAINED, WORKERS, job_options, takes
+from gbdist_cli.options import require_address, with_progress
 from gbdist_cli.output import out, table_of
-from gbdist_cli.params import parse_columns, parse_params
 
 ModelOutOption = Annotated[
     Path | None,
@@ -65,29 +45,13 @@ DryRunOption = Annotated[
 ]
 
 
-def train(
-    data: DataArgument = None,
-    target: TargetOption = None,
-    eval_data: EvalOption = None,
-    weight: WeightOption = None,
-    group: GroupOption = None,
-    ignore: IgnoreOption = None,
-    cat: CatOption = None,
-    cat_nan: TrainCatNanOption = None,
-    task: TaskOption = None,
-    param: ParamOption = None,
-    config: ConfigOption = None,
-    workers: WorkersOption = None,
-    threads: ThreadsOption = None,
-    scheduler: SchedulerOption = None,
-    tls: TlsOption = None,
-    output: ModelOutOption = None,
-    snapshot: SnapshotOption = None,
-    profile: ProfileOption = None,
-    dry_run: DryRunOption = False,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+@takes(
+    TRAINED,
+    WORKERS,
+    {"output": ModelOutOption, "snapshot": SnapshotOption, "profile": ProfileOption, "dry_run": DryRunOption},
+    TALK,
+)
+def train(**typed: Any) -> None:
     """Train a model from files and save it.
 
     **Examples**
@@ -103,31 +67,12 @@ def train(
     * gbdist train data/ --target price --profile profile   (then open profile/trace.json in https://ui.perfetto.dev)
     * gbdist train --config job.toml --dry-run
     """
-    typed = {
-        "data": data,
-        "target": target,
-        "eval": eval_data,
-        "weight": weight,
-        "group": group,
-        "ignore": ignore,
-        "cat": parse_columns(cat or ()),
-        "cat-nan": cat_nan,
-        "task": task,
-        "workers": workers,
-        "threads": threads,
-        "scheduler": scheduler,
-        "tls": tls,
-        "output": output,
-        "snapshot": snapshot,
-        "profile": profile,
-        "params": parse_params(param or ()),
-    }
-    values = merge(read_config(config) if config else {}, typed)
-    require_address(values.get("scheduler"), values.get("tls"))
-    job = train_job({**values, "params": with_progress(values["params"])})
+    options = job_options(typed, TRAIN)
+    require_address(options.get("scheduler"), options.get("tls"))
+    job = train_job({**options, "params": with_progress(options["params"])})
     from gbdist.jobs import train as jobs  # numba and dask load only when needed
 
-    if dry_run:
+    if typed["dry_run"]:
         say_plan(job)
         return
     from gbdist_cli.live import reporter_for
