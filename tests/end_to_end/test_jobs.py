@@ -83,14 +83,22 @@ def model_of(where: Where, job_id: str, folder: Path) -> bytes:
     return model_at(result(where, job_id, folder / f"{job_id}.cbm")[0])
 
 
-def until(where: Where, job_id: str, condition: Callable[[views.JobView], bool]) -> views.JobView:
+def until(
+    where: Where, job_id: str, condition: Callable[[views.JobView], bool], seconds: float = BOUND_SECONDS
+) -> views.JobView:
     """Follow a job to where something holds."""
-    end = time.monotonic() + BOUND_SECONDS
+    end = time.monotonic() + seconds
     for view in follow(where, job_id, poll=0.05):
         if condition(view):
             return view
         assert time.monotonic() < end, view
     pytest.fail(f"it ended before: {view}")
+
+
+def kill_driver(local: LocalWorkers, view: views.JobView) -> None:
+    """Kill the worker that a job's driver runs on."""
+    (nanny,) = [each for each in local.cluster.workers.values() if each.worker_address == view.worker]
+    os.kill(nanny.pid, signal.SIGKILL)
 
 
 def ended(where: Where, job_id: str) -> views.JobView:
@@ -106,8 +114,7 @@ def test_worker_of_the_driver_killed_while_it_trains(
 ) -> None:
     submit(job(data), where, "killed")
     view = until(where, "killed", grown(20))
-    (nanny,) = [each for each in local.cluster.workers.values() if each.worker_address == view.worker]
-    os.kill(nanny.pid, signal.SIGKILL)
+    kill_driver(local, view)
     found = ended(where, "killed")
     assert (found.state, found.attempt) == ("done", 2)
     assert found.worker != view.worker

@@ -1,10 +1,7 @@
 """Searches that are jobs: whatever befalls their driver, all trials are there in the end, each of them once."""
 
-import os
-import signal
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +12,20 @@ import pytest
 
 from gbdist.jobs.submitted import views
 from gbdist.jobs.submitted.fetch import result
-from gbdist.jobs.submitted.follow import follow
 from gbdist.jobs.submitted.kinds import make_spec
 from gbdist.jobs.submitted.studies import JOURNAL
 from gbdist.jobs.submitted.submit import cancel, resume, submit
 from gbdist.jobs.submitted.where import Where
 from gbdist.jobs.tune import storage_in
-from gbdist_cluster.launch.local import LocalWorkers, start_local
+from gbdist_cluster.launch.local import LocalWorkers
+
+from . import test_jobs as of_jobs
 
 BOUND_SECONDS = 150.0
 TRIALS = 8
 pytestmark = pytest.mark.soak
 
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalWorkers]:
-    with start_local(workers=2, threads=1, dashboard=False) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def where(local: LocalWorkers, tmp_path_factory: pytest.TempPathFactory) -> Where:
-    return Where(str(tmp_path_factory.mktemp("jobs")), local.client.scheduler.address)
+local, where = of_jobs.local, of_jobs.where
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +48,7 @@ def expected(where: Where, job: Any, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def until(where: Where, job_id: str, condition: Callable[[views.JobView], bool]) -> views.JobView:
-    """Follow a job to where something holds."""
-    end = time.monotonic() + BOUND_SECONDS
-    for view in follow(where, job_id, poll=0.05):
-        if condition(view):
-            return view
-        assert time.monotonic() < end, view
-    pytest.fail(f"it ended before: {view}")
+    return of_jobs.until(where, job_id, condition, BOUND_SECONDS)
 
 
 def in_the_middle(view: views.JobView) -> bool:
@@ -94,8 +77,7 @@ def test_worker_of_the_driver_killed_between_trials(
 ) -> None:
     submit(job, where, "killed")
     view = until(where, "killed", in_the_middle)
-    (nanny,) = [each for each in local.cluster.workers.values() if each.worker_address == view.worker]
-    os.kill(nanny.pid, signal.SIGKILL)
+    of_jobs.kill_driver(local, view)
     ended = until(where, "killed", lambda view: view.is_over)
     assert (ended.state, ended.attempt) == ("done", 2), ended.error
     assert scored(where, "killed") == Counter(range(TRIALS))
