@@ -74,6 +74,11 @@ def cancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def rows_of(folder: Path) -> pd.DataFrame:
+    """The rows of all Parquet parts of a folder."""
+    return pd.concat([pd.read_parquet(part) for part in sorted(folder.iterdir())], ignore_index=True)
+
+
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
     """Address of a cluster of two workers, which the commands find running."""

@@ -13,12 +13,10 @@ from gbdist.models.catboost_format import fixed_cbm_bytes
 from gbdist.selection import GroupKFold, StratifiedGroupKFold, TimeSeriesSplit, cv
 from gbdist_cli.cv import params_for_all, train_words
 
+from .conftest import rows_of
+
 PARAMS = {"loss_function": "Logloss", "iterations": 4, "depth": 3, "custom_metric": ["AUC"], "verbose": False}
 TYPED = ("-p", "iterations=4", "-p", "depth=3", "-p", 'custom_metric=["AUC"]')
-
-
-def rows_of(folder: Path) -> pd.DataFrame:
-    return pd.concat([pd.read_parquet(part) for part in sorted(folder.iterdir())], ignore_index=True)
 
 
 def fixed_bytes(path: Path) -> bytes:

@@ -17,6 +17,8 @@ from gbdist.models.catboost_format import fixed_cbm_bytes
 from gbdist.selection import DaskSearchCV, StratifiedKFold
 from gbdist_cli.errors import next_step
 
+from .conftest import rows_of
+
 SPACE = """
 score_function = ["Cosine", "L2"]
 [depth]
@@ -39,7 +41,7 @@ def space(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def expected(cancer: Path) -> DaskSearchCV:
     """The search in this process, without a cluster."""
-    rows = pd.concat([pd.read_parquet(part) for part in sorted(cancer.iterdir())], ignore_index=True)
+    rows = rows_of(cancer)
     search = DaskSearchCV(
         DaskCatBoostClassifier(iterations=3, loss_function="Logloss"),
         tomllib.loads(SPACE),
@@ -122,7 +124,7 @@ def test_a_study_goes_on_where_it_was_stopped(
 def test_rows_of_a_search_must_be_in_the_order_of_a_time(
     run: Callable[..., Any], cancer: Path, tmp_path: Path, scheduler: str
 ) -> None:
-    rows = pd.concat([pd.read_parquet(part) for part in sorted(cancer.iterdir())], ignore_index=True)
+    rows = rows_of(cancer)
     rows = rows.assign(day=pd.date_range("2024-01-01", periods=len(rows)))
     typed = ("tune", "rows.parquet", *TYPED, "--time", "day", "--trials", 1, "--scheduler", scheduler)
     rows[::-1].to_parquet(tmp_path / "rows.parquet")
