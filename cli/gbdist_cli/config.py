@@ -122,7 +122,7 @@ class Settings:
     places: dict[str, str]
 
 
-def read_config(path: Path, keys: Mapping[str, Rule] = TRAIN) -> dict[str, Any]:
+def read_config(path: Path, keys: Mapping[str, Rule]) -> dict[str, Any]:
     """The keys and values of a job file, checked; ``data``, ``target``, ``eval``, ``ignore`` and ``cat`` are lists.
 
     Paths in it are relative to the folder that the command runs in, as on the command line.

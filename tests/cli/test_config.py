@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gbdist_cli.config import ConfigError, merge, read_config
+from gbdist_cli.config import TRAIN, ConfigError, merge, read_config
 from gbdist_cli.params import parse_columns, parse_params
 
 
@@ -15,7 +15,7 @@ def test_a_full_job_is_read(tmp_path: Path) -> None:
     path.write_text(
         'data = "a.parquet"\ntarget = "y"\ncat = "a, b"\nworkers = 2\n[params]\ndepth = 8\nloss_function = "RMSE"\n'
     )
-    assert read_config(path) == {
+    assert read_config(path, TRAIN) == {
         "data": ["a.parquet"],
         "target": ["y"],
         "cat": ["a, b"],
@@ -43,7 +43,7 @@ def test_mistake_is_named_with_its_line(tmp_path: Path, text: str, message: str)
     path = tmp_path / "job.toml"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        read_config(path)
+        read_config(path, TRAIN)
     assert str(caught.value) == message.format(path=path)
 
 
@@ -51,7 +51,7 @@ def test_what_is_not_toml_is_named_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "job.toml"
     path.write_text("workers = 2\ntarget = price\n")
     with pytest.raises(ConfigError, match=f"^{path}:2: is not TOML"):
-        read_config(path)
+        read_config(path, TRAIN)
 
 
 def test_missing_job_file_ends_with_the_code_for_usage(run: Callable[..., Any]) -> None:
