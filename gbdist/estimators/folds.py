@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gbdist.errors import DataError
-from gbdist.estimators.rank_folds import FoldsAsked, GroupsAsked, RuleAsked
+from gbdist.estimators.rank_folds import ClassesAsked, FoldsAsked, GroupsAsked, RuleAsked
 from gbdist.quantize.survey import LabelFacts
 from gbdist.selection.checks import enough_groups, enough_members, enough_rows
 from gbdist.selection.rules.base import Rule, SizedRule
@@ -63,15 +63,14 @@ class FoldsWanted:
         """
         enough_rows(n_rows, self.n_folds)
         if not self.stratified:
-            return RuleAsked(_dealt(self.n_folds, self.seed, n_rows), inverted=self.inverted)
+            return RuleAsked(_dealt(self.n_folds, self.seed, n_rows), self.inverted)
         if label is None or classes is None:
             raise DataError("y", "numbers", "classes with stratified=True", "Leave stratified out.")
         rows_of = dict(zip(label.values or (), label.rows_of_value, strict=True))
         counts = np.array([rows_of[one] for one in classes], np.int64)
         enough_members(classes, counts, self.n_folds)
         known = Classes(pd.Index(np.arange(len(classes), dtype=np.float32)), counts)
-        rule = StratifiedFolds(self.n_folds, known, self.seed)
-        return RuleAsked(rule, len(classes), self.inverted, self.by_first_rows)
+        return ClassesAsked(StratifiedFolds(self.n_folds, known, self.seed), self.inverted, self.by_first_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class FoldsByNumber:
 
     def of_data(self, n_rows: int, label: LabelFacts | None, classes: Sequence[Any] | None) -> FoldsAsked:
         """See ``AnyFolds``."""
-        return RuleAsked(self.rule_of(n_rows), inverted=self.inverted)
+        return RuleAsked(self.rule_of(n_rows), self.inverted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ class CodedFolds:
 
     def of_data(self, n_rows: int, label: LabelFacts | None, classes: Sequence[Any] | None) -> FoldsAsked:
         """See ``AnyFolds``."""
-        return RuleAsked(self.patterns, inverted=self.inverted, coded=True)
+        return RuleAsked(self.patterns, self.inverted)
 
 
 def _dealt(n_folds: int, seed: int | None, n: int) -> Rule:

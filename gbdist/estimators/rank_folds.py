@@ -1,7 +1,7 @@
 """Folds as ranks are asked for them: each makes the masks of its own rows, whatever other ranks have."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -30,18 +30,13 @@ class FoldsAsked(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RuleAsked:
-    """A rule of rows; ``classes`` of labels, which are the numbers 0, 1, …, if the rule looks at them, else 0.
+    """A rule of rows, which looks at nothing but their numbers, or at those that travelled with them.
 
-    ``inverted``: what the rule would hold out is trained on, and the other way round. ``by_first_rows``: the rule's classes come
-    in the order of their first rows, as a splitter has them, which the ranks know. ``coded``: the rule looks at the numbers that
-    travelled with the rows.
+    ``inverted``: what the rule would hold out is trained on, and the other way round.
     """
 
     rule: Rule
-    classes: int = 0
     inverted: bool = False
-    by_first_rows: bool = False
-    coded: bool = False
 
     @property
     def n_folds(self) -> int:
@@ -49,22 +44,46 @@ class RuleAsked:
         return self.rule.n_splits
 
     def of_rank(self, rows: Rows, collective: Collective) -> list[Fold]:
-        """See ``FoldsAsked``; a round, if the rule looks at classes, and another for their order."""
-        rule, runs = self.rule, [Run(one.first_row, one.stop - one.start) for one in rows.segments]
-        if self.classes:
-            before = _rows_of_classes_before(rows, self.classes, collective)
-            if self.by_first_rows and isinstance(rule, StratifiedFolds):
-                order = _classes_by_first_rows(rows, self.classes, collective)
-                rule, before = rule.in_order(order), [each[order] for each in before]
-            runs = [
-                Run(one.first_row, one.stop - one.start, rows.label[one.start : one.stop], counts)
-                for one, counts in zip(rows.segments, before, strict=True)
-            ]
-        elif self.coded and rows.fold is not None:
-            values = rows.fold
-            runs = [
-                replace(run, values=values[one.start : one.stop]) for run, one in zip(runs, rows.segments, strict=True)
-            ]
+        """See ``FoldsAsked``."""
+        values = rows.fold
+        runs = [
+            Run(one.first_row, one.stop - one.start, None if values is None else values[one.start : one.stop])
+            for one in rows.segments
+        ]
+        return _folds(rows, self.n_folds, [every_split(self.rule, run) for run in runs], inverted=self.inverted)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassesAsked:
+    """A rule by classes, which are the numbers 0, 1, … as labels.
+
+    ``by_first_rows``: the rule's classes come in the order of their first rows, as a splitter has them, which the ranks know.
+    """
+
+    rule: StratifiedFolds
+    inverted: bool = False
+    by_first_rows: bool = False
+
+    @property
+    def n_folds(self) -> int:
+        """How many there are."""
+        return self.rule.n_splits
+
+    def of_rank(self, rows: Rows, collective: Collective) -> list[Fold]:
+        """See ``FoldsAsked``; a round, and another for the order of classes."""
+        rule, n_classes = self.rule, len(self.rule.classes.counts)
+        counts = np.empty((len(rows.segments), n_classes), np.int64)
+        for number, one in enumerate(rows.segments):
+            codes = rows.label[one.start : one.stop].astype(np.int64)
+            counts[number] = np.bincount(codes, minlength=n_classes)
+        before, _ = _before(rows, counts, collective)
+        if self.by_first_rows:
+            order = _classes_by_first_rows(rows, n_classes, collective)
+            rule, before = rule.in_order(order), before[:, order]
+        runs = [
+            Run(one.first_row, one.stop - one.start, rows.label[one.start : one.stop], each)
+            for one, each in zip(rows.segments, before, strict=True)
+        ]
         return _folds(rows, self.n_folds, [every_split(rule, run) for run in runs], inverted=self.inverted)
 
 
@@ -80,12 +99,10 @@ class GroupsAsked:
         """See ``FoldsAsked``; a round. The groups of a rank are whole."""
         group = np.empty(0, np.uint64) if rows.group is None else rows.group
         starts = [group_starts(group[one.start : one.stop]) for one in rows.segments]
-        mine = [(one.first_row, len(each)) for one, each in zip(rows.segments, starts, strict=True)]
-        told = _told(np.array(mine, np.int64).reshape(-1, 2), collective)
-        every, ahead = np.concatenate(told), sum(map(len, told[: collective.rank]))
-        before = counts_before(every[:, 0], every[:, 1:])[ahead : ahead + len(mine), 0].tolist()
-        rule, masks = self.rule_of(int(every[:, 1].sum())), []
-        for one, each, first in zip(rows.segments, starts, before, strict=True):
+        counts = np.array([len(each) for each in starts], np.int64).reshape(-1, 1)
+        before, (n_groups,) = _before(rows, counts, collective)
+        rule, masks = self.rule_of(int(n_groups)), []
+        for one, each, first in zip(rows.segments, starts, before[:, 0].tolist(), strict=True):
             sizes = np.diff(each, append=one.stop - one.start)
             masks.append(_repeated(every_split(rule, Run(first, len(each))), sizes))
         return _folds(rows, self.n_folds, masks, inverted=self.inverted)
@@ -106,6 +123,17 @@ def _folds(rows: Rows, n_folds: int, masks: Sequence[Iterator[tuple[Mask, Mask]]
     return folds
 
 
+def _before(
+    rows: Rows, counts: NDArray[np.int64], collective: Collective
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What all ranks count before each of this one's segments, int64 [n_segments, n] as ``counts``, and in all; a round."""
+    firsts = np.array([one.first_row for one in rows.segments], np.int64)
+    told = _told(np.column_stack((firsts, counts)), collective)
+    every, ahead = np.concatenate(told), sum(map(len, told[: collective.rank]))
+    before = counts_before(every[:, 0], every[:, 1:])
+    return before[ahead : ahead + len(counts)], every[:, 1:].sum(axis=0)
+
+
 def _told(mine: NDArray[np.int64], collective: Collective) -> list[NDArray[np.int64]]:
     """The tables of all ranks, which have as many columns, int64 [n_segments, n_columns] each; a round."""
     return [np.frombuffer(item, np.int64).reshape(-1, mine.shape[1]) for item in collective.all_gather(mine.tobytes())]
@@ -118,14 +146,3 @@ def _classes_by_first_rows(rows: Rows, n_classes: int, collective: Collective) -
         found, places = np.unique(rows.label[segment.start : segment.stop].astype(np.int64), return_index=True)
         firsts[0, found] = np.minimum(firsts[0, found], segment.first_row + places)
     return np.argsort(np.concatenate(_told(firsts, collective)).min(axis=0), kind="stable")
-
-
-def _rows_of_classes_before(rows: Rows, n_classes: int, collective: Collective) -> list[NDArray[np.int64]]:
-    """For each of the rank's segments, how many rows of each class the whole data set has before it, int64 [n_classes]."""
-    mine = np.empty((len(rows.segments), n_classes + 1), np.int64)
-    for number, segment in enumerate(rows.segments):
-        codes = rows.label[segment.start : segment.stop].astype(np.int64)
-        mine[number] = segment.first_row, *np.bincount(codes, minlength=n_classes).tolist()
-    told = _told(mine, collective)
-    every, ahead = np.concatenate(told), sum(map(len, told[: collective.rank]))
-    return list(counts_before(every[:, 0], every[:, 1:])[ahead : ahead + len(mine)])
