@@ -3,13 +3,14 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.control import FREE, Control, Free
 from gbdist.boosting.events import Listener
-from gbdist.boosting.lockstep import LockstepResult, boost_folds
+from gbdist.boosting.lockstep import LockstepResult, boost_apart, boost_folds
 from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.progress import Step
@@ -43,6 +44,8 @@ from gbdist.snapshots.digest import data_digest
 ROWS_BELOW = 10_000
 _MOST_CELLS = 4_000_000
 _CELLS_A_THREAD = 500_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,9 +138,7 @@ def boost_here(
     finally:
         if spans is not None:
             spans.flush()
-    if result is None:
-        raise RuntimeError("a run ended that nobody has ended")
-    return result
+    return _ended(result)
 
 
 def folds_here(
@@ -153,7 +154,25 @@ def folds_here(
     params, alone = params_here(setup, rows, may_stop), SingleRank()
     if setup.ranked is not None:
         (rows,) = ready_rows([rows], setup.ranked, pairs, alone)
-    result = boost_folds(rows, folds.of_rank(rows, alone), n_bins(borders), params, alone, listeners)
+    return _ended(boost_folds(rows, folds.of_rank(rows, alone), n_bins(borders), params, alone, listeners))
+
+
+def apart_here(
+    sets: Sequence[Rows],
+    borders: Sequence[tuple[FeatureBorders, ...]],
+    setup: Setup,
+    listeners: Sequence[Listener],
+    may_stop: bool,
+) -> LockstepResult:
+    """The same for folds that have borders of their own; ``sets`` are as ``boost_apart`` takes them."""
+    params, alone = params_here(setup, sets[0], may_stop), SingleRank()
+    if setup.ranked is not None:
+        sets = ready_rows(sets, setup.ranked, (), alone)
+    return _ended(boost_apart(sets, [n_bins(each) for each in borders], params, alone, listeners))
+
+
+def _ended(result: T | None) -> T:
+    """What a run ends with that nobody may end before, as somebody may on a cluster."""
     if result is None:
         raise RuntimeError("a run ended that nobody has ended")
     return result

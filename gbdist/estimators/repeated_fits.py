@@ -108,9 +108,8 @@ class FitsHere(RepeatedFits):
     def fit(self, parameters: Mapping[str, object], listener: Listener | None, callbacks: Any) -> TrainResult:
         """See ``RepeatedFits``."""
         request, setup = self._asked(parameters, listener, callbacks), self._set_up(parameters)
-        listeners = [one for one in (request.listener, request.callbacks) if one is not None]
-        pairs = pairs_in(request.groups)
-        result = local_run.boost_here(self._rows, self._borders, setup, listeners, request.callbacks is not None, pairs)
+        asks, pairs = request.callbacks is not None, pairs_in(request.groups)
+        result = local_run.boost_here(self._rows, self._borders, setup, request.listeners, asks, pairs)
         return finish(request, setup, result, self._borders)
 
     def eliminate(self, question: Question) -> Eliminated:

@@ -89,6 +89,11 @@ class Request:
             evals.insert(number, thing)
         return evals
 
+    @property
+    def listeners(self) -> list[Listener]:
+        """All of them, one by one, as a run in this process takes them."""
+        return [one for one in (self.listener, self.callbacks) if one is not None]
+
     def heard(self) -> Callable[[Event], bool] | None:
         """One function for all listeners; None where there are none."""
         return heard_by(self.listener, self.callbacks)

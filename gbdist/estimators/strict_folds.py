@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gbdist.boosting.collective import SingleRank
-from gbdist.boosting.lockstep import LockstepResult, boost_apart
+from gbdist.boosting.lockstep import LockstepResult
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.clusters import ready_workers, resolve_client
@@ -16,7 +15,7 @@ from gbdist.estimators.preparation.pipeline import Source, quantize_sets, survey
 from gbdist.estimators.preparation.quantized import QuantizedSet, codes_for_classes, numbers_of_codes
 from gbdist.estimators.preparation.split import FoldSide
 from gbdist.estimators.rank_folds import RuleAsked
-from gbdist.estimators.ranked_rows import RankedSets, ready_rows
+from gbdist.estimators.ranked_rows import RankedSets
 from gbdist.estimators.request import Request
 from gbdist.estimators.setup import Setup, set_up
 from gbdist.estimators.training_gang import GangOrder, boost_on_gang
@@ -46,22 +45,13 @@ def _train_here(request: Request) -> FoldsResult:
     source = request.sources[0]
     (whole,) = local_run.survey_here([source])
     setup = _set_up(request, whole.survey)
-    sets, rows, borders = [], [], []
+    sets, borders = [], []
     for pair in _sides(source, setup):
-        pair_sets = local_run.survey_here(pair)
-        borders.append(borders_in(local_run.encodings_here(pair_sets[0], request.cuts())))
-        sets += pair_sets
+        sets += local_run.survey_here(pair)
+        borders.append(borders_in(local_run.encodings_here(sets[-2], request.cuts())))
     setup = _of_sides(setup, [data.survey for data in sets])
-    for number, data in enumerate(sets):
-        rows.append(local_run.rows_here(data, borders[number // 2], None, setup, number))
-    alone = SingleRank()
-    params = local_run.params_here(setup, rows[0], request.callbacks is not None)
-    if setup.ranked is not None:
-        rows = ready_rows(rows, setup.ranked, (), alone)
-    listeners = [one for one in (request.listener, request.callbacks) if one is not None]
-    result = boost_apart(rows, [local_run.n_bins(each) for each in borders], params, alone, listeners)
-    if result is None:
-        raise RuntimeError("a run ended that nobody has ended")
+    rows = [local_run.rows_here(data, borders[i // 2], None, setup, i) for i, data in enumerate(sets)]
+    result = local_run.apart_here(rows, borders, setup, request.listeners, request.callbacks is not None)
     return finish_folds(request, setup, result, borders)
 
 
@@ -113,19 +103,23 @@ def _sides(source: Source, setup: Setup) -> list[list[Source]]:
         raise ParameterError("strict_borders", True, "folds that partitions can tell by themselves", fix)
     return [
         [
-            Source(source.parts, f"fold {fold}, {what}", FoldSide(asked.rule, fold, held_out != asked.inverted))
-            for held_out, what in enumerate(_SIDES)
+            Source(source.parts, _name(2 * fold + held_out), FoldSide(asked.rule, fold, held_out != asked.inverted))
+            for held_out in (False, True)
         ]
         for fold in range(asked.n_folds)
     ]
 
 
+def _name(number: int) -> str:
+    """What errors call a side: rows trained on and rows held out take turns."""
+    return f"fold {number // 2}, {_SIDES[number % 2]}"
+
+
 def _of_sides(setup: Setup, surveys: Sequence[DataSurvey]) -> Setup:
     """The same for the sides of all folds, whose labels have codes of their own."""
-    names = [f"fold {number // 2}, {_SIDES[number % 2]}" for number in range(len(surveys))]
     tables = [
         codes_for_classes(survey, setup.classes or (), name) if setup.of_classes else numbers_of_codes(survey, name)
-        for survey, name in zip(surveys, names, strict=True)
+        for name, survey in zip(map(_name, range(len(surveys))), surveys, strict=True)
     ]
     ranked = setup.ranked
     if ranked is not None:

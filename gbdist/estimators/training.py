@@ -195,11 +195,11 @@ def _train_here(request: Request) -> TrainResult | FoldsResult:
     borders = borders_in(local_run.encodings_here(sets[0], request.cuts()))
     _compare(request, setup, borders)
     rows = [local_run.rows_here(data, borders, request.initial, setup, i) for i, data in enumerate(sets)]
-    listeners = [one for one in (request.listener, request.callbacks) if one is not None]
+    listeners, may_stop = request.listeners, request.callbacks is not None
     if isinstance(setup.resolved, ResolvedRounds):
         data = RankData(rows[0], tuple(rows[1:]), borders, request.feature_names)
-        return finish_rounds(request, setup, rounds_here(data, setup, listeners, request.callbacks is not None))
-    pairs, may_stop = pairs_in(request.groups), request.callbacks is not None
+        return finish_rounds(request, setup, rounds_here(data, setup, listeners, may_stop))
+    pairs = pairs_in(request.groups)
     if setup.folds is not None:
         together = local_run.folds_here(rows[0], borders, setup.folds, setup, listeners, may_stop, pairs)
         return finish_folds(request, setup, together, [borders] * setup.n_folds)
