@@ -157,10 +157,9 @@ class FitsOnGang(RepeatedFits):
         if not request.sources:
             self._check([])
             return []
+        wanted = request.bins_on_disk
         if pool is not None:
-            on_disk = (pool.data.on_disk if request.on_disk is None else request.on_disk) and request.may_be_on_disk
-            return quantize_sets(client, request.sources, addresses, pool.known, check=self._check, on_disk=on_disk)
-        wanted = request.on_disk if request.may_be_on_disk else False
+            return quantize_sets(client, request.sources, addresses, pool.known, check=self._check, on_disk=wanted)
         require_room_to_send(request.sources[0].parts, workers, wanted, may_be_on_disk=request.may_be_on_disk)
         rules = request.cuts()
         choose = choice(

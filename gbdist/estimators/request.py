@@ -58,6 +58,12 @@ class Request:
         """Whether what is trained can read bins from disk: neither a GPU nor CatBoost's own trainer can."""
         return self.aggregation is None and self.parameters.get("task_type", "CPU") == "CPU"
 
+    @property
+    def bins_on_disk(self) -> bool | None:
+        """Whether bins that are made go to disk. Where nobody says so: as those of the pool, or None, if they do not fit."""
+        wanted = self.pool.data.on_disk if self.on_disk is None and self.pool is not None else self.on_disk
+        return wanted if self.may_be_on_disk else False
+
     def refuse_disk(self, pools: Sequence[DaskPool]) -> None:
         """ParameterError where what is to be trained cannot read the bins of a pool, which are on disk."""
         if self.may_be_on_disk or not any(pool.data.on_disk for pool in pools):

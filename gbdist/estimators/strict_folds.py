@@ -59,7 +59,7 @@ def _train_on_cluster(request: Request, client: Any) -> FoldsResult:
     client = resolve_client(client)
     workers = ready_workers(client)
     addresses, source, rules = [worker.address for worker in workers], request.sources[0], request.cuts()
-    on_disk = request.on_disk if request.may_be_on_disk else False
+    on_disk = request.bins_on_disk
     require_room_to_send(source.parts, workers, on_disk, may_be_on_disk=request.may_be_on_disk)
     sets: list[QuantizedSet] = []
     with reported(client, label_of(request)) as report:

@@ -216,7 +216,7 @@ def _train_on_cluster(request: Request, client: Any) -> TrainResult | FoldsResul
         request.profile.follow(client)
     addresses = [worker.address for worker in workers]
     cards = _look_for_gpus(request, client, addresses)
-    on_disk = request.on_disk if request.may_be_on_disk else False
+    on_disk = request.bins_on_disk
     require_room_to_send(request.sources[0].parts, workers, on_disk, may_be_on_disk=request.may_be_on_disk)
     setups: list[Setup] = []
 
@@ -294,8 +294,7 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult | FoldsResul
     with reported(pool.client, label_of(request)) as report:
         try:
             if request.sources:
-                on_disk = (pool.data.on_disk if request.on_disk is None else request.on_disk) and request.may_be_on_disk
-                members, known = pool.data.members, pool.known
+                members, known, on_disk = pool.data.members, pool.known, request.bins_on_disk
                 made = quantize_sets(
                     pool.client, request.sources, members, known, check=check, cards=cards, on_disk=on_disk
                 )
