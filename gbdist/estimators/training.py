@@ -5,13 +5,12 @@ from typing import Any
 
 from gbdist.boosting.events import Listener
 from gbdist.boosting.lockstep import LockstepResult
-from gbdist.errors import DataError, ParameterError
+from gbdist.errors import ParameterError
 from gbdist.estimators import local_run
 from gbdist.estimators.checkpoint import checkpoint_of, run_identity
 from gbdist.estimators.clusters import ready_workers, resolve_client
 from gbdist.estimators.columns import ColumnRules
 from gbdist.estimators.devices import card_here, cards_of, devices_here, devices_of
-from gbdist.estimators.folds import AnyFolds, CodedFolds
 from gbdist.estimators.gang_run import require_same_borders
 from gbdist.estimators.initial import initial_model
 from gbdist.estimators.listeners import callback_listener, tell_columns, tell_steps
@@ -28,7 +27,6 @@ from gbdist.estimators.request import Request
 from gbdist.estimators.rounds_run import rounds_here, rounds_on_gang
 from gbdist.estimators.setup import Setup, set_up
 from gbdist.estimators.sources import Given, groups_of, pairs_in, sources_of
-from gbdist.estimators.strict_folds import train_apart
 from gbdist.estimators.training_gang import GangOrder, boost_on_gang
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.cells import borders_in
@@ -109,7 +107,7 @@ def train(
         profile=profiled,
     )
     try:
-        found = _train(request, client)
+        found = run(request, client)
     finally:
         if profiled is not None:
             profiled.write()
@@ -120,53 +118,8 @@ def train(
     return found
 
 
-def train_folds(
-    data: Given,
-    folds: AnyFolds,
-    *,
-    parameters: Mapping[str, object],
-    classifier: bool,
-    ranker: bool = False,
-    listener: Listener | None = None,
-    callbacks: Any = None,
-    client: Any = None,
-    cat_nan: str | None = None,
-    on_disk: bool | None = False,
-    strict_borders: bool = False,
-) -> FoldsResult:
-    """Train a model for each fold of a data set in lock-step (decision 0046); see ``train``.
-
-    ``callbacks`` are told the means over all folds, and stop all of them. ``strict_borders``: those of a fold are chosen from the
-    rows that it trains on; ``folds`` are such that partitions can tell them.
-    """
-    if isinstance(folds, CodedFolds) and isinstance(data.X, DaskPool) and not data.X.data.row.folded:
-        fix = "Give DaskPool the fold of each row, or pass the rows."
-        raise DataError("X", "a DaskPool without the numbers that folds go by", "one that has them", fix)
-    columns = ColumnRules(parameters, True, cat_nan)
-    request = Request(
-        parameters=parameters,
-        classifier=classifier,
-        pool=data.X if isinstance(data.X, DaskPool) else None,
-        sources=sources_of(data, [], None, columns),
-        eval_pools=(),
-        initial=None,
-        listener=listener,
-        callbacks=callback_listener(callbacks),
-        aggregation=None,
-        columns=columns,
-        groups=groups_of(data, [], of_models=False) if ranker else (),
-        on_disk=on_disk,
-        folds=folds,
-    )
-    if strict_borders:
-        return train_apart(request, client)
-    found = _train(request, client)
-    if not isinstance(found, FoldsResult):
-        raise TypeError("a plain fit was asked for")
-    return found
-
-
-def _train(request: Request, client: Any) -> TrainResult | FoldsResult:
+def run(request: Request, client: Any) -> TrainResult | FoldsResult:
+    """Do what was asked for, in this process or on a cluster; see ``train``."""
     _refuse_start_of_columns(request)
     request.refuse_disk([pool for _, pool in request.eval_pools])
     if request.pool is None and request.columns.by_type:

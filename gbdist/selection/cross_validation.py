@@ -160,7 +160,7 @@ def _run(data: Given, given: dict[str, Any], asked: FoldsOfCv, client: Any) -> F
         fix = "Models of both are the same, bit for bit."
         raise ParameterError("task_type", "GPU", "'CPU' for folds that train side by side", fix)
     folds, data = asked.of_data(data, name, classifier=classifier, client=client, order=class_order(parameters))
-    from gbdist.estimators.training import train_folds  # loads Numba's kernels
+    from gbdist.estimators.training_folds import train_folds  # loads Numba's kernels
 
     listener = progress_asked(parameters)
     try:

@@ -47,7 +47,7 @@ class Lockstep:
 
     def run(self, estimator: DaskCatBoost, parameters: Mapping[str, object], wanted: Wanted) -> FoldScores:
         """Grow all folds; scores are those of the last iteration, or with early stopping of the best one by the mean."""
-        from gbdist.estimators.training import train_folds  # loads Numba's kernels
+        from gbdist.estimators.training_folds import train_folds  # loads Numba's kernels
 
         listener = progress_asked(dict(parameters))
         callbacks = None
