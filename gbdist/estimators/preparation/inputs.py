@@ -245,22 +245,23 @@ def _match_memory(X: Any, vectors: dict[str, Any]) -> dict[str, Any]:
                 "both of one kind",
                 f"Pass {name}.compute(), or X as a Dask collection.",
             )
-        values = _in_memory(given, name)
-        if len(values) != n_rows:
-            raise DataError(name, f"{len(values)} rows", f"as many as X, {n_rows}", _length_hint(name))
-        matched[name] = values
+        matched[name] = _in_memory(given, name, n_rows)
     return matched
 
 
-def _in_memory(given: Any, name: str) -> NDArray[Any]:
-    """A vector [n_rows], or a matrix float64 [n_rows, n] where a row may have several values."""
+def _in_memory(given: Any, name: str, n_rows: int) -> NDArray[Any]:
+    """A vector [n_rows], or a matrix float64 [n_rows, n] where a row may have several values; DataError for other lengths."""
     shape = given.shape if hasattr(given, "shape") else np.asarray(given).shape
     several = name == "baseline" or (name == "y" and len(shape) == 2 and shape[1] > 1)
-    return as_matrix(given, name) if several else as_vector(given, name)
+    values = as_matrix(given, name) if several else as_vector(given, name)
+    _require_rows(name, len(values), n_rows)
+    return values
 
 
-def _length_hint(name: str) -> str:
-    return f"X and {name} have inconsistent numbers of samples; pass one value of {name} for each row of X."
+def _require_rows(name: str, found: int, n_rows: int) -> None:
+    if found != n_rows:
+        fix = f"X and {name} have inconsistent numbers of samples; pass one value of {name} for each row of X."
+        raise DataError(name, f"{found} rows", f"as many as X, {n_rows}", fix)
 
 
 # ---- Dask collections
@@ -313,8 +314,7 @@ def _align(X: Any, given: Any, name: str) -> Any:
     ours, theirs = X.chunks[0], given.chunks[0]
     ours_known, theirs_known = _known_rows(X) is not None, _known_rows(given) is not None
     if ours_known and theirs_known:
-        if sum(ours) != sum(theirs):
-            raise DataError(name, f"{sum(theirs)} rows", f"as many as X, {sum(ours)}", _length_hint(name))
+        _require_rows(name, sum(theirs), sum(ours))
         return given if ours == theirs else given.rechunk({0: ours})
     if len(ours) != len(theirs):
         raise _partitions_differ(X, given, name)
@@ -340,9 +340,7 @@ def _in_chunks_of(X: Any, given: Any, name: str) -> Any:
             "a Dask collection with the partitions of X",
             f"Pass {name} as a column of X, or turn X into an array of known chunks: X.to_dask_array(lengths=True).",
         )
-    values = _in_memory(given, name)
-    if len(values) != n_rows:
-        raise DataError(name, f"{len(values)} rows", f"as many as X, {n_rows}", _length_hint(name))
+    values = _in_memory(given, name, n_rows)
     edges = np.concatenate(([0], np.cumsum(X.chunks[0]))).astype(np.int64)
     return [values[start:stop] for start, stop in pairwise(edges)]
 
