@@ -13,9 +13,8 @@ from gbdist.quantize.survey import LabelFacts
 from gbdist.selection.checks import enough_groups, enough_members, enough_rows
 from gbdist.selection.rules.base import Rule, SizedRule
 from gbdist.selection.rules.classes import Classes
-from gbdist.selection.rules.contiguous import ContiguousFolds
 from gbdist.selection.rules.predefined import Patterns
-from gbdist.selection.rules.shuffled import HashedFolds
+from gbdist.selection.rules.shuffled import even_folds
 from gbdist.selection.rules.stratified import StratifiedFolds
 
 
@@ -63,7 +62,7 @@ class FoldsWanted:
         """
         enough_rows(n_rows, self.n_folds)
         if not self.stratified:
-            return RuleAsked(_dealt(self.n_folds, self.seed, n_rows), self.inverted)
+            return RuleAsked(even_folds(self.n_folds, self.seed, n_rows), self.inverted)
         if label is None or classes is None:
             raise DataError("y", "numbers", "classes with stratified=True", "Leave stratified out.")
         rows_of = dict(zip(label.values or (), label.rows_of_value, strict=True))
@@ -126,7 +125,7 @@ class FoldsOfGroups:
 
     def _rule(self, n_groups: int) -> Rule:
         enough_groups(n_groups, self.n_folds)
-        return _dealt(self.n_folds, self.seed, n_groups)
+        return even_folds(self.n_folds, self.seed, n_groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,11 +148,6 @@ class CodedFolds:
     def of_data(self, n_rows: int, label: LabelFacts | None, classes: Sequence[Any] | None) -> FoldsAsked:
         """See ``AnyFolds``."""
         return RuleAsked(self.patterns, self.inverted)
-
-
-def _dealt(n_folds: int, seed: int | None, n: int) -> Rule:
-    """Folds of n neighbours, or by hash."""
-    return ContiguousFolds(n_folds, n) if seed is None else HashedFolds(n_folds, seed)
 
 
 def _trained(n_rows: int, n_folds: int, *, inverted: bool) -> int:

@@ -7,8 +7,7 @@ from gbdist.selection.checks import enough_members, enough_rows, integer, seed_o
 from gbdist.selection.facts import classes_of, labels_of, survey
 from gbdist.selection.inputs import Given, vector_beside
 from gbdist.selection.rules.base import SizedRule
-from gbdist.selection.rules.contiguous import ContiguousFolds
-from gbdist.selection.rules.shuffled import HashedFolds, repeated_folds
+from gbdist.selection.rules.shuffled import even_folds, repeated_folds
 from gbdist.selection.rules.stratified import StratifiedFolds
 
 
@@ -44,9 +43,7 @@ class KFold(NumberSplitter, FoldSplitter):
     def rule_for(self, n_rows: int) -> SizedRule:
         """See ``NumberSplitter``."""
         enough_rows(n_rows, self.n_splits)
-        if self.seed is None:
-            return ContiguousFolds(self.n_splits, n_rows)
-        return HashedFolds(self.n_splits, self.seed)
+        return even_folds(self.n_splits, self.seed, n_rows)
 
 
 class RepeatedKFold(NumberSplitter):

@@ -9,6 +9,7 @@ from gbdist.kernels.hashing import stream_key
 from gbdist.permutation import permuted
 from gbdist.selection.folds import Folds
 from gbdist.selection.rules.base import FoldRule, Mask, Run, SizedRule
+from gbdist.selection.rules.contiguous import ContiguousFolds
 
 _SETS, _CIRCLE, _REPEAT = 0x73657473, 0x63697263, 0x72657065
 
@@ -23,6 +24,11 @@ class HashedFolds(FoldRule):
     def folds(self, run: Run) -> NDArray[np.int64]:
         """See ``FoldRule``."""
         return Folds(self.n_splits, self.seed).of_rows(run.first_row, run.n_rows)
+
+
+def even_folds(n_splits: int, seed: int | None, n_rows: int) -> SizedRule:
+    """Folds that differ by one row at most: neighbours without a ``seed``, else by hash."""
+    return ContiguousFolds(n_splits, n_rows) if seed is None else HashedFolds(n_splits, seed)
 
 
 @dataclass(frozen=True, slots=True)
