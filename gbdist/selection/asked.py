@@ -98,10 +98,12 @@ def stratified_from(
     rows = _rows_of(given, "stratified", True)
     splitter = StratifiedKFold(n_folds, shuffle=seed is not None, random_state=seed)
     plan = _planned(splitter, rows, given.y, None, client)
-    labels = plan.rule.classes.labels.tolist() if isinstance(plan.rule, StratifiedFolds) else []
+    rule, before = plan.rule, plan.before
+    if not isinstance(rule, StratifiedFolds) or before is None:
+        raise TypeError("folds by class were asked for")
+    labels = rule.classes.labels.tolist()
     places = np.array([labels.index(label) for label in ordered(tuple(sorted(labels)), order)], np.int64)
-    if isinstance(plan.rule, StratifiedFolds) and plan.before is not None:
-        plan = replace(plan, rule=plan.rule.in_order(places), before=plan.before[:, places])
+    plan = replace(plan, rule=rule.in_order(places), before=before[:, places])
     folds, fold = _coded(plan, rows)
     return replace(folds, inverted=inverted), replace(given, fold=fold)
 
