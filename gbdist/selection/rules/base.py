@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,15 @@ class SizedRule(Rule, Protocol):
         ...
 
 
+@runtime_checkable
+class SharingRule(Rule, Protocol):
+    """A rule whose splits share what is costly to find."""
+
+    def every(self, run: Run) -> Iterator[tuple[Mask, Mask]]:
+        """The masks of all splits, in their order, for which that is found once."""
+        ...
+
+
 class FoldRule(ABC):
     """A rule that puts each row into one fold: a split tests one, and trains on all others."""
 
@@ -75,16 +84,20 @@ class FoldRule(ABC):
         """See ``Rule``."""
         return _masks_of(self.folds(run), split)
 
+    def every(self, run: Run) -> Iterator[tuple[Mask, Mask]]:
+        """See ``SharingRule``."""
+        folds = self.folds(run)
+        return (_masks_of(folds, split) for split in range(self.n_splits))
+
     def places(self, run: Run) -> NDArray[np.int64]:
         """The split that each row tests in, int64 [n_rows]."""
         return self.folds(run)
 
 
 def every_split(rule: Rule, run: Run) -> Iterator[tuple[Mask, Mask]]:
-    """The masks of all splits, in their order; folds, which are the same for all of them, are found once."""
-    if isinstance(rule, FoldRule):
-        folds = rule.folds(run)
-        return (_masks_of(folds, split) for split in range(rule.n_splits))
+    """The masks of all splits, in their order."""
+    if isinstance(rule, SharingRule):
+        return rule.every(run)
     return (rule.masks(split, run) for split in range(rule.n_splits))
 
 

@@ -1,5 +1,6 @@
 """Rules by hash of the row's number: folds, sets of exact sizes, and folds that overlap by a known share."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from gbdist.kernels.hashing import stream_key
 from gbdist.permutation import permuted
 from gbdist.selection.folds import Folds
-from gbdist.selection.rules.base import FoldRule, Mask, Run, SizedRule
+from gbdist.selection.rules.base import FoldRule, Mask, Run, SizedRule, every_split
 from gbdist.selection.rules.contiguous import ContiguousFolds
 
 _SETS, _CIRCLE, _REPEAT = 0x73657473, 0x63697263, 0x72657065
@@ -56,6 +57,10 @@ class Repeated:
             split -= rule.n_splits
         raise IndexError(split)
 
+    def every(self, run: Run) -> Iterator[tuple[Mask, Mask]]:
+        """See ``SharingRule``."""
+        return (masks for rule in self.rules for masks in every_split(rule, run))
+
 
 def repeated_folds(n_splits: int, n_repeats: int, seed: int) -> Repeated:
     """Other folds by hash for each repeat."""
@@ -102,7 +107,17 @@ class Arcs:
 
     def masks(self, split: int, run: Run) -> tuple[Mask, Mask]:
         """See ``Rule``."""
-        places = permuted(stream_key(_CIRCLE, self.seed), self.n_rows, run.rows)
+        return self._arc(split, self._places(run))
+
+    def every(self, run: Run) -> Iterator[tuple[Mask, Mask]]:
+        """See ``SharingRule``."""
+        places = self._places(run)
+        return (self._arc(split, places) for split in range(self.n_splits))
+
+    def _places(self, run: Run) -> NDArray[np.int64]:
+        return permuted(stream_key(_CIRCLE, self.seed), self.n_rows, run.rows)
+
+    def _arc(self, split: int, places: NDArray[np.int64]) -> tuple[Mask, Mask]:
         begin = self.n_rows * split // self.n_splits
         train = (places - begin) % self.n_rows < self.n_train
         return np.asarray(train), np.asarray(~train)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gbdist.selection.folds import Folds
-from gbdist.selection.rules.base import Rule, Run
+from gbdist.selection.rules.base import Rule, Run, every_split
 from gbdist.selection.rules.shuffled import Arcs, HashedFolds, ShuffledSets, repeated_folds
 
 RULES = [HashedFolds(3, 1), repeated_folds(3, 2, 1), ShuffledSets(2, 5_000, 1_200, 900, 1), Arcs(3, 5_000, 3_100, 1)]
@@ -22,6 +22,17 @@ def test_partitioning_does_not_change_masks(rule: Rule, inner: list[int]) -> Non
         pieces = [rule.masks(split, Run(start, stop - start)) for start, stop in pairwise(edges)]
         for whole, cut in zip(rule.masks(split, Run(0, 5_000)), zip(*pieces, strict=True), strict=True):
             np.testing.assert_array_equal(np.concatenate(cut), whole)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize(("first", "n_rows"), [(0, 5_000), (700, 90), (3, 0)])
+def test_all_splits_at_once_are_each_by_itself(rule: Rule, first: int, n_rows: int) -> None:
+    run = Run(first, n_rows)
+    every = list(every_split(rule, run))
+    assert len(every) == rule.n_splits
+    for split, pair in enumerate(every):
+        for mask, alone in zip(pair, rule.masks(split, run), strict=True):
+            np.testing.assert_array_equal(mask, alone)
 
 
 def test_hashed_folds_are_those_of_stacks() -> None:
