@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from distributed import Client
 
-from gbdist.boosting.events import Event, Happened, IterationDone, RunFinished, RunStarted
+from gbdist.boosting.events import Happened
 from gbdist.boosting.spans import SpansTaken
 from gbdist.counted import one_of
 from gbdist.errors import ClusterError
@@ -26,53 +26,18 @@ from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.preparation.stored import futures_of
 from gbdist.estimators.profile import Profile
 from gbdist.estimators.tempo import Tempo, TreesWorked
+from gbdist.estimators.told import Hear, Told
 from gbdist.snapshots.digest import DataDigest
 from gbdist_cluster.errors import WorkersMissing
 from gbdist_cluster.gang import Loss, Member, RankContext, run_on_gang
 from gbdist_cluster.monitor.reporting import UNREPORTED, RunReport
 from gbdist_cluster.versions import WorkerFacts, check_workers, usable_workers
 
-Hear = Callable[[Event], bool | None]
-
 #: Gangs in a row that may end without an iteration.
 _FRUITLESS = 20
 #: How long workers that come are waited for to be joined by others.
 _SETTLE_SECONDS = 1.0
 _LISTED_PARTS = 10
-
-
-class Told:
-    """What the user's listener has been told: an iteration that is done once more after a loss is not told of again."""
-
-    def __init__(self, listener: Hear | None, done: int) -> None:
-        self.listens = listener is not None
-        self._listener, self.done = listener, done
-        self._begun = self.stops = False
-
-    @property
-    def most_steps(self) -> int | None:
-        """Iterations that a new gang may have at first, so that all are told of, and an answer is asked for; None for any."""
-        return self.done - self.stops if self.listens else None
-
-    def hear(self, event: Event) -> bool:
-        """Pass an event on, unless it is an old one; what the listener answers, or has answered."""
-        match event:
-            case RunStarted():
-                if self._begun:
-                    return False
-                self._begun = True
-            case IterationDone(iteration=number):
-                if number < self.done:
-                    return self.stops and number + 1 == self.done
-                self.done = number + 1
-            case RunFinished():
-                pass
-            case Happened():  # no iteration, so what was answered to the last one still counts
-                if self._listener is not None:
-                    self._listener(event)
-                return self.stops
-        self.stops = bool(self._listener(event)) if self._listener is not None else False
-        return self.stops
 
 
 class Snapshots(Protocol):
