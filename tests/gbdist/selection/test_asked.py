@@ -15,6 +15,7 @@ from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.folds import AnyFolds, FoldsWanted
+from gbdist.estimators.rank_folds import FoldsAsked
 from gbdist.estimators.sources import Given
 from gbdist.quantize.survey import LabelFacts
 from gbdist.selection import (
@@ -50,9 +51,13 @@ def pairs_of(folds: AnyFolds, given: Given) -> list[list[list[int]]]:
     """Rows that train and rows that are held out, of each fold, as one rank finds them."""
     code = given.fold.compute() if hasattr(given.fold, "compute") else given.fold
     fold = None if code is None else np.asarray(code)
-    label = FRAME["y"].to_numpy(np.float32)
-    rows = Rows(np.zeros((1, N_ROWS), np.uint8), label, None, None, (Segment(0, N_ROWS, 0),), fold=fold)
-    asked = folds.of_data(N_ROWS, None, None)
+    return found_by_rank(folds.of_data(N_ROWS, None, None), FRAME["y"], fold)
+
+
+def found_by_rank(asked: FoldsAsked, label: pd.Series, fold: Any = None) -> list[list[list[int]]]:
+    """The same, of what ranks are asked."""
+    segments = (Segment(0, N_ROWS, 0),)
+    rows = Rows(np.zeros((1, N_ROWS), np.uint8), label.to_numpy(np.float32), None, None, segments, fold=fold)
     return [[np.flatnonzero(mask).tolist() for mask in one.masks] for one in asked.of_rank(rows, SingleRank())]
 
 
@@ -178,9 +183,7 @@ def test_partitions_tell_stratified_folds_as_ranks_do(
     counts = (45, 45)
     facts = LabelFacts("integer", N_ROWS, 0, 0, 0.0, 1.0, (0, 1), counts, counts)
     ranks = FoldsWanted(4, seed, stratified=True, inverted=inverted).of_data(N_ROWS, facts, order or (0, 1))
-    label = (FRAME["y"] if order is None else 1 - FRAME["y"]).to_numpy(np.float32)
-    rows = Rows(np.zeros((1, N_ROWS), np.uint8), label, None, None, (Segment(0, N_ROWS, 0),))
-    expected = [[np.flatnonzero(mask).tolist() for mask in one.masks] for one in ranks.of_rank(rows, SingleRank())]
+    expected = found_by_rank(ranks, FRAME["y"] if order is None else 1 - FRAME["y"])
     for data in (FRAME, dd.from_pandas(FRAME, npartitions=4, sort=False)):
         folds, given = stratified_from(4, seed, Given(data, "y"), order, inverted=inverted, client=client)
         assert pairs_of(folds, given) == expected
