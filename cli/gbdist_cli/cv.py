@@ -19,8 +19,6 @@ from gbdist_cli.output import out, table_of
 InvertedOption = Annotated[
     bool | None, typer.Option("--inverted", help="Train on the rows of one fold, and score on all others.")
 ]
-#: Parameters that do nothing, or cannot be, without rows that are held out.
-_HELD_OUT = ("early_stopping_rounds", "od_type", "od_wait", "od_pval", "use_best_model")
 
 ReturnModelsOption = Annotated[
     Path | None,
@@ -71,10 +69,11 @@ def cv(**typed: Any) -> None:
 
 def params_for_all(params: Mapping[str, Any], best_iteration: int, learning_rate: float) -> dict[str, Any]:
     """The parameters of folds as those of a fit on all rows: of the best size, and without what looks at rows held out."""
-    from gbdist.estimators.parameters.table import ALIASES
+    from gbdist.estimators.parameters.table import ALIASES, STOPS
 
     found = {"iterations": best_iteration + 1, "learning_rate": learning_rate}
-    kept = {name: value for name, value in params.items() if ALIASES.get(name, name) not in (*found, *_HELD_OUT)}
+    left_out = (*found, *STOPS, "use_best_model")
+    kept = {name: value for name, value in params.items() if ALIASES.get(name, name) not in left_out}
     return {**kept, **found}
 
 
