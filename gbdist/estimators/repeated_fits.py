@@ -138,12 +138,7 @@ class FitsOnGang(RepeatedFits):
         except BaseException:
             self.close()
             raise
-        evals = self._made if pool is not None else self._made[1:]
-        pooled = [one.data for _, one in request.eval_pools]
-        self._sets: list[QuantizedSet] = [
-            self._made[0] if pool is None else pool.data,
-            *request.in_order(evals, pooled),
-        ]
+        self._sets = request.of_sets(self._made, lambda one: one.data)
         for name, data in zip(request.names(), self._sets, strict=True):
             require_same_borders(name, data, self._sets[0])
 
@@ -174,11 +169,8 @@ class FitsOnGang(RepeatedFits):
 
     def _check(self, surveys: Sequence[DataSurvey]) -> None:
         """Take the facts of what is about to be quantized, and check all parameters against those of all sets."""
-        request = self._request
-        pooled = [one.data.survey for _, one in request.eval_pools]
-        train = surveys[0] if request.pool is None else request.pool.data.survey
-        self._surveys = [train, *request.in_order(surveys if request.pool is not None else surveys[1:], pooled)]
-        self._set_up(request.parameters)
+        self._surveys = self._request.of_sets(surveys, lambda one: one.data.survey)
+        self._set_up(self._request.parameters)
 
     @property
     def borders(self) -> tuple[FeatureBorders, ...]:

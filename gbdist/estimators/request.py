@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from gbdist.boosting.events import Event, Listener
 from gbdist.errors import ParameterError
@@ -17,6 +17,8 @@ from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.pipeline import Source
 from gbdist.estimators.profile import Profile
 from gbdist.estimators.sources import GroupGiven, eval_name
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +90,14 @@ class Request:
         """Number of eval sets."""
         return len(self.sources) - (self.pool is None) + len(self.eval_pools)
 
-    def in_order(self, from_sources: Sequence[Any], from_pools: Sequence[Any]) -> list[Any]:
-        """Things of the eval sets in the order in which the user gave these."""
-        evals = list(from_sources)
-        for (number, _), thing in zip(self.eval_pools, from_pools, strict=True):
-            evals.insert(number, thing)
-        return evals
+    def of_sets(self, of_sources: Sequence[T], of_pool: Callable[[DaskPool], T]) -> list[T]:
+        """Things of all data sets, the training set first and the others as the user gave them: those of sources and pools."""
+        things = list(of_sources)
+        if self.pool is not None:
+            things.insert(0, of_pool(self.pool))
+        for number, pool in self.eval_pools:
+            things.insert(number + 1, of_pool(pool))
+        return things
 
     @property
     def listeners(self) -> list[Listener]:

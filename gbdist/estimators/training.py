@@ -174,8 +174,7 @@ def _train_on_cluster(request: Request, client: Any) -> TrainResult | FoldsResul
     setups: list[Setup] = []
 
     def check(surveys: Sequence[DataSurvey]) -> None:
-        pooled = [pool.data.survey for _, pool in request.eval_pools]
-        setups.append(_set_up(request, [surveys[0], *request.in_order(surveys[1:], pooled)]))
+        setups.append(_set_up(request, request.of_sets(surveys, lambda pool: pool.data.survey)))
 
     rules = request.cuts()
     choose = choice(
@@ -197,8 +196,7 @@ def _train_on_cluster(request: Request, client: Any) -> TrainResult | FoldsResul
             choose=choose,
         )
         try:
-            evals = request.in_order(made[1:], [pool.data for _, pool in request.eval_pools])
-            return _boost(request, client, setups[-1], [made[0], *evals], report)
+            return _boost(request, client, setups[-1], request.of_sets(made, lambda pool: pool.data), report)
         finally:
             for data in made:
                 data.release()
@@ -231,12 +229,10 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult | FoldsResul
         request.profile.follow(pool.client)
     request.refuse_disk([pool])
     cards = _look_for_gpus(request, pool.client, pool.data.members)
-    pooled = [one.data for _, one in request.eval_pools]
     setups: list[Setup] = []
 
     def check(surveys: Sequence[DataSurvey]) -> None:
-        evals = request.in_order(surveys, [data.survey for data in pooled])
-        setups.append(_set_up(request, [pool.data.survey, *evals]))
+        setups.append(_set_up(request, request.of_sets(surveys, lambda one: one.data.survey)))
 
     made: list[QuantizedSet] = []
     if request.folds is not None:
@@ -253,7 +249,7 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult | FoldsResul
                 )
             else:
                 check([])
-            return _boost(request, pool.client, setups[-1], [pool.data, *request.in_order(made, pooled)], report)
+            return _boost(request, pool.client, setups[-1], request.of_sets(made, lambda one: one.data), report)
         finally:
             for data in made:
                 data.release()
