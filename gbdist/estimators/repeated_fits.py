@@ -135,12 +135,12 @@ class FitsOnGang(RepeatedFits):
             pool.settle()
         try:
             self._made = self._quantized()
+            self._sets = request.of_sets(self._made, lambda one: one.data)
+            for name, data in zip(request.names(), self._sets, strict=True):
+                require_same_borders(name, data, self._sets[0])
         except BaseException:
             self.close()
             raise
-        self._sets = request.of_sets(self._made, lambda one: one.data)
-        for name, data in zip(request.names(), self._sets, strict=True):
-            require_same_borders(name, data, self._sets[0])
 
     def _quantized(self) -> list[QuantizedSet]:
         """What has to be quantized, once all is checked."""

@@ -305,3 +305,17 @@ def test_wrong_data_are_an_error_before_anything_is_trained(
             DaskCatBoostRegressor(client=client).select_features(*data, num_features_to_select=1)
     with pytest.raises(DataError, match=r"^group_id: found None"):
         DaskCatBoostRanker().select_features(X, y, num_features_to_select=1)
+
+
+def test_rows_quantized_beside_a_pool_of_other_borders_are_let_go_of(
+    client: Client, large: pd.DataFrame, tasks_left: Callable[[], list[str]]
+) -> None:
+    (X, y), test = sides(large)
+    lazy = dd.from_pandas(X.assign(y=y), npartitions=3, sort=False)
+    with (
+        DaskPool(*test, client=client, cat_features=["kind"]) as pool,
+        pytest.raises(DataError, match=r"^eval_set: found a DaskPool with borders of its own") as raised,
+    ):
+        DaskCatBoostRegressor(client=client).select_features(lazy, "y", pool, num_features_to_select=1)
+    assert tasks_left() == []
+    assert raised.tb is not None  # it knows all that was made
