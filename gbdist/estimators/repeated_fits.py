@@ -15,7 +15,6 @@ from gbdist.elimination.losses import Measure
 from gbdist.elimination.ranks import Eliminated, Question, eliminate
 from gbdist.estimators import local_run
 from gbdist.estimators.clusters import ready_workers, resolve_client
-from gbdist.estimators.devices import card_here, cards_of
 from gbdist.estimators.elimination_gang import eliminate_on_gang, setup_of_set
 from gbdist.estimators.gang_run import require_same_borders
 from gbdist.estimators.listeners import callback_listener, tell_columns
@@ -23,14 +22,15 @@ from gbdist.estimators.on_board import label_of, tell_about, tell_end
 from gbdist.estimators.outcome import TrainResult, finish
 from gbdist.estimators.parameters.objects import is_object
 from gbdist.estimators.placing import choice, require_room_to_send, run_shape
-from gbdist.estimators.preparation.pipeline import quantize_sets, require_same_columns
+from gbdist.estimators.preparation.pipeline import quantize_sets
 from gbdist.estimators.preparation.quantized import QuantizedSet
 from gbdist.estimators.preparation.regroup import regroup
 from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.ranked_rows import ready_rows
 from gbdist.estimators.request import Request
-from gbdist.estimators.setup import Setup, set_up
+from gbdist.estimators.setup import Setup
 from gbdist.estimators.sources import pairs_in
+from gbdist.estimators.training import look_for_gpus, set_up_sets
 from gbdist.estimators.training_gang import GangOrder, boost_on_gang
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.cells import borders_in
@@ -76,10 +76,7 @@ class RepeatedFits(ABC):
         return Measure(params.objective, params.metrics[0])
 
     def _set_up(self, parameters: Mapping[str, object]) -> Setup:
-        request, names = self._request, self._request.names()
-        for name, survey in zip(names, self._surveys, strict=True):
-            require_same_columns(name, survey, self._surveys[0])
-        return set_up(parameters, request.classifier, self._surveys, names, None, None, request.groups)
+        return set_up_sets(replace(self._request, parameters=parameters), self._surveys)
 
     def _asked(self, parameters: Mapping[str, object], listener: Listener | None, callbacks: Any) -> Request:
         return replace(self._request, parameters=parameters, listener=listener, callbacks=callback_listener(callbacks))
@@ -90,8 +87,7 @@ class FitsHere(RepeatedFits):
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
-        parameters: Mapping[str, Any] = request.parameters
-        card_here(str(parameters.get("task_type", "CPU")), parameters.get("devices"))
+        look_for_gpus(request)
         sets = local_run.survey_here(request.sources)
         self._surveys = [data.survey for data in sets]
         self._setup = self._set_up(request.parameters)
@@ -147,30 +143,31 @@ class FitsOnGang(RepeatedFits):
         request, pool, client = self._request, self._request.pool, self._client
         workers = ready_workers(client)
         addresses = [worker.address for worker in workers] if pool is None else list(pool.data.members)
-        parameters: Mapping[str, Any] = request.parameters
-        cards_of(client, addresses, str(parameters.get("task_type", "CPU")), parameters.get("devices"))
+        cards = look_for_gpus(request, client, addresses)
         if not request.sources:
             self._check([])
             return []
         wanted = request.bins_on_disk
         if pool is not None:
-            return quantize_sets(client, request.sources, addresses, pool.known, check=self._check, on_disk=wanted)
+            return quantize_sets(
+                client, request.sources, addresses, pool.known, check=self._check, cards=cards, on_disk=wanted
+            )
         require_room_to_send(request.sources[0].parts, workers, wanted, may_be_on_disk=request.may_be_on_disk)
         rules = request.cuts()
         choose = choice(
             wanted,
-            lambda n_features: run_shape(self._set_up(request.parameters), n_features, rules.most_borders),
+            lambda n_features: run_shape(self._setup, n_features, rules.most_borders),
             rules.cells,
             may_be_on_disk=request.may_be_on_disk,
         )
         return quantize_sets(
-            client, request.sources, addresses, rules, check=self._check, on_disk=wanted, choose=choose
+            client, request.sources, addresses, rules, check=self._check, cards=cards, on_disk=wanted, choose=choose
         )
 
     def _check(self, surveys: Sequence[DataSurvey]) -> None:
         """Take the facts of what is about to be quantized, and check all parameters against those of all sets."""
         self._surveys = self._request.of_sets(surveys, lambda one: one.data.survey)
-        self._set_up(self._request.parameters)
+        self._setup = self._set_up(self._request.parameters)
 
     @property
     def borders(self) -> tuple[FeatureBorders, ...]:
@@ -196,8 +193,7 @@ class FitsOnGang(RepeatedFits):
         self._settle()
         number = self.looked_at
         pairs = pairs_in(self._request.groups[number : number + 1])
-        setup = self._set_up(self._request.parameters)
-        return eliminate_on_gang(self._client, self._sets[number], number, setup, pairs, question)
+        return eliminate_on_gang(self._client, self._sets[number], number, self._setup, pairs, question)
 
     def _settle(self) -> None:
         """Level the rows over the workers that there are now, if any that held some has left: runs do so for themselves alone."""

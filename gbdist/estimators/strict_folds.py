@@ -17,7 +17,8 @@ from gbdist.estimators.preparation.split import FoldSide
 from gbdist.estimators.rank_folds import RuleAsked
 from gbdist.estimators.ranked_rows import RankedSets
 from gbdist.estimators.request import Request
-from gbdist.estimators.setup import Setup, set_up
+from gbdist.estimators.setup import Setup
+from gbdist.estimators.training import set_up_sets
 from gbdist.estimators.training_gang import GangOrder, boost_on_gang
 from gbdist.quantize.cells import borders_in
 from gbdist.quantize.merge_surveys import DataSurvey
@@ -44,7 +45,7 @@ def train_apart(request: Request, client: Any) -> FoldsResult:
 def _train_here(request: Request) -> FoldsResult:
     source = request.sources[0]
     (whole,) = local_run.survey_here([source])
-    setup = _set_up(request, whole.survey)
+    setup = set_up_sets(request, [whole.survey])  # what all folds have in common follows from all rows
     sets, borders = [], []
     for pair in _sides(source, setup):
         sets += local_run.survey_here(pair)
@@ -63,7 +64,7 @@ def _train_on_cluster(request: Request, client: Any) -> FoldsResult:
     require_room_to_send(source.parts, workers, on_disk, may_be_on_disk=request.may_be_on_disk)
     sets: list[QuantizedSet] = []
     with reported(client, label_of(request)) as report:
-        setup = _set_up(request, survey_set(client, source, addresses))
+        setup = set_up_sets(request, [survey_set(client, source, addresses)])
         choose = choice(
             on_disk,
             lambda n_features: run_shape(setup, n_features, rules.most_borders),
@@ -87,12 +88,6 @@ def _train_on_cluster(request: Request, client: Any) -> FoldsResult:
     if not isinstance(result, LockstepResult):
         raise TypeError("a plain fit was asked for")
     return finish_folds(request, setup, result, [data.borders for data in sets[::2]])
-
-
-def _set_up(request: Request, survey: DataSurvey) -> Setup:
-    """What all folds have in common, which follows from all rows."""
-    given = (request.parameters, request.classifier, [survey], [""], None, None, request.groups, request.folds)
-    return set_up(*given)
 
 
 def _sides(source: Source, setup: Setup) -> list[list[Source]]:

@@ -142,9 +142,9 @@ def _refuse_start_of_columns(request: Request) -> None:
 
 
 def _train_here(request: Request) -> TrainResult | FoldsResult:
-    _look_for_gpus(request)  # before any data are touched, here and on a cluster
+    look_for_gpus(request)  # before any data are touched, here and on a cluster
     sets = local_run.survey_here(request.sources)
-    setup = _set_up(request, [data.survey for data in sets])
+    setup = set_up_sets(request, [data.survey for data in sets])
     borders = borders_in(local_run.encodings_here(sets[0], request.cuts()))
     _compare(request, setup, borders)
     rows = [local_run.rows_here(data, borders, request.initial, setup, i) for i, data in enumerate(sets)]
@@ -168,13 +168,13 @@ def _train_on_cluster(request: Request, client: Any) -> TrainResult | FoldsResul
     if request.profile is not None:
         request.profile.follow(client)
     addresses = [worker.address for worker in workers]
-    cards = _look_for_gpus(request, client, addresses)
+    cards = look_for_gpus(request, client, addresses)
     on_disk = request.bins_on_disk
     require_room_to_send(request.sources[0].parts, workers, on_disk, may_be_on_disk=request.may_be_on_disk)
     setups: list[Setup] = []
 
     def check(surveys: Sequence[DataSurvey]) -> None:
-        setups.append(_set_up(request, request.of_sets(surveys, lambda pool: pool.data.survey)))
+        setups.append(set_up_sets(request, request.of_sets(surveys, lambda pool: pool.data.survey)))
 
     rules = request.cuts()
     choose = choice(
@@ -202,7 +202,7 @@ def _train_on_cluster(request: Request, client: Any) -> TrainResult | FoldsResul
                 data.release()
 
 
-def _look_for_gpus(request: Request, client: Any = None, workers: Sequence[str] = ()) -> dict[str, int]:
+def look_for_gpus(request: Request, client: Any = None, workers: Sequence[str] = ()) -> dict[str, int]:
     """GPUs to quantize on, by worker. ClusterError for a worker, or without a client this process, that lacks one asked for."""
     task_type = str(request.parameters.get("task_type", "CPU"))
     devices: Any = request.parameters.get("devices")
@@ -228,11 +228,11 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult | FoldsResul
     if request.profile is not None:
         request.profile.follow(pool.client)
     request.refuse_disk([pool])
-    cards = _look_for_gpus(request, pool.client, pool.data.members)
+    cards = look_for_gpus(request, pool.client, pool.data.members)
     setups: list[Setup] = []
 
     def check(surveys: Sequence[DataSurvey]) -> None:
-        setups.append(_set_up(request, request.of_sets(surveys, lambda one: one.data.survey)))
+        setups.append(set_up_sets(request, request.of_sets(surveys, lambda one: one.data.survey)))
 
     made: list[QuantizedSet] = []
     if request.folds is not None:
@@ -255,7 +255,11 @@ def _train_on_pool(request: Request, pool: DaskPool) -> TrainResult | FoldsResul
                 data.release()
 
 
-def _set_up(request: Request, surveys: Sequence[DataSurvey]) -> Setup:
+def set_up_sets(request: Request, surveys: Sequence[DataSurvey]) -> Setup:
+    """What the facts of all data sets of a request and its parameters decide together.
+
+    Raises what ``set_up`` does, DataError for an eval set of other columns, and SnapshotError.
+    """
     names = request.names()
     for name, survey in zip(names, surveys, strict=True):
         require_same_columns(name, survey, surveys[0])

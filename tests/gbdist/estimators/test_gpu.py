@@ -56,18 +56,39 @@ def test_gpus_of_workers_give_the_cpus_model(client: Client, table: pd.DataFrame
     assert dealt == [(None,) * 3, (Card(0, 3),) * 3]
 
 
-def test_bins_are_made_on_the_gpu_of_their_worker(client: Client, table: pd.DataFrame, monkeypatch: Any) -> None:
-    tiles: list[tuple[int, ...]] = []
+@pytest.fixture
+def tiles(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Shapes of what is cut into bins on GPUs, as it happens."""
+    shapes: list[tuple[int, ...]] = []
     bin_tile = cuda_binning.bin_tile
 
     def counted(tile: Any, *rest: Any) -> None:
-        tiles.append(tile.shape)
+        shapes.append(tile.shape)
         bin_tile(tile, *rest)
 
     monkeypatch.setattr(cuda_binning, "bin_tile", counted)
+    return shapes
+
+
+def test_bins_are_made_on_the_gpu_of_their_worker(
+    client: Client, table: pd.DataFrame, tiles: list[tuple[int, ...]]
+) -> None:
     X = da.from_array(table[list("abc")].to_numpy(), chunks=(60, -1))
     make(client=client, task_type="auto", iterations=1).fit(X, table["y"].to_numpy())
     assert tiles == [(3, 60), (3, 60)]
+
+
+def test_a_selection_makes_bins_on_gpus_and_is_that_on_cpus(
+    client: Client, table: pd.DataFrame, tiles: list[tuple[int, ...]]
+) -> None:
+    X, y = da.from_array(table[list("abc")].to_numpy(), chunks=(60, -1)), table["y"].to_numpy()
+    on_cpu = make(client=client, iterations=1)
+    expected = on_cpu.select_features(X, y, num_features_to_select=2)
+    assert tiles == []
+    on_gpu = make(client=client, task_type="GPU", iterations=1)
+    assert on_gpu.select_features(X, y, num_features_to_select=2) == expected
+    assert tiles == [(3, 60), (3, 60)]
+    assert on_gpu.model_ == on_cpu.model_
 
 
 def test_no_worker_with_a_gpu_is_said_before_anything_is_computed(
