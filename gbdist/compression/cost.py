@@ -68,7 +68,7 @@ def cost_of(ensemble: Ensemble) -> float:
     elsewhere.
     """
     work = work_of(ensemble)
-    return sum(UNITS[field.name] * getattr(work, field.name) for field in fields(Work))
+    return float(sum(UNITS[field.name] * getattr(work, field.name) for field in fields(Work)))
 
 
 def work_of(ensemble: Ensemble) -> Work:
