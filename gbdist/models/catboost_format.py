@@ -84,6 +84,14 @@ def cbm_bytes(model: catboost.CatBoost) -> bytes:
         return path.read_bytes()
 
 
+def json_document(model: catboost.CatBoost) -> Any:
+    """The model as CatBoost's JSON, read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.json"
+        model.save_model(str(path), format="json")
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
 def read_cbm(blob: bytes, model: Any = None) -> Any:
     """A model from the bytes of its file, read into ``model``, a new ``catboost.CatBoost`` by default.
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.errors import ModelError
-from gbdist.models.catboost_format import as_fitted, cbm_bytes, read_cbm, to_catboost
+from gbdist.models.catboost_format import read_cbm, to_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.history import TrainingRecord
+from gbdist.models.rewriting import described_as
 from gbdist.models.tree import NonSymmetricTree, ObliviousTree, Tree
 from gbdist.quantize.borders import FeatureBorders
 
@@ -23,7 +24,7 @@ def sum_with_initial(initial: catboost.CatBoost, new: catboost.CatBoost) -> catb
     Parameters and class labels are ``new``'s. ``ModelError`` if the two cannot be one model.
     """
     _check(initial, new)
-    return _described_as(_sum(initial, new), new, _guid(initial, new))
+    return described_as(_sum(initial, new), new, _guid(initial, new))
 
 
 def sum_of_parts(
@@ -60,7 +61,7 @@ def sum_of_parts(
     for blob, _ in parts:
         digest.update(blob)
     described = _without_splits(names, class_names, bias.shape[0], options, record=record)
-    return _described_as(total, described, _spelled(digest.hexdigest()))
+    return described_as(total, described, _spelled(digest.hexdigest()))
 
 
 def require_same_trees(initial: catboost.CatBoost, dimension: int, *, symmetric: bool) -> None:
@@ -82,17 +83,6 @@ def _without_splits(
     no_borders = tuple(FeatureBorders(np.empty(0, dtype=np.float32), "AsIs") for _ in names)
     empty = Ensemble(trees, no_borders, np.zeros(dimension), tuple(names), class_names, dict(options))
     return to_catboost(empty, record)
-
-
-def _described_as(model: catboost.CatBoost, like: catboost.CatBoost, guid: str) -> catboost.CatBoost:
-    """An estimator of the class of ``like``, with the trees of ``model`` and what ``like`` says of itself."""
-    metadata = model.get_metadata()
-    for key in list(metadata.keys()):
-        del metadata[key]
-    for key, value in like.get_metadata().items():
-        metadata[key] = value
-    metadata["model_guid"] = guid
-    return as_fitted(read_cbm(cbm_bytes(model), type(like)()))
 
 
 def _sum(initial: catboost.CatBoost, new: catboost.CatBoost) -> catboost.CatBoost:

@@ -1,12 +1,11 @@
 """What the splits of a CatBoost model test: numbers, single categories (one-hot), or statistics of categories."""
 
-import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from gbdist.models.catboost_format import json_document
 
 #: What a split tests, in words.
 NUMBER, ONE_HOT, STATISTIC, COMBINATION = "number", "one-hot", "statistic", "combination"
@@ -26,7 +25,7 @@ def split_counts(model: Any) -> dict[str, Counter[str]]:
 
     A split on a statistic of several columns counts as a combination for each of them. Columns that are not used are left out.
     """
-    document = _json_of(model)
+    document = json_document(model)
     features = list(_features(document["features_info"]))
     names = [feature for feature in features for _ in range(feature.splits)]
     found: dict[str, Counter[str]] = {}
@@ -47,13 +46,6 @@ def _splits(document: Any) -> Iterator[Any]:
         if "split" in node:
             yield node["split"]
             waiting += [node["left"], node["right"]]
-
-
-def _json_of(model: Any) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.json"
-        model.save_model(str(path), format="json")
-        return json.loads(path.read_text())
 
 
 def _features(info: Any) -> Iterator[_Feature]:
