@@ -20,9 +20,9 @@ FORBIDDEN = {
 }
 CLUSTER = {"gbdist_cluster", "dask", "distributed"}
 # The rooms of gbdist that may know the cluster; every other one, also one that is not written yet, is pure.
-NOT_PURE = {"estimators", "jobs", "selection"}
+NOT_PURE = {"compression", "estimators", "jobs", "selection"}
 # What is pure inside of those: ranks ask it about their own rows.
-PURE_INSIDE = ("gbdist.selection.rules", "gbdist.selection.folds")
+PURE_INSIDE = ("gbdist.selection.rules", "gbdist.selection.folds", "gbdist.compression.passes")
 
 
 def imports(source: str) -> Iterator[tuple[int, str]]:
@@ -80,6 +80,8 @@ def test_every_import_goes_the_right_way() -> None:
         ("gbdist.not_written_yet.loop", "import dask"),
         ("gbdist.selection.rules.base", "import dask.array as da"),
         ("gbdist.selection.folds", "from gbdist.selection.base import Splitter"),
+        ("gbdist.compression.passes.drop", "from gbdist_cluster.gang import run_on_gang"),
+        ("gbdist.compression.passes.drop", "from gbdist.compression.data import CompressionData"),
         ("gbdist.boosting.loop", "from gbdist.selection import KFold"),
         ("gbdist_cli.train", "import dask"),
         ("gbdist_cli.train", "from gbdist_cluster.launch.local import start_local"),
@@ -100,6 +102,7 @@ def test_wrong_import_is_found(module: str, source: str) -> None:
         ("gbdist_cli.train", "from gbdist.jobs import train"),
         ("gbdist.selection.kfold", "import dask\nfrom gbdist.estimators.preparation.inputs import is_lazy"),
         ("gbdist.boosting.loop", "from gbdist.selection.rules.base import Rule"),
+        ("gbdist.compression.pipeline", "import dask\nfrom gbdist.compression.passes.base import Pass"),
         ("gbdist_cluster.gang", "import distributed"),
     ],
 )

@@ -24,10 +24,17 @@ def loss_of(model: Any) -> str | None:
 def described_loss(model: Any) -> str | None:
     """The loss as CatBoost writes it, "Quantile:alpha=0.9"; None where the model does not tell."""
     for found in (_read(model, "loss_function"), training_params(model).get("loss_function")):
-        if isinstance(found, dict) and isinstance(name := found.get("type"), str):
-            options = found.get("params") or {}
-            return described(name, {key: value for key, value in options.items() if key not in _NOTES})
+        if (loss := written_loss(found)) is not None:
+            return loss
     return None
+
+
+def written_loss(found: object) -> str | None:
+    """The loss that CatBoost's options tell under "loss_function", {"type": …, "params": …}; None where they do not."""
+    if not isinstance(found, dict) or not isinstance(name := found.get("type"), str):
+        return None
+    options = found.get("params") or {}
+    return described(name, {key: value for key, value in options.items() if key not in _NOTES})
 
 
 def training_params(model: Any) -> dict[str, Any]:
