@@ -1,0 +1,82 @@
+"""What a model is: its size, what it consists of, what a prediction costs, and how good it is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gbdist.compression.cost import Latency, cost_of
+from gbdist.models.catboost_format import cbm_bytes
+from gbdist.models.ensemble import Ensemble
+from gbdist.models.statistics import OneHotFeature, StatisticFeature
+from gbdist.quantize.borders import FeatureBorders
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """What a model is without a row of data.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of its ``.cbm``, leaf weights included.
+    leaves : int
+        Of all trees.
+    features : int
+        Columns that a tree tests, on their own or within a statistic of categories.
+    borders : int
+        Distinct tests of all trees: borders of numbers and of statistics, and one-hot values.
+    tables : int
+        Categories that statistics have counts of.
+    cost : float
+        Units of the fixed model of a prediction's time (``gbdist.compression.cost``).
+    """
+
+    size: int
+    trees: int
+    leaves: int
+    features: int
+    borders: int
+    tables: int
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A model with its loss on rows that nothing was chosen by, and its latency; None where that was not measured."""
+
+    figures: ModelFigures
+    loss: float
+    latency: Latency | None = None
+
+
+def figures_of(ensemble: Ensemble, model: Any) -> ModelFigures:
+    """The figures of an ensemble, which ``model`` is as a CatBoost model: the file of that is what counts."""
+    tests = {split for tree in ensemble.trees for split in tree.splits}
+    used = [ensemble.features[f] for f in sorted({split.feature for split in tests})]
+    statistics = [feature for feature in used if isinstance(feature, StatisticFeature)]
+    kinds = {(feature.projection, feature.kind == "Counter") for feature in statistics}
+    tables = [table for table in ensemble.categories.tables if (table.projection, table.counter) in kinds]
+    return ModelFigures(
+        size=len(cbm_bytes(model)),
+        trees=len(ensemble.trees),
+        leaves=sum(tree.n_leaves for tree in ensemble.trees),
+        features=len(_columns(ensemble, {split.feature for split in tests})),
+        borders=len(tests),
+        tables=sum(len(table.keys) for table in tables),
+        cost=cost_of(ensemble),
+    )
+
+
+def _columns(ensemble: Ensemble, used: set[int]) -> set[tuple[str, int]]:
+    """Columns of numbers and of categories that features of these numbers are made of."""
+    columns: set[tuple[str, int]] = set()
+    for number in used:
+        match ensemble.features[number]:
+            case FeatureBorders():
+                columns.add(("number", number))
+            case OneHotFeature() as one_hot:
+                columns.add(("category", one_hot.cat))
+            case StatisticFeature() as statistic:
+                made_of = statistic.projection
+                columns |= {("number", feature) for feature, _ in made_of.float_splits}
+                columns |= {("category", cat) for cat in (*made_of.cats, *(cat for cat, _ in made_of.one_hot_splits))}
+    return columns

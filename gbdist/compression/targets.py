@@ -1,0 +1,126 @@
+"""What a compressed model has to reach: a share or a number of bytes, of a prediction's cost or of trees, or a loss."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gbdist.compression.figures import ModelFigures
+from gbdist.errors import ParameterError
+
+Kind = Literal["size", "latency", "trees", "loss"]
+#: How a bound is said: as a share of the model's own, as what may be added to it, or by itself.
+Form = Literal["share", "added", "added share", "absolute"]
+
+FORMS: Final = "'size:0.25', 'size:200KB', 'latency:0.5', 'trees:250', 'loss:+0.2%' or 'loss:0.3471'"
+_UNITS: Final = {
+    "B": 1,
+    "KB": 1_000,
+    "MB": 1_000_000,
+    "GB": 1_000_000_000,
+    "KIB": 1 << 10,
+    "MIB": 1 << 20,
+    "GIB": 1 << 30,
+}
+_NUMBER: Final = re.compile(r"([+-]?)(\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)\s*(%|[a-z]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A bound on one thing. ``text`` is how it was asked for; see ``parse_target``."""
+
+    text: str
+    kind: Kind
+    value: float
+    form: Form
+
+    def bound(self, figures: ModelFigures, loss: float) -> float:
+        """The bound for a model of these figures and this loss: bytes, units of cost, trees, or a loss."""
+        own = self.measure(figures, loss)
+        match self.form:
+            case "share":
+                return self.value * own
+            case "added":
+                return own + self.value
+            case "added share":  # a loss may be negative, and worse is above it then too
+                return own + self.value * abs(own)
+            case "absolute":
+                return self.value
+
+    def measure(self, figures: ModelFigures, loss: float) -> float:
+        """What of a model the bound is on; less is better."""
+        match self.kind:
+            case "size":
+                return float(figures.size)
+            case "latency":
+                return figures.cost
+            case "trees":
+                return float(figures.trees)
+            case "loss":
+                return loss
+
+    def order(self, figures: ModelFigures, loss: float) -> tuple[float, float]:
+        """What models that keep the bound are ordered by, the best first: small ones within a loss, else good ones."""
+        return (float(figures.size), loss) if self.kind == "loss" else (loss, float(figures.size))
+
+
+def parse_target(text: object) -> Target:
+    """Read a target.
+
+    ===================== ==========================================================================
+    ``size:0.25``         at most this share of the bytes of the model's ``.cbm``; ``25%`` is the same
+    ``size:200KB``        at most so many bytes: B, KB, MB, GB, KiB, MiB, GiB
+    ``latency:0.5``       at most this share of the cost of a prediction
+    ``trees:250``         at most so many trees; ``trees:0.25`` and ``trees:25%`` are shares
+    ``loss:+0.2%``        a loss at most this much worse; ``loss:+0.01`` adds a number
+    ``loss:0.3471``       a loss of at most this
+    ===================== ==========================================================================
+
+    Raises
+    ------
+    ParameterError
+        That names the value, and these forms.
+    """
+    kind, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
+    found = _NUMBER.fullmatch(rest.strip())
+    if not colon or kind not in ("size", "latency", "trees", "loss") or found is None:
+        raise _refused(text, "a target", "Say what the model has to reach, and how much.")
+    sign, digits, unit = found[1], found[2], found[3].upper()
+    value = float(digits)
+    if not math.isfinite(value):
+        raise _refused(text, "a finite number", "Write a smaller one.")
+    if kind == "loss":
+        return _loss(str(text), sign, value, unit)
+    if sign:
+        raise _refused(text, "a share or a number without a sign", "Leave the sign out.")
+    if kind == "size" and unit in _UNITS:
+        if value * _UNITS[unit] < 1:
+            raise _refused(text, "at least one byte", "Write a larger number.")
+        return Target(str(text), "size", value * _UNITS[unit], "absolute")
+    if kind == "trees" and not unit and value >= 1 and value.is_integer() and "." not in digits:
+        return Target(str(text), "trees", value, "absolute")
+    share = value / 100 if unit == "%" else value
+    if unit not in ("", "%") or not 0 < share <= 1:
+        raise _refused(text, "a share above 0, up to 1" + _OTHERS[kind], "A quarter is 0.25, or 25%.")
+    return Target(str(text), kind, share, "share")  # type: ignore[arg-type]
+
+
+_OTHERS: Final = {
+    "size": ", or bytes with their unit, such as KB",
+    "latency": "",
+    "trees": ", or a whole number of trees",
+}
+
+
+def _loss(text: str, sign: str, value: float, unit: str) -> Target:
+    signed = -value if sign == "-" else value
+    if unit == "%":
+        return Target(text, "loss", signed / 100, "added share")
+    if unit:
+        raise _refused(text, "a number, or a share with %", "Losses have no unit.")
+    # A loss that is itself below zero, as Poisson's, cannot be told from one to take away: it is said as what is added.
+    return Target(text, "loss", signed, "added" if sign else "absolute")
+
+
+def _refused(value: object, expected: str, fix: str) -> ParameterError:
+    return ParameterError("target", value, f"{expected}, as in {FORMS}", fix)
