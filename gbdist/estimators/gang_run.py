@@ -21,6 +21,7 @@ from gbdist.boosting.spans import SpanLog, SpanSums, WatchedCollective
 from gbdist.boosting.watch import UNWATCHED, Watch
 from gbdist.errors import DataError
 from gbdist.estimators.keeper import PERIOD, DataCheck, StepSender, iteration_of
+from gbdist.estimators.listeners import Asks, asked_after
 from gbdist.estimators.memory import kept_memory
 from gbdist.estimators.on_board import BoardListener
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, layout_of, rows_of_rank
@@ -37,7 +38,7 @@ from gbdist_cluster.monitor.reporting import RankPlace
 class RunSpec:
     """What every rank is told. ``layouts`` are of the training set and the eval sets, ``cards`` of the ranks.
 
-    ``tells``: somebody listens to events; ``asks``: to what it answers. ``ranked`` is about the groups of these sets, if they
+    ``tells``: somebody listens to events; ``asks``: whether answers count. ``ranked`` is about the groups of these sets, if they
     have any: then pairs that were given lie behind a rank's shards. ``records`` are the steps that the client knows (``keeper``);
     a gang begins with ``most_steps`` at most, None for any. With ``check`` the ranks look at their data first. ``place`` is where
     they report on the board, None where nobody is told. ``most_spans`` is how many spans each rank keeps for a profile, if any.
@@ -50,7 +51,7 @@ class RunSpec:
     params: BoostParams
     all_threads: bool
     tells: bool
-    asks: bool
+    asks: Asks
     cards: tuple[Card | None, ...]
     ranked: RankedSets | None
     records: tuple[bytes, ...] = ()
@@ -65,14 +66,14 @@ class RunSpec:
 class Relay:
     """Sends the events of rank 0 to the client; where callbacks may stop the run, it waits for their answer."""
 
-    def __init__(self, context: RankContext, asks: bool) -> None:
+    def __init__(self, context: RankContext, asks: Asks) -> None:
         self._context, self._asks = context, asks
 
     def hear(self, event: Event) -> bool:
         """Pass one event on, without what a run is gone on with."""
         if isinstance(event, IterationDone):
             event = replace(event, step=None)
-            if self._asks:
+            if asked_after(self._asks, event.iteration + 1):
                 return self._context.ask(event)
         self._context.emit(event)
         return False
@@ -139,8 +140,8 @@ def train_rank(context: RankContext) -> BoostResult | LockstepResult | LeftOff |
         left = [decode_iteration(record) for record in spec.records]
     steps = agreed_steps(left, spec.most_steps, collective)
     course = Course(context, steps, spans)
-    # Steps leave before the client is asked: what it answers may end the run.
-    sender = StepSender(context.emit, steps, known=len(spec.records), period=0.0 if spec.asks else PERIOD)
+    # Steps leave before the client is asked after each of them: what it answers may end the run.
+    sender = StepSender(context.emit, steps, known=len(spec.records), period=0.0 if spec.asks is True else PERIOD)
     listeners: list[Listener] = [course, *([sender] if context.rank == 0 else [])]
     if spec.place is not None:
         listeners.append(BoardListener(spec.place, context, lambda: spans.seconds))

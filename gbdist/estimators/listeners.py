@@ -38,6 +38,16 @@ class Callback(Protocol):
         ...
 
 
+#: Whether what a listener answers to iterations counts: never, always, or after those that are asked about, counted from 1. The
+#: ranks wait for an answer that counts; a function goes to them, so it must be one that can be pickled.
+Asks = bool | Callable[[int], bool]
+
+
+def asked_after(asks: Asks, done: int) -> bool:
+    """Whether the answer to the iteration counts after which so many are done."""
+    return asks(done) if callable(asks) else asks
+
+
 class CallbackListener:
     """Calls CatBoost-style callbacks after every iteration; any of them may stop the run."""
 
@@ -45,6 +55,13 @@ class CallbackListener:
         self._callbacks = tuple(callbacks)
         self._metrics: History = {}
         self._tables: list[MetricTable] = []
+
+    @property
+    def asks(self) -> Asks:
+        """All answers count, unless a callback that is alone says by ``asked_after(done)`` which of its may stop."""
+        (only,) = self._callbacks if len(self._callbacks) == 1 else (None,)
+        asked: Asks = getattr(only, "asked_after", True)
+        return asked
 
     def remember(self, tables: Sequence[MetricTable]) -> None:
         """Metrics of the iterations that a run goes on from: callbacks find them in the history, as with CatBoost."""

@@ -180,8 +180,7 @@ class FitsOnGang(RepeatedFits):
         self._settle()
         with reported(self._client, label_of(request)) as report:
             tell_about(report, request, setup)
-            pairs, asks = pairs_in(request.groups), request.callbacks is not None
-            order = GangOrder(setup, request.heard(), asks, pairs, report=report)
+            order = GangOrder(setup, request.heard(), request.asks, pairs_in(request.groups), report=report)
             result = boost_on_gang(self._client, self._sets, order)
             tell_end(report, result)
         if isinstance(result, LockstepResult):

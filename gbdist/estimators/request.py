@@ -10,7 +10,7 @@ from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.columns import ColumnRules, Unbinned
 from gbdist.estimators.folds import AnyFolds
 from gbdist.estimators.initial import InitialModel
-from gbdist.estimators.listeners import CallbackListener, heard_by
+from gbdist.estimators.listeners import Asks, CallbackListener, heard_by
 from gbdist.estimators.parameters.aggregation import Aggregation
 from gbdist.estimators.parameters.cuts import QuantizeParams, quantize_params
 from gbdist.estimators.pool import DaskPool
@@ -103,6 +103,11 @@ class Request:
     def listeners(self) -> list[Listener]:
         """All of them, one by one, as a run in this process takes them."""
         return [one for one in (self.listener, self.callbacks) if one is not None]
+
+    @property
+    def asks(self) -> Asks:
+        """Whether what the callbacks answer counts."""
+        return False if self.callbacks is None else self.callbacks.asks
 
     def heard(self) -> Callable[[Event], bool] | None:
         """One function for all listeners; None where there are none."""

@@ -10,6 +10,7 @@ from gbdist.boosting.events import Event, Listener
 from gbdist.errors import GbdistError
 from gbdist.estimators.devices import devices_here, devices_of
 from gbdist.estimators.gang_run import Relay, gang_of, layouts_of
+from gbdist.estimators.listeners import Asks
 from gbdist.estimators.local_run import threads_for
 from gbdist.estimators.on_board import BoardListener
 from gbdist.estimators.parameters.resolve_rounds import ResolvedRounds
@@ -32,7 +33,7 @@ class RoundsOrder:
     names: tuple[str, ...]
     spec: RoundsSpec
     all_threads: bool
-    asks: bool
+    asks: Asks
     ranked: RankedSets | None
     place: RankPlace | None = None
 
@@ -80,7 +81,7 @@ def rounds_on_gang(
     setup: Setup,
     names: tuple[str, ...],
     listener: Callable[[Event], bool | None] | None,
-    asks: bool,
+    asks: Asks,
     report: RunReport = UNREPORTED,
 ) -> RoundsResult:
     """Train on the workers that hold the training set; ``listener`` runs in this thread, its answers count if ``asks``.
@@ -93,7 +94,7 @@ def rounds_on_gang(
         layouts=layouts_of(sets, setup),
         borders=sets[0].borders,
         names=names,
-        spec=replace(resolved.spec, devices=devices, listeners_may_stop=asks),
+        spec=replace(resolved.spec, devices=devices, listeners_may_stop=bool(asks)),
         all_threads=resolved.all_threads,
         asks=asks,
         ranked=setup.ranked,

@@ -18,6 +18,7 @@ from gbdist.errors import ClusterError
 from gbdist.estimators.devices import cards_of
 from gbdist.estimators.elastic import Pace, pays, speeds_of
 from gbdist.estimators.keeper import DataCheck, DataLooked
+from gbdist.estimators.listeners import Asks
 from gbdist.estimators.needs import RunShape
 from gbdist.estimators.placing import require_room_again, room_for
 from gbdist.estimators.preparation.quantized import QuantizedSet
@@ -81,11 +82,11 @@ class RunFacts:
 class Audience:
     """Who hears of a run: the user's listener, the files that its snapshots go to, the board, and a profile.
 
-    ``asks``: the listener's answers count.
+    ``asks``: whether the listener's answers count.
     """
 
     listener: Hear | None
-    asks: bool
+    asks: Asks
     snapshots: Snapshots | None = None
     report: RunReport = UNREPORTED
     profile: Profile | None = None

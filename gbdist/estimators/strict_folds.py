@@ -79,7 +79,7 @@ def _train_on_cluster(request: Request, client: Any) -> FoldsResult:
                 sets += quantize_sets(client, pair, addresses, rules, on_disk=decided, choose=choose)
             setup = _of_sides(setup, [data.survey for data in sets])
             tell_about(report, request, setup)
-            order = GangOrder(setup, request.heard(), request.callbacks is not None, (), report=report)
+            order = GangOrder(setup, request.heard(), request.asks, (), report=report)
             result = boost_on_gang(client, sets, order)
             tell_end(report, result)
         finally:

@@ -300,17 +300,16 @@ def _boost(
         require_same_borders(name, data, sets[0])
     tell_about(report, request, setup)
     if isinstance(setup.resolved, ResolvedRounds):
-        found = rounds_on_gang(
-            client, sets, setup, request.feature_names, request.heard(), request.callbacks is not None, report
-        )
+        found = rounds_on_gang(client, sets, setup, request.feature_names, request.heard(), request.asks, report)
         tell_end(report, found)
         return finish_rounds(request, setup, found)
     _compare(request, setup, sets[0].borders)
     _tell_steps(request)
     if request.profile is not None:
         request.profile.train(len(request.feature_names))
-    asks, pairs = request.callbacks is not None, pairs_in(request.groups)
-    order = GangOrder(setup, request.heard(), asks, pairs, request.checkpoint, report, request.profile)
+    order = GangOrder(
+        setup, request.heard(), request.asks, pairs_in(request.groups), request.checkpoint, report, request.profile
+    )
     result = boost_on_gang(client, sets, order)
     tell_end(report, result)
     if isinstance(result, LockstepResult):

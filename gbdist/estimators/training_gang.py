@@ -14,6 +14,7 @@ from gbdist.estimators.checkpoint import Checkpoint
 from gbdist.estimators.devices import cards_of
 from gbdist.estimators.gang_run import RunSpec, gang_of, layouts_of, train_rank
 from gbdist.estimators.keeper import Keeper, StepsGrown
+from gbdist.estimators.listeners import Asks
 from gbdist.estimators.local_run import n_bins
 from gbdist.estimators.needs import RunShape, table_budget
 from gbdist.estimators.parameters.resolve import Resolved
@@ -40,14 +41,14 @@ _REPLAY_SHARE = 0.15
 class GangOrder:
     """What a run on a gang is told by its caller.
 
-    ``asks``: the listener's answers count. ``pairs`` are those of each data set that has any. ``checkpoint`` has the steps to go
+    ``asks``: whether answers count. ``pairs`` are those of each data set that has any. ``checkpoint`` has the steps to go
     on from, and saves those that follow; None where nothing is saved. The board hears of the run by ``report``; ``profile``
     is told where the ranks' time goes.
     """
 
     setup: Setup
     listener: Callable[[Event], bool | None] | None
-    asks: bool
+    asks: Asks
     pairs: Sequence[Pairs]
     checkpoint: Checkpoint | None = None
     report: RunReport = UNREPORTED
@@ -111,7 +112,7 @@ class TrainingGang(RunGang):
             n_bins=n_bins(sets[0].borders),
             params=replace(
                 resolved.params,
-                listeners_may_stop=self._order.asks,
+                listeners_may_stop=bool(self._order.asks),
                 overlap=overlap,
                 shares=() if speeds is None else tuple(rows.values()),
                 table_budget=None if any(cards) else table_budget(self._workers),

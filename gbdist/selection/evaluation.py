@@ -25,7 +25,7 @@ from gbdist.selection.evaluating.failures import Failures
 from gbdist.selection.evaluating.functions import add_scores, as_arrays, scores_of
 from gbdist.selection.evaluating.lockstep import Lockstep, lockstep_parameters
 from gbdist.selection.evaluating.one_by_one import OneByOne, stops_early
-from gbdist.selection.evaluating.result import FoldScores, Wanted, Watch
+from gbdist.selection.evaluating.result import AskedAfter, FoldScores, Wanted, Watch
 from gbdist.selection.evaluating.rows import FoldRows, beside_array, beside_arrays
 from gbdist.selection.evaluating.targets import kind_of, target_of
 from gbdist.selection.grouped import GroupKFold
@@ -105,6 +105,7 @@ class Evaluation:
         estimator: Any,
         *,
         watch: Watch | None = None,
+        asked_after: AskedAfter | None = None,
         return_models: bool = False,
         train_scores: bool = False,
         data: DaskPool | None = None,
@@ -119,6 +120,8 @@ class Evaluation:
             Called in this thread after each iteration, from 1, with the mean test score of the first scorer; False ends the run.
             Of folds one after another an iteration is a fold. Of folds in lock-step whose first scorer is no metric it is not
             called.
+        asked_after : ``asked_after(iteration) -> bool``, optional
+            After which iterations what ``watch`` answers counts: the folds wait for no other answer. It goes to the workers.
         return_models : whether to keep a fitted estimator of each fold
         train_scores : whether to score the rows that were trained on too
         data : DaskPool in place of X, for trees
@@ -131,7 +134,7 @@ class Evaluation:
         """
         self._require_rows(estimator, pooled=data is not None)
         failures = Failures(error_score)
-        wanted = Wanted(watch, return_models, train_scores, error_score)
+        wanted = Wanted(watch, asked_after, return_models, train_scores, error_score)
         if all(scorer.in_training for scorer in self.scorers) or lockstep_parameters(estimator) is None:
             return self._run(estimator, wanted, self.scorers, data)
         found = self._run(estimator, replace(wanted, return_models=True), self.scorers, data)

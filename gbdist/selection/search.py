@@ -14,6 +14,7 @@ from gbdist.estimators.sources import Given
 from gbdist.passwords import without_password, without_passwords
 from gbdist.selection.checks import integer, seed_of, true_or_false
 from gbdist.selection.evaluating.lockstep import lockstep_parameters
+from gbdist.selection.evaluating.result import AskedAfter
 from gbdist.selection.evaluation import Evaluation
 from gbdist.selection.searching.best import BestEstimator
 from gbdist.selection.searching.checks import check_space, longest, most_iterations, without_stopping
@@ -180,7 +181,7 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
             ledger = Ledger(Where(storage, self.study_name), search, space, self.n_trials, identity)
             try:
                 ledger.learn_from(earlier)
-                best = self._search(ledger, places, evaluation, space, listener, prunes=search.prunes)
+                best = self._search(ledger, places, evaluation, space, listener, search.asked_after)
             finally:
                 ledger.close()
             if self.refit is not False:
@@ -196,8 +197,7 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
         evaluation: Evaluation,
         space: Space,
         listener: SearchListener | None,
-        *,
-        prunes: bool,
+        asked_after: AskedAfter | None,
     ) -> Record:
         """Run the trials, and take what has come of them; the best one."""
         in_step = lockstep_parameters(self.estimator) is not None
@@ -205,7 +205,7 @@ class DaskSearchCV(MetaEstimatorMixin, BestEstimator, BaseEstimator):  # type: i
         course = Course(
             estimator=self.estimator,
             scorers=evaluation.scorers,
-            prunes=prunes,
+            asked_after=asked_after,
             iterations_of=lambda estimator: most_iterations(estimator, evaluation.n_splits),
             train_scores=self.return_train_score,
             raises=self.error_score == "raise",

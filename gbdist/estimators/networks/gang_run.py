@@ -12,6 +12,7 @@ from gbdist.boosting.spans import SpanLog, WatchedCollective
 from gbdist.boosting.watch import Watch
 from gbdist.estimators.gang_run import Relay, spans_for
 from gbdist.estimators.keeper import DataCheck
+from gbdist.estimators.listeners import Asks
 from gbdist.estimators.memory import kept_memory
 from gbdist.estimators.networks.data import network_rows
 from gbdist.estimators.networks.keeping import Leaver
@@ -36,7 +37,7 @@ class NetworkRunSpec:
     """What every rank is told. ``layouts`` are of the training set and the eval sets, ``cards`` of the ranks.
 
     ``network`` lacks its categories where no ``vocabularies`` are known: the ranks find them then, as they find the target scale
-    where that is None. ``tells``: somebody listens to events; ``asks``: to what it answers; ``told`` epochs have been told of,
+    where that is None. ``tells``: somebody listens to events; ``asks``: whether answers count; ``told`` epochs have been told of,
     and the last one was answered with a wish to stop if ``stops``. ``state`` is the newest one that the client has, encoded.
     With ``check`` the ranks look at their data first. ``place`` is where they report on the board, ``most_spans`` how many spans
     each keeps for a profile, None where nobody is told. ``levels``: how long ranks work is measured.
@@ -49,7 +50,7 @@ class NetworkRunSpec:
     params: TrainParams
     cards: tuple[Card | None, ...]
     tells: bool
-    asks: bool
+    asks: Asks
     told: int
     stops: bool
     state: bytes | None = None

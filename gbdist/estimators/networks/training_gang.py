@@ -108,7 +108,7 @@ class NetworkGang(RunGang):
             network=order.network,
             vocabularies=order.vocabularies,
             scale=order.setup.target_scale,
-            params=replace(order.setup.params, listeners_may_stop=audience.asks),
+            params=replace(order.setup.params, listeners_may_stop=bool(audience.asks)),
             cards=cards_of(self._client, sets[0].members, order.task_type, order.devices),
             tells=self._told.listens,
             asks=audience.asks,

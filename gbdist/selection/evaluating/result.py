@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Scores = dict[str, NDArray[np.float64]]
 #: What is called on the client after an iteration: its number from 1, and the mean score. False ends the run.
 Watch = Callable[[int, float], bool]
+#: After which iterations, counted from 1, what ``Watch`` answers counts; it can be pickled.
+AskedAfter = Callable[[int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Wanted:
     """What a run is asked for; see ``Evaluation.run``."""
 
     watch: Watch | None = None
+    asked_after: AskedAfter | None = None
     return_models: bool = False
     train_scores: bool = False
     error_score: Any = "raise"

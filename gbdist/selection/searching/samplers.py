@@ -1,7 +1,7 @@
 """How parameters are drawn, and which trials end early: Optuna's samplers and pruners, by the name of a search."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from zlib import crc32
@@ -14,6 +14,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from gbdist.errors import ParameterError
+from gbdist.selection.evaluating.result import AskedAfter
+from gbdist.selection.searching.hearing import is_told
 from gbdist.selection.searching.spaces import Space
 
 #: What ``search`` may be, beside a sampler of Optuna's.
@@ -40,6 +42,7 @@ class Search:
     prunes : whether trials may end early
     begun : the sampler for a study that has some trials already, by their number; None: the same
     seed : what it draws by; None where nothing is drawn, and of a sampler of the user's
+    looks : the iterations after which the pruner looks at a trial, where they are known
     """
 
     name: str
@@ -49,6 +52,7 @@ class Search:
     learns: bool
     begun: Callable[[int], BaseSampler] | None = None
     seed: int | None = None
+    looks: frozenset[int] | None = None
 
     def trials(self, n_trials: int | None) -> int | None:
         """How many there are in all, where so many are wanted: a grid has all its combinations."""
@@ -58,6 +62,13 @@ class Search:
     def prunes(self) -> bool:
         """Whether trials may end early."""
         return not isinstance(self.pruner, NopPruner)
+
+    @property
+    def asked_after(self) -> AskedAfter | None:
+        """After which iterations the pruner is asked: where hyperband and halving look, of others those that are told of."""
+        if isinstance(self.pruner, NopPruner):
+            return None
+        return is_told if self.looks is None else self.looks.__contains__
 
     @property
     def in_words(self) -> str:
@@ -121,22 +132,23 @@ def make_search(
     ParameterError
         For anything else, and for a space that the search cannot use.
     """
-    chosen = _pruner("pruner", "hyperband" if search == "hyperband" and pruner is None else pruner, iterations)
+    chosen, looks = _pruner("pruner", "hyperband" if search == "hyperband" and pruner is None else pruner, iterations)
     if isinstance(search, BaseSampler):
         _refuse_drawn(space, type(search).__name__)
-        return Search(type(search).__name__, search, chosen, None, learns=not isinstance(search, RandomSampler))
+        learns = not isinstance(search, RandomSampler)
+        return Search(type(search).__name__, search, chosen, None, learns, looks=looks)
     if not isinstance(search, str) or search not in SEARCHES:
         raise ParameterError(
             "search", search, f"one of {', '.join(map(repr, SEARCHES))}, or a sampler of Optuna's", "Change it."
         )
     if search == "grid":
         grid = tuple(space.grid())
-        return Search(search, RandomSampler(seed), chosen, grid, learns=False)
+        return Search(search, RandomSampler(seed), chosen, grid, learns=False, looks=looks)
     if len(space.tables) > 1:
         fix = "Give one dictionary, or set search='grid'."
         raise ParameterError("space", f"{len(space.tables)} dictionaries", f"one with search={search!r}", fix)
     if search in ("random", "hyperband"):
-        return Search(search, NumberedSampler(space, seed), chosen, None, learns=False, seed=seed)
+        return Search(search, NumberedSampler(space, seed), chosen, None, learns=False, seed=seed, looks=looks)
     _refuse_drawn(space, search)
     if search == "cmaes":
         _require_numbers(space)
@@ -150,7 +162,7 @@ def make_search(
         # With the same seed it would draw what it drew at first once more.
         return sampler(int(np.random.SeedSequence([seed, n_trials]).generate_state(1)[0]))
 
-    return Search(search, sampler(seed), chosen, None, learns=True, begun=begun, seed=seed)
+    return Search(search, sampler(seed), chosen, None, learns=True, begun=begun, seed=seed, looks=looks)
 
 
 def _bayesian(seed: int, side_by_side: int) -> BaseSampler:
@@ -165,23 +177,32 @@ _LEARNING: dict[str, Callable[[int, int], BaseSampler]] = {
 }
 
 
-def _pruner(name: str, given: Any, iterations: int | None) -> BasePruner:
+def _pruner(name: str, given: Any, iterations: int | None) -> tuple[BasePruner, frozenset[int] | None]:
+    """A pruner, and the iterations after which it looks, where they are known."""
     if given is None:
-        return NopPruner()
+        return NopPruner(), None
     if isinstance(given, BasePruner):
-        return given
+        return given, None
     if given == "median":
-        return MedianPruner()
+        return MedianPruner(), None
     if given in ("halving", "hyperband"):
         if iterations is None:
             expected = "None, or a pruner of Optuna's, for an estimator whose iterations are not known"
             raise ParameterError(name, given, expected, "Set the estimator's iterations.")
         least = max(1, iterations // _LOOKS)
+        looks = frozenset(_looks(least, iterations))
         if given == "halving":
-            return SuccessiveHalvingPruner(min_resource=least, reduction_factor=_KEPT_OF)
-        return HyperbandPruner(min_resource=least, max_resource=iterations, reduction_factor=_KEPT_OF)
+            return SuccessiveHalvingPruner(min_resource=least, reduction_factor=_KEPT_OF), looks
+        return HyperbandPruner(min_resource=least, max_resource=iterations, reduction_factor=_KEPT_OF), looks
     expected = f"one of {', '.join(map(repr, PRUNERS))}, a pruner of Optuna's, or None"
     raise ParameterError(name, given, expected, "Leave it out.")
+
+
+def _looks(first: int, most: int) -> Iterator[int]:
+    """Where successive halving looks, in whichever bracket of hyperband."""
+    while first <= most:
+        yield first
+        first *= _KEPT_OF
 
 
 def _refuse_drawn(space: Space, search: str) -> None:

@@ -22,6 +22,7 @@ from gbdist.estimators.kept_parameters import KeptParameters
 from gbdist.estimators.listeners import told_to
 from gbdist.estimators.parameters.talk import TALK
 from gbdist.models.history import HELD_OUT
+from gbdist.selection.evaluating.result import AskedAfter
 from gbdist.selection.searching.events import (
     COMPLETE,
     FAILED,
@@ -58,7 +59,7 @@ class Course:
     ----------
     estimator : a copy of it is given the parameters of each trial
     scorers : of the evaluation; trials are judged by the first one
-    prunes : whether Optuna is asked, after an iteration, to end the trial
+    asked_after : after which iterations Optuna is asked to end the trial; None: it is not
     iterations_of : the most iterations that an estimator has
     raises : whether the first trial that fails ends the search with its error
     timeout : seconds after which no trial begins and those that run are ended; None for none
@@ -66,7 +67,7 @@ class Course:
 
     estimator: Any
     scorers: Any
-    prunes: bool
+    asked_after: AskedAfter | None
     iterations_of: Callable[[Any], int]
     train_scores: bool
     raises: bool
@@ -199,7 +200,7 @@ class Trials:
             def watch(iteration: int, score: float) -> bool:
                 return self._goes_on(running, iteration, score, most)
 
-            trained = Trained(estimator, watch, self._course.prunes, self._course.train_scores)
+            trained = Trained(estimator, watch, self._course.asked_after, self._course.train_scores)
             with told_to(Hearer(lambda event: self._heard(running, event))):
                 scores = place.run(trained)
         except _Stopped:
@@ -257,7 +258,7 @@ class Trials:
         if self._stop.is_set():
             raise _Stopped
         scorer = self._course.scorers[0]
-        if self._course.prunes or not scorer.in_training:
+        if self._course.asked_after is not None or not scorer.in_training:
             return
         if event.metrics.get(HELD_OUT):
             self._advance(running, event.iteration + 1, scorer.of(event.metrics[HELD_OUT]))
@@ -267,7 +268,8 @@ class Trials:
         if self._stop.is_set():
             raise _Stopped
         self._advance(running, iteration, score)
-        if not self._course.prunes or iteration >= most or not is_told(iteration):
+        asked_after = self._course.asked_after
+        if asked_after is None or iteration >= most or not asked_after(iteration):
             return True
         trial = running.drawn.trial
         trial.report(score, iteration)

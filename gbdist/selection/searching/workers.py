@@ -13,7 +13,7 @@ from gbdist.estimators.cores import limited_to
 from gbdist.estimators.listeners import told_to
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.preparation.raw_parts import send
-from gbdist.selection.evaluating.result import FoldScores
+from gbdist.selection.evaluating.result import AskedAfter, FoldScores, Watch
 from gbdist.selection.evaluation import Evaluation
 from gbdist.selection.searching.hearing import SILENT, is_told
 from gbdist.selection.searching.pools import Pools, key_of
@@ -21,26 +21,29 @@ from gbdist_cluster.gang import Member, RankContext, run_on_gang
 from gbdist_cluster.shards import keep
 from gbdist_cluster.versions import usable_workers
 
-#: ``watch(iteration, score) -> bool``, on the client; False ends the trial.
-Watch = Callable[[int, float], bool]
-
 
 @dataclass(frozen=True, eq=False)
 class Trained:
     """What a trial is to train.
 
-    ``watch`` may raise, which ends the trial; where it ``asks`` it is called after every iteration, and its answer counts.
+    ``watch`` may raise, which ends the trial. With ``asked_after`` it is called after every iteration, and what it answers to
+    those counts.
     """
 
     estimator: Any
     watch: Watch
-    asks: bool
+    asked_after: AskedAfter | None
     train_scores: bool
 
-    @property
-    def asked(self) -> Watch | None:
-        """``watch``, where its answer counts."""
-        return self.watch if self.asks else None
+    def run(self, evaluation: Evaluation, data: DaskPool | None) -> FoldScores:
+        """Train and score from here, with the rows of ``data`` if there are any."""
+        return evaluation.run(
+            self.estimator,
+            watch=None if self.asked_after is None else self.watch,
+            asked_after=self.asked_after,
+            train_scores=self.train_scores,
+            data=data,
+        )
 
 
 class Place(Protocol):
@@ -102,8 +105,7 @@ class _Anywhere:
         return False
 
     def run(self, trained: Trained) -> FoldScores:
-        data = None if self.pools is None else self.pools.whole(trained.estimator)
-        return self.evaluation.run(trained.estimator, watch=trained.asked, train_scores=trained.train_scores, data=data)
+        return trained.run(self.evaluation, None if self.pools is None else self.pools.whole(trained.estimator))
 
     def close(self) -> None:
         """Nothing is its own."""
@@ -192,9 +194,7 @@ class PoolPlace(OnWorker):
         if self._copy is None or self._key != key_of(trained.estimator):
             self.close()
             self._key, self._copy = self._pools.copied_to(self.address, trained.estimator)
-        return self._evaluation.run(
-            trained.estimator, watch=trained.asked, train_scores=trained.train_scores, data=self._copy
-        )
+        return trained.run(self._evaluation, self._copy)
 
     def close(self) -> None:
         """See ``Place``."""
@@ -221,7 +221,7 @@ class TaskPlace(OnWorker):
 
     def run(self, trained: Trained) -> FoldScores:
         """See ``Place``."""
-        told = _Told(trained.estimator, trained.asks, trained.train_scores)
+        told = _Told(trained.estimator, trained.asked_after, trained.train_scores)
         member = Member(self.address, (self._evaluation_there(),))
 
         def hear(message: tuple[int, float]) -> bool:
@@ -248,7 +248,7 @@ class _Told:
     """What a rank is told of a trial."""
 
     estimator: Any
-    asks: bool
+    asked_after: AskedAfter | None
     train_scores: bool
 
 
@@ -258,11 +258,10 @@ def _evaluate(context: RankContext) -> FoldScores:
 
     def watch(iteration: int, score: float) -> bool:
         context.check_cancelled()
-        if not is_told(iteration):
-            return True
-        if told.asks:
+        if told.asked_after is not None and told.asked_after(iteration):
             return not context.ask((iteration, score))
-        context.emit((iteration, score))
+        if is_told(iteration):
+            context.emit((iteration, score))
         return True
 
     with ExitStack() as stack:

@@ -143,3 +143,12 @@ def test_events_travel_without_steps_and_wait_for_an_answer_where_one_counts(ask
     assert context.asked == ([events[1]] if asks else [])
     assert context.sent == ([events[0], events[2]] if asks else events)
     assert all(event.step is None for event in (*context.asked, *context.sent) if isinstance(event, IterationDone))
+
+
+def test_a_relay_waits_after_the_iterations_that_are_asked_about_alone() -> None:
+    context: Any = Context()
+    relay = Relay(context, {2}.__contains__)
+    events = [IterationDone(number, {}, -1, 0.0) for number in range(3)]
+    assert [relay.hear(event) for event in events] == [False, True, False]
+    assert context.asked == [events[1]]
+    assert context.sent == [events[0], events[2]]

@@ -14,6 +14,7 @@ from gbdist.estimators.listeners import (
     CallbackListener,
     PlainLines,
     ProgressBar,
+    asked_after,
     callback_listener,
     progress_listener,
     tell_columns,
@@ -74,6 +75,17 @@ def test_callback_stops_the_run_and_the_others_are_still_called():
     answers = [listener.hear(event) for event in (START, grown(0, 0.6), grown(1, 0.5))]
     assert answers == [False, False, True]
     assert len(second.seen) == 2
+
+
+def test_answers_count_always_or_where_a_callback_that_is_alone_says_so():
+    even = Recorder()
+    even.asked_after = {2, 4}.__contains__
+    assert CallbackListener([Recorder()]).asks is True
+    assert CallbackListener([even, Recorder()]).asks is True
+    asks = CallbackListener([even]).asks
+    assert [asked_after(asks, done) for done in (1, 2, 3, 4)] == [False, True, False, True]
+    assert asked_after(True, 3)
+    assert not asked_after(False, 2)
 
 
 def test_callback_that_returns_nothing_stops_as_in_catboost():

@@ -1,5 +1,6 @@
 """What a search draws: of grids and at random by the number of a trial alone, else what Optuna's samplers draw."""
 
+import pickle
 from typing import Any
 
 import optuna
@@ -79,6 +80,25 @@ def test_pruners_go_by_name_or_are_optunas() -> None:
     assert isinstance(search("random", pruner="halving").pruner, SuccessiveHalvingPruner)
     own = MedianPruner(n_startup_trials=1)
     assert search(TPESampler(seed=1), pruner=own).pruner is own
+
+
+@pytest.mark.parametrize(
+    ("pruner", "iterations", "asked"),
+    [
+        ("hyperband", 100, [1, 3, 9, 27, 81]),
+        ("halving", 300, [3, 9, 27, 81, 243]),
+        ("median", 120, [*range(1, 101), 110, 120]),
+        (MedianPruner(), 120, [*range(1, 101), 110, 120]),
+    ],
+)
+def test_pruners_are_asked_where_they_look(pruner: Any, iterations: int, asked: list[int]) -> None:
+    made = search("random", pruner=pruner, iterations=iterations)
+    found = pickle.loads(pickle.dumps(made.asked_after))
+    assert [iteration for iteration in range(1, iterations + 1) if found(iteration)] == asked
+
+
+def test_nobody_is_asked_where_there_is_no_pruner() -> None:
+    assert search("random").asked_after is None
 
 
 @pytest.mark.parametrize(

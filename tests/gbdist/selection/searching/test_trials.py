@@ -52,7 +52,7 @@ def train(trained: Trained) -> FoldScores:
     x = trained.estimator.x
     for iteration in range(ITERATIONS):
         listener.hear(IterationDone(iteration, {"validation": {"M": x}}, -1, 0.0))
-        if trained.asked is not None and not trained.asked(iteration + 1, x):
+        if trained.asked_after is not None and not trained.watch(iteration + 1, x):
             return scores(x, iteration + 1, "callback")
     return scores(x)
 
@@ -101,7 +101,7 @@ def course(heard: list[Any], **more: Any) -> Course:
     usual = {
         "estimator": Formula(),
         "scorers": (Named(),),
-        "prunes": False,
+        "asked_after": None,
         "iterations_of": lambda estimator: ITERATIONS,
         "train_scores": False,
         "raises": False,
@@ -248,7 +248,7 @@ def test_the_first_failure_ends_a_search_that_asks_for_that() -> None:
 def test_pruned_trials_stop_at_once() -> None:
     ledger = book("hyperband", n_trials=12)
     place = FakePlace(train)
-    Trials(ledger, FakePlaces(place), course([], prunes=True)).run()
+    Trials(ledger, FakePlaces(place), course([], asked_after={1, 3, 9}.__contains__)).run()
     records = ledger.records()
     pruned = [one for one in records if one.state == "pruned"]
     assert pruned
