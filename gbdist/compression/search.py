@@ -1,0 +1,163 @@
+"""The search for a model that keeps a target: which pipelines are tried, at which sizes, and which one comes out.
+
+Each family of pipelines has one knob, the share of the model's leaves that is to stay. A bound on size, cost or trees is met by
+the largest share that keeps it, found by proportion; one on the loss by the smallest, found by bisection between what is known to
+keep it and what is not. Nothing here is measured by a clock, so the same rows give the same choice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from time import perf_counter
+from typing import Final, Protocol
+
+from gbdist.compression.candidates import Family
+from gbdist.compression.figures import ModelFigures
+from gbdist.compression.passes.base import Pass
+from gbdist.compression.report import Tried
+from gbdist.compression.targets import Target
+from gbdist.errors import ModelError
+from gbdist.models.ensemble import Ensemble
+
+#: Models that are tried of a family at most: for a bound on size, cost or trees, and for one on the loss.
+_TRIES_BY_PROPORTION: Final = 4
+_TRIES_BY_BISECTION: Final = 6
+#: How near to a bound on size, cost or trees is near enough.
+_NEAR: Final = 0.98
+#: Smallest share of the leaves that a bound on the loss is tried with at first.
+_LEAST_SHARE: Final = 1 / 64
+
+
+class Workshop(Protocol):
+    """Who makes and measures models, where the rows are."""
+
+    def made(self, passes: Sequence[Pass]) -> Ensemble:
+        """The model that passes make of the one that was given."""
+        ...
+
+    def loss(self, ensemble: Ensemble) -> float:
+        """Its loss on the rows that models are chosen by; less is better."""
+        ...
+
+    def figures(self, ensemble: Ensemble) -> ModelFigures:
+        """What it is without rows."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A model that was tried."""
+
+    tried: Tried
+    ensemble: Ensemble
+
+
+@dataclass(eq=False)
+class Search:
+    """Tries models for a target.
+
+    Parameters
+    ----------
+    tell : callable
+        Hears of each model that was tried.
+    candidates : list of Candidate
+        All of them; the first is the model as it was given.
+    skipped : dict of str to str
+        Families that do not apply to the model, and why.
+    """
+
+    target: Target
+    workshop: Workshop
+    tell: Callable[[Tried], None]
+    candidates: list[Candidate] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    bound: float = float("nan")
+
+    def start(self, given: Ensemble) -> None:
+        """Measure the model as it was given."""
+        self._add("given", "as it is", given, perf_counter())
+
+    def over(self, families: Sequence[Family]) -> None:
+        """Try families, the cheap ones first: what they find bounds what dearer ones have to look at."""
+        for family in families:
+            try:
+                (self._smallest if self.target.kind == "loss" else self._largest)(family)
+            except ModelError as error:
+                self.skipped[family.name] = str(error)
+
+    @property
+    def best(self) -> Candidate | None:
+        """The best model that keeps the bound, the first of equal ones; None where there is none."""
+        kept = [one for one in self.candidates if one.tried.keeps]
+        return min(kept, key=lambda one: self.target.order(one.tried.figures, one.tried.loss), default=None)
+
+    @property
+    def nearest(self) -> Candidate:
+        """The model that is nearest to keeping the bound."""
+        return min(self.candidates, key=self._measure)
+
+    def place(self, candidate: Candidate) -> int:
+        """Its place among ``candidates``."""
+        return next(k for k, one in enumerate(self.candidates) if one is candidate)
+
+    def attempt(self, name: str, passes: Sequence[Pass]) -> Candidate:
+        """Try one pipeline; raises what its passes raise."""
+        started = perf_counter()
+        return self._add(name, words_of(passes), self.workshop.made(passes), started)
+
+    def _add(self, family: str, pipeline: str, ensemble: Ensemble, started: float) -> Candidate:
+        figures, loss = self.workshop.figures(ensemble), self.workshop.loss(ensemble)
+        if not self.candidates:
+            self.bound = self.target.bound(figures, loss)
+        keeps = self.target.measure(figures, loss) <= self.bound
+        tried = Tried(family, pipeline, figures, loss, keeps, perf_counter() - started)
+        candidate = Candidate(tried, ensemble)
+        self.candidates.append(candidate)
+        self.tell(tried)
+        return candidate
+
+    def _measure(self, candidate: Candidate) -> float:
+        return self.target.measure(candidate.tried.figures, candidate.tried.loss)
+
+    def _largest(self, family: Family) -> None:
+        """Try the family's largest model within a bound on size, cost or trees, which grow nearly in proportion to the share."""
+        low, high = 0, family.most + 1
+        step = family.step(self.bound / self._measure(self.candidates[0]))
+        for _ in range(_TRIES_BY_PROPORTION):
+            measured = self._measure(self.attempt(family.name, family.passes(step)))
+            low, high = (step, high) if measured <= self.bound else (low, step)
+            if low + 1 >= high or _NEAR * self.bound <= measured <= self.bound:
+                return
+            step = min(max(int(step * self.bound / measured), low + 1), high - 1)
+
+    def _smallest(self, family: Family) -> None:
+        """Try the family's smallest model within a bound on the loss that is smaller than the smallest one known.
+
+        A loss falls as the share grows, apart from noise, so the steps that keep the bound lie above those that do not.
+        """
+        best = self.best
+        known = 1.0 if best is None else best.tried.figures.size / self.candidates[0].tried.figures.size
+        low, high = 0, min(family.step(known), family.most) + 1
+        step = family.step(min(known, 1.0) / 4)
+        for _ in range(_TRIES_BY_BISECTION):
+            if low + 1 >= high:
+                return
+            step = min(max(step, low + 1), high - 1)
+            keeps = self.attempt(family.name, family.passes(step)).tried.keeps
+            low, high = (low, step) if keeps else (step, high)
+            # Halves of a share rather than of a number: sizes are told apart by their ratio.
+            step = round((max(low, family.step(_LEAST_SHARE)) * high) ** 0.5)
+
+
+def words_of(passes: Sequence[Pass]) -> str:
+    """Passes as people write them, with the parameters that are not the default."""
+    return " → ".join(map(_words, passes)) or "as it is"
+
+
+def _words(one: Pass) -> str:
+    told = []
+    for each in fields(one):  # type: ignore[arg-type]  # passes are dataclasses
+        value = getattr(one, each.name)
+        default = each.default_factory() if each.default_factory is not MISSING else each.default
+        if value is not None and value != default:
+            told.append(f"{each.name}={value:g}" if isinstance(value, float) else f"{each.name}={value!r}")
+    return f"{type(one).__name__}({', '.join(told)})"

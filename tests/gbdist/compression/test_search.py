@@ -1,0 +1,149 @@
+"""The search finds the largest model within a size and the smallest within a loss, in few tries, and chooses among families."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import pytest
+
+from gbdist.compression.candidates import Family
+from gbdist.compression.figures import ModelFigures
+from gbdist.compression.passes.base import Pass, PassData
+from gbdist.compression.report import Tried
+from gbdist.compression.search import Search, words_of
+from gbdist.compression.targets import parse_target
+from gbdist.errors import ModelError
+from gbdist.models.ensemble import Ensemble
+
+#: Bytes of a model beside its trees, and of each tree.
+REST, A_TREE = 5_000, 1_000
+
+
+@dataclass(frozen=True)
+class Keep(Pass):
+    """Keeps so many trees; what is left of the loss above 1 falls with their number to the power of −``power``."""
+
+    trees: int
+    power: float = 1.0
+    name: ClassVar[str] = "keep"
+    needs_rows: ClassVar[bool] = False
+
+    def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What stands for an ensemble here."""
+
+    trees: int
+    power: float
+
+
+class Bench:
+    """A workshop whose models are numbers."""
+
+    def __init__(self) -> None:
+        self.made_of: list[Sequence[Pass]] = []
+
+    def made(self, passes: Sequence[Pass]) -> Ensemble:
+        self.made_of.append(passes)
+        (one,) = passes
+        assert isinstance(one, Keep)
+        if one.trees < 0:
+            raise ModelError("keep does not apply", "Leave it out")
+        return cast(Ensemble, Made(one.trees, one.power))
+
+    def loss(self, ensemble: Any) -> float:
+        return 1.0 + 1.0 / ensemble.trees**ensemble.power
+
+    def figures(self, ensemble: Any) -> ModelFigures:
+        n = ensemble.trees
+        return ModelFigures(REST + n * A_TREE, n, 64 * n, 5, 10, 0, 2.0 * n)
+
+
+def family(name: str, power: float, most: int = 999) -> Family:
+    return Family(name, lambda step: (Keep(step, power),), most, 1_000)
+
+
+def searched(target: str, *families: Family) -> tuple[Search, list[Tried]]:
+    told: list[Tried] = []
+    search = Search(parse_target(target), Bench(), told.append)
+    search.start(cast(Ensemble, Made(1_000, 1.0)))
+    search.over(families)
+    return search, told
+
+
+def best_of(search: Search) -> Any:
+    assert search.best is not None
+    return search.best.ensemble
+
+
+@pytest.mark.parametrize(
+    ("target", "trees"),
+    [("size:0.25", 246), ("size:50KB", 45), ("latency:0.5", 500), ("trees:77", 77), ("size:6KB", 1)],
+)
+def test_largest_model_within_a_bound(target: str, trees: int) -> None:
+    search, told = searched(target, family("good", 1.0))
+    found = best_of(search).trees
+    assert 0.97 * trees <= found <= trees
+    assert len(told) <= 1 + 4
+    assert max(one.figures.size for one in told if one.keeps) == search.best.tried.figures.size  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("target", "trees"), [("loss:+1%", 91), ("loss:1.05", 20), ("loss:+0.02%", 834), ("loss:+300%", 1)]
+)
+def test_smallest_model_within_a_loss(target: str, trees: int) -> None:
+    search, told = searched(target, family("good", 1.0))
+    found = best_of(search).trees
+    assert trees <= found <= 1.3 * trees + 15
+    assert len(told) <= 1 + 6
+
+
+def test_better_family_wins_and_the_first_of_equal_ones() -> None:
+    search, _ = searched("trees:100", family("weak", 0.5), family("good", 1.0), family("same", 1.0))
+    assert search.best is not None
+    assert search.best.tried.family == "good"
+    assert search.place(search.best) == 2
+
+
+def test_a_family_looks_only_below_what_is_known_to_keep_the_loss() -> None:
+    search, told = searched("loss:+1%", family("good", 1.0), family("weak", 0.5))
+    sizes = {name: [one.figures.trees for one in told if one.family == name] for name in ("good", "weak")}
+    kept = min(one.figures.trees for one in told if one.family == "good" and one.keeps)
+    assert max(sizes["weak"]) <= kept + REST // A_TREE
+    assert search.best is not None
+    assert search.best.tried.family == "good"
+
+
+def test_a_family_with_one_step_is_tried_once() -> None:
+    for target in ("size:0.5", "loss:+1%", "loss:-50%"):
+        _, told = searched(target, Family("once", lambda step: (Keep(900),), 1, 1))
+        assert [one.family for one in told] == ["given", "once"]
+
+
+def test_target_out_of_reach_has_no_best_and_a_nearest() -> None:
+    search, _ = searched("size:2KB", family("good", 1.0))
+    assert search.best is None
+    assert search.nearest.tried.figures.trees == 1
+    search, _ = searched("loss:-10%", family("good", 1.0))
+    assert search.best is None
+    assert search.nearest.tried.family == "given"
+
+
+def test_a_family_that_does_not_apply_is_left_out_with_its_reason() -> None:
+    search, told = searched("size:0.5", Family("none", lambda step: (Keep(-1),), 9, 9), family("good", 1.0))
+    assert search.skipped == {"none": "keep does not apply. Leave it out"}
+    assert {one.family for one in told} == {"given", "good"}
+
+
+def test_two_searches_try_the_same() -> None:
+    runs = [searched("loss:+1%", family("weak", 0.5), family("good", 1.0))[0] for _ in range(2)]
+    pipelines = [[one.tried.pipeline for one in run.candidates] for run in runs]
+    assert pipelines[0] == pipelines[1]
+
+
+def test_words_of_a_pipeline_leave_defaults_out() -> None:
+    assert words_of([Keep(3), Keep(4, power=0.5)]) == "Keep(trees=3) → Keep(trees=4, power=0.5)"
+    assert words_of([]) == "as it is"
