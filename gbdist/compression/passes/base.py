@@ -38,6 +38,9 @@ class PassData:
     seed : int
         Of all that is random, together with global row numbers.
     threads : int
+    teacher : Ensemble or None
+        The model that the compression began with, for passes that come close to it; it has the features of the ensemble that a
+        pass is given. None: that ensemble itself.
     check : callable
         Asked between pieces of work of at most a second or so; raises if nobody waits for the result any more.
     """
@@ -48,6 +51,7 @@ class PassData:
     measure: Measure
     seed: int
     threads: int
+    teacher: Ensemble | None = None
     check: Callable[[], None] = _go_on
     _losses: list[Losses] = field(default_factory=list, init=False, repr=False)
 
