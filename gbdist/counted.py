@@ -1,9 +1,10 @@
-"""What a run's iterations are, trees or epochs of a network, and a search's trials; and how people are told of them."""
+"""What a run's iterations are (trees, epochs of a network, passes over a model), a search's trials, and how people are told."""
 
 from typing import Final
 
 TREES: Final = "trees"
 EPOCHS: Final = "epochs"
+PASSES: Final = "passes"
 
 #: Below so many a second it is told how long one takes.
 _SLOW = 0.5
@@ -11,7 +12,12 @@ _SLOW = 0.5
 
 def one_of(counted: str) -> str:
     """What a single one is called."""
-    return counted.removesuffix("s")
+    return counted.removesuffix("es" if counted == PASSES else "s")
+
+
+def work_on(counted: str) -> str:
+    """What is done with the rows meanwhile."""
+    return "compressing with" if counted == PASSES else "training on"
 
 
 def rate_words(rate: float, counted: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, runtime_checkable
 
 from gbdist.boosting.events import Event, Happened, IterationDone, Listener, RunFinished, RunStarted
-from gbdist.counted import TREES, rate_words
+from gbdist.counted import TREES, rate_words, work_on
 from gbdist.errors import ParameterError
 from gbdist.models.history import History, MetricTable, add_to_history, history_of
 
@@ -186,7 +186,8 @@ class PlainLines:
             self._started = self._clock()
             self._iterations, self._resumed, self._counted = event.iterations, event.resumed, event.counted
             after = f", after {event.resumed} {event.counted}" if event.resumed else ""
-            self.say(f"training on {event.rows:,} rows × {event.features:,} features, ranks: {event.ranks}{after}")
+            work = work_on(event.counted)
+            self.say(f"{work} {event.rows:,} rows × {event.features:,} features, ranks: {event.ranks}{after}")
         elif isinstance(event, RunFinished):
             seconds = self._clock() - self._started
             self.say(f"done: {event.iterations} {self._counted} in {seconds:.1f} s ({event.stopped})")

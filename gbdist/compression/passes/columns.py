@@ -1,11 +1,13 @@
 """The columns that an ensemble's trees test, as bins: what each is like, and the bins of raw rows."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.boosting.rows import Rows
 from gbdist.categories.keys import projection_keys
 from gbdist.categories.values import counts_of_keys, statistic_bins
 from gbdist.models.ensemble import Ensemble
@@ -63,16 +65,42 @@ def binned(ensemble: Ensemble, features: NDArray[np.float32], hashes: NDArray[np
     DataError
         Where there are more or fewer binned columns than the ensemble has.
     """
-    n_rows, n_numbers, n_one_hot = features.shape[0], len(ensemble.borders), len(ensemble.categories.one_hot)
-    bins = np.empty((len(ensemble.features), n_rows), columns_of(ensemble).dtype)
-    bin_part(RawPart(features, None, None, None, 0), ensemble.borders, bins[:n_numbers])
+    numbers = np.empty((len(ensemble.borders), features.shape[0]), bins_type(_most_borders(ensemble)))
+    bin_part(RawPart(features, None, None, None, 0), ensemble.borders, numbers)
     if hashes is None:
-        hashes = np.empty((n_rows, 0), np.uint32)
-    for row, one_hot in zip(bins[n_numbers:], ensemble.categories.one_hot, strict=False):
-        row[:] = _bins_of_values(one_hot, hashes)
+        return numbers
+    return with_categories(ensemble, numbers, [np.ascontiguousarray(column) for column in hashes.T])
+
+
+def with_categories(ensemble: Ensemble, numbers: Any, hashes: Sequence[NDArray[np.uint32]]) -> Any:
+    """Bins of all columns, [n_columns, n_rows], from those of the binned ones; ``numbers`` itself where there are no others.
+
+    Parameters
+    ----------
+    numbers : uint8 or uint16 [n_binned, n_rows], IN
+    hashes : uint32 [n_rows] each, IN
+        CatBoost's hashes of the categorical columns, in their order.
+    """
+    n_numbers, one_hot = len(ensemble.borders), ensemble.categories.one_hot
+    if n_numbers == len(ensemble.features):
+        return numbers
+    bins = np.empty((len(ensemble.features), numbers.shape[1]), columns_of(ensemble).dtype)
+    bins[:n_numbers] = numbers
+    for row, feature in zip(bins[n_numbers:], one_hot, strict=False):
+        row[:] = _bins_of_values(feature, hashes[feature.cat])
     if ensemble.categories.statistics:
-        _write_statistics(ensemble, bins[:n_numbers], hashes, bins[n_numbers + n_one_hot :])
+        _write_statistics(ensemble, numbers, hashes, bins[n_numbers + len(one_hot) :])
     return bins
+
+
+def rows_on_columns(ensemble: Ensemble, rows: Rows) -> Rows:
+    """Rows that were cut by the ensemble's borders, with hashes of its categorical columns beside them, on all its columns."""
+    hashes = [np.asarray(column.values) for column in rows.unbinned]
+    return replace(rows, bins=with_categories(ensemble, rows.bins, hashes), unbinned=())
+
+
+def _most_borders(ensemble: Ensemble) -> int:
+    return max((len(each.values) for each in ensemble.borders), default=0)
 
 
 def _n_bins(feature: FeatureBorders | OneHotFeature | StatisticFeature) -> int:
@@ -85,9 +113,9 @@ def _n_bins(feature: FeatureBorders | OneHotFeature | StatisticFeature) -> int:
             return feature.border_count + 1
 
 
-def _bins_of_values(one_hot: OneHotFeature, hashes: NDArray[np.uint32]) -> NDArray[Any]:
+def _bins_of_values(one_hot: OneHotFeature, column: NDArray[np.uint32]) -> NDArray[Any]:
     """Number of each row's value, [n_rows]; that of any other is how many there are."""
-    values, column = np.array(one_hot.values, np.uint32), hashes[:, one_hot.cat]
+    values = np.array(one_hot.values, np.uint32)
     if not values.shape[0]:
         return np.zeros(column.shape[0], np.int64)
     places = np.minimum(np.searchsorted(values, column), values.shape[0] - 1)
@@ -95,7 +123,7 @@ def _bins_of_values(one_hot: OneHotFeature, hashes: NDArray[np.uint32]) -> NDArr
     return numbers
 
 
-def _write_statistics(ensemble: Ensemble, numbers: Any, hashes: NDArray[np.uint32], out: Any) -> None:
+def _write_statistics(ensemble: Ensemble, numbers: Any, hashes: Sequence[NDArray[np.uint32]], out: Any) -> None:
     """Write the bins of statistics, out [n_statistics, n_rows]; ``numbers`` are the bins of the binned columns."""
     tables = {(table.projection, table.counter): table for table in ensemble.categories.tables}
     keys: dict[Projection, NDArray[np.uint64]] = {}
@@ -107,7 +135,7 @@ def _write_statistics(ensemble: Ensemble, numbers: Any, hashes: NDArray[np.uint3
         row[:] = statistic_bins(*counts_of_keys(table, statistic, keys[projection]), statistic)
 
 
-def _keys(projection: Projection, numbers: Any, hashes: NDArray[np.uint32]) -> NDArray[np.uint64]:
+def _keys(projection: Projection, numbers: Any, hashes: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint64]:
     above = [numbers[feature] > border for feature, border in projection.float_splits]
-    equal = [hashes[:, cat] == np.uint32(value) for cat, value in projection.one_hot_splits]
-    return projection_keys([np.ascontiguousarray(hashes[:, cat]) for cat in projection.cats], [*above, *equal])
+    equal = [hashes[cat] == np.uint32(value) for cat, value in projection.one_hot_splits]
+    return projection_keys([hashes[cat] for cat in projection.cats], [*above, *equal])

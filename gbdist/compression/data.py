@@ -1,0 +1,344 @@
+"""Data for a compression: rows, binned where they are by the model's own borders, in parts that do not know each other."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import catboost
+import numpy as np
+from distributed import Client
+from numpy.typing import NDArray
+
+from gbdist.boosting.collective import SingleRank
+from gbdist.boosting.events import Event
+from gbdist.compression.facts import LabelRules
+from gbdist.compression.gang import CompressionGang, Subject, room_of
+from gbdist.compression.passes.base import PassData, measure_of
+from gbdist.compression.passes.columns import columns_of, rows_on_columns
+from gbdist.compression.shares import PARTS, Part, Shares
+from gbdist.compression.work import Course, Work
+from gbdist.counted import PASSES
+from gbdist.errors import DataError
+from gbdist.estimators.clusters import ready_workers, resolve_client
+from gbdist.estimators.local_run import LocalSet, shard_here, survey_here, threads_for, trains_here
+from gbdist.estimators.placing import choice, require_room_to_send
+from gbdist.estimators.pool import DaskPool
+from gbdist.estimators.preparation.inputs import Parts, collect
+from gbdist.estimators.preparation.pipeline import Source, quantize_sets
+from gbdist.estimators.preparation.quantized import SetLayout
+from gbdist.estimators.preparation.regroup import regroup
+from gbdist.estimators.preparation.scope import FutureScope
+from gbdist.estimators.run_gang import Audience
+from gbdist.models.catboost_reading import from_catboost
+from gbdist.models.ensemble import Ensemble
+from gbdist.models.missing import cat_nan_of
+from gbdist.quantize.borders import FeatureBorders
+from gbdist.quantize.cells import bins_type
+from gbdist.quantize.merge_surveys import DataSurvey
+from gbdist.quantize.unbinned import HASHED
+from gbdist_cluster.monitor.reporting import reported
+
+Result = TypeVar("Result")
+Hear = Callable[[Event], bool | None]
+
+#: So many columns are named in an error.
+_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBorders:
+    """The borders of a model's columns, by the columns' names in the data; see ``quantize.cells.CellRules``."""
+
+    of_column: Mapping[str, FeatureBorders]
+
+    @property
+    def cells(self) -> np.dtype[Any]:
+        """Type of the bins."""
+        return bins_type(max((len(each.values) for each in self.of_column.values()), default=0))
+
+    def choose(self, values: NDArray[np.float32], has_nan: bool, name: str) -> FeatureBorders:
+        """The model's own, whatever the data."""
+        return self.of_column[name]
+
+
+class CompressionData(ABC):
+    """Rows of a data set on which a model is compressed; ``compression_data`` makes them.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The model that is compressed: rows lie in the bins of its features, so work must be about ensembles of the same ones.
+    seed : int
+        Of the parts, and of all else that is random.
+    """
+
+    def __init__(self, ensemble: Ensemble, seed: int) -> None:
+        self.ensemble = ensemble
+        self.measure = measure_of(ensemble)
+        self._rules = LabelRules.of(ensemble)
+        self._subject = Subject(replace(ensemble, trees=()), self.measure, seed)
+        self._rows: dict[Part, int] = {}
+
+    @property
+    def rows(self) -> Mapping[Part, int]:
+        """Rows of each part that there is."""
+        return dict(self._rows)
+
+    @abstractmethod
+    def ask(self, work: Work[Result], listener: Hear | None = None) -> Result:
+        """Have all ranks do some work on a part of the rows, and return its answer; ``listener`` hears its events in this thread.
+
+        Raises
+        ------
+        DataError
+            Where the part has no rows.
+        ClusterError
+            Where no worker is left, or a run that loses workers cannot go on; the data stay as they are.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of all that was made here."""
+
+    def _require(self, part: Part) -> None:
+        if part not in self._rows:
+            fix = "Give it a share of the rows, or a data set of its own."
+            raise DataError(f"rows of the part {part!r}", "none", "some", fix)
+
+    def _take(self, names: Sequence[str], parts: Sequence[Part], surveys: Sequence[DataSurvey]) -> list[Any]:
+        """Check the facts of all parts; what their label codes mean."""
+        tables = self._rules.tables(surveys, names)
+        self._rows = {part: survey.n_rows for part, survey in zip(parts, surveys, strict=True)}
+        return tables
+
+
+class DataHere(CompressionData):
+    """In this process."""
+
+    def __init__(self, ensemble: Ensemble, seed: int, parts: Sequence[Part], sources: Sequence[Source]) -> None:
+        super().__init__(ensemble, seed)
+        sets = survey_here(sources)
+        names = [source.name for source in sources]
+        tables = self._take(names, parts, [data.survey for data in sets])
+        self._data = {part: self._part(data, table) for part, data, table in zip(parts, sets, tables, strict=True)}
+
+    def _part(self, data: LocalSet, label_of_code: NDArray[np.float32] | None) -> PassData:
+        shard, row = shard_here(data, self.ensemble.borders)
+        rows = SetLayout((1,), row, label_of_code, self._rules.class_weights).rows_of([shard])
+        rows = rows_on_columns(self.ensemble, rows)
+        columns, subject = columns_of(self.ensemble), self._subject
+        return PassData(rows, columns, SingleRank(), self.measure, subject.seed, threads_for(rows))
+
+    def ask(self, work: Work[Result], listener: Hear | None = None) -> Result:
+        """See ``CompressionData``."""
+        self._require(work.part)
+
+        def hear(event: Event) -> None:
+            if listener is not None:
+                listener(event)
+
+        return work.on_rank(self._data[work.part], Course(hear, _kept_by_nobody))
+
+    def close(self) -> None:
+        """See ``CompressionData``."""
+        self._data = {}
+
+
+def _kept_by_nobody(kept: Any) -> None:
+    """There is no other rank that would go on."""
+
+
+class DataOnGang(CompressionData):
+    """On the workers of a cluster."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        seed: int,
+        parts: Sequence[Part],
+        sources: Sequence[Source],
+        client: Client,
+    ) -> None:
+        super().__init__(ensemble, seed)
+        self._client, self._parts = client, tuple(parts)
+        self._scope = FutureScope()
+        workers = ready_workers(client)
+        rules = _borders_by_name(ensemble, sources[0].parts)
+        room = room_of(self._subject)
+        require_room_to_send(sources[0].parts, workers, False, may_be_on_disk=False, cells=rules.cells, run=room)
+        names = [source.name for source in sources]
+        tables: list[Any] = []
+
+        def check(surveys: Sequence[DataSurvey]) -> None:
+            tables[:] = self._take(names, parts, surveys)
+
+        self._made = quantize_sets(
+            client,
+            sources,
+            [worker.address for worker in workers],
+            rules,
+            check=check,
+            choose=choice(False, lambda n_features: room, rules.cells, may_be_on_disk=False),
+        )
+        self._tables, self._sets = tables, list(self._made)
+
+    def ask(self, work: Work[Result], listener: Hear | None = None) -> Result:
+        """See ``CompressionData``."""
+        self._require(work.part)
+        self._settle()
+        number = self._parts.index(work.part)
+        with reported(self._client, "compression") as report:
+            gang = CompressionGang(
+                self._client,
+                self._sets[number],
+                self._tables[number],
+                self._rules.class_weights,
+                self._subject,
+                Audience(listener, False, report=report),
+            )
+            report.about("compression", self._rows[work.part], len(self.ensemble.features), work.count, PASSES)
+            return gang.do(work)
+
+    def _settle(self) -> None:
+        """Level the rows over the workers that there are now, if any that held some has left: work does so for itself alone."""
+        present = [worker.address for worker in ready_workers(self._client)]
+        if not all(set(data.members) <= set(present) for data in self._sets):
+            self._sets = regroup(self._client, self._sets, present, self._scope)
+
+    def close(self) -> None:
+        """See ``CompressionData``."""
+        self._scope.drop(self._scope.held)
+        for data in self._made:
+            data.release()
+        self._made, self._sets = [], []
+
+
+@contextmanager
+def compression_data(
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    model: catboost.CatBoost | Ensemble,
+    holdout: Sequence[Any] | None = None,
+    shares: Shares | None = None,
+    seed: int = 0,
+    client: Any = None,
+    cat_nan: str | None = None,
+) -> Iterator[CompressionData]:
+    """Rows for compressing a model: where ``fit`` would train, in this process or on the cluster of ``client``.
+
+    Rows of collections stay on the workers, which bin each raw partition once.
+
+    Parameters
+    ----------
+    X, y, sample_weight : as of ``fit``, in memory or Dask collections
+        X has the model's features in their order; y and sample_weight may name columns of it.
+    model : CatBoost model or Ensemble
+        Of a loss that is known here (``passes.base.measure_of``).
+    holdout : (X, y) or (X, y, sample_weight), or None
+        Takes the place of the part "holdout", which then has no share of X.
+    shares : Shares or None
+        Of X; the defaults of ``Shares`` for None.
+    seed : int
+    client : Client, address or None
+        As of ``fit``.
+    cat_nan : str or None
+        The text that stands for missing values in categorical columns; None: what the model itself says, if anything.
+
+    Raises
+    ------
+    DataError, ModelError, ParameterError, ClusterError
+        Nothing is left on the cluster.
+    """
+    ensemble = model if isinstance(model, Ensemble) else from_catboost(model)
+    if cat_nan is None and not isinstance(model, Ensemble):
+        cat_nan = cat_nan_of(model)
+    parts, sources = _sources(ensemble, cat_nan, (X, y, sample_weight), holdout, shares or Shares(), seed)
+    data: CompressionData
+    if trains_here(sources):
+        data = DataHere(ensemble, seed, parts, sources)
+    else:
+        data = DataOnGang(ensemble, seed, parts, sources, resolve_client(client))
+    try:
+        yield data
+    finally:
+        data.close()
+
+
+def _sources(
+    ensemble: Ensemble,
+    cat_nan: str | None,
+    given: tuple[Any, Any, Any],
+    holdout: Sequence[Any] | None,
+    shares: Shares,
+    seed: int,
+) -> tuple[list[Part], list[Source]]:
+    """The parts that there are, passes first, and their rows."""
+    if holdout is not None:
+        if not isinstance(holdout, tuple | list) or len(holdout) not in (2, 3):
+            raise DataError(
+                "holdout", f"a {type(holdout).__name__}", "(X, y) or (X, y, sample_weight)", "Pass a tuple."
+            )
+        shares = Shares(shares.choice, 0.0)
+    whole = _collected(ensemble, cat_nan, "", *given)
+    wanted = {"passes": 1.0, "choice": shares.choice, "holdout": shares.holdout}
+    parts: list[Part] = [part for part in PARTS if wanted[part] > 0.0]
+    if len(parts) == 1:
+        sources = [Source(whole)]
+    else:
+        sources = [Source(whole, "" if part == "passes" else part, shares.side(part, seed)) for part in parts]
+    if holdout is not None:
+        sources.append(Source(_collected(ensemble, cat_nan, "holdout", *holdout), "holdout"))
+        parts.append("holdout")
+    return parts, sources
+
+
+def _collected(ensemble: Ensemble, cat_nan: str | None, name: str, X: Any, y: Any, sample_weight: Any = None) -> Parts:
+    """A data set with the model's features; DataError, which says ``name``, for others."""
+    if isinstance(X, DaskPool):
+        expected = "a table or a Dask collection: a pool holds bins of its own borders"
+        raise DataError(name or "X", "a DaskPool", expected, "Pass the collection that the pool was made of.")
+    try:
+        parts = collect(X, y, sample_weight)
+    except DataError as error:
+        raise _of(name, error) from None
+    _check_features(ensemble, parts, name)
+    unbinned = tuple((position, HASHED) for position in ensemble.categories.positions)
+    return replace(parts, unbinned=unbinned, cat_nan=cat_nan)
+
+
+def _check_features(ensemble: Ensemble, parts: Parts, name: str) -> None:
+    """DataError unless the columns are the model's: by their names where both have some, else in their number."""
+    expected, found = ensemble.feature_names, parts.feature_names
+    unnamed = expected == tuple(str(number) for number in range(len(expected)))
+    named = parts.labels is not None and not unnamed
+    if found == expected if named else len(found) == len(expected):
+        return
+    where, told = f"{name}, X" if name else "X", f"{len(found)} columns"
+    if named:
+        missing = [each for each in expected if each not in found]
+        extra = [each for each in found if each not in expected]
+        told += f", without {_some(missing)}" if missing else ""
+        told += f", with {_some(extra)}" if extra else ""
+        told += ", in another order" if not missing and not extra else ""
+    fix = "Pass the columns that the model was trained on, model.feature_names_, in their order."
+    raise DataError(where, told, f"the {len(expected)} features of the model", fix)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+
+
+def _borders_by_name(ensemble: Ensemble, parts: Parts) -> ModelBorders:
+    hashed = set(ensemble.categories.positions)
+    names = [name for position, name in enumerate(parts.feature_names) if position not in hashed]
+    return ModelBorders(dict(zip(names, ensemble.borders, strict=True)))
+
+
+def _of(name: str, error: DataError) -> DataError:
+    """The same error, saying which data set it is about."""
+    where, *others = error.args
+    return error if not name else DataError(f"{name}, {where}", *others)

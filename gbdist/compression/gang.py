@@ -1,0 +1,135 @@
+"""The gang that works on a part of the rows (``work``): what every rank of it runs, and what the client hears."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from distributed import Client
+from numpy.typing import NDArray
+
+from gbdist.boosting.events import Event, IterationDone
+from gbdist.compression.passes.base import PassData
+from gbdist.compression.passes.columns import columns_of, rows_on_columns
+from gbdist.compression.work import Course, Work
+from gbdist.counted import PASSES
+from gbdist.elimination.losses import Measure
+from gbdist.estimators.gang_run import gang_of, label_layouts
+from gbdist.estimators.memory import kept_memory
+from gbdist.estimators.needs import RunShape
+from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, rows_of_rank
+from gbdist.estimators.run_gang import Audience, RunFacts, RunGang
+from gbdist.models.ensemble import Ensemble
+from gbdist_cluster.gang import Member, RankContext
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What all work of a compression is about.
+
+    Parameters
+    ----------
+    ensemble : the model as it was given, without trees: rows lie in the bins of its features
+    measure : of its loss
+    seed : of all that is random
+    """
+
+    ensemble: Ensemble
+    measure: Measure
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class WorkSpec:
+    """What every rank is told; ``layout`` is of the one part that is worked on, ``done`` of how many steps the client knows."""
+
+    layout: SetLayout
+    subject: Subject
+    work: Work[Any]
+
+
+def work_rank(context: RankContext) -> Any:
+    """One rank: put its rows together and do the work; rank 0 returns the answer."""
+    spec: WorkSpec = context.shared
+    subject = spec.subject
+    (rows,) = rows_of_rank((spec.layout,), context.shards, context.rank)
+    data = PassData(
+        rows=rows_on_columns(subject.ensemble, rows),
+        columns=columns_of(subject.ensemble),
+        collective=context.collective,
+        measure=subject.measure,
+        seed=subject.seed,
+        threads=context.threads,
+        check=context.check_cancelled,
+    )
+    hear: Callable[[Event], None] = context.emit if context.rank == 0 else _unheard
+    with kept_memory():
+        found = spec.work.on_rank(data, Course(hear, context.leave, context.left))
+    return found if context.rank == 0 else None
+
+
+def _unheard(event: Event) -> None:
+    """Rank 0 tells for all."""
+
+
+class CompressionGang(RunGang):
+    """A gang that does one piece of work; when workers leave, the next one goes on after the last step that any rank has kept."""
+
+    def __init__(
+        self,
+        client: Client,
+        data: QuantizedSet,
+        label_of_code: NDArray[np.float32] | None,
+        class_weights: NDArray[np.float64] | None,
+        subject: Subject,
+        audience: Audience,
+    ) -> None:
+        self._done = 0
+        self._meanings, self._subject = (label_of_code, class_weights), subject
+        facts = RunFacts(
+            iterations=1,
+            counted=PASSES,
+            fruit="done a pass",
+            timed=1,
+            replay=0.0,
+            task_type="CPU",
+            devices=None,
+            room=room_of(subject),
+        )
+        super().__init__(client, [data], facts, audience)
+
+    def do(self, work: Work[Result]) -> Result:
+        """Have the ranks do it; the answer of rank 0."""
+        self._work = work
+        self._facts = replace(self._facts, iterations=work.count)
+        found: Result = self.run(work_rank)
+        return found
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """See ``RunGang``."""
+        return self._done, 0
+
+    def pays(self, newcomers: Sequence[str]) -> bool:
+        """Never: steps differ too much for what one took to say anything of the next."""
+        return False
+
+    def _take(self, message: Any) -> bool:
+        """See ``RunGang``."""
+        if isinstance(message, IterationDone):
+            self._done = max(self._done, message.iteration + 1)
+        return False
+
+    def _spec(self, speeds: Mapping[str, float] | None) -> tuple[list[Member], WorkSpec]:
+        """See ``RunGang``."""
+        label_of_code, class_weights = self._meanings
+        (layout,) = label_layouts(self._sets, [label_of_code], class_weights)
+        return gang_of(self._sets), WorkSpec(layout, self._subject, self._work)
+
+
+def room_of(subject: Subject) -> RunShape:
+    """What work takes beside the rows' values: predictions and derivatives, and all columns as bins beside those of numbers."""
+    copies = 2 if len(subject.ensemble.features) > len(subject.ensemble.borders) else 1
+    return RunShape(values=subject.ensemble.dimension, copies=copies)

@@ -1,0 +1,121 @@
+"""Pipelines in this process: passes in their order, what they leave, and what is refused."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pandas as pd
+import pytest
+
+from gbdist.boosting.events import IterationDone, RunFinished, RunStarted
+from gbdist.compression.data import CompressionData, compression_data
+from gbdist.compression.passes.base import Pass, PassData
+from gbdist.compression.pipeline import CompressionPipeline, losses
+from gbdist.compression.shares import Shares
+from gbdist.errors import ModelError, ParameterError
+from gbdist.models.catboost_reading import from_catboost
+from gbdist.models.ensemble import Ensemble
+
+from .tables import Prefix, Recount, fitted, make_frame, same_bits
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    return make_frame(300)
+
+
+@pytest.fixture(scope="module")
+def model(rows: pd.DataFrame) -> Any:
+    return fitted(rows)
+
+
+@pytest.fixture(scope="module")
+def data(rows: pd.DataFrame, model: Any) -> Iterator[CompressionData]:
+    with compression_data(rows, "y", "w", model=model, shares=Shares(0.2, 0.2)) as data:
+        yield data
+
+
+def test_passes_run_in_their_order_and_tell_what_they_left(data: CompressionData) -> None:
+    heard: list[Any] = []
+    before = data.ensemble.trees
+    found = CompressionPipeline([Prefix(5), Recount(), Prefix(3)]).apply(data.ensemble, data, heard.append)
+    leaves = {count: sum(tree.n_leaves for tree in before[:count]) for count in (3, 5)}
+    assert [(done.name, done.trees, done.leaves) for done in found.passes] == [
+        ("prefix", 5, leaves[5]),
+        ("recount", 5, leaves[5]),
+        ("prefix", 3, leaves[3]),
+    ]
+    assert all(done.seconds >= 0.0 for done in found.passes)
+    alone = CompressionPipeline([Recount()]).apply(replace(data.ensemble, trees=before[:5]), data).ensemble
+    assert same_bits(found.ensemble, replace(alone, trees=alone.trees[:3]))
+    assert data.ensemble.trees is before
+    started, *done, finished = heard
+    assert isinstance(started, RunStarted)
+    assert (started.iterations, started.rows, started.ranks, started.counted) == (3, data.rows["passes"], 1, "passes")
+    assert [(type(one), one.iteration) for one in done] == [(IterationDone, number) for number in range(3)]
+    assert done[2].metrics == {"prefix": {"trees": 3.0, "leaves": float(leaves[3])}}
+    assert isinstance(finished, RunFinished)
+
+
+def test_passes_see_their_own_part_of_the_rows(data: CompressionData, rows: pd.DataFrame) -> None:
+    (tree, *_) = CompressionPipeline([Recount()]).apply(data.ensemble, data).ensemble.trees
+    seen = rows["w"][Shares(0.2, 0.2).side("passes", 0).mask(0, len(rows))]
+    assert tree.leaf_weights.sum() == pytest.approx(seen.sum(), rel=1e-6)
+
+
+def test_passes_that_need_no_rows_run_without_data(data: CompressionData) -> None:
+    found = CompressionPipeline([Prefix(2)]).apply(data.ensemble)
+    assert same_bits(found.ensemble, replace(data.ensemble, trees=data.ensemble.trees[:2]))
+    assert not CompressionPipeline([Prefix(2)]).needs_rows
+
+
+def test_a_pipeline_without_passes_leaves_the_ensemble(data: CompressionData) -> None:
+    assert CompressionPipeline([]).apply(data.ensemble, data).ensemble is data.ensemble
+
+
+def test_passes_that_need_rows_are_refused_without_data(data: CompressionData) -> None:
+    with pytest.raises(ParameterError) as refused:
+        CompressionPipeline([Prefix(2), Recount()]).apply(data.ensemble)
+    assert str(refused.value) == (
+        "data=None cannot be used: expected rows, which the pass 'recount' looks at. Give X and y."
+    )
+
+
+def test_what_is_no_pass_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"passes\[1\]='drop' cannot be used: expected a Pass"):
+        CompressionPipeline([Prefix(1), "drop"])  # type: ignore[list-item]
+
+
+@dataclass(frozen=True)
+class Forgets(Pass):
+    """Leaves out a column, which passes may not."""
+
+    name: ClassVar[str] = "forgets"
+    needs_rows: ClassVar[bool] = False
+
+    def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:
+        return replace(ensemble, borders=ensemble.borders[1:])
+
+
+def test_a_pass_that_changes_the_features_is_refused(data: CompressionData) -> None:
+    with pytest.raises(ModelError, match="the ensemble has other borders or categories"):
+        CompressionPipeline([Forgets()]).apply(data.ensemble, data)
+
+
+def test_an_ensemble_of_other_features_is_refused(data: CompressionData, rows: pd.DataFrame) -> None:
+    other = from_catboost(fitted(make_frame(300, seed=5)))
+    with pytest.raises(ModelError, match="the ensemble has other borders or categories"):
+        CompressionPipeline([Recount()]).apply(other, data)
+    with pytest.raises(ModelError, match="the ensemble has other borders or categories"):
+        losses([other], data, "choice")
+
+
+def test_more_ensembles_than_are_scored_together_have_their_losses(data: CompressionData) -> None:
+    prefixes = [replace(data.ensemble, trees=data.ensemble.trees[:count]) for count in range(12)]
+    together = losses(prefixes, data, "choice").tolist()
+    assert together == [losses([one], data, "choice")[0] for one in prefixes]
+    assert together[0] > together[-1]
+
+
+def test_losses_of_nothing_are_none(data: CompressionData) -> None:
+    assert losses([], data, "choice").shape == (0,)
