@@ -84,6 +84,20 @@ def record_of(model: Any) -> TrainingRecord | None:
     )
 
 
+def forget_curves(model: Any) -> None:
+    """Take the metrics of each iteration out of what a model says of its training, in place; best scores and rows stay.
+
+    They are of trees in the order in which they were grown, and of no model whose trees are others.
+    """
+    metadata = model.get_metadata()
+    if record_of(model) is None:
+        return
+    training = json.loads(metadata[_TRAINING])
+    training["metrics"] |= {"learn_metrics_history": [], "test_metrics_history": []}
+    training["metrics"].pop("best_iteration", None)
+    metadata[_TRAINING] = json.dumps(training, separators=(",", ":"))
+
+
 def history_of(scores: Sequence[MetricTable]) -> History:
     """All values of each metric, in order."""
     history: History = {}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gbdist.models.catboost_format import cbm_bytes, read_cbm, to_catboost
-from gbdist.models.history import TrainingRecord, record_of
+from gbdist.models.history import TrainingRecord, forget_curves, record_of
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(300, 3))
@@ -68,6 +68,27 @@ def test_models_that_say_nothing(make_ensemble: Callable[..., Any], tmp_path: Pa
     for nonsense in ("", "no json", "[]", '{"metrics":{}}', '{"metrics":{"learn_metrics_history":[]}}'):
         model.get_metadata()["training"] = nonsense
         assert record_of(model) is None
+
+
+@pytest.mark.parametrize("evals", [0, 1, 2])
+def test_forgotten_curves_leave_best_scores_and_predictions(evals: int) -> None:
+    model = plain(evals)
+    before = record_of(model)
+    assert before is not None
+    copy = read_cbm(cbm_bytes(model), catboost.CatBoostClassifier())
+    forget_curves(copy)
+    again = read_cbm(cbm_bytes(copy), catboost.CatBoostClassifier())
+    assert record_of(again) == TrainingRecord((), -1, before.best_scores, None)
+    assert again.best_iteration_ is None
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert record_of(model) == before
+
+
+def test_a_model_without_curves_has_none_to_forget(make_ensemble: Callable[..., Any]) -> None:
+    model = to_catboost(make_ensemble([2]))
+    before = dict(model.get_metadata())
+    forget_curves(model)
+    assert dict(model.get_metadata()) == before
 
 
 def test_the_written_form_is_compact() -> None:
