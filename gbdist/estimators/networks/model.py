@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gbdist.errors import ModelError
 from gbdist.estimators.networks.inputs import InputColumns
 from gbdist.estimators.networks.targets import TargetScale, in_own_units
+from gbdist.estimators.networks.weights import SmallWeights
 from gbdist.models.history import LEARN, History
 from gbdist.neural.network.blocks import Batch
 from gbdist.neural.network.network import Network
@@ -24,6 +25,8 @@ from gbdist.whole_file import whole_file
 
 #: First bytes of a file. A change of what follows changes them, and ``from_bytes`` goes on reading the old ones.
 _MAGIC: Final = b"GBDMLP01"
+#: Those of a file with rounded weights, whose first array is four.
+_MAGIC_SMALL: Final = b"GBDMLP02"
 _DIGEST_BYTES = 16
 
 
@@ -87,6 +90,8 @@ class NetworkModel:
         Labels in the order of the outputs; two for one output.
     target_scale : center and spread of each output, empty where targets were trained on as they are
     record : NetworkRecord
+    small : SmallWeights or None
+        What ``flat`` was made of, where its weights are rounded; a file then has that.
     """
 
     spec: NetworkSpec
@@ -100,6 +105,7 @@ class NetworkModel:
     classes: tuple[Any, ...] | None = None
     target_scale: TargetScale = ()
     record: NetworkRecord = field(default_factory=NetworkRecord)
+    small: SmallWeights | None = None
 
     def outputs(self, numeric: NDArray[np.float32], codes: NDArray[np.int32]) -> NDArray[np.float64]:
         """Raw outputs, float64 [n_rows, n_outputs], of scaled numbers [n_rows, n_numeric] and codes [n_rows, n_categorical].
@@ -153,14 +159,18 @@ class NetworkModel:
             "record": asdict(self.record),
             "arrays": [[array.dtype.str, array.size] for array in arrays],
         }
+        if self.small is not None:
+            header["weights"] = self.small.kind
         told = json.dumps(header).encode()
         body = b"".join([len(told).to_bytes(8, "little"), told, *(array.tobytes() for array in arrays)])
-        return _MAGIC + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() + body
+        magic = _MAGIC if self.small is None else _MAGIC_SMALL
+        return magic + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() + body
 
     def _arrays(self) -> list[NDArray[Any]]:
         numbers = [(each.fill, each.center, each.scale) for each in self.scales]
+        small = self.small
         return [
-            self.flat,
+            *([self.flat] if small is None else small.arrays),
             np.array(numbers, dtype=np.float64).ravel(),
             _joined([each.quantiles for each in self.scales], np.float64),
             _joined([np.array(each.edges) for each in self.scales], np.float64),
@@ -171,7 +181,7 @@ class NetworkModel:
     @classmethod
     def from_bytes(cls, data: bytes, where: str = "the model") -> "NetworkModel":
         """The model behind some bytes; ModelError, which calls them ``where``, for bytes that are none."""
-        if data[: len(_MAGIC)] != _MAGIC:
+        if data[: len(_MAGIC)] not in (_MAGIC, _MAGIC_SMALL):
             kind = "of another version of gbdist" if data[:6] == _MAGIC[:6] else "no network of gbdist's"
             raise ModelError(f"{where} is {kind}", "Give what save_model has written, with the version that wrote it.")
         body = data[len(_MAGIC) + _DIGEST_BYTES :]
@@ -179,7 +189,9 @@ class NetworkModel:
             raise ModelError(f"{where} is damaged: its checksum is another one", "Copy it anew, or save it again.")
         begin = 8 + int.from_bytes(body[:8], "little")
         header = json.loads(body[8:begin])
-        flat, numbers, quantiles, edges, spec_edges, *vocabularies = _cut(body[begin:], header["arrays"])
+        arrays = _cut(body[begin:], header["arrays"])
+        n_weights = 1 if data[: len(_MAGIC)] == _MAGIC else 4
+        numbers, quantiles, edges, spec_edges, *vocabularies = arrays[n_weights:]
         counts = header["scales"]
         scales = tuple(
             ColumnScale(float(fill), float(center), float(scale), points, tuple(ends.tolist()))
@@ -192,11 +204,12 @@ class NetworkModel:
         )
         bins = tuple(tuple(each.tolist()) for each in _pieces(spec_edges, header["edges"]))
         spec = replace(NetworkSpec(**{name: _frozen(value) for name, value in header["spec"].items()}), edges=bins)
+        small = None if n_weights == 1 else SmallWeights(header["weights"], *arrays[:n_weights])
         names = tuple(header["names"])
         labels = header["labels"] or (names if header["named"] else None)
         return cls(
             spec=spec,
-            flat=flat,
+            flat=arrays[0] if small is None else small.flat(spec),
             scales=scales,
             vocabularies=tuple(vocabularies),
             names=names,
@@ -206,6 +219,7 @@ class NetworkModel:
             classes=_frozen(header["classes"]),
             target_scale=_frozen(header["target_scale"]),
             record=NetworkRecord(**{each.name: _frozen(header["record"][each.name]) for each in fields(NetworkRecord)}),
+            small=small,
         )
 
     def save(self, path: str | Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from gbdist.errors import ModelError
 from gbdist.estimators.networks.model import NetworkModel, NetworkRecord
+from gbdist.estimators.networks.weights import KINDS, rounded_weights
 from gbdist.neural.network.network import Network
 from gbdist.neural.network.spec import NetworkSpec
 from gbdist.quantize.scales import ScaleRules
@@ -117,6 +118,24 @@ def test_outputs_are_in_the_units_of_the_targets():
     plain = replace(model, target_scale=()).outputs(numeric, codes)
     np.testing.assert_allclose(model.outputs(numeric, codes), plain * [2.0, 0.1] + [1.0, 3.0], rtol=1e-15)
     np.testing.assert_allclose(model.coefs[-1], replace(model, target_scale=()).coefs[-1] * [2.0, 0.1], rtol=1e-15)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bytes_hold_rounded_weights(kind):
+    from dataclasses import replace
+
+    model = make_model()
+    small = rounded_weights(model.spec, model.flat, kind)
+    model = replace(model, flat=small.flat(model.spec), small=small)
+    data = model.to_bytes()
+    assert data[:8] == b"GBDMLP02"  # whoever knows the first version alone must not read it
+    read = NetworkModel.from_bytes(data)
+    same(read, model)
+    assert read.small.kind == kind
+    for ours, theirs in zip(read.small.arrays, small.arrays, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+    assert make_model().to_bytes()[:8] == b"GBDMLP01"
 
 
 @pytest.mark.parametrize("at", [0, 9, 30, 500, -1])

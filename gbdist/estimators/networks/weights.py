@@ -1,0 +1,170 @@
+"""A network's weights in fewer bits: what of them a file has, what is computed with, and how far that may be from what was."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.errors import ModelError
+from gbdist.neural.network.blocks import Slot
+from gbdist.neural.network.network import Network
+from gbdist.neural.network.spec import NetworkSpec
+from gbdist.neural.training.state import Vector
+
+#: Bits of a weight: float16's, or whole numbers of a step of its unit.
+KINDS: Final = ("fp16", "int8")
+#: Arrays that are rounded: matrices and tables. Biases are few, and a frequency's error grows with the number it multiplies.
+_ROUNDED: Final = ("coef_", "numeric_coef", "categories_")
+#: The largest weight of a unit in steps. With what is carried from one weight to the next it is 127.
+_LARGEST: Final = 126.5
+#: What a rounded weight may be off by, in steps: half of one, and the rounding of products to float32.
+_HALF: Final = 0.50001
+#: Digits of float16, and the exponent below which it has fewer.
+_DIGITS, _LOWEST = 10, -14
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SmallWeights:
+    """The parameters of a network, some of them rounded.
+
+    Parameters
+    ----------
+    kind : one of KINDS
+    exact : float32 or float64 [n_exact]
+        Those that are as they were, in their order; of the type of all parameters.
+    codes : int8 or float16 [n_rounded]
+        The others in their order: numbers of steps, or the weights themselves.
+    steps : float32 [n_units], or [0] with "fp16"
+        Of each unit of each rounded array, in order.
+    lost : float64 [n_layers]
+        Of the matrix of each dense layer, the largest singular value of what rounding has changed in it.
+    """
+
+    kind: str
+    exact: Vector
+    codes: NDArray[Any]
+    steps: NDArray[np.float32]
+    lost: NDArray[np.float64]
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """What a file has of them, beside ``kind``; in the order of the fields."""
+        return [self.exact, self.codes, self.steps, self.lost]
+
+    def flat(self, spec: NetworkSpec) -> Vector:
+        """All parameters of the network, as they are computed with; of the type of ``exact``."""
+        slots = Network(spec).slots
+        flat = np.empty(slots[-1].stop, self.exact.dtype)
+        for slot, exact, codes, steps in self._arrays(slots):
+            slot.of(flat)[...] = exact if codes is None else _weights(codes, steps, flat.dtype)
+        return flat
+
+    def errors(self, spec: NetworkSpec) -> NDArray[np.float64]:
+        """How far each parameter may be from what it was, float64 [n_parameters].
+
+        Of int8 "piecewise" vectors: how far the sums of weights over bins may be, which is what rounding keeps small, told as
+        errors of the first and of the last bin.
+        """
+        slots = Network(spec).slots
+        errors = np.zeros(slots[-1].stop)
+        for slot, _, codes, steps in self._arrays(slots):
+            if codes is None:
+                continue
+            of_slot = slot.of(errors)
+            if steps is None:
+                exponent = np.frexp(np.abs(codes.astype(np.float64)))[1] - 1
+                of_slot[...] = np.ldexp(0.5, np.maximum(exponent, _LOWEST) - _DIGITS)
+            elif _carries(slot, spec):
+                for number, edges in enumerate(spec.edges):
+                    of_slot[number, len(edges) - 2] = 2 * _HALF * steps[number]
+                    if len(edges) > 2:
+                        of_slot[number, 0] = _HALF * steps[number]
+            else:
+                of_slot[...] = _HALF * steps[..., None, :]
+        return errors
+
+    def _arrays(self, slots: tuple[Slot, ...]) -> Iterator[tuple[Slot, Any, Any, Any]]:
+        """Of each slot its exact values, or its codes and its steps, each None where there are none."""
+        n_exact = n_codes = n_steps = 0
+        for slot in slots:
+            if not slot.name.startswith(_ROUNDED):
+                yield slot, self.exact[n_exact : n_exact + slot.size].reshape(slot.shape), None, None
+                n_exact += slot.size
+                continue
+            codes = self.codes[n_codes : n_codes + slot.size].reshape(slot.shape)
+            n_codes += slot.size
+            if self.kind == "fp16":
+                yield slot, None, codes, None
+                continue
+            of_units = (*slot.shape[:-2], slot.shape[-1])
+            steps = self.steps[n_steps : n_steps + int(np.prod(of_units))].reshape(of_units)
+            n_steps += steps.size
+            yield slot, None, codes, steps
+
+
+def rounded_weights(spec: NetworkSpec, flat: Vector, kind: str) -> SmallWeights:
+    """Parameters of a network with its matrices and tables rounded; ModelError for weights that ``kind`` cannot hold.
+
+    "fp16": to the nearest float16. "int8": to the nearest multiple of a step, the largest weight of a unit ÷ 126.5. In vectors of
+    "piecewise" embeddings, where a number sees the sum of the weights of all bins below it, what rounding a weight leaves is
+    carried to the next bin, so that no sum is off by more than half a step, however many bins there are.
+    """
+    exact: list[NDArray[Any]] = []
+    codes: list[NDArray[Any]] = []
+    steps: list[NDArray[np.float32]] = []
+    for slot in Network(spec).slots:
+        weights = slot.of(flat)
+        if not slot.name.startswith(_ROUNDED):
+            exact.append(weights.ravel())
+        elif kind == "fp16":
+            codes.append(_halves(weights, slot.name).ravel())
+        else:
+            step = _step_of(weights)
+            count = _carried(weights, step) if _carries(slot, spec) else np.rint(weights / step[..., None, :])
+            codes.append(count.astype(np.int8).ravel())
+            steps.append(step.ravel())
+    joined = np.concatenate([np.empty(0, flat.dtype), *exact]).astype(flat.dtype)
+    all_steps = np.concatenate([np.empty(0, np.float32), *steps])
+    small = SmallWeights(kind, joined, np.concatenate(codes), all_steps, np.empty(0))
+    network = Network(spec)
+    change = small.flat(spec).astype(np.float64) - flat
+    return replace(small, lost=np.array([np.linalg.norm(each, 2) for each in network.coefs(change)]))
+
+
+def _carries(slot: Slot, spec: NetworkSpec) -> bool:
+    """Whether the weights of a unit are added up from the first on."""
+    return slot.name == "numeric_coef" and spec.numeric_embedding == "piecewise"
+
+
+def _halves(weights: NDArray[Any], name: str) -> NDArray[np.float16]:
+    with np.errstate(over="ignore"):
+        halves = weights.astype(np.float16)
+    if not np.isfinite(halves).all():
+        largest = float(np.abs(weights).max())
+        raise ModelError(f"{name} has a weight of {largest:g}, and fp16 ends at 65504", 'Use "int8".')
+    return halves
+
+
+def _step_of(weights: NDArray[Any]) -> NDArray[np.float32]:
+    """Of each unit, the last axis, over the axis before it; never 0."""
+    largest = np.abs(weights.astype(np.float64)).max(axis=-2, initial=0.0)
+    return np.asarray(np.maximum(largest / _LARGEST, np.finfo(np.float32).tiny), np.float32)
+
+
+def _carried(weights: NDArray[Any], step: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Codes of weights [n_numeric, n_bins, n_units] whose running sums over bins stay near."""
+    counts = np.empty(weights.shape)
+    left = np.zeros(step.shape)
+    for at in range(weights.shape[1]):
+        wanted = weights[:, at] + left
+        counts[:, at] = np.rint(wanted / step)
+        left = wanted - _weights(counts[:, at : at + 1], step, weights.dtype)[:, 0]
+    return counts
+
+
+def _weights(codes: NDArray[Any], steps: NDArray[np.float32] | None, dtype: np.dtype[Any]) -> Vector:
+    if steps is None:
+        return codes.astype(dtype)
+    return np.asarray(codes.astype(np.float64) * steps[..., None, :], dtype)
