@@ -32,6 +32,13 @@ def projection_keys(
     return keys
 
 
+def mixed_in(keys: NDArray[np.uint64], outcomes: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Keys of a projection that has one more split, uint64 [n], from its ``keys`` without it, uint64 [n], and its outcomes."""
+    mixed = keys.copy()
+    _mix(mixed, outcomes.astype(np.uint64))
+    return mixed
+
+
 def _mix(keys: NDArray[np.uint64], values: NDArray[np.uint64]) -> None:
     """Mix ``values`` [n] into ``keys`` [n], IN and OUT."""
     with np.errstate(over="ignore"):

@@ -98,6 +98,13 @@ def forget_curves(model: Any) -> None:
     metadata[_TRAINING] = json.dumps(training, separators=(",", ":"))
 
 
+def forget_record(model: Any) -> None:
+    """Take out all that a model says of its training, in place."""
+    metadata = model.get_metadata()
+    for key in {_TRAINING, _ROWS}.intersection(metadata.keys()):
+        del metadata[key]
+
+
 def history_of(scores: Sequence[MetricTable]) -> History:
     """All values of each metric, in order."""
     history: History = {}
