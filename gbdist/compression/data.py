@@ -17,7 +17,7 @@ from gbdist.compression.facts import LabelRules
 from gbdist.compression.gang import CompressionGang, Subject, room_of
 from gbdist.compression.passes.base import PassData, measure_of
 from gbdist.compression.passes.columns import columns_of, rows_on_columns
-from gbdist.compression.shares import PARTS, Part, Shares
+from gbdist.compression.shares import PARTS, Part, Shares, halves
 from gbdist.compression.work import Course, Work
 from gbdist.counted import PASSES
 from gbdist.errors import DataError
@@ -239,9 +239,10 @@ def compression_data(
     model : CatBoost model or Ensemble
         Of a loss that is known here (``passes.base.measure_of``).
     holdout : (X, y) or (X, y, sample_weight), or None
-        Takes the place of the part "holdout", which then has no share of X.
+        Rows that the model was not trained on: one half of them is the part "holdout", the other half the part "choice", and X is
+        for passes alone. Of rows that it was trained on the loss is too good to choose by.
     shares : Shares or None
-        Of X; the defaults of ``Shares`` for None.
+        Of X; the defaults of ``Shares`` for None. With a holdout it only says whether there is a choice: a share of 0 for none.
     seed : int
     client : Client, address or None
         As of ``fit``.
@@ -277,23 +278,20 @@ def _sources(
     seed: int,
 ) -> tuple[list[Part], list[Source]]:
     """The parts that there are, passes first, and their rows."""
-    if holdout is not None:
-        if not isinstance(holdout, tuple | list) or len(holdout) not in (2, 3):
-            raise DataError(
-                "holdout", f"a {type(holdout).__name__}", "(X, y) or (X, y, sample_weight)", "Pass a tuple."
-            )
-        shares = Shares(shares.choice, 0.0)
+    if holdout is not None and (not isinstance(holdout, tuple | list) or len(holdout) not in (2, 3)):
+        raise DataError("holdout", f"a {type(holdout).__name__}", "(X, y) or (X, y, sample_weight)", "Pass a tuple.")
     whole = _collected(ensemble, cat_nan, "", *given)
+    if holdout is not None:
+        held = _collected(ensemble, cat_nan, "holdout", *holdout)
+        if shares.choice == 0.0:
+            return ["passes", "holdout"], [Source(whole), Source(held, "holdout")]
+        sides = halves(seed)
+        return ["passes", *sides], [Source(whole), *(Source(held, "holdout", side) for side in sides.values())]
     wanted = {"passes": 1.0, "choice": shares.choice, "holdout": shares.holdout}
     parts: list[Part] = [part for part in PARTS if wanted[part] > 0.0]
     if len(parts) == 1:
-        sources = [Source(whole)]
-    else:
-        sources = [Source(whole, "" if part == "passes" else part, shares.side(part, seed)) for part in parts]
-    if holdout is not None:
-        sources.append(Source(_collected(ensemble, cat_nan, "holdout", *holdout), "holdout"))
-        parts.append("holdout")
-    return parts, sources
+        return parts, [Source(whole)]
+    return parts, [Source(whole, "" if part == "passes" else part, shares.side(part, seed)) for part in parts]
 
 
 def _collected(ensemble: Ensemble, cat_nan: str | None, name: str, X: Any, y: Any, sample_weight: Any = None) -> Parts:

@@ -60,3 +60,8 @@ class PartSide:
         numbers = np.arange(first_row, first_row + n_rows, dtype=np.uint64)
         draws = unit_draws(stream_key(_PURPOSE, self.seed), numbers)
         return np.asarray((draws >= self.low) & (draws < self.high), dtype=np.bool_)
+
+
+def halves(seed: int) -> dict[Part, PartSide]:
+    """The rows of a holdout that are chosen by, and those that the report is made on."""
+    return {"choice": PartSide(seed, 0.5, 1.0), "holdout": PartSide(seed, 0.0, 0.5)}

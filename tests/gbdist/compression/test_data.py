@@ -8,7 +8,7 @@ import pytest
 
 from gbdist.compression.data import CompressionData, compression_data
 from gbdist.compression.pipeline import losses
-from gbdist.compression.shares import PARTS, Shares
+from gbdist.compression.shares import PARTS, Shares, halves
 from gbdist.errors import DataError, ModelError
 from gbdist.models.catboost_reading import from_catboost
 
@@ -65,12 +65,27 @@ def test_labels_become_numbers_of_the_models_classes(frame: pd.DataFrame, classi
     assert found == pytest.approx(float(expected), rel=1e-9)
 
 
-def test_a_holdout_that_is_given_has_all_its_rows(rows: pd.DataFrame, regressor: Any) -> None:
+def test_one_half_of_a_given_holdout_is_chosen_by_and_passes_have_all_other_rows(
+    rows: pd.DataFrame, regressor: Any
+) -> None:
+    frame = make_frame(200, seed=9)
+    holdout = (frame, "y", "w")
+    with compression_data(rows, "y", model=regressor, holdout=holdout, shares=Shares(0.25, 0.5), seed=3) as data:
+        assert data.rows["passes"] == len(rows)
+        assert data.rows["choice"] + data.rows["holdout"] == 200
+        assert 70 < data.rows["choice"] < 130
+        (found,) = losses([data.ensemble], data, "choice")
+    mask = halves(3)["choice"].mask(0, 200)
+    expected = np.average(
+        (regressor.predict(frame.drop(columns=["y", "w"])) - frame["y"])[mask] ** 2, weights=frame["w"][mask]
+    )
+    assert found == pytest.approx(float(np.sqrt(expected)), rel=1e-6)
+
+
+def test_all_of_a_given_holdout_is_reported_on_where_nothing_is_chosen(rows: pd.DataFrame, regressor: Any) -> None:
     holdout = (make_frame(200, seed=9), "y", "w")
-    with compression_data(rows, "y", model=regressor, holdout=holdout, shares=Shares(0.25, 0.5)) as data:
-        assert data.rows["holdout"] == 200
-        assert data.rows["passes"] + data.rows["choice"] == len(rows)
-        assert data.rows["choice"] == mask_of("choice", len(rows), Shares(0.25, 0.0), 0).sum()
+    with compression_data(rows, "y", model=regressor, holdout=holdout, shares=Shares(0.0)) as data:
+        assert dict(data.rows) == {"passes": len(rows), "holdout": 200}
 
 
 def test_losses_of_a_part_that_there_is_not_are_refused(rows: pd.DataFrame, regressor: Any) -> None:
