@@ -3,26 +3,43 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from distributed import Client
 from numpy.typing import NDArray
 
 from gbdist.boosting.events import Event, IterationDone
+from gbdist.boosting.rows import Rows
 from gbdist.compression.passes.base import PassData
 from gbdist.compression.passes.columns import columns_of, rows_on_columns
+from gbdist.compression.passes.memo import Memo
 from gbdist.compression.work import Course, Work
 from gbdist.counted import PASSES
 from gbdist.elimination.losses import Measure
 from gbdist.estimators.gang_run import gang_of, label_layouts
 from gbdist.estimators.memory import kept_memory
 from gbdist.estimators.needs import RunShape
-from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, rows_of_rank
+from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, shards_of_rank
+from gbdist.estimators.preparation.shard import Arena
 from gbdist.estimators.run_gang import Audience, RunFacts, RunGang
 from gbdist.models.ensemble import Ensemble
 from gbdist_cluster.gang import Member, RankContext
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """Rows of a rank and what passes know of them, with the arenas that they were made of; it holds none of these."""
+
+    arenas: list[ref[Arena]]
+    rows: Rows
+    memo: Memo
+
+
+#: Of the ranks of this process, by the first arena: it goes with the shards, when the client lets go of them.
+_known: WeakKeyDictionary[Arena, _Known] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +60,7 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class WorkSpec:
-    """What every rank is told; ``layout`` is of the one part that is worked on, ``done`` of how many steps the client knows."""
+    """What every rank is told; ``layout`` is of the one part that is worked on."""
 
     layout: SetLayout
     subject: Subject
@@ -54,20 +71,35 @@ def work_rank(context: RankContext) -> Any:
     """One rank: put its rows together and do the work; rank 0 returns the answer."""
     spec: WorkSpec = context.shared
     subject = spec.subject
-    (rows,) = rows_of_rank((spec.layout,), context.shards, context.rank)
+    rows, memo = _rows_of(context, spec)
     data = PassData(
-        rows=rows_on_columns(subject.ensemble, rows),
+        rows=rows,
         columns=columns_of(subject.ensemble),
         collective=context.collective,
         measure=subject.measure,
         seed=subject.seed,
         threads=context.threads,
+        memo=memo,
         check=context.check_cancelled,
     )
     hear: Callable[[Event], None] = context.emit if context.rank == 0 else _unheard
     with kept_memory():
         found = spec.work.on_rank(data, Course(hear, context.leave, context.left))
     return found if context.rank == 0 else None
+
+
+def _rows_of(context: RankContext, spec: WorkSpec) -> tuple[Rows, Memo]:
+    """The rank's rows on all columns, and what passes know of them: those of the work before, if it has the same shards still."""
+    (shards,) = shards_of_rank((spec.layout,), context.shards, context.rank)
+    arenas = [ref(shard.arena) for shard in shards]
+    if not arenas:
+        return rows_on_columns(spec.subject.ensemble, spec.layout.rows_of(shards)), Memo()
+    first = shards[0].arena
+    known = _known.get(first)
+    if known is None or known.arenas != arenas:
+        rows = rows_on_columns(spec.subject.ensemble, spec.layout.rows_of(shards))
+        known = _known[first] = _Known(arenas, rows, Memo())
+    return known.rows, known.memo
 
 
 def _unheard(event: Event) -> None:

@@ -3,7 +3,7 @@
 import pickle
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -153,6 +153,7 @@ def run_passes(ensemble: Ensemble, passes: Sequence[Pass], data: PassData | None
     """Run passes on one rank; what another rank has done before this gang is not done again."""
     so_far = Compressed(ensemble)
     if data is not None:
+        data = replace(data, teacher=ensemble)
         so_far = _furthest(course.kept or so_far, data.collective)
         rows, size = data.losses.n_rows, data.collective.size
         course.hear(RunStarted(len(passes), rows, len(ensemble.features), size, {}, len(so_far.passes), PASSES))

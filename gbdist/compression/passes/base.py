@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.rows import Rows
 from gbdist.compression.passes.columns import Columns
+from gbdist.compression.passes.memo import Memo
 from gbdist.elimination.losses import Losses, Measure
 from gbdist.errors import ModelError
 from gbdist.metrics import make_metrics
@@ -16,6 +17,8 @@ from gbdist.models.loss import written_loss
 from gbdist.objectives import RANKING, make_objective
 from gbdist.objectives.base import Objective, Unbounded
 from gbdist.objectives.grouped import Grouped
+
+T = TypeVar("T")
 
 
 def _go_on() -> None:
@@ -41,6 +44,8 @@ class PassData:
     teacher : Ensemble or None
         The model that the compression began with, for passes that come close to it; it has the features of the ensemble that a
         pass is given. None: that ensemble itself.
+    memo : Memo
+        Results that outlive the pipeline; see ``recall``.
     check : callable
         Asked between pieces of work of at most a second or so; raises if nobody waits for the result any more.
     """
@@ -52,6 +57,7 @@ class PassData:
     seed: int
     threads: int
     teacher: Ensemble | None = None
+    memo: Memo = field(default_factory=Memo)
     check: Callable[[], None] = _go_on
     _losses: list[Losses] = field(default_factory=list, init=False, repr=False)
 
@@ -67,6 +73,11 @@ class PassData:
         if not self._losses:
             self._losses.append(Losses(self.rows, self.measure, self.collective))
         return self._losses[0]
+
+    def recall(self, key: bytes, make: Callable[[], T]) -> T:
+        """What ``make`` returned before under this key, on all ranks, or what it returns now: for what is dear and does not
+        follow from the parameters of a pass, so that the pipelines of a search share it. All ranks call; see ``Memo.recall``."""
+        return self.memo.recall(key, make, self.collective)
 
 
 class Pass(ABC):

@@ -1,9 +1,11 @@
 """Compression on a cluster: the same bits on one, two and three workers as in this process, also when a worker is lost."""
 
+import gc
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +19,7 @@ from distributed import Client
 from gbdist import DaskPool
 from gbdist.boosting.events import Happened, IterationDone
 from gbdist.compression import data as of_data
+from gbdist.compression import gang as of_gang
 from gbdist.compression.data import CompressionData, compression_data
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.pipeline import Compressed, CompressionPipeline, losses
@@ -188,6 +191,39 @@ def test_a_pool_is_refused(client: Client, frame: pd.DataFrame, model: Any) -> N
     ):
         pass
     pool.close()
+
+
+@dataclass(frozen=True)
+class Counts(Pass):
+    """Moves the bias by how often it has asked for something that is kept."""
+
+    name: ClassVar[str] = "counts"
+    needs_rows: ClassVar[bool] = True
+
+    def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:
+        assert data is not None
+        asked = data.recall(b"asked", lambda: [0.0])
+        asked[0] += 1.0
+        return replace(ensemble, bias=ensemble.bias * 0.0 + asked[0])
+
+
+def test_rows_and_what_passes_know_of_them_stay_from_one_pipeline_to_the_next(
+    client: Client, frame: pd.DataFrame, model: Any
+) -> None:
+    lazy, known = dd.from_pandas(frame, npartitions=5, sort=False), of_gang._known
+    assert not known
+    with compression_data(lazy, "y", "w", model=model, shares=SHARES, client=client) as data:
+        for count in (1.0, 2.0):
+            found = CompressionPipeline([Counts()]).apply(data.ensemble, data).ensemble
+            assert found.bias.tolist() == [count]
+        assert len(known) == 3
+        rows = [id(one.rows) for one in known.values()]
+        losses([data.ensemble], data, "passes")
+        assert [id(one.rows) for one in known.values()] == rows
+    gone = time.monotonic() + 30.0
+    while known and time.monotonic() < gone:  # the workers are told of it by messages of their own
+        gc.collect()
+    assert not known
 
 
 @dataclass(frozen=True)
