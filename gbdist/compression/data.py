@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.cells import bins_type
 from gbdist.quantize.merge_surveys import DataSurvey
 from gbdist.quantize.unbinned import HASHED
-from gbdist_cluster.monitor.reporting import reported
+from gbdist_cluster.monitor.reporting import UNREPORTED, reported
 
 Result = TypeVar("Result")
 Hear = Callable[[Event], bool | None]
@@ -189,7 +189,8 @@ class DataOnGang(CompressionData):
         self._require(work.part)
         self._settle()
         number = self._parts.index(work.part)
-        with reported(self._client, "compression") as report:
+        with reported(self._client, "compression") if work.count else nullcontext(UNREPORTED) as report:
+            report.about("compression", self._rows[work.part], len(self.ensemble.features), work.count, PASSES)
             gang = CompressionGang(
                 self._client,
                 self._sets[number],
@@ -198,7 +199,6 @@ class DataOnGang(CompressionData):
                 self._subject,
                 Audience(listener, False, report=report),
             )
-            report.about("compression", self._rows[work.part], len(self.ensemble.features), work.count, PASSES)
             return gang.do(work)
 
     def _settle(self) -> None:

@@ -1,6 +1,6 @@
 """The gang that works on a part of the rows (``work``): what every rank of it runs, and what the client hears."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
@@ -20,11 +20,13 @@ from gbdist.elimination.losses import Measure
 from gbdist.estimators.gang_run import gang_of, label_layouts
 from gbdist.estimators.memory import kept_memory
 from gbdist.estimators.needs import RunShape
+from gbdist.estimators.on_board import BoardListener
 from gbdist.estimators.preparation.quantized import QuantizedSet, SetLayout, shards_of_rank
 from gbdist.estimators.preparation.shard import Arena
 from gbdist.estimators.run_gang import Audience, RunFacts, RunGang
 from gbdist.models.ensemble import Ensemble
 from gbdist_cluster.gang import Member, RankContext
+from gbdist_cluster.monitor.reporting import RankPlace
 
 Result = TypeVar("Result")
 
@@ -60,11 +62,12 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class WorkSpec:
-    """What every rank is told; ``layout`` is of the one part that is worked on."""
+    """What every rank is told; ``layout`` is of the one part that is worked on; they report under ``place``, if any."""
 
     layout: SetLayout
     subject: Subject
     work: Work[Any]
+    place: RankPlace | None
 
 
 def work_rank(context: RankContext) -> Any:
@@ -82,7 +85,14 @@ def work_rank(context: RankContext) -> Any:
         memo=memo,
         check=context.check_cancelled,
     )
-    hear: Callable[[Event], None] = context.emit if context.rank == 0 else _unheard
+    board = None if spec.place is None else BoardListener(spec.place, context)
+
+    def hear(event: Event) -> None:
+        if board is not None:
+            board.hear(event)
+        if context.rank == 0:
+            context.emit(event)
+
     with kept_memory():
         found = spec.work.on_rank(data, Course(hear, context.leave, context.left))
     return found if context.rank == 0 else None
@@ -100,10 +110,6 @@ def _rows_of(context: RankContext, spec: WorkSpec) -> tuple[Rows, Memo]:
         rows = rows_on_columns(spec.subject.ensemble, spec.layout.rows_of(shards))
         known = _known[first] = _Known(arenas, rows, Memo())
     return known.rows, known.memo
-
-
-def _unheard(event: Event) -> None:
-    """Rank 0 tells for all."""
 
 
 class CompressionGang(RunGang):
@@ -158,7 +164,8 @@ class CompressionGang(RunGang):
         """See ``RunGang``."""
         label_of_code, class_weights = self._meanings
         (layout,) = label_layouts(self._sets, [label_of_code], class_weights)
-        return gang_of(self._sets), WorkSpec(layout, self._subject, self._work)
+        place = self._audience.report.begin_epoch(self._sets[0].rows_by_worker, self.done)
+        return gang_of(self._sets), WorkSpec(layout, self._subject, self._work, place)
 
 
 def room_of(subject: Subject) -> RunShape:

@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.events import IterationDone, RunFinished, RunStarted
-from gbdist.compression.data import CompressionData, Hear
+from gbdist.compression.data import CompressionData, Hear, compression_data
+from gbdist.compression.given import open_model
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.outputs import losses_of, raw_predictions
-from gbdist.compression.shares import Part
+from gbdist.compression.shares import Part, Shares
 from gbdist.compression.work import Course
 from gbdist.counted import PASSES
 from gbdist.errors import ModelError, ParameterError
+from gbdist.estimators.listeners import close, progress_listener
 from gbdist.models.ensemble import Ensemble
+from gbdist.models.missing import cat_nan_of
 from gbdist.quantize.borders import FeatureBorders
 
 #: Losses that are found at a time: predictions of as many are in memory.
@@ -100,6 +103,50 @@ class CompressionPipeline:
 
         return run_passes(ensemble, self.passes, None, Course(hear, lambda kept: None))
 
+    def compress(
+        self,
+        model: Any,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        seed: int = 0,
+        client: Any = None,
+        cat_nan: str | None = None,
+        verbose: Any = None,
+    ) -> Any:
+        """Run the passes on a model and all the rows that are given; the CatBoost model that comes out.
+
+        Nothing is kept from the passes: look at the result on other rows.
+
+        Parameters
+        ----------
+        model : CatBoost model, fitted gbdist estimator of trees, or path of a ``.cbm``
+            Stays as it is.
+        X, y, sample_weight, seed, client, cat_nan : see ``compression_data``; X may be left out where no pass looks at rows
+        verbose : as of ``fit``
+
+        Raises
+        ------
+        ParameterError, DataError, ModelError, ClusterError
+        """
+        given, listener = open_model(model), progress_listener(verbose)
+        hear = None if listener is None else listener.hear
+        try:
+            if X is None or not self.needs_rows:
+                return given.written(self.apply(given.ensemble, None, hear).ensemble)
+            with compression_data(
+                *(X, y, sample_weight),
+                model=given.ensemble,
+                shares=Shares(0.0, 0.0),
+                seed=seed,
+                client=client,
+                cat_nan=cat_nan_of(given.model) if cat_nan is None else cat_nan,
+            ) as data:
+                return given.written(self.apply(given.ensemble, data, hear).ensemble)
+        finally:
+            close(listener)
+
 
 @dataclass(frozen=True, eq=False)
 class RunPasses:
@@ -125,11 +172,7 @@ class FindLosses:
 
     ensembles: tuple[Ensemble, ...]
     part: Part
-
-    @property
-    def count(self) -> int:
-        """See ``Work``."""
-        return 1
+    count: int = 0
 
     def on_rank(self, data: PassData, course: Course) -> list[float]:
         """See ``Work``."""

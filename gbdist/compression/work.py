@@ -18,7 +18,7 @@ class Course:
     Parameters
     ----------
     hear : callable
-        Passes an event on to whoever listens, of rank 0 alone.
+        Takes an event of the rank's work: for the board, and those of rank 0 for whoever listens.
     keep : callable
         Keeps what the work has so far for the next rank here, should the gang lose a worker; costs nothing.
     kept : object
@@ -31,10 +31,7 @@ class Course:
 
 
 class Work(Protocol[Result]):
-    """Done by all ranks together, each on its rows; can be pickled. The answer of rank 0 is that of all.
-
-    ``count`` is how many events ``IterationDone`` it will tell.
-    """
+    """Done by all ranks together, each on its rows; can be pickled. The answer of rank 0 is that of all."""
 
     @property
     def part(self) -> Part:
@@ -43,7 +40,7 @@ class Work(Protocol[Result]):
 
     @property
     def count(self) -> int:
-        """How many steps it has, that is events ``IterationDone``."""
+        """How many events ``IterationDone`` it will tell; 0 for work that nobody watches."""
         ...
 
     def on_rank(self, data: PassData, course: Course) -> Result:

@@ -9,10 +9,12 @@ import pytest
 
 from gbdist.boosting.events import IterationDone, RunFinished, RunStarted
 from gbdist.compression.data import CompressionData, compression_data
+from gbdist.compression.given import open_model
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.pipeline import CompressionPipeline, losses
 from gbdist.compression.shares import Shares
 from gbdist.errors import ModelError, ParameterError
+from gbdist.models.catboost_format import cbm_bytes, fixed_cbm_bytes
 from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
 
@@ -55,6 +57,30 @@ def test_passes_run_in_their_order_and_tell_what_they_left(data: CompressionData
     assert [(type(one), one.iteration) for one in done] == [(IterationDone, number) for number in range(3)]
     assert done[2].metrics == {"prefix": {"trees": 3.0, "leaves": float(leaves[3])}}
     assert isinstance(finished, RunFinished)
+
+
+def test_a_model_becomes_a_model_and_stays_as_it_is(rows: pd.DataFrame, model: Any) -> None:
+    before = fixed_cbm_bytes(model)
+    small = CompressionPipeline([Prefix(4), Recount()]).compress(model, rows, "y", "w")
+    assert (type(small), small.tree_count_, model.tree_count_) == (type(model), 4, 12)
+    with compression_data(rows, "y", "w", model=model, shares=Shares(0.0, 0.0)) as whole:
+        found = CompressionPipeline([Prefix(4), Recount()]).apply(whole.ensemble, whole).ensemble
+    assert cbm_bytes(small) == cbm_bytes(open_model(model).written(found))
+    X = rows.drop(columns=["y", "w"])
+    alone = CompressionPipeline([Prefix(4)]).compress(model)
+    assert (alone.predict(X) == model.predict(X, ntree_end=4)).all()
+    assert fixed_cbm_bytes(model) == before
+
+
+def test_lines_tell_of_passes(rows: pd.DataFrame, model: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    CompressionPipeline([Prefix(4), Recount()]).compress(model, rows, "y", "w", verbose=True)
+    first, second, third, last = capsys.readouterr().err.splitlines()
+    assert first == "compressing with 300 rows × 10 features, ranks: 1"
+    assert second.startswith("0:")
+    assert "prefix trees 4" in second
+    assert third.startswith("1:")
+    assert "recount trees 4" in third
+    assert last.startswith("done: 2 passes in ")
 
 
 def test_passes_see_their_own_part_of_the_rows(data: CompressionData, rows: pd.DataFrame) -> None:
