@@ -1,0 +1,92 @@
+"""The trees of a CoreML file, read without CoreML, to check what CatBoost has written.
+
+Fields: TreeEnsemble.proto and Model.proto of https://apple.github.io/coremltools/mlmodel
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.compression.exports.probes import Probes
+from gbdist.compression.exports.protobuf import fields
+
+_ENSEMBLES = (302, 303)  # treeEnsembleRegressor; treeEnsembleClassifier
+_GREATER, _LEAF = 3, 6
+
+
+@dataclass(slots=True)
+class _Node:
+    feature: int = 0
+    value: float = 0.0
+    behaviour: int = 0
+    true: int = 0
+    false: int = 0
+    missing_is_true: bool = False
+    evaluations: list[tuple[int, float]] = field(default_factory=list)
+
+
+def coreml_predictions(path: Path, probes: Probes) -> NDArray[np.float64]:
+    """Raw values of the probes, float64 [n_rows, dimension]."""
+    parts = dict(fields(path.read_bytes()))
+    ensemble: Any = next(parts[number] for number in _ENSEMBLES if number in parts)
+    trees: defaultdict[int, dict[int, _Node]] = defaultdict(dict)
+    base: list[float] = []
+    for number, value in _within(ensemble, 1):
+        match number:
+            case 1:
+                tree, at, node = _node(value)
+                trees[tree][at] = node
+            case 3:
+                base = np.frombuffer(value, "<f8").tolist() if isinstance(value, bytes) else [*base, value]
+    return np.array([_row(row, trees, base) for row in probes.numbers])
+
+
+def _within(message: bytes, number: int) -> Any:
+    """Fields of the message in field ``number``, TreeEnsembleParameters, of a regressor or classifier."""
+    return fields(next(value for found, value in fields(message) if found == number and isinstance(value, bytes)))
+
+
+def _node(message: Any) -> tuple[int, int, _Node]:
+    tree = at = 0
+    node = _Node()
+    for number, value in fields(message):
+        match number, value:
+            case 1, _:
+                tree = int(value)
+            case 2, _:
+                at = int(value)
+            case 3, _:
+                node.behaviour = int(value)
+            case 10, _:
+                node.feature = int(value)
+            case 11, _:
+                node.value = float(value)
+            case 12, _:
+                node.true = int(value)
+            case 13, _:
+                node.false = int(value)
+            case 14, _:
+                node.missing_is_true = bool(value)
+            case 20, bytes():
+                parts = dict(fields(value))
+                node.evaluations.append((int(parts.get(1, 0)), float(parts.get(2, 0.0))))
+    return tree, at, node
+
+
+def _row(row: NDArray[np.float32], trees: dict[int, dict[int, _Node]], base: list[float]) -> list[float]:
+    sums = list(base)
+    for tree in trees.values():
+        inner = [node for node in tree.values() if node.behaviour == _GREATER]
+        below = {child for node in inner for child in (node.true, node.false)}
+        node = tree[next(at for at in tree if at not in below)]
+        while node.behaviour != _LEAF:
+            value = row[node.feature]
+            goes = node.missing_is_true if np.isnan(value) else value > node.value
+            node = tree[node.true if goes else node.false]
+        for at, value in node.evaluations:
+            sums[at] += value
+    return sums
