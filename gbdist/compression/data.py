@@ -190,7 +190,7 @@ class DataOnGang(CompressionData):
         self._settle()
         number = self._parts.index(work.part)
         with reported(self._client, "compression") if work.count else nullcontext(UNREPORTED) as report:
-            report.about("compression", self._rows[work.part], len(self.ensemble.features), work.count, PASSES)
+            report.about("compression", self._rows[work.part], len(self.ensemble.feature_names), work.count, PASSES)
             gang = CompressionGang(
                 self._client,
                 self._sets[number],

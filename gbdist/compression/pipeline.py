@@ -199,7 +199,7 @@ def run_passes(ensemble: Ensemble, passes: Sequence[Pass], data: PassData | None
         data = replace(data, teacher=ensemble)
         so_far = _furthest(course.kept or so_far, data.collective)
         rows, size = data.losses.n_rows, data.collective.size
-        course.hear(RunStarted(len(passes), rows, len(ensemble.features), size, {}, len(so_far.passes), PASSES))
+        course.hear(RunStarted(len(passes), rows, len(ensemble.feature_names), size, {}, len(so_far.passes), PASSES))
     for number in range(len(so_far.passes), len(passes)):
         so_far = _with_pass(so_far, passes[number], data)
         course.keep(so_far)

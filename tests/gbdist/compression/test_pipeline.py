@@ -75,7 +75,7 @@ def test_a_model_becomes_a_model_and_stays_as_it_is(rows: pd.DataFrame, model: A
 def test_lines_tell_of_passes(rows: pd.DataFrame, model: Any, capsys: pytest.CaptureFixture[str]) -> None:
     CompressionPipeline([Prefix(4), Recount()]).compress(model, rows, "y", "w", verbose=True)
     first, second, third, last = capsys.readouterr().err.splitlines()
-    assert first == "compressing with 300 rows × 10 features, ranks: 1"
+    assert first == "compressing with 300 rows × 4 features, ranks: 1"
     assert second.startswith("0:")
     assert "prefix trees 4" in second
     assert third.startswith("1:")
