@@ -23,6 +23,9 @@ class Purpose(IntEnum):
     PAIRS_OF_LEAVES = 11
     BATCHES = 12
     DROPOUT = 13
+    DONORS = 14
+    DONOR_OF_ROW = 15
+    SWAPS = 16
 
 
 def key_of(seed: int, purpose: Purpose, *numbers: int) -> np.uint64:

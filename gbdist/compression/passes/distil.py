@@ -1,0 +1,239 @@
+"""A student of fewer and shallower trees, grown to say what its teacher says.
+
+Model compression after Buciluă, Caruana and Niculescu-Mizil (KDD 2006): the teacher's raw values are the student's labels, and
+rows that nobody has labelled teach as well as those of the training set. The trainer is our own, by squared error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdist.boosting.events import Event
+from gbdist.boosting.loop import boost
+from gbdist.boosting.params import BoostParams
+from gbdist.boosting.population import survey_population
+from gbdist.boosting.rows import Rows, Segment
+from gbdist.compression.passes.base import Pass, PassData
+from gbdist.compression.passes.noise import Swaps, draw_donors, likeness_of, noised
+from gbdist.compression.passes.outputs import raw_predictions
+from gbdist.compression.passes.student_columns import StudentColumn, features_of, student_columns, translated
+from gbdist.compression.passes.weights import with_leaf_weights
+from gbdist.errors import ModelError, ParameterError
+from gbdist.metrics import make_metrics
+from gbdist.models.ensemble import Ensemble
+from gbdist.models.tree import ObliviousTree
+from gbdist.objectives import make_objective
+
+#: Copies bring a student about as many rows, of all ranks, where there are fewer.
+WANTED_ROWS = 200_000
+#: However few rows there are, a student gets no more copies of them.
+MOST_COPIES = 20
+#: Deviations of a raw value below this are none.
+_LEAST_DEVIATION = 1e-100
+
+
+@dataclass(frozen=True)
+class Distil(Pass):
+    """Grow a student on the teacher's raw values.
+
+    The student has the teacher's columns, borders, classes and options; its trees are symmetric, and as leaf weights it has
+    those of the rows themselves, without copies.
+
+    Parameters
+    ----------
+    trees : int
+        How many the student has.
+    depth : int
+        Of its trees, 1 to 16.
+    learning_rate : float
+        Above 0, at most 1. What a teacher says has no noise to be careful about: far larger ones than in training are best.
+    copies : int or None
+        How many copies of the rows, with some cells changed, the student sees beside the rows; None: as many as bring it about
+        ``WANTED_ROWS`` rows. Each takes as much memory as the rows.
+    noise : float
+        Probability, 0 to 1, that a cell of a copy is that of another row.
+    likeness : float
+        Above 0, at most 1: that other row is among this share of the rows, those of which the teacher says about the same.
+    l2_leaf_reg : float
+        As in training, not negative.
+    """
+
+    name: ClassVar[str] = "distil"
+    needs_rows: ClassVar[bool] = True
+
+    trees: int
+    depth: int = 6
+    learning_rate: float = 0.3
+    copies: int | None = None
+    noise: float = 0.3
+    likeness: float = 0.1
+    l2_leaf_reg: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Raise ParameterError for a value out of its range."""
+        fix = "Leave it out to use what is usual."
+        for name, least in (("trees", 1), ("depth", 1), ("copies", 0)):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value, int) and value >= least):
+                raise ParameterError(name, value, f"an integer, at least {least}", fix)
+        if self.depth > 16:
+            raise ParameterError("depth", self.depth, "at most 16", fix)
+        for name in ("learning_rate", "likeness"):
+            if not (_is_number(getattr(self, name), float) and 0.0 < getattr(self, name) <= 1.0):
+                raise ParameterError(name, getattr(self, name), "a number above 0, at most 1", fix)
+        if not (_is_number(self.noise, float) and 0.0 <= self.noise <= 1.0):
+            raise ParameterError("noise", self.noise, "a probability, 0 to 1", fix)
+        if not (_is_number(self.l2_leaf_reg, float) and 0.0 <= self.l2_leaf_reg < np.inf):
+            raise ParameterError("l2_leaf_reg", self.l2_leaf_reg, "a number, not negative", fix)
+
+    def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:
+        """See ``Pass.apply``."""
+        if data is None:
+            raise ValueError("a student needs rows")
+        columns = student_columns(ensemble, data.columns)
+        if not columns:
+            raise ModelError("no tree of the model has a split, so a student has nothing to learn", "Keep the model.")
+        raw = raw_predictions(ensemble, data)
+        lessons = _Lessons.of(raw - ensemble.bias[:, np.newaxis], data)
+        rows = self._rows(ensemble, raw, lessons, columns, data)
+        n_bins = np.array([len(column.splits) + 1 for column in columns], np.int64)
+        grown = boost(rows, [], n_bins, self._params(ensemble.dimension, data), data.collective, [_Asks(data)])
+        trees = [translated(tree, columns) for tree in grown.trees if isinstance(tree, ObliviousTree)]
+        return replace(
+            ensemble,
+            trees=with_leaf_weights([lessons.unscaled(tree) for tree in trees], data),
+            bias=ensemble.bias + lessons.mean,
+            options=_of_symmetric_trees(ensemble.options),
+        )
+
+    def _params(self, dimension: int, data: PassData) -> BoostParams:
+        """How the student is trained: without noise of any kind, for its labels have none."""
+        loss = "RMSE" if dimension == 1 else "MultiRMSE"
+        return BoostParams(
+            objective=make_objective(loss, dimension),
+            metrics=make_metrics(loss, dimension, loss),
+            iterations=self.trees,
+            depth=self.depth,
+            learning_rate=self.learning_rate,
+            l2_leaf_reg=self.l2_leaf_reg,
+            score_function="L2",
+            random_strength=0.0,
+            metric_period=self.trees,
+            random_seed=data.seed,
+            threads=data.threads,
+        )
+
+    def _rows(
+        self,
+        ensemble: Ensemble,
+        raw: NDArray[np.float64],
+        lessons: "_Lessons",
+        columns: Sequence[StudentColumn],
+        data: PassData,
+    ) -> Rows:
+        """The student's rows: those that there are, then each copy, which are the rows behind all others, numbered on."""
+        n_rows = data.rows.n_rows
+        copies = self._copies(lessons.n_rows)
+        bins = np.empty((len(columns), (copies + 1) * n_rows), data.columns.dtype)
+        label = np.empty((ensemble.dimension, (copies + 1) * n_rows), np.float32)
+        _write_bins(data.rows, columns, bins[:, :n_rows])
+        label[:, :n_rows] = lessons.labels(raw - ensemble.bias[:, np.newaxis])
+        if copies:
+            likeness = likeness_of(raw)
+            donors = draw_donors(features_of(columns), likeness, lessons.n_rows, data)
+            swaps = Swaps(self.noise, self.likeness)
+        for copy in range(copies):
+            asked = replace(data, rows=noised(ensemble, likeness, donors, swaps, copy, data))
+            place = slice((copy + 1) * n_rows, (copy + 2) * n_rows)
+            _write_bins(asked.rows, columns, bins[:, place])
+            label[:, place] = lessons.labels(raw_predictions(ensemble, asked) - ensemble.bias[:, np.newaxis])
+        weight = None if data.rows.weight is None else np.tile(data.rows.weight, copies + 1)
+        return Rows(bins, label if ensemble.dimension > 1 else label[0], weight, None, lessons.segments(copies, data))
+
+    def _copies(self, n_rows: int) -> int:
+        """How many copies of ``n_rows`` rows of all ranks there are to be."""
+        if self.copies is not None:
+            return self.copies
+        return max(0, min(MOST_COPIES, WANTED_ROWS // max(1, n_rows) - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Lessons:
+    """How raw values become a student's labels, which float32 holds well: without their mean, in units of their deviation.
+
+    Parameters
+    ----------
+    n_rows : rows of all ranks
+    next_row : the number after the largest one of any row
+    mean, deviation : float64 [dimension], of raw values without the bias, over all ranks
+    """
+
+    n_rows: int
+    next_row: int
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], data: PassData) -> "_Lessons":
+        """Agree on them; five rounds. ``values`` are raw values of this rank's rows without the bias, [dimension, n]."""
+        first = survey_population(replace(data.rows, label=values.astype(np.float32)), data.collective)
+        mean = np.array(first.label_means)
+        squares = (values - mean[:, np.newaxis]) ** 2
+        second = survey_population(replace(data.rows, label=squares.astype(np.float32)), data.collective)
+        deviation = np.sqrt(np.array(second.label_means))
+        last = max((s.first_row + s.stop - s.start for s in data.rows.segments), default=0)
+        next_row = max(
+            int.from_bytes(each, "little") for each in data.collective.all_gather(last.to_bytes(8, "little"))
+        )
+        return cls(first.n_rows, next_row, mean, np.where(deviation > _LEAST_DEVIATION, deviation, 1.0))
+
+    def labels(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Labels of raw values without the bias, float32 [dimension, n] of float64."""
+        return ((values - self.mean[:, np.newaxis]) / self.deviation[:, np.newaxis]).astype(np.float32)
+
+    def unscaled(self, tree: ObliviousTree) -> ObliviousTree:
+        """A tree of labels as one of raw values."""
+        return replace(tree, leaf_values=tree.leaf_values * self.deviation)
+
+    def segments(self, copies: int, data: PassData) -> tuple[Segment, ...]:
+        """Segments of the rows and of their copies, each copy numbered behind the one before."""
+        n_rows = data.rows.n_rows
+        return tuple(
+            Segment(s.start + k * n_rows, s.stop + k * n_rows, s.first_row + k * self.next_row)
+            for k in range(copies + 1)
+            for s in data.rows.segments
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Asks:
+    """Asks after each tree whether anybody still waits for the student."""
+
+    data: PassData
+
+    def hear(self, event: Event) -> bool:
+        """See ``events.Listener``."""
+        self.data.check()
+        return False
+
+
+def _is_number(value: object, kind: type) -> bool:
+    """Whether a value is an int, or for ``float`` any real number; bools are none."""
+    kinds = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _write_bins(rows: Rows, columns: Sequence[StudentColumn], out: NDArray[Any]) -> None:
+    for row, column in zip(out, columns, strict=True):
+        np.take(column.bin_of, np.asarray(rows.bins[column.feature]), out=row)
+
+
+def _of_symmetric_trees(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a model, which are to say how its trees are now: CatBoost's own answers go by that."""
+    learner = options.get("tree_learner_options")
+    if not learner or learner.get("grow_policy", "SymmetricTree") == "SymmetricTree":
+        return options
+    return {**options, "tree_learner_options": {**learner, "grow_policy": "SymmetricTree"}}
