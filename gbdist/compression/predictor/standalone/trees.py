@@ -1,0 +1,194 @@
+"""Trees applied to bins, in NumPy alone: many rows a tree at a time, few rows all trees at once.
+
+Both ways give the same bits: a row's leaf values are added to zero in the order of the trees, as CatBoost adds them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[Any]
+#: Below so many rows all trees at once are faster than a tree at a time.
+_FEW = 512
+#: Numbers that a step of the first way holds at once.
+_AT_ONCE = 1 << 18
+#: Of trees that are not symmetric: leaves that a byte can number, and rows for each leaf of the largest tree from which on a
+#: tree at a time is faster.
+_MOST_LEAVES, _ROWS_A_LEAF = 256, 128
+
+
+class SymmetricTrees:
+    """Trees with one test a level: a row's leaf number has bit ``d`` set where the test of level ``d`` is true.
+
+    Parameters
+    ----------
+    depths : ints [n_trees]
+    columns : ints [sum of depths]
+        What is tested, level by level, tree after tree: true where ``bins[column] > border``.
+    borders : uint8 or uint16 [sum of depths]
+        Below the largest number of their kind.
+    values : float64 [n_leaves of all trees, dimension]
+    """
+
+    def __init__(self, depths: Ints, columns: Ints, borders: Ints, values: NDArray[np.float64]) -> None:
+        self._depths = depths.tolist()
+        self._tests = list(zip(columns.tolist(), borders, strict=True))
+        self._values = values
+        self._starts = np.concatenate(([0], np.cumsum(1 << depths.astype(np.int64))))
+        # Levels that a tree has not are tests that are never true: no bin is above the largest number of its kind.
+        levels = np.arange(max(1, max(self._depths, default=0)))
+        there = levels < depths[:, None]
+        self._columns = np.zeros(there.shape, dtype=np.intp)
+        self._borders = np.full(there.shape, np.iinfo(borders.dtype).max, dtype=borders.dtype)
+        self._columns[there], self._borders[there] = columns, borders
+        self._bits = (1 << levels).astype(np.uint16)
+
+    def add_to(self, sums: NDArray[np.float64], bins: Ints) -> None:
+        """Add each row's leaf values to ``sums``.
+
+        Parameters
+        ----------
+        sums : float64 [n_rows, dimension], IN and OUT
+        bins : ints of the borders' kind [n_columns, n_rows], IN
+        """
+        if sums.shape[0] < _FEW:
+            self._add_all_trees(sums, bins)
+        else:
+            self._add_tree_by_tree(sums, bins)
+
+    def _add_all_trees(self, sums: NDArray[np.float64], bins: Ints) -> None:
+        step = _step(self._columns.size + len(self._depths) * sums.shape[1])
+        for start in range(0, sums.shape[0], step):
+            rows = slice(start, start + step)
+            above = bins[:, rows][self._columns] > self._borders[:, :, None]
+            leaves = np.einsum("tdr,d->tr", above, self._bits, dtype=np.uint16, casting="unsafe")
+            _add_in_order(sums[rows], self._values[leaves + self._starts[:-1, None]])
+
+    def _add_tree_by_tree(self, sums: NDArray[np.float64], bins: Ints) -> None:
+        n_rows = sums.shape[0]
+        above = np.empty(n_rows, dtype=bool)
+        of_a_byte, of_two = np.empty(n_rows, dtype=np.uint8), np.empty(n_rows, dtype=np.uint16)
+        picker, first = _Picker(sums), 0
+        for tree, depth in enumerate(self._depths):
+            leaf: Ints = of_a_byte if depth <= 8 else of_two
+            leaf[...] = 0
+            for column, border in reversed(self._tests[first : first + depth]):
+                np.greater(bins[column], border, out=above)
+                np.add(leaf, leaf, out=leaf)
+                np.bitwise_or(leaf, above.view(np.uint8), out=leaf)
+            first += depth
+            picker.add(self._values[self._starts[tree] : self._starts[tree + 1]], leaf)
+
+
+class OtherTrees:
+    """Trees whose nodes have tests of their own; rows go to the right where the test is true.
+
+    Parameters
+    ----------
+    counts : ints [n_trees]
+        Nodes of each tree; it has one leaf more, numbered from left to right.
+    columns, borders : ints [sum of counts]
+        As of symmetric trees, node by node in the order in which one meets them from the root on, left before right.
+    left, right : signed ints [sum of counts]
+        The next node's number within its tree, or ``~leaf``.
+    values : float64 [n_leaves of all trees, dimension]
+    """
+
+    def __init__(
+        self, counts: Ints, columns: Ints, borders: Ints, left: Ints, right: Ints, values: NDArray[np.float64]
+    ) -> None:
+        counts = counts.astype(np.int64)
+        self._values = values
+        self._first_nodes = np.concatenate(([0], np.cumsum(counts)))
+        self._first_leaves = np.concatenate(([0], np.cumsum(counts + 1)))
+        self._n_nodes, n_leaves = int(self._first_nodes[-1]), int(self._first_leaves[-1])
+        # Leaves are numbered on from the nodes, and lead to themselves: a row that has arrived stays where it is.
+        self._next = np.repeat(np.arange(self._n_nodes + n_leaves)[:, None], 2, axis=1)
+        of_node, of_leaf = np.repeat(self._first_nodes[:-1], counts), np.repeat(self._first_leaves[:-1], counts)
+        for side, child in enumerate((left.astype(np.int64), right.astype(np.int64))):
+            self._next[: self._n_nodes, side] = np.where(child >= 0, of_node + child, self._n_nodes + of_leaf + ~child)
+        self._columns = np.concatenate((columns, np.zeros(n_leaves, dtype=columns.dtype))).astype(np.intp)
+        self._borders = np.concatenate((borders, np.zeros(n_leaves, dtype=borders.dtype)))
+        self._roots = np.where(counts > 0, self._first_nodes[:-1], self._n_nodes + self._first_leaves[:-1])
+
+    def add_to(self, sums: NDArray[np.float64], bins: Ints) -> None:
+        """As of symmetric trees."""
+        most = int(np.diff(self._first_leaves).max(initial=0))
+        if most > _MOST_LEAVES or sums.shape[0] < most * _ROWS_A_LEAF:
+            self._add_all_trees(sums, bins)
+        else:
+            self._add_tree_by_tree(sums, bins)
+
+    def _add_all_trees(self, sums: NDArray[np.float64], bins: Ints) -> None:
+        n_rows = sums.shape[0]
+        cells, follow = np.ascontiguousarray(bins).ravel(), self._next.ravel()
+        step = _step(n_rows * sums.shape[1])
+        for start in range(0, self._roots.shape[0], step):
+            roots = self._roots[start : start + step]
+            place = np.repeat(roots[:, None], n_rows, axis=1)
+            while (place < self._n_nodes).any():
+                of_row = cells[self._columns[place] * n_rows + np.arange(n_rows)]
+                place = follow[2 * place + (of_row > self._borders[place])]
+            _add_in_order(sums, self._values[place - self._n_nodes])
+
+    def _add_tree_by_tree(self, sums: NDArray[np.float64], bins: Ints) -> None:
+        n_rows = sums.shape[0]
+        leaf = np.empty(n_rows, dtype=np.uint8)
+        here, above = np.empty(n_rows, dtype=bool), np.empty(n_rows, dtype=bool)
+        moved, picker = np.empty(n_rows, dtype=np.uint8), _Picker(sums)
+        for tree in range(self._roots.shape[0]):
+            leaf[...] = 0
+            for node, first, right in self._moves(tree):
+                np.equal(leaf, np.uint8(first), out=here)
+                np.greater(bins[self._columns[node]], self._borders[node], out=above)
+                np.bitwise_and(here, above, out=here)
+                np.multiply(here.view(np.uint8), np.uint8(right - first), out=moved)
+                np.add(leaf, moved, out=leaf)
+            picker.add(self._values[self._first_leaves[tree] : self._first_leaves[tree + 1]], leaf)
+
+    def _moves(self, tree: int) -> list[tuple[int, int, int]]:
+        """Each node, the leaf that its rows are in until they go on, and the one that those for which it is true go to.
+
+        A row is at any time in the first of the leaves that it can still reach.
+        """
+        start, stop = int(self._first_nodes[tree]), int(self._first_nodes[tree + 1])
+        begin = int(self._first_leaves[tree]) + self._n_nodes
+        firsts: dict[int, int] = {}
+        moves = []
+        for node in reversed(range(start, stop)):
+            left, right = (int(child) for child in self._next[node])
+            firsts[node] = firsts.get(left, left - begin)
+            moves.append((node, firsts[node], firsts.get(right, right - begin)))
+        return moves[::-1]
+
+
+class _Picker:
+    """Adds leaf values to sums by leaf number, tree by tree, in room that it makes once."""
+
+    def __init__(self, sums: NDArray[np.float64]) -> None:
+        self._flat = sums.shape[1] == 1
+        self._total = sums[:, 0] if self._flat else sums
+        self._picked = np.empty_like(self._total)
+        self._place = np.empty(sums.shape[0], dtype=np.intp)
+
+    def add(self, values: NDArray[np.float64], leaf: Ints) -> None:
+        """``values`` float64 [n_leaves, dimension] of a tree, ``leaf`` ints [n_rows]."""
+        self._place[...] = leaf
+        # With "clip" NumPy writes straight into its output; no leaf is outside.
+        np.take(values[:, 0] if self._flat else values, self._place, axis=0, out=self._picked, mode="clip")
+        np.add(self._total, self._picked, out=self._total)
+
+
+def _step(numbers: int) -> int:
+    return max(1, _AT_ONCE // max(1, numbers))
+
+
+def _add_in_order(sums: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """Add ``values``, float64 [n_trees, n_rows, dimension], to ``sums``, one tree after the other."""
+    values[0] += sums
+    # Not sum(): it adds in another order where a row is alone.
+    np.add.accumulate(values, axis=0, out=values)
+    sums[...] = values[-1]
