@@ -194,6 +194,35 @@ def test_a_pool_is_refused(client: Client, frame: pd.DataFrame, model: Any) -> N
 
 
 @dataclass(frozen=True)
+class Endless(Pass):
+    """Works until nobody waits for it any more."""
+
+    name: ClassVar[str] = "endless"
+    needs_rows: ClassVar[bool] = True
+
+    def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:
+        assert data is not None
+        while True:
+            data.check()
+
+
+def interrupts(event: Any) -> None:
+    """A listener of somebody who has seen enough after one pass."""
+    if isinstance(event, IterationDone):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_pipeline_leaves_nothing_running(
+    client: Client, frame: pd.DataFrame, model: Any, expected: Found
+) -> None:
+    lazy = dd.from_pandas(frame, npartitions=5, sort=False)
+    with compression_data(lazy, "y", "w", model=model, shares=SHARES, seed=3, client=client) as data:
+        with pytest.raises(KeyboardInterrupt):
+            CompressionPipeline([Recount(), Endless()]).apply(data.ensemble, data, interrupts)
+        assert same(work(data), expected)
+
+
+@dataclass(frozen=True)
 class Counts(Pass):
     """Moves the bias by how often it has asked for something that is kept."""
 
