@@ -18,6 +18,7 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.routes import find_leaves
 from gbdist.compression.passes.base import PassData
 from gbdist.compression.passes.derivatives import Expansion, expand, largest_of_all, slopes_of
+from gbdist.compression.passes.memo import digest_of
 from gbdist.compression.passes.outputs import raw_predictions
 from gbdist.errors import ParameterError
 from gbdist.models.ensemble import Ensemble
@@ -60,7 +61,7 @@ class NormalEquations:
 
 
 def normal_equations(ensemble: Ensemble, data: PassData, towards: Towards = "teacher") -> NormalEquations:
-    """The normal equations of an ensemble's trees; all ranks call it together.
+    """The normal equations of an ensemble's trees; all ranks call it together. Those that pipelines share are made once.
 
     ``towards`` "teacher": the target is what the teacher predicts, less the ensemble's own start value; "labels": from there one
     Newton step of each row towards its label.
@@ -72,7 +73,14 @@ def normal_equations(ensemble: Ensemble, data: PassData, towards: Towards = "tea
     DataError
         Where no row has a weight.
     """
-    teacher = raw_predictions(ensemble if data.teacher is None else data.teacher, data)
+    teacher = ensemble if data.teacher is None else data.teacher
+    what = f"normal equations {towards} {ensemble.bias.tobytes().hex()} {teacher.bias.tobytes().hex()} {len(ensemble.trees)}"
+    key = digest_of(what, (*ensemble.trees, *teacher.trees), with_values=True)
+    return data.recall(key, lambda: _equations(ensemble, teacher, data, towards))
+
+
+def _equations(ensemble: Ensemble, of_teacher: Ensemble, data: PassData, towards: Towards) -> NormalEquations:
+    teacher = raw_predictions(of_teacher, data)
     expansion = expand(teacher, data)
     target = target_of(teacher, expansion, data, towards) - ensemble.bias[:, np.newaxis]
     k, n_trees = ensemble.dimension, len(ensemble.trees)

@@ -64,6 +64,20 @@ def test_the_target_is_the_teacher_whatever_is_left_of_it(make_ensemble: Make, r
     assert found.square == whole.square
 
 
+def test_equations_that_pipelines_share_are_made_once(make_ensemble: Make, raw_features: np.ndarray) -> None:
+    ensemble = ensemble_of(make_ensemble, 2)
+    data = replace(data_of(ensemble, labelled(ensemble, raw_features, 2)), teacher=ensemble)
+    made = normal_equations(ensemble, data)
+    assert normal_equations(ensemble, replace(data)) is made
+    others = [
+        normal_equations(replace(ensemble, bias=ensemble.bias + 1.0), data),
+        normal_equations(ensemble, replace(data, teacher=replace(ensemble, bias=ensemble.bias + 1.0))),
+        normal_equations(ensemble, data, "labels"),
+        normal_equations(replace(ensemble, trees=ensemble.trees[1:]), data),
+    ]
+    assert all((one.products[:4] != made.products[:4]).any() for one in others)
+
+
 def test_non_symmetric_trees_have_normal_equations_too(make_ensemble: Make, raw_features: np.ndarray) -> None:
     ensemble = ensemble_of(make_ensemble, 1)
     values = np.random.default_rng(4).normal(size=(2, 3, 1))

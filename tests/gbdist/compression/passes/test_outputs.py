@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import catboost
 import numpy as np
 import pytest
 
 from gbdist.compression.passes.outputs import add_tree, leaves_of, loss_of, losses_of, raw_predictions
 from gbdist.models.apply import leaf_of_rows
 from gbdist.models.catboost_format import to_catboost
+from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
 
 from ..conftest import data_of, on_ranks, placements, rows_of
@@ -43,6 +45,19 @@ def test_predictions_from_bins_of_categories_are_catboosts_bit_for_bit(
     found = raw_predictions(case.ensemble, data_of(case.ensemble, rows))
     expected = to_catboost(case.ensemble).predict(case.rows, prediction_type="RawFormulaVal").T
     assert found.tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+@pytest.mark.parametrize("policy", ["Lossguide", "Depthwise"])
+def test_predictions_of_non_symmetric_trees_are_catboosts_bit_for_bit(policy: str) -> None:
+    generator = np.random.default_rng(4)
+    X = generator.normal(size=(500, 4)).astype(np.float32)
+    X[generator.random(X.shape) < 0.1] = np.nan
+    y = np.nan_to_num(X[:, 0]) + np.nan_to_num(X[:, 1]) * (np.nan_to_num(X[:, 2]) > 0)
+    options = {"iterations": 20, "verbose": 0, "allow_writing_files": False, "thread_count": 1, "grow_policy": policy}
+    model = catboost.CatBoostRegressor(**options).fit(X, y)
+    ensemble = from_catboost(model)
+    found = raw_predictions(ensemble, data_of(ensemble, rows_of(ensemble, X, y)))
+    assert found.tobytes() == model.predict(X).tobytes()
 
 
 def test_leaves_from_bins_are_those_of_raw_rows(make_categorical: Callable[..., Any]) -> None:
