@@ -21,7 +21,7 @@ from gbdist.compression.shares import PARTS, Part, Shares, halves
 from gbdist.compression.work import Course, Work
 from gbdist.counted import PASSES
 from gbdist.errors import DataError
-from gbdist.estimators.clusters import ready_workers, resolve_client
+from gbdist.estimators.clusters import has_client, ready_workers, resolve_client
 from gbdist.estimators.local_run import LocalSet, shard_here, survey_here, threads_for, trains_here
 from gbdist.estimators.placing import choice, require_room_to_send
 from gbdist.estimators.pool import DaskPool
@@ -228,9 +228,10 @@ def compression_data(
     client: Any = None,
     cat_nan: str | None = None,
 ) -> Iterator[CompressionData]:
-    """Rows for compressing a model: where ``fit`` would train, in this process or on the cluster of ``client``.
+    """Rows for compressing a model, in this process or on a cluster.
 
-    Rows of collections stay on the workers, which bin each raw partition once.
+    Rows of collections stay on the workers, which bin each raw partition once. Rows in memory stay in this process where they are
+    as few as ``fit`` trains on here, and without a client, given or current, whatever they are; the others are sent.
 
     Parameters
     ----------
@@ -245,7 +246,7 @@ def compression_data(
         Of X; the defaults of ``Shares`` for None. With a holdout it only says whether there is a choice: a share of 0 for none.
     seed : int
     client : Client, address or None
-        As of ``fit``.
+        None for the current one, and for a collection where there is none a local cluster's.
     cat_nan : str or None
         The text that stands for missing values in categorical columns; None: what the model itself says, if anything.
 
@@ -259,7 +260,7 @@ def compression_data(
         cat_nan = cat_nan_of(model)
     parts, sources = _sources(ensemble, cat_nan, (X, y, sample_weight), holdout, shares or Shares(), seed)
     data: CompressionData
-    if trains_here(sources):
+    if _stays_here(sources, client):
         data = DataHere(ensemble, seed, parts, sources)
     else:
         data = DataOnGang(ensemble, seed, parts, sources, resolve_client(client))
@@ -267,6 +268,12 @@ def compression_data(
         yield data
     finally:
         data.close()
+
+
+def _stays_here(sources: Sequence[Source], client: Any) -> bool:
+    """Whether all rows are in memory, and few, or there is no cluster yet: bins are a quarter of what is there already."""
+    in_memory = not any(source.parts.lazy for source in sources)
+    return trains_here(sources) or (in_memory and client is None and not has_client())
 
 
 def _sources(

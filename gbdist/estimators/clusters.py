@@ -31,6 +31,15 @@ def resolve_client(client: Any) -> Client:
     )
 
 
+def has_client() -> bool:
+    """Whether there is a current client, which is taken where none is given."""
+    try:
+        Client.current()
+    except ValueError:
+        return False
+    return True
+
+
 def _client_at(address: str) -> Client:
     with _lock:
         known = _clients.get(address)

@@ -20,7 +20,7 @@ from gbdist import DaskPool
 from gbdist.boosting.events import Happened, IterationDone
 from gbdist.compression import data as of_data
 from gbdist.compression import gang as of_gang
-from gbdist.compression.data import CompressionData, compression_data
+from gbdist.compression.data import CompressionData, DataOnGang, compression_data
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.pipeline import Compressed, CompressionPipeline, losses
 from gbdist.compression.shares import PARTS, Shares
@@ -123,13 +123,15 @@ def fit_numbers(X: pd.DataFrame, y: np.ndarray) -> Any:
     return catboost.CatBoostClassifier(**options).fit(X.to_numpy(), y)
 
 
-def test_large_data_in_memory_are_sent(client: Client, model: Any) -> None:
+def test_large_data_in_memory_are_sent_where_there_is_a_client(client: Client, model: Any) -> None:
     frame = make_frame(10_500, seed=4)
     lazy = dd.from_pandas(frame, npartitions=3, sort=False)
     with compression_data(frame, "y", "w", model=model, client=client) as data:
         sent = work(data)
-    with compression_data(lazy, "y", "w", model=model, client=client) as data:
-        assert same(work(data), sent)
+    for where in ({"X": lazy, "client": client}, {"X": frame}):
+        with compression_data(**where, y="y", sample_weight="w", model=model) as data:
+            assert isinstance(data, DataOnGang) is ("client" in where)
+            assert same(work(data), sent)
 
 
 def test_workers_that_are_gone_are_done_without(
