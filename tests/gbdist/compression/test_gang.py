@@ -278,6 +278,20 @@ class Dies(Pass):
         return ensemble
 
 
+@dataclass(frozen=True)
+class Tallies(Pass):
+    """Adds a byte to a file on each rank, and leaves the model as it is."""
+
+    path: str
+    name: ClassVar[str] = "tallies"
+    needs_rows: ClassVar[bool] = True
+
+    def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:
+        with Path(self.path).open("ab") as file:
+            file.write(b"+")
+        return ensemble
+
+
 @pytest.fixture
 def fragile() -> Iterator[Client]:
     """Two workers that a test may break."""
@@ -290,10 +304,11 @@ def test_worker_killed_within_a_pass(
     fragile: Client, frame: pd.DataFrame, model: Any, expected: Found, tmp_path: Path
 ) -> None:
     lazy = dd.from_pandas(frame, npartitions=5, sort=False)
-    dies = Dies(str(tmp_path / "once"))
+    tallies, dies = Tallies(str(tmp_path / "tally")), Dies(str(tmp_path / "once"))
     heard: list[Any] = []
     with compression_data(lazy, "y", "w", model=model, shares=SHARES, seed=3, client=fragile) as data:
-        found = work(data, (Prefix(8), Recount(), dies, Recount()), heard.append)
+        found = work(data, (Prefix(8), Recount(), tallies, dies, Recount()), heard.append)
     assert same(found, expected)
-    assert [event.iteration for event in heard if isinstance(event, IterationDone)] == [0, 1, 2, 3]
+    assert [event.iteration for event in heard if isinstance(event, IterationDone)] == [0, 1, 2, 3, 4]
     assert [event.kind for event in heard if isinstance(event, Happened)] == ["lost", "regrouped"]
+    assert (tmp_path / "tally").read_bytes() == b"++"  # by the two ranks before, and not again
