@@ -1,0 +1,75 @@
+"""What every pass promises: the same bits on any ranks, the ensemble that was given as it was, and its features."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gbdist.compression import passes
+from gbdist.compression.passes.base import Pass, PassData
+from gbdist.models.catboost_format import cbm_bytes, to_catboost
+from gbdist.models.ensemble import Ensemble
+from gbdist.models.statistics import CategoricalPart
+
+from ..conftest import on_ranks, placements, rows_of
+
+#: One of each, by name.
+PASSES: dict[str, Pass] = {
+    "Distil": passes.Distil(trees=4, depth=3, copies=1),
+    "MergeTrees": passes.MergeTrees(),
+    "QuantizeLeaves": passes.QuantizeLeaves("int8"),
+    "ReduceDepth": passes.ReduceDepth(depth=3),
+    "Reweight": passes.Reweight(share=0.5),
+}
+
+
+@pytest.fixture(params=[False, True], ids=["numbers", "categories"])
+def case(request: pytest.FixtureRequest, make_categorical: Callable[..., Any]) -> tuple[Ensemble, Any]:
+    """A small ensemble and its rows: of three classes and numbers alone, or of two with categories."""
+    made = make_categorical(3, 2, 1, ("no", "yes"), (4,) * 8)
+    ensemble, hashes = made.ensemble, made.hashes
+    if not request.param:
+        made = make_categorical(3, 3, 3, ("ant", "bee", "cow"), (4,) * 8, 0)
+        ensemble, hashes = made.ensemble, None
+        numbers = tuple(
+            replace(tree, splits=tuple(replace(s, feature=s.feature % 3, border=s.border % 20) for s in tree.splits))
+            for tree in ensemble.trees
+        )
+        ensemble = replace(ensemble, trees=numbers, categories=CategoricalPart())
+        ensemble = replace(ensemble, feature_names=ensemble.feature_names[:3])
+    generator = np.random.default_rng(1)
+    label = generator.integers(0, len(ensemble.class_names or ()), 1_000).astype(np.float32)
+    weight = generator.random(1_000).astype(np.float32)
+    return ensemble, rows_of(ensemble, made.features, label, hashes, weight)
+
+
+def test_every_pass_is_here() -> None:
+    assert {*PASSES, "Pass", "PassData"} == set(passes.__all__)
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_any_ranks_leave_the_same_and_nothing_that_was_given_is_changed(name: str, case: tuple[Ensemble, Any]) -> None:
+    ensemble, rows = case
+    one = PASSES[name]
+    before = pickle.dumps(ensemble)
+
+    def apply(data: PassData) -> Ensemble:
+        return one.apply(ensemble, replace(data, teacher=ensemble))
+
+    found = [made for placement in placements(1_000) for made in on_ranks(ensemble, rows, placement, apply)]
+    assert pickle.dumps(ensemble) == before
+    for made in found:
+        assert made.features == ensemble.features
+        assert made.trees == found[0].trees
+        assert made.bias.tobytes() == found[0].bias.tobytes()
+        assert made.bias.dtype == np.float64
+        for tree in made.trees:
+            assert tree.leaf_values.shape == (tree.n_leaves, ensemble.dimension)
+            assert tree.leaf_weights.shape == (tree.n_leaves,)
+    assert cbm_bytes(to_catboost(found[0]))
+    assert pickle.loads(pickle.dumps(one)) == one
+    if not one.needs_rows:
+        assert one.apply(ensemble, None).trees == found[0].trees
