@@ -27,6 +27,7 @@ from gbdist.compression.shares import PARTS, Shares
 from gbdist.errors import DataError
 from gbdist.models.ensemble import Ensemble
 from gbdist_cluster.launch.local import start_local
+from gbdist_cluster.monitor.reporting import labelled, read_board
 from gbdist_cluster.plugin import prepare
 
 from ..estimators import conftest as of_estimators
@@ -158,6 +159,26 @@ def test_after_an_error_nothing_is_left_on_the_workers(
         with compression_data(lazy, "label", model=classifier, client=client, shares=Shares(0.0, 0.0)):
             pass
     assert tasks_left() == []
+
+
+def test_a_pipeline_stands_on_the_board_and_losses_do_not(client: Client, frame: pd.DataFrame, model: Any) -> None:
+    lazy = dd.from_pandas(frame, npartitions=5, sort=False)
+    with (
+        labelled("this test"),
+        compression_data(lazy, "y", "w", model=model, shares=SHARES, client=client) as data,
+    ):
+        losses([data.ensemble], data, "choice")
+        CompressionPipeline([Recount(), Recount()]).apply(data.ensemble, data)
+    end = time.monotonic() + 20.0
+    while not (run := read_board(client, job="this test"))[0]["ended"] or not all(r["spans"] for r in run[0]["ranks"]):
+        assert time.monotonic() < end, run
+    (told,) = run
+    known = {name: told[name] for name in ("label", "state", "trees", "iterations", "counted", "rows", "features")}
+    assert known == {
+        "label": "compression", "state": "done", "trees": 2, "iterations": 2, "counted": "passes",
+        "rows": data.rows["passes"], "features": 4,
+    }  # fmt: skip
+    assert len(told["ranks"]) == 3
 
 
 @dataclass(frozen=True)
