@@ -154,6 +154,11 @@ class CompressionGang(RunGang):
         """Never: steps differ too much for what one took to say anything of the next."""
         return False
 
+    @property
+    def _kept(self) -> str:
+        """See ``RunGang``."""
+        return "The model stays as it was given; run the compression again once there are workers."
+
     def _take(self, message: Any) -> bool:
         """See ``RunGang``."""
         if isinstance(message, IterationDone):

@@ -270,14 +270,18 @@ class RunGang(ABC):
         if not self._lost_words:
             return error
         problem, fix, *_ = error.args
-        kept = "With snapshot_file set, fit could go on from there."
-        if self._audience.snapshots is not None:
-            kept = f"Call fit again to go on from {self._audience.snapshots.path}."
         reached = f"{self.done} {self._facts.counted}"
-        told = ClusterError(f"{problem}. The run had lost {self._lost_words} and had {reached}", f"{fix} {kept}")
+        told = ClusterError(f"{problem}. The run had lost {self._lost_words} and had {reached}", f"{fix} {self._kept}")
         for note in getattr(error, "__notes__", ()):
             told.add_note(note)
         return told
+
+    @property
+    def _kept(self) -> str:
+        """What is left of a run that cannot go on, and how it can be gone on with."""
+        if self._audience.snapshots is None:
+            return "With snapshot_file set, fit could go on from there."
+        return f"Call fit again to go on from {self._audience.snapshots.path}."
 
     def pays(self, newcomers: Sequence[str]) -> bool:
         """Whether the run would end so much sooner, with workers that came or with fewer rows for slow ones, that it is worth

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import dask.array as da
@@ -21,11 +22,16 @@ from gbdist.boosting.events import Happened, IterationDone
 from gbdist.compression import data as of_data
 from gbdist.compression import gang as of_gang
 from gbdist.compression.data import CompressionData, DataOnGang, compression_data
-from gbdist.compression.passes.base import Pass, PassData
+from gbdist.compression.passes.base import Pass, PassData, measure_of
 from gbdist.compression.pipeline import Compressed, CompressionPipeline, losses
 from gbdist.compression.shares import PARTS, Shares
-from gbdist.errors import DataError
+from gbdist.errors import ClusterError, DataError
+from gbdist.estimators.preparation.quantized import QuantizedSet
+from gbdist.estimators.preparation.stored import Stored
+from gbdist.estimators.run_gang import Audience
+from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
+from gbdist_cluster.gang import Loss
 from gbdist_cluster.launch.local import start_local
 from gbdist_cluster.monitor.reporting import labelled, read_board
 from gbdist_cluster.plugin import prepare
@@ -297,6 +303,23 @@ class Dies(Pass):
             os.kill(os.getpid(), signal.SIGKILL)
         data.collective.all_gather(b"")
         return ensemble
+
+
+def test_what_a_compression_that_cannot_go_on_says(model: Any) -> None:
+    ensemble = from_catboost(model)
+    subject = of_gang.Subject(ensemble, measure_of(ensemble), 0)
+    future: Any = SimpleNamespace(status="finished", release=lambda: None)
+    survey: Any = SimpleNamespace(n_rows=10)
+    data = QuantizedSet(("tcp://10.0.0.1:1",), ((Stored(future, ((0, 10),), (4,)),),), (), survey, 0)
+    nobody: Any = None
+    gang = of_gang.CompressionGang(nobody, data, None, None, subject, Audience(None, False))
+    gang.hear(IterationDone(0, {}, -1, 0.0))
+    gang.lost([Loss("tcp://10.0.0.1:1", silent=True, full=False)])
+    assert str(gang.ended(ClusterError("The cluster has no workers", "Start some."))) == (
+        "The cluster has no workers. The run had lost worker tcp://10.0.0.1:1 with rows of partitions 4 and had 1 passes. "
+        "Start some. The model stays as it was given; run the compression again once there are workers."
+    )
+    assert not gang.pays(["tcp://10.0.0.2:1"])
 
 
 @dataclass(frozen=True)
