@@ -7,20 +7,24 @@ if TYPE_CHECKING:
     from gbdist.compression.passes.base import Pass, PassData
     from gbdist.compression.passes.depth import ReduceDepth
     from gbdist.compression.passes.distil import Distil
+    from gbdist.compression.passes.drop import Drop
     from gbdist.compression.passes.merge import MergeTrees
     from gbdist.compression.passes.quantize import QuantizeLeaves
+    from gbdist.compression.passes.refit import Refit
     from gbdist.compression.passes.reweight import Reweight
 
-__all__ = ["Distil", "MergeTrees", "Pass", "PassData", "QuantizeLeaves", "ReduceDepth", "Reweight"]
+__all__ = ["Distil", "Drop", "MergeTrees", "Pass", "PassData", "QuantizeLeaves", "ReduceDepth", "Refit", "Reweight"]
 
 #: Imported when first asked for; a pass that is added is told here.
 _WHERE = {
     "Distil": "distil",
+    "Drop": "drop",
     "MergeTrees": "merge",
     "Pass": "base",
     "PassData": "base",
     "QuantizeLeaves": "quantize",
     "ReduceDepth": "depth",
+    "Refit": "refit",
     "Reweight": "reweight",
 }
 

@@ -35,6 +35,8 @@ _BLOCK = 8192
 class NormalEquations:
     """Products of columns, weighted by curvature and summed over the rows of all ranks.
 
+    Nobody changes the arrays: they are recalled.
+
     Columns are ``dimension`` ones, each 1 for a raw value of its own, then those of the trees.
 
     Parameters
