@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from gbdist_cli import cluster, cv, demo, doctor, job, predict, train, tune
+from gbdist_cli import cluster, cv, demo, doctor, job, model, predict, train, tune
 from gbdist_cli import report as page
 from gbdist_cli.errors import INTERRUPTED, ending_of, next_step, text_of
 from gbdist_cli.output import out
@@ -88,6 +88,7 @@ app.command("predict")(predict.predict)
 app.command("report")(page.report)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.add_typer(model.app, name="model")
 app.add_typer(job.app, name="job")
 app.add_typer(cluster.app, name="cluster")
 

@@ -13,7 +13,7 @@ import pandas as pd
 from gbdist.compression.exports.onnx_graph import OnnxAnswer, onnx_model
 from gbdist.compression.exports.probes import N_PROBES, Probes, probes_for
 from gbdist.compression.exports.readers import raw_values, reader_of
-from gbdist.compression.exports.refusals import require_expressible, whole_or_text_labels
+from gbdist.compression.exports.refusals import require_all_categories, require_expressible, whole_or_text_labels
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.catboost_format import save_file
 from gbdist.models.catboost_reading import from_catboost
@@ -85,6 +85,8 @@ def export_model(model: Any, path: str | Path, format: str | None = None, rows: 
         An unknown format, or ``rows`` where they are needed.
     ModelError
         The file would not predict as the model does, with the reason; or it cannot be written.
+    DataError
+        ``rows`` have other columns than the model, or lack categories.
     """
     path = Path(path)
     format_ = _format_of(path, format)
@@ -100,6 +102,8 @@ def export_model(model: Any, path: str | Path, format: str | None = None, rows: 
         expected = "rows with all categories of the model, for the file takes others for unknown ones"
         raise ParameterError("rows", rows, expected, "Give the rows that it was trained on.")
     probes = probes_for(ensemble, rows, missing=format_ not in _WITHOUT_MISSING)
+    if format_ in ("python", "cpp") and rows is not None:
+        require_all_categories(ensemble, rows)
     with whole_file(path) as draft:
         kind = _write(trees, ensemble, draft, format_, rows)
         checked = _check(trees, draft, format_, kind, probes)

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from gbdist.errors import ModelError
+from gbdist.categories.hashing import category_hashes
+from gbdist.categories.keys import projection_keys
+from gbdist.errors import DataError, ModelError
 from gbdist.models.ensemble import Ensemble
+from gbdist.models.statistics import Projection
 from gbdist.models.tree import NonSymmetricTree
 from gbdist.quantize.borders import FeatureBorders
 
@@ -30,6 +34,27 @@ def whole_or_text_labels(classes: Sequence[Any], format_: str) -> tuple[Any, ...
         f"a file of the format {format_!r} has labels that are texts or whole numbers, not {list(classes)}",
         "Train on labels of one of these kinds, or export it in another format.",
     )
+
+
+def require_all_categories(ensemble: Ensemble, rows: pd.DataFrame) -> None:
+    """DataError unless the rows have each single category that the model knows; of combinations nothing can be said."""
+    names, positions = ensemble.feature_names, ensemble.categories.positions
+    for cat, position in enumerate(positions):
+        texts = [str(value) for value in pd.unique(rows.iloc[:, position])]
+        hashes = category_hashes(texts)
+        known = {value for one_hot in ensemble.categories.one_hot if one_hot.cat == cat for value in one_hot.values}
+        lacking = len(known.difference(hashes.tolist()))
+        keys = projection_keys([hashes])
+        for table in ensemble.categories.tables:
+            if table.projection == Projection((cat,)):
+                lacking = max(lacking, len(np.setdiff1d(table.keys, keys)))
+        if lacking:
+            raise DataError(
+                f"column {names[position]!r} of rows",
+                f"{len(texts)} categories, without {lacking} of those that the model knows",
+                "all of them, for the file takes others for unknown ones",
+                "Give all rows that the model was trained on.",
+            )
 
 
 def _problem(ensemble: Ensemble, format_: str) -> str | None:

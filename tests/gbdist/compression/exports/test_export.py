@@ -15,7 +15,7 @@ from gbdist import DaskCatBoostRegressor
 from gbdist.compression.exports import FORMATS, export_model
 from gbdist.compression.exports import export as exporting
 from gbdist.compression.exports.readers import raw_values
-from gbdist.errors import ModelError, ParameterError
+from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.models.catboost_format import cbm_bytes
 
 QUIET = {"verbose": 0, "allow_writing_files": False, "thread_count": 2, "iterations": 30, "depth": 4}
@@ -178,6 +178,26 @@ def test_categories_in_c_and_python(tmp_path: Path, format_: str) -> None:
         "ones. Give the rows that it was trained on."
     )
     assert export_model(model, tmp_path / "m.json").rows_checked == 256
+
+
+def test_rows_that_lack_categories_are_refused(tmp_path: Path) -> None:
+    rows, label = with_categories()
+    model = catboost.CatBoostRegressor(**QUIET, one_hot_max_size=3, max_ctr_complexity=1)
+    model.fit(rows, label, cat_features=["city", "few"])
+    for column, value, n_left, n_lacking in (("few", "f2", 2, 1), ("city", "Sankt 3", 29, 1)):
+        with pytest.raises(DataError) as caught:
+            export_model(model, tmp_path / "m.py", rows=rows[rows[column] != value])
+        assert str(caught.value) == (
+            f"column '{column}' of rows: found {n_left} categories, without {n_lacking} of those that the model knows, "
+            "expected all of them, for the file takes others for unknown ones. "
+            "Give all rows that the model was trained on."
+        )
+    with pytest.raises(DataError) as caught:
+        export_model(model, tmp_path / "m.py", rows=rows[["city"]])
+    assert str(caught.value) == (
+        "rows: found 600 rows of 1 columns, expected rows of the 4 columns of the model. "
+        "Give the rows that the model was trained on."
+    )
 
 
 def refusal(model: Any, path: Path, format_: str) -> str:

@@ -1,0 +1,157 @@
+"""In what two models differ: what ``gbdist model diff`` shows, callable from Python."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gbdist.jobs.model_rows import rows_for
+from gbdist.jobs.models import load_model
+from gbdist.jobs.predict import read_model
+from gbdist.models.catboost_reading import from_catboost
+from gbdist.models.ensemble import Ensemble
+from gbdist.models.loss import described_loss, training_params
+from gbdist.models.statistics import OneHotFeature, StatisticFeature
+from gbdist.models.tree import NonSymmetricTree, Tree, TreeSplit
+from gbdist.quantize.borders import FeatureBorders
+
+#: Rows that are predicted at most.
+MOST_ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """How many of something are in both models, and in one only."""
+
+    both: int
+    first_only: int
+    second_only: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDiff:
+    """In what two models differ.
+
+    Parameters
+    ----------
+    same : whether they have the same trees in the same order, start value, columns, classes and loss
+    trees : equal ones, leaf values included
+    structures : trees whose tests are equal, whatever their leaf values
+    tests : borders, one-hot values and borders of statistics that any tree tests, by their columns
+    start_value : of both, where they differ
+    columns, classes, loss : of both, where they differ
+    params : training parameters that differ, as they are in both; None where one has it not
+    rows : rows that were predicted by both, None without data
+    largest_difference, mean_difference : of raw values
+    """
+
+    same: bool
+    trees: Shared
+    structures: Shared
+    tests: Shared
+    start_value: tuple[Any, Any] | None
+    columns: tuple[Any, Any] | None
+    classes: tuple[Any, Any] | None
+    loss: tuple[Any, Any] | None
+    params: dict[str, tuple[Any, Any]]
+    rows: int | None = None
+    largest_difference: float | None = None
+    mean_difference: float | None = None
+
+
+def diff(first: Path, second: Path, data: tuple[str, ...] = (), cat_nan: str | None = None) -> ModelDiff:
+    """Compare two models in CatBoost's ``.cbm`` format, by their trees and, with ``data``, by their predictions.
+
+    Raises
+    ------
+    ModelError
+        One cannot be read, or has what no ensemble holds.
+    DataError
+        The files have not the columns of both.
+    """
+    models = [load_model(str(path), blob=read_model(path)) for path in (first, second)]
+    one, other = (from_catboost(model) for model in models)
+    differing: dict[str, Any] = {
+        "start_value": _pair(one.bias.tolist(), other.bias.tolist()),
+        "columns": _pair(list(one.feature_names), list(other.feature_names)),
+        "classes": _pair(one.class_names, other.class_names),
+        "loss": _pair(*map(described_loss, models)),
+    }
+    trees = [[_tree(tree, each) for tree in each.trees] for each in (one, other)]
+    shown: dict[str, Any] = {}
+    if data:
+        raw = [
+            np.asarray(model.predict(rows_for(model, data, cat_nan, MOST_ROWS), prediction_type="RawFormulaVal"))
+            for model in models
+        ]
+        apart = np.abs(raw[0] - raw[1]) if raw[0].shape == raw[1].shape else np.array([np.inf])
+        shown = {
+            "rows": len(raw[0]),
+            "largest_difference": float(apart.max()),
+            "mean_difference": float(apart.mean()),
+        }
+    return ModelDiff(
+        same=trees[0] == trees[1] and not any(differing.values()),
+        trees=_shared(*trees),
+        structures=_shared(*([structure for structure, _ in each] for each in trees)),
+        tests=_shared(*({test for structure, _ in each for test in structure[1]} for each in trees)),
+        params=_params(*map(training_params, models)),
+        **differing,
+        **shown,
+    )
+
+
+def _pair(one: Any, other: Any) -> tuple[Any, Any] | None:
+    return None if one == other else (one, other)
+
+
+def _shared(one: Iterable[Any], other: Iterable[Any]) -> Shared:
+    """Of things that may be there several times, how often they are in both."""
+    first, second = Counter(one), Counter(other)
+    both = (first & second).total()
+    return Shared(both, first.total() - both, second.total() - both)
+
+
+def _tree(tree: Tree, ensemble: Ensemble) -> tuple[Any, bytes]:
+    """A tree in terms that two models share: its shape and tests, and its leaf values."""
+    shape = tuple((node.left, node.right) for node in tree.nodes) if isinstance(tree, NonSymmetricTree) else ()
+    return (shape, tuple(_test(split, ensemble) for split in tree.splits)), tree.leaf_values.tobytes()
+
+
+def _test(split: TreeSplit, ensemble: Ensemble) -> tuple[Any, ...]:
+    cats = ensemble.categories.positions
+    numbers = [name for at, name in enumerate(ensemble.feature_names) if at not in set(cats)]
+    match ensemble.features[split.feature]:
+        case FeatureBorders() as borders:
+            return numbers[split.feature], float(borders.values[split.border])
+        case OneHotFeature() as one_hot:
+            return ensemble.feature_names[cats[one_hot.cat]], "is", one_hot.values[split.border]
+        case StatisticFeature() as statistic:
+            made_of = statistic.projection
+            columns = (
+                tuple(ensemble.feature_names[cats[cat]] for cat in made_of.cats),
+                tuple((numbers[f], float(ensemble.borders[f].values[border])) for f, border in made_of.float_splits),
+                tuple((ensemble.feature_names[cats[cat]], value) for cat, value in made_of.one_hot_splits),
+            )
+            kind = (statistic.kind, statistic.target_border, statistic.prior, statistic.border_count)
+            return columns, kind, split.border
+
+
+def _params(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Parameters that differ, by their place in CatBoost's nested options; those that the user gave are among them anyway."""
+    flat = [dict(_flat(each)) for each in (one, other)]
+    names = sorted(flat[0].keys() | flat[1].keys())
+    return {name: (flat[0].get(name), flat[1].get(name)) for name in names if flat[0].get(name) != flat[1].get(name)}
+
+
+def _flat(options: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in options.items():
+        if name in ("flat_params", "system_options", "__params_key_order"):
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
