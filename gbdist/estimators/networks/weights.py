@@ -64,8 +64,8 @@ class SmallWeights:
     def errors(self, spec: NetworkSpec) -> NDArray[np.float64]:
         """How far each parameter may be from what it was, float64 [n_parameters].
 
-        Of int8 "piecewise" vectors: how far the sums of weights over bins may be, which is what rounding keeps small, told as
-        errors of the first and of the last bin.
+        Of "piecewise" vectors: how far the sums of weights over bins may be, which is what rounding keeps small, told as errors
+        of the first and of the last bin.
         """
         slots = Network(spec).slots
         errors = np.zeros(slots[-1].stop)
@@ -73,16 +73,15 @@ class SmallWeights:
             if codes is None:
                 continue
             of_slot = slot.of(errors)
-            if steps is None:
-                exponent = np.frexp(np.abs(codes.astype(np.float64)))[1] - 1
-                of_slot[...] = np.ldexp(0.5, np.maximum(exponent, _LOWEST) - _DIGITS)
-            elif _carries(slot, spec):
+            halves = _half_ulps(codes) if steps is None else _HALF * steps[..., None, :]
+            if _carries(slot, spec):
+                largest = halves.max(axis=1)  # of one unit's sums, whose bins may have steps of several lengths
                 for number, edges in enumerate(spec.edges):
-                    of_slot[number, len(edges) - 2] = 2 * _HALF * steps[number]
+                    of_slot[number, len(edges) - 2] = 2 * largest[number]
                     if len(edges) > 2:
-                        of_slot[number, 0] = _HALF * steps[number]
+                        of_slot[number, 0] = largest[number]
             else:
-                of_slot[...] = _HALF * steps[..., None, :]
+                of_slot[...] = halves
         return errors
 
     def _arrays(self, slots: tuple[Slot, ...]) -> Iterator[tuple[Slot, Any, Any, Any]]:
@@ -109,7 +108,7 @@ def rounded_weights(spec: NetworkSpec, flat: Vector, kind: str) -> SmallWeights:
 
     "fp16": to the nearest float16. "int8": to the nearest multiple of a step, the largest weight of a unit ÷ 126.5. In vectors of
     "piecewise" embeddings, where a number sees the sum of the weights of all bins below it, what rounding a weight leaves is
-    carried to the next bin, so that no sum is off by more than half a step, however many bins there are.
+    carried to the next bin, so that no sum is off by more than one weight may be, however many bins there are.
     """
     exact: list[NDArray[Any]] = []
     codes: list[NDArray[Any]] = []
@@ -118,12 +117,11 @@ def rounded_weights(spec: NetworkSpec, flat: Vector, kind: str) -> SmallWeights:
         weights = slot.of(flat)
         if not slot.name.startswith(_ROUNDED):
             exact.append(weights.ravel())
-        elif kind == "fp16":
-            codes.append(_halves(weights, slot.name).ravel())
-        else:
-            step = _step_of(weights)
-            count = _carried(weights, step) if _carries(slot, spec) else np.rint(weights / step[..., None, :])
-            codes.append(count.astype(np.int8).ravel())
+            continue
+        step = None if kind == "fp16" else _step_of(weights)
+        found = _carried(weights, step, slot.name) if _carries(slot, spec) else _codes(weights, step, slot.name)
+        codes.append(found.ravel())
+        if step is not None:
             steps.append(step.ravel())
     joined = np.concatenate([np.empty(0, flat.dtype), *exact]).astype(flat.dtype)
     all_steps = np.concatenate([np.empty(0, np.float32), *steps])
@@ -138,13 +136,22 @@ def _carries(slot: Slot, spec: NetworkSpec) -> bool:
     return slot.name == "numeric_coef" and spec.numeric_embedding == "piecewise"
 
 
-def _halves(weights: NDArray[Any], name: str) -> NDArray[np.float16]:
+def _codes(weights: NDArray[Any], step: NDArray[np.float32] | None, name: str) -> NDArray[Any]:
+    """The nearest codes of weights [..., n_units], of a step each or None for float16."""
+    if step is not None:
+        return np.asarray(np.rint(weights / step[..., None, :]), np.int8)
     with np.errstate(over="ignore"):
-        halves = weights.astype(np.float16)
+        halves = np.asarray(weights, np.float16)
     if not np.isfinite(halves).all():
         largest = float(np.abs(weights).max())
         raise ModelError(f"{name} has a weight of {largest:g}, and fp16 ends at 65504", 'Use "int8".')
     return halves
+
+
+def _half_ulps(halves: NDArray[Any]) -> NDArray[np.float64]:
+    """How far what became these float16 may have been from them."""
+    exponent = np.frexp(np.abs(halves.astype(np.float64)))[1] - 1
+    return np.asarray(np.ldexp(0.5, np.maximum(exponent, _LOWEST) - _DIGITS))
 
 
 def _step_of(weights: NDArray[Any]) -> NDArray[np.float32]:
@@ -153,15 +160,16 @@ def _step_of(weights: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(np.maximum(largest / _LARGEST, np.finfo(np.float32).tiny), np.float32)
 
 
-def _carried(weights: NDArray[Any], step: NDArray[np.float32]) -> NDArray[np.float64]:
+def _carried(weights: NDArray[Any], step: NDArray[np.float32] | None, name: str) -> NDArray[Any]:
     """Codes of weights [n_numeric, n_bins, n_units] whose running sums over bins stay near."""
-    counts = np.empty(weights.shape)
-    left = np.zeros(step.shape)
+    codes = np.empty(weights.shape, np.float16 if step is None else np.int8)
+    left = np.zeros((weights.shape[0], weights.shape[2]))
     for at in range(weights.shape[1]):
         wanted = weights[:, at] + left
-        counts[:, at] = np.rint(wanted / step)
-        left = wanted - _weights(counts[:, at : at + 1], step, weights.dtype)[:, 0]
-    return counts
+        code = _codes(wanted[:, None], step, name)
+        codes[:, at] = code[:, 0]
+        left = wanted - _weights(code, step, weights.dtype)[:, 0]
+    return codes
 
 
 def _weights(codes: NDArray[Any], steps: NDArray[np.float32] | None, dtype: np.dtype[Any]) -> Vector:

@@ -146,6 +146,15 @@ def test_partitions_and_memory_give_the_same_network(partitions):
     np.testing.assert_allclose(there.model_.flat, here.model_.flat, rtol=1e-9, atol=1e-11)
 
 
+def test_workers_read_what_this_process_reads(client):
+    network = fitted((8, 6), precision="float64").set_params(client=client)
+    here = prune_network(network, frame(), 0.5)
+    there = prune_network(network, dd.from_pandas(frame(), npartitions=5), 0.5)
+    assert there.model_.spec == here.model_.spec
+    np.testing.assert_allclose(there.model_.flat, here.model_.flat, rtol=1e-9, atol=1e-11)
+    assert there.client is client
+
+
 def test_arrays_are_read_by_chunks():
     values = frame()[["a", "b"]].to_numpy()
     network = DaskMLPRegressor((6,), max_iter=1, precision="float64").fit(values, values[:, 0])
