@@ -38,18 +38,26 @@ def test_work_of_symmetric_trees_counts_what_is_used() -> None:
         statistics=0,
         trees=2,
         levels=4,
+        vectors=0,
         paths=0,
         steps=0,
+        deepest=0,
         leaves=2,
-        values=10,
     )
 
 
 def test_steps_of_other_trees_are_those_of_the_rows() -> None:
     nodes = (Node(TreeSplit(0, 0), ~0, 1), Node(TreeSplit(1, 0), ~1, ~2))
     tree = NonSymmetricTree(nodes, np.ones((3, 1)), np.array([6.0, 1.0, 1.0]))
-    assert work_of(ensemble_of(tree)).steps == 1.25
+    work = work_of(ensemble_of(tree))
+    assert (work.paths, work.steps, work.deepest) == (1, 1.25, 2)
     assert work_of(ensemble_of(replace(tree, leaf_weights=np.zeros(3)))).steps == pytest.approx(5 / 3)
+
+
+def test_leaves_of_several_values_count_apart() -> None:
+    trees = (symmetric((0, 1), (1, 2), dimension=3),) * 2
+    work = work_of(replace(ensemble_of(*trees), bias=np.zeros(3)))
+    assert (work.trees, work.vectors, work.leaves) == (2, 2, 6)
 
 
 def test_statistics_count_with_what_their_keys_are_made_of() -> None:

@@ -43,13 +43,19 @@ class Rows:
 
 
 def _named(given: Any, names: Sequence[str]) -> list[tuple[Any, str]]:
-    there = list(given.keys() if hasattr(given, "keys") else given.columns)
-    missing = [name for name in names if name not in set(there)]
+    there = {
+        str(key): key for key in _keys(given)
+    }  # a frame's columns may be numbers, which models name by their digits
+    missing = [name for name in names if name not in there]
     if missing:
         raise PredictorError(
-            f"columns {missing} are missing; found {there}. Name the columns as the model does (feature_names)."
+            f"columns {missing} are missing; found {list(there)}. Name the columns as the model does (feature_names)."
         )
-    return [(given[name], name) for name in names]
+    return [(given[there[name]], name) for name in names]
+
+
+def _keys(given: Any) -> list[Any]:
+    return list(given.keys() if hasattr(given, "keys") else given.columns)
 
 
 def _vector(column: Any, name: str) -> Any:
@@ -65,7 +71,7 @@ def _vector(column: Any, name: str) -> Any:
 
 def _common_length(given: Any, columns: Sequence[Any], names: Sequence[str]) -> int:
     if not columns:  # no tree tests anything: every row is predicted alike
-        there = list(given.keys() if hasattr(given, "keys") else given.columns)
+        there = _keys(given)
         return len(given[there[0]]) if there else 0
     lengths = {len(column) for column in columns}
     if len(lengths) > 1:
