@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from gbdist.errors import ClusterError, DataError, GbdistError, ModelError, ParameterError, SnapshotError
 
 if TYPE_CHECKING:
+    from gbdist.compression.compress import compress
     from gbdist.estimators.classifier import DaskCatBoostClassifier
     from gbdist.estimators.fusion.stacking import DaskStackingClassifier, DaskStackingRegressor
     from gbdist.estimators.fusion.voting import DaskVotingClassifier, DaskVotingRegressor
@@ -35,6 +36,7 @@ __all__ = [
     "ParameterError",
     "SnapshotError",
     "__version__",
+    "compress",
 ]
 
 #: Imported when first asked for: Dask, CatBoost, scikit-learn and Numba take a second or two to load.
@@ -49,6 +51,7 @@ _WHERE = {
     "DaskStackingRegressor": "gbdist.estimators.fusion.stacking",
     "DaskVotingClassifier": "gbdist.estimators.fusion.voting",
     "DaskVotingRegressor": "gbdist.estimators.fusion.voting",
+    "compress": "gbdist.compression.compress",
 }
 
 

@@ -1,10 +1,11 @@
-"""What a run's iterations are (trees, epochs of a network, passes over a model), a search's trials, and how people are told."""
+"""What a run's iterations are (trees, epochs, passes over a model, models tried), a search's trials, and how people are told."""
 
 from typing import Final
 
 TREES: Final = "trees"
 EPOCHS: Final = "epochs"
 PASSES: Final = "passes"
+MODELS: Final = "models"
 
 #: Below so many a second it is told how long one takes.
 _SLOW = 0.5
@@ -17,7 +18,7 @@ def one_of(counted: str) -> str:
 
 def work_on(counted: str) -> str:
     """What is done with the rows meanwhile."""
-    return "compressing with" if counted == PASSES else "training on"
+    return "compressing with" if counted in (PASSES, MODELS) else "training on"
 
 
 def rate_words(rate: float, counted: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gbdist.compression.errors import TargetNotReached
 from gbdist.errors import (
     ClusterError,
     DataError,
@@ -69,6 +70,15 @@ EXAMPLES: dict[type[BaseException], tuple[BaseException, str]] = {
             "Train with the same parameters and data to go on from it, or give another snapshot_file to begin anew.",
         ),
         "train sales.parquet --target price --snapshot runs/price -p depth=8",
+    ),
+    TargetNotReached: (
+        TargetNotReached(
+            "size:1KB",
+            "the bound is 1,000 bytes, and the nearest of 9 models has 6,212 bytes at a loss of 0.61",
+            None,
+            None,
+        ),
+        "compress model.cbm --data sales.parquet --label price --target size:1KB",
     ),
     JobNotReady: (JobNotReady("job sales is running", "Watch it with: gbdist job watch sales"), "job result sales"),
     JobFailed: (JobFailed("job sales failed: no.parquet: found no such file", "See gbdist job logs sales"), "job watch sales"),

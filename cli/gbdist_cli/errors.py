@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gbdist.compression.errors import TargetNotReached
 from gbdist.errors import ClusterError, DataError, GbdistError, ModelError, ParameterError, SettingError, SnapshotError
 from gbdist.jobs.outputs import OutputError
 from gbdist.jobs.submitted.errors import JobCancelled, JobError, JobFailed, JobLost, JobNotReady
@@ -40,6 +41,7 @@ ENDINGS: tuple[Ending, ...] = (
     Ending(ModelError, 5, "the model is missing or cannot be used", "gbdist {command} --help"),
     Ending(OutputError, 6, "the result cannot be written", "gbdist {command} --help"),
     Ending(SnapshotError, 7, "the snapshot is of another run, or cannot be used", "gbdist {command} --help"),
+    Ending(TargetNotReached, 8, "no smaller model reaches the target", "{typed} --best"),
     Ending(JobNotReady, 21, "the job has no result yet", "gbdist job list"),
     Ending(JobFailed, 22, "the job failed", "gbdist job list"),
     Ending(JobCancelled, 23, "the job was cancelled", "gbdist job list"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from gbdist_cli import cluster, cv, demo, doctor, job, model, predict, train, tune
+from gbdist_cli import cluster, compress, cv, demo, doctor, job, model, predict, train, tune
 from gbdist_cli import report as page
 from gbdist_cli.errors import INTERRUPTED, ending_of, next_step, text_of
 from gbdist_cli.output import out
@@ -85,6 +85,7 @@ app.command("train")(train.train)
 app.command("cv")(cv.cv)
 app.command("tune")(tune.tune)
 app.command("predict")(predict.predict)
+app.command("compress")(compress.compress)
 app.command("report")(page.report)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

@@ -86,6 +86,11 @@ class CompressionData(ABC):
         """Rows of each part that there is."""
         return dict(self._rows)
 
+    @property
+    @abstractmethod
+    def ranks(self) -> int:
+        """How many ranks work on them."""
+
     @abstractmethod
     def ask(self, work: Work[Result], listener: Hear | None = None) -> Result:
         """Have all ranks do some work on a part of the rows, and return its answer; ``listener`` hears its events in this thread.
@@ -130,6 +135,11 @@ class DataHere(CompressionData):
         rows = rows_on_columns(self.ensemble, rows)
         columns, subject = columns_of(self.ensemble), self._subject
         return PassData(rows, columns, SingleRank(), self.measure, subject.seed, threads_for(rows))
+
+    @property
+    def ranks(self) -> int:
+        """See ``CompressionData``."""
+        return 1
 
     def ask(self, work: Work[Result], listener: Hear | None = None) -> Result:
         """See ``CompressionData``."""
@@ -183,6 +193,11 @@ class DataOnGang(CompressionData):
             choose=choice(False, lambda n_features: room, rules.cells, may_be_on_disk=False),
         )
         self._tables, self._sets = tables, list(self._made)
+
+    @property
+    def ranks(self) -> int:
+        """See ``CompressionData``."""
+        return len(self._sets[0].members)
 
     def ask(self, work: Work[Result], listener: Hear | None = None) -> Result:
         """See ``CompressionData``."""

@@ -64,6 +64,8 @@ class CompressionReport:
         that came out.
     reason : str
         Why it was chosen, in a sentence.
+    skipped : mapping of str to str
+        Kinds of pipelines that do not apply to the model, and why.
     rows : mapping of str to int
         How many rows each part had: ``passes``, ``choice``, ``holdout``.
     seconds : float
@@ -78,6 +80,7 @@ class CompressionReport:
     tried: tuple[Tried, ...]
     chosen: int
     reason: str
+    skipped: Mapping[str, str]
     rows: Mapping[str, int]
     seconds: float
 
@@ -89,7 +92,13 @@ class CompressionReport:
     def to_dict(self) -> dict[str, Any]:
         """Everything, of plain values that JSON has."""
         told = asdict(self)
-        return {"format": FORMAT, **told, "rows": dict(self.rows), "tried": [asdict(one) for one in self.tried]}
+        return {
+            "format": FORMAT,
+            **told,
+            "rows": dict(self.rows),
+            "skipped": dict(self.skipped),
+            "tried": [asdict(one) for one in self.tried],
+        }
 
     def to_json(self) -> str:
         """``to_dict`` as text."""
@@ -136,6 +145,7 @@ class CompressionReport:
                     ("Why", self.reason),
                     ("Rows", _rows(self.rows)),
                     ("Seconds", f"{self.seconds:,.1f}"),
+                    *((f"Not tried: {name}", why) for name, why in self.skipped.items()),
                 ),
             )
         )

@@ -1,10 +1,11 @@
 """The search for a model that keeps a target: which pipelines are tried, at which sizes, and which one comes out.
 
 Each family of pipelines has one knob, the share of the model's leaves that is to stay. A bound on size, cost or trees is met by
-the largest share that keeps it, found by proportion; one on the loss by the smallest, found by bisection between what is known to
-keep it and what is not. Nothing here is measured by a clock, so the same rows give the same choice.
+the largest share that keeps it, found on a line through what was tried; one on the loss by the smallest, found by bisection
+between what is known to keep it and what is not. Nothing here is measured by a clock, so the same rows give the same choice.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from time import perf_counter
@@ -58,7 +59,7 @@ class Search:
     Parameters
     ----------
     tell : callable
-        Hears of each model that was tried.
+        Hears, after each model that was tried, of all of them and of the place of the best, −1 where none keeps the bound.
     candidates : list of Candidate
         All of them; the first is the model as it was given.
     skipped : dict of str to str
@@ -67,10 +68,16 @@ class Search:
 
     target: Target
     workshop: Workshop
-    tell: Callable[[Tried], None]
+    tell: "Callable[[Sequence[Candidate], int], None]"
     candidates: list[Candidate] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     bound: float = float("nan")
+
+    @staticmethod
+    def most_tries(target: Target, families: Sequence[Family]) -> int:
+        """How many models are tried at most, the given one apart."""
+        most = _TRIES_BY_BISECTION if target.kind == "loss" else _TRIES_BY_PROPORTION
+        return sum(min(most, family.most) for family in families)
 
     def start(self, given: Ensemble) -> None:
         """Measure the model as it was given."""
@@ -112,22 +119,32 @@ class Search:
         tried = Tried(family, pipeline, figures, loss, keeps, perf_counter() - started)
         candidate = Candidate(tried, ensemble)
         self.candidates.append(candidate)
-        self.tell(tried)
+        best = self.best
+        self.tell(self.candidates, -1 if best is None else self.place(best))
         return candidate
 
     def _measure(self, candidate: Candidate) -> float:
         return self.target.measure(candidate.tried.figures, candidate.tried.loss)
 
     def _largest(self, family: Family) -> None:
-        """Try the family's largest model within a bound on size, cost or trees, which grow nearly in proportion to the share."""
+        """Try the family's largest model within a bound on size, cost or trees, which grow nearly linearly with the share."""
         low, high = 0, family.most + 1
-        step = family.step(self.bound / self._measure(self.candidates[0]))
+        before, step = (family.whole, self._measure(self.candidates[0])), family.step(self._share())
         for _ in range(_TRIES_BY_PROPORTION):
             measured = self._measure(self.attempt(family.name, family.passes(step)))
             low, high = (step, high) if measured <= self.bound else (low, step)
             if low + 1 >= high or _NEAR * self.bound <= measured <= self.bound:
                 return
-            step = min(max(int(step * self.bound / measured), low + 1), high - 1)
+            next_step = _on_line(before, (step, measured), self.bound)
+            before, step = (step, measured), min(max(next_step, low + 1), high - 1)
+
+    def _share(self) -> float:
+        """Which share of the leaves is near the bound: that of a model that was found there, else in proportion."""
+        given = self.candidates[0]
+        near = [one for one in self.candidates if one.tried.keeps and self._measure(one) >= _NEAR * self.bound]
+        if not near:
+            return self.bound / self._measure(given)
+        return max(one.tried.figures.leaves for one in near) / given.tried.figures.leaves
 
     def _smallest(self, family: Family) -> None:
         """Try the family's smallest model within a bound on the loss that is smaller than the smallest one known.
@@ -146,6 +163,14 @@ class Search:
             low, high = (low, step) if keeps else (step, high)
             # Halves of a share rather than of a number: sizes are told apart by their ratio.
             step = round((max(low, family.step(_LEAST_SHARE)) * high) ** 0.5)
+
+
+def _on_line(one: tuple[int, float], two: tuple[int, float], bound: float) -> int:
+    """The last step within the bound on a line through two points (step, measure); in proportion where it does not rise."""
+    (step_one, measure_one), (step, measure) = one, two
+    if step == step_one or (slope := (measure - measure_one) / (step - step_one)) <= 0.0:
+        return int(step * bound / measure)
+    return math.floor(step + (bound - measure) / slope)
 
 
 def words_of(passes: Sequence[Pass]) -> str:

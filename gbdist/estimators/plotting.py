@@ -174,15 +174,27 @@ def _rows(model: Any, shown: _Shown, expected: Expected, scheduler: Any) -> Any:
     return Rows(features, label, name, f"{of} {shown.n_rows:,} rows of {shown.words}{few}")
 
 
+def some_features(parts: Parts, expected: Expected, most: int, scheduler: Any) -> Any:
+    """At most so many rows, evenly spaced, as a frame of the model's features: of one partition of a collection.
+
+    ``scheduler`` is what ``dask.compute`` runs on, None for its default.
+    """
+    if parts.lazy:
+        ((features, _),) = _samples_of_collection(parts, False, most, scheduler, most_parts=1)
+    else:
+        features, _ = _some_rows(parts, False, most)
+    return as_frame(features, expected)
+
+
 def _samples_of_collection(
-    parts: Parts, labelled: bool, most: int, scheduler: Any
+    parts: Parts, labelled: bool, most: int, scheduler: Any, most_parts: int = _MOST_PARTS
 ) -> list[tuple[Any, NDArray[Any] | None]]:
     """Rows of a few partitions, chosen where these are computed; only they travel."""
     import dask
 
     from gbdist.estimators.preparation.lazy_parts import LazyParts  # loads distributed, which only collections need
 
-    numbers = evenly_spaced(parts.n_parts, _MOST_PARTS).tolist()
+    numbers = evenly_spaced(parts.n_parts, most_parts).tolist()
     separate = parts.label if labelled else None
     lazy = LazyParts([parts.features, None if isinstance(separate, list) else separate], parts.n_parts)
     features = lazy.delayed(0) or []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gbdist.errors import ParameterError
 
 if TYPE_CHECKING:
+    from gbdist.jobs.compress import CompressJob
     from gbdist.jobs.cv import CvJob
     from gbdist.jobs.train import TrainJob
     from gbdist.jobs.tune import TuneJob
@@ -71,6 +72,33 @@ def tune_job(options: Mapping[str, Any]) -> "TuneJob":
     )
 
 
+def compress_job(options: Mapping[str, Any]) -> "CompressJob":
+    """The job of ``gbdist compress``; OptionMissing for what is needed and not there, ParameterError as ``require_no_size``."""
+    example = "For example: gbdist compress model.cbm --data sales.parquet --label price --target size:0.25"
+    needed = {
+        "MODEL": "the model to make smaller",
+        "--data": "rows to compress on",
+        "--label": "the column of their labels",
+        "--target": "what to reach, such as size:0.25, latency:0.5 or loss:+0.2%",
+    }
+    for name, words in needed.items():
+        if not options.get(name.strip("-").lower()):
+            raise OptionMissing(name, None, words, example)
+    require_no_size(options)
+    from gbdist.jobs.compress import CompressJob  # pyarrow loads only when needed
+
+    return CompressJob(
+        model=Path(options["model"]),
+        data=tuple(options["data"]),
+        label=tuple(options["label"]),
+        target=options["target"],
+        holdout=tuple(options.get("holdout", ())),
+        **_said(options, ("weight", "cat-nan", "best", "seed", "workers", "threads", "scheduler", "tls")),
+        output=Path(options.get("output", "small.cbm")),
+        report=_path(options, "report"),
+    )
+
+
 def ignored_on_all_rows(ignore: Sequence[str], group: str | None, time: str | None, *, ranks: bool) -> list[str]:
     """Columns that a training on all rows ignores, after one on folds that ``ignore`` some.
 
@@ -107,6 +135,11 @@ def require_consistent(options: Mapping[str, Any], command: str = "train") -> No
         raise OptionMissing("DATA", None, "a file, a folder or a pattern", example)
     if not options.get("target"):
         raise OptionMissing("--target", None, "the column to learn", "For example: --target price")
+    require_no_size(options)
+
+
+def require_no_size(options: Mapping[str, Any]) -> None:
+    """Raise a ParameterError for a number of workers or threads beside a cluster that runs already."""
     for name in ("workers", "threads"):
         if options.get("scheduler") and options.get(name):
             fix = f"Leave out --{name} or --scheduler."

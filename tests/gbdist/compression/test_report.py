@@ -26,6 +26,7 @@ REPORT = CompressionReport(
     ),
     chosen=2,
     reason="the smallest loss of 2 models within 30,000 bytes",
+    skipped={"depth": "the model has one tree"},
     rows={"passes": 6_000, "choice": 2_000, "holdout": 2_000},
     seconds=12.34,
 )
@@ -85,12 +86,14 @@ def test_json_has_everything() -> None:
     assert told["tried"][told["chosen"]]["pipeline"] == "Distil(trees=25)"
     assert told["rows"] == {"passes": 6_000, "choice": 2_000, "holdout": 2_000}
     assert told["seconds"] == 12.34
+    assert told["skipped"] == {"depth": "the model has one tree"}
 
 
 def test_page_goes_where_it_is_asked_for(tmp_path: Path) -> None:
     path = REPORT.plot(tmp_path / "page.html")
     assert path == tmp_path / "page.html"
     assert "Compression report" in path.read_text()
+    assert "Not tried: depth" in path.read_text()
     with (tmp_path / "open.html").open("w") as file:
         assert REPORT.plot(file) is None
     assert (tmp_path / "open.html").stat().st_size > 10_000

@@ -68,7 +68,7 @@ def family(name: str, power: float, most: int = 999) -> Family:
 
 def searched(target: str, *families: Family) -> tuple[Search, list[Tried]]:
     told: list[Tried] = []
-    search = Search(parse_target(target), Bench(), told.append)
+    search = Search(parse_target(target), Bench(), lambda candidates, best: told.append(candidates[-1].tried))
     search.start(cast(Ensemble, Made(1_000, 1.0)))
     search.over(families)
     return search, told
@@ -99,6 +99,14 @@ def test_smallest_model_within_a_loss(target: str, trees: int) -> None:
     found = best_of(search).trees
     assert trees <= found <= 1.3 * trees + 15
     assert len(told) <= 1 + 6
+
+
+def test_each_model_is_told_of_with_the_best_so_far() -> None:
+    told: list[tuple[int, int]] = []
+    search = Search(parse_target("trees:100"), Bench(), lambda candidates, best: told.append((len(candidates), best)))
+    search.start(cast(Ensemble, Made(1_000, 1.0)))
+    search.over([family("weak", 0.5), family("good", 1.0)])
+    assert told == [(1, -1), (2, 1), (3, 2)]
 
 
 def test_better_family_wins_and_the_first_of_equal_ones() -> None:
