@@ -40,7 +40,7 @@ TargetOption = Annotated[
     typer.Option(
         "--target",
         metavar="TARGET",
-        help="What to reach: size:0.25, size:200KB, latency:0.5, trees:250, loss:+0.2% or loss:0.3471.",
+        help="size:0.25, size:200KB, latency:0.5, trees:250, loss:+0.2%, loss:0.3471; or several, with commas.",
     ),
 ]
 OutputOption = Annotated[

@@ -17,7 +17,7 @@ from gbdist.compression.passes.base import Pass
 from gbdist.compression.pipeline import CompressionPipeline, losses
 from gbdist.compression.report import CompressionReport
 from gbdist.compression.search import Candidate, Search
-from gbdist.compression.targets import Target, parse_target
+from gbdist.compression.targets import Targets, parse_targets
 from gbdist.counted import MODELS
 from gbdist.errors import ParameterError
 from gbdist.estimators.fitted import scheduler_of
@@ -30,12 +30,6 @@ from gbdist.models.missing import cat_nan_of
 
 #: Rows that latency is measured on.
 _TIMED_ROWS: Final = 2_000
-_WORDS: Final = {
-    "size": "{:,.0f} bytes",
-    "latency": "{:,.1f} units of cost",
-    "trees": "{:,.0f} trees",
-    "loss": "a loss of {:.6g}",
-}
 
 
 def compress(
@@ -64,8 +58,8 @@ def compress(
     X, y, sample_weight : as of ``fit``
         In memory, or Dask collections, whose rows stay where they are. The columns are the model's, in its order.
     target : str
-        "size:0.25", "size:200KB", "latency:0.5", "trees:250", "loss:+0.2%", "loss:0.3471"; see ``parse_target``. With a bound on
-        the loss the smallest model is looked for, with another one the best.
+        "size:0.25", "size:200KB", "latency:0.5", "trees:250", "loss:+0.2%", "loss:0.3471"; see ``parse_target``. Several with
+        commas between them have to be kept together. With a bound on the loss the smallest model is looked for, else the best.
     holdout : (X, y) or (X, y, sample_weight)
         Rows that the model was not trained on; needed where X is what it was trained on. Without it parts of X are held out.
     passes : sequence of Pass, or of sequences of Pass
@@ -87,7 +81,7 @@ def compress(
         For a target, rows or a model that cannot be used.
     """
     started = perf_counter()
-    aim, pipelines = parse_target(target), _pipelines(passes)
+    aim, pipelines = parse_targets(target), _pipelines(passes)
     given = open_model(model)
     cat_nan = cat_nan_of(given.model) if cat_nan is None else cat_nan
     listener = progress_listener(verbose)
@@ -114,7 +108,7 @@ def compress(
         after=measured[1],
         tried=tuple(one.tried for one in search.candidates),
         chosen=search.place(chosen),
-        reason=_reason(search, chosen),
+        reason=_reason(search),
         skipped=search.skipped,
         rows={str(part): n for part, n in data.rows.items()},
         seconds=perf_counter() - started,
@@ -164,7 +158,7 @@ class _Workshop:
 def _searched(
     given: GivenModel,
     data: CompressionData,
-    aim: Target,
+    aim: Targets,
     pipelines: Sequence[CompressionPipeline] | None,
     listener: Listener | None,
 ) -> Search:
@@ -199,20 +193,20 @@ class _Told:
             self._listener.hear(event)
 
 
-def _reason(search: Search, chosen: Candidate) -> str:
+def _reason(search: Search) -> str:
     """Why the chosen one is it."""
     kept = sum(one.tried.keeps for one in search.candidates)
-    bound = _WORDS[search.target.kind].format(search.bound)
+    bounds = search.targets.words(search.bounds)
     if not kept:
-        return f"no model keeps {bound}; this one is the nearest"
-    kind = "smallest" if search.target.kind == "loss" else "best"
-    return f"the {kind} of {kept} model{'s' if kept > 1 else ''} within {bound}"
+        return f"no model keeps {bounds}; this one is the nearest"
+    kind = "smallest" if search.targets.of_loss else "best"
+    return f"the {kind} of {kept} model{'s' if kept > 1 else ''} within {bounds}"
 
 
 def _nearest_words(search: Search) -> str:
     """How near the nearest model is, for the error."""
-    tried = search.nearest.tried
-    words, kind = _WORDS[search.target.kind], search.target.kind
-    found = words.format(search.target.measure(tried.figures, tried.loss))
-    loss = "" if kind == "loss" else f" at a loss of {tried.loss:.6g}"
-    return f"the bound is {words.format(search.bound)}, and the nearest of {len(search.candidates)} models has {found}{loss}"
+    targets, tried = search.targets, search.nearest.tried
+    found = targets.words([one.measure(tried.figures, tried.loss) for one in targets.each])
+    loss = "" if targets.of_loss else f" at a loss of {tried.loss:.6g}"
+    words = targets.words(search.bounds)
+    return f"the bound is {words}, and the nearest of {len(search.candidates)} models has {found}{loss}"

@@ -15,7 +15,7 @@ from gbdist.compression.candidates import Family
 from gbdist.compression.figures import ModelFigures
 from gbdist.compression.passes.base import Pass
 from gbdist.compression.report import Tried
-from gbdist.compression.targets import Target
+from gbdist.compression.targets import Targets
 from gbdist.errors import ModelError
 from gbdist.models.ensemble import Ensemble
 
@@ -66,17 +66,17 @@ class Search:
         Families that do not apply to the model, and why.
     """
 
-    target: Target
+    targets: Targets
     workshop: Workshop
     tell: "Callable[[Sequence[Candidate], int], None]"
     candidates: list[Candidate] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
-    bound: float = float("nan")
+    bounds: tuple[float, ...] = ()
 
     @staticmethod
-    def most_tries(target: Target, families: Sequence[Family]) -> int:
+    def most_tries(targets: Targets, families: Sequence[Family]) -> int:
         """How many models are tried at most, the given one apart."""
-        most = _TRIES_BY_BISECTION if target.kind == "loss" else _TRIES_BY_PROPORTION
+        most = _TRIES_BY_BISECTION if targets.of_loss else _TRIES_BY_PROPORTION
         return sum(min(most, family.most) for family in families)
 
     def start(self, given: Ensemble) -> None:
@@ -87,7 +87,7 @@ class Search:
         """Try families, the cheap ones first: what they find bounds what dearer ones have to look at."""
         for family in families:
             try:
-                (self._smallest if self.target.kind == "loss" else self._largest)(family)
+                (self._smallest if self.targets.of_loss else self._largest)(family)
             except ModelError as error:
                 self.skipped[family.name] = str(error)
 
@@ -95,12 +95,15 @@ class Search:
     def best(self) -> Candidate | None:
         """The best model that keeps the bound, the first of equal ones; None where there is none."""
         kept = [one for one in self.candidates if one.tried.keeps]
-        return min(kept, key=lambda one: self.target.order(one.tried.figures, one.tried.loss), default=None)
+        return min(kept, key=lambda one: self.targets.order(one.tried.figures, one.tried.loss), default=None)
 
     @property
     def nearest(self) -> Candidate:
-        """The model that is nearest to keeping the bound."""
-        return min(self.candidates, key=self._measure)
+        """The model that is nearest to keeping the bounds: of those that keep one on the loss, if any does, the smallest."""
+        loss_kept = [one for one in self.candidates if self._loss_kept(one)]
+        if self.targets.of_loss and not loss_kept:
+            return min(self.candidates, key=lambda one: one.tried.loss)
+        return min(loss_kept, key=self._fill)
 
     def place(self, candidate: Candidate) -> int:
         """Its place among ``candidates``."""
@@ -114,8 +117,8 @@ class Search:
     def _add(self, family: str, pipeline: str, ensemble: Ensemble, started: float) -> Candidate:
         figures, loss = self.workshop.figures(ensemble), self.workshop.loss(ensemble)
         if not self.candidates:
-            self.bound = self.target.bound(figures, loss)
-        keeps = self.target.measure(figures, loss) <= self.bound
+            self.bounds = self.targets.bounds(figures, loss)
+        keeps = self.targets.kept(self.bounds, figures, loss)
         tried = Tried(family, pipeline, figures, loss, keeps, perf_counter() - started)
         candidate = Candidate(tried, ensemble)
         self.candidates.append(candidate)
@@ -123,27 +126,36 @@ class Search:
         self.tell(self.candidates, -1 if best is None else self.place(best))
         return candidate
 
-    def _measure(self, candidate: Candidate) -> float:
-        return self.target.measure(candidate.tried.figures, candidate.tried.loss)
+    def _fill(self, candidate: Candidate) -> float:
+        return self.targets.fill(self.bounds, candidate.tried.figures)
+
+    @staticmethod
+    def _size(candidate: Candidate) -> int:
+        return candidate.tried.figures.size
+
+    def _loss_kept(self, candidate: Candidate) -> bool:
+        tried = candidate.tried
+        pairs = zip(self.targets.each, self.bounds, strict=True)
+        return all(tried.loss <= bound for one, bound in pairs if one.kind == "loss")
 
     def _largest(self, family: Family) -> None:
-        """Try the family's largest model within a bound on size, cost or trees, which grow nearly linearly with the share."""
+        """Try the family's largest model within bounds on size, cost or trees, which grow nearly linearly with the share."""
         low, high = 0, family.most + 1
-        before, step = (family.whole, self._measure(self.candidates[0])), family.step(self._share())
+        before, step = (family.whole, self._fill(self.candidates[0])), family.step(self._share())
         for _ in range(_TRIES_BY_PROPORTION):
-            measured = self._measure(self.attempt(family.name, family.passes(step)))
-            low, high = (step, high) if measured <= self.bound else (low, step)
-            if low + 1 >= high or _NEAR * self.bound <= measured <= self.bound:
+            filled = self._fill(self.attempt(family.name, family.passes(step)))
+            low, high = (step, high) if filled <= 1.0 else (low, step)
+            if low + 1 >= high or _NEAR <= filled <= 1.0:
                 return
-            next_step = _on_line(before, (step, measured), self.bound)
-            before, step = (step, measured), min(max(next_step, low + 1), high - 1)
+            next_step = _on_line(before, (step, filled))
+            before, step = (step, filled), min(max(next_step, low + 1), high - 1)
 
     def _share(self) -> float:
-        """Which share of the leaves is near the bound: that of a model that was found there, else in proportion."""
+        """Which share of the leaves is near the bounds: that of a model that was found there, else in proportion."""
         given = self.candidates[0]
-        near = [one for one in self.candidates if one.tried.keeps and self._measure(one) >= _NEAR * self.bound]
+        near = [one for one in self.candidates if _NEAR <= self._fill(one) <= 1.0]
         if not near:
-            return self.bound / self._measure(given)
+            return 1.0 / self._fill(given)
         return max(one.tried.figures.leaves for one in near) / given.tried.figures.leaves
 
     def _smallest(self, family: Family) -> None:
@@ -151,26 +163,26 @@ class Search:
 
         A loss falls as the share grows, apart from noise, so the steps that keep the bound lie above those that do not.
         """
-        best = self.best
-        known = 1.0 if best is None else best.tried.figures.size / self.candidates[0].tried.figures.size
+        best = min((one for one in self.candidates if self._loss_kept(one)), key=self._size, default=None)
+        known = 1.0 if best is None else self._size(best) / self._size(self.candidates[0])
         low, high = 0, min(family.step(known), family.most) + 1
         step = family.step(min(known, 1.0) / 4)
         for _ in range(_TRIES_BY_BISECTION):
             if low + 1 >= high:
                 return
             step = min(max(step, low + 1), high - 1)
-            keeps = self.attempt(family.name, family.passes(step)).tried.keeps
+            keeps = self._loss_kept(self.attempt(family.name, family.passes(step)))
             low, high = (low, step) if keeps else (step, high)
             # Halves of a share rather than of a number: sizes are told apart by their ratio.
             step = round((max(low, family.step(_LEAST_SHARE)) * high) ** 0.5)
 
 
-def _on_line(one: tuple[int, float], two: tuple[int, float], bound: float) -> int:
-    """The last step within the bound on a line through two points (step, measure); in proportion where it does not rise."""
-    (step_one, measure_one), (step, measure) = one, two
-    if step == step_one or (slope := (measure - measure_one) / (step - step_one)) <= 0.0:
-        return int(step * bound / measure)
-    return math.floor(step + (bound - measure) / slope)
+def _on_line(one: tuple[int, float], two: tuple[int, float]) -> int:
+    """The last step that fills at most 1, on a line through two points (step, fill); in proportion where that does not rise."""
+    (step_one, filled_one), (step, filled) = one, two
+    if step == step_one or (slope := (filled - filled_one) / (step - step_one)) <= 0.0:
+        return int(step / filled)
+    return math.floor(step + (1.0 - filled) / slope)
 
 
 def words_of(passes: Sequence[Pass]) -> str:

@@ -1,7 +1,8 @@
-"""What a compressed model has to reach: a share or a number of bytes, of a prediction's cost or of trees, or a loss."""
+"""What a compressed model has to reach: bounds on bytes, on a prediction's cost, on trees, or on the loss; one or several."""
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,6 +14,12 @@ Kind = Literal["size", "latency", "trees", "loss"]
 Form = Literal["share", "added", "added share", "absolute"]
 
 FORMS: Final = "'size:0.25', 'size:200KB', 'latency:0.5', 'trees:250', 'loss:+0.2%' or 'loss:0.3471'"
+_WORDS: Final = {
+    "size": "{:,.0f} bytes",
+    "latency": "{:,.1f} units of cost",
+    "trees": "{:,.0f} trees",
+    "loss": "a loss of {:.6g}",
+}
 _UNITS: Final = {
     "B": 1,
     "KB": 1_000,
@@ -59,13 +66,65 @@ class Target:
             case "loss":
                 return loss
 
+    def words(self, value: float) -> str:
+        """A measure or a bound as people are told of it."""
+        return _WORDS[self.kind].format(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Bounds that a model has to keep together. ``text`` is how they were asked for; see ``parse_targets``."""
+
+    text: str
+    each: tuple[Target, ...]
+
+    @property
+    def of_loss(self) -> bool:
+        """Whether there is a bound on the loss, within which the smallest model is looked for; else it is the best one."""
+        return any(one.kind == "loss" for one in self.each)
+
+    def bounds(self, figures: ModelFigures, loss: float) -> tuple[float, ...]:
+        """The bounds for a model of these figures and this loss."""
+        return tuple(one.bound(figures, loss) for one in self.each)
+
+    def kept(self, bounds: Sequence[float], figures: ModelFigures, loss: float) -> bool:
+        """Whether a model keeps all bounds."""
+        return all(one.measure(figures, loss) <= bound for one, bound in zip(self.each, bounds, strict=True))
+
+    def fill(self, bounds: Sequence[float], figures: ModelFigures) -> float:
+        """How much of the bounds a model takes, of the one that it takes most of; 1 is all. Bounds on the loss do not count."""
+        sized = [(one, bound) for one, bound in zip(self.each, bounds, strict=True) if one.kind != "loss"]
+        return max((one.measure(figures, 0.0) / bound for one, bound in sized), default=0.0)
+
     def order(self, figures: ModelFigures, loss: float) -> tuple[float, float]:
-        """What models that keep the bound are ordered by, the best first: small ones within a loss, else good ones."""
-        return (float(figures.size), loss) if self.kind == "loss" else (loss, float(figures.size))
+        """What models that keep the bounds are ordered by, the best first: small ones within a loss, else good ones."""
+        return (float(figures.size), loss) if self.of_loss else (loss, float(figures.size))
+
+    def words(self, values: Sequence[float]) -> str:
+        """Measures or bounds as people are told of them."""
+        return " and ".join(one.words(value) for one, value in zip(self.each, values, strict=True))
+
+
+def parse_targets(text: object) -> Targets:
+    """Read one target, or several with commas between them: "size:0.25, latency:0.4"; see ``parse_target``.
+
+    Raises
+    ------
+    ParameterError
+        That names the value, and its forms; also where something is bounded twice.
+    """
+    if not isinstance(text, str):
+        return Targets("", (parse_target(text),))
+    each = tuple(parse_target(part.strip()) for part in text.split(","))
+    kinds = [one.kind for one in each]
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise _refused(text, f"one bound on the {kind}", "Leave all but one out.")
+    return Targets(text, each)
 
 
 def parse_target(text: object) -> Target:
-    """Read a target.
+    """Read a single target.
 
     ===================== ==========================================================================
     ``size:0.25``         at most this share of the bytes of the model's ``.cbm``; ``25%`` is the same

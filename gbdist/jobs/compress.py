@@ -69,10 +69,10 @@ def compress(
     """
     from gbdist.compression.compress import compress as compressed
     from gbdist.compression.errors import TargetNotReached
-    from gbdist.compression.targets import parse_target
+    from gbdist.compression.targets import parse_targets
     from gbdist.estimators.listeners import told_to
 
-    parse_target(job.target)
+    parse_targets(job.target)
     _check(job)
     model = load_model(str(job.model), blob=read_model(job.model))
     kinds, cat_nan = kinds_of(model), cat_nan_of(model) if job.cat_nan is None else job.cat_nan

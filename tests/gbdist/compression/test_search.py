@@ -11,7 +11,7 @@ from gbdist.compression.figures import ModelFigures
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.report import Tried
 from gbdist.compression.search import Search, words_of
-from gbdist.compression.targets import parse_target
+from gbdist.compression.targets import parse_targets
 from gbdist.errors import ModelError
 from gbdist.models.ensemble import Ensemble
 
@@ -68,7 +68,7 @@ def family(name: str, power: float, most: int = 999) -> Family:
 
 def searched(target: str, *families: Family) -> tuple[Search, list[Tried]]:
     told: list[Tried] = []
-    search = Search(parse_target(target), Bench(), lambda candidates, best: told.append(candidates[-1].tried))
+    search = Search(parse_targets(target), Bench(), lambda candidates, best: told.append(candidates[-1].tried))
     search.start(cast(Ensemble, Made(1_000, 1.0)))
     search.over(families)
     return search, told
@@ -103,7 +103,7 @@ def test_smallest_model_within_a_loss(target: str, trees: int) -> None:
 
 def test_each_model_is_told_of_with_the_best_so_far() -> None:
     told: list[tuple[int, int]] = []
-    search = Search(parse_target("trees:100"), Bench(), lambda candidates, best: told.append((len(candidates), best)))
+    search = Search(parse_targets("trees:100"), Bench(), lambda candidates, best: told.append((len(candidates), best)))
     search.start(cast(Ensemble, Made(1_000, 1.0)))
     search.over([family("weak", 0.5), family("good", 1.0)])
     assert told == [(1, -1), (2, 1), (3, 2)]
@@ -138,6 +138,21 @@ def test_target_out_of_reach_has_no_best_and_a_nearest() -> None:
     search, _ = searched("loss:-10%", family("good", 1.0))
     assert search.best is None
     assert search.nearest.tried.family == "given"
+
+
+def test_bounds_on_size_and_cost_are_kept_together() -> None:
+    search, _ = searched("size:0.5, latency:0.1", family("good", 1.0))
+    assert best_of(search).trees == 100
+    search, _ = searched("size:0.1, latency:0.5", family("good", 1.0))
+    assert 93 <= best_of(search).trees <= 95
+
+
+def test_a_bound_on_the_loss_beside_another_one() -> None:
+    search, _ = searched("loss:+1%, trees:200", family("good", 1.0))
+    assert 91 <= best_of(search).trees <= 130
+    search, _ = searched("loss:+1%, trees:50", family("good", 1.0))
+    assert search.best is None
+    assert 91 <= search.nearest.tried.figures.trees <= 130
 
 
 def test_a_family_that_does_not_apply_is_left_out_with_its_reason() -> None:

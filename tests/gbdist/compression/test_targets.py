@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gbdist.compression.figures import ModelFigures
-from gbdist.compression.targets import parse_target
+from gbdist.compression.targets import parse_target, parse_targets
 from gbdist.errors import ParameterError
 
 GIVEN = ModelFigures(size=10_000, trees=40, leaves=640, features=8, borders=90, tables=0, cost=200.0)
@@ -50,8 +50,39 @@ def test_what_is_bounded(text: str, value: float) -> None:
 
 def test_good_models_come_first_within_a_size_and_small_ones_within_a_loss() -> None:
     small = ModelFigures(100, 4, 64, 2, 9, 0, 20.0)
-    assert parse_target("size:0.5").order(GIVEN, 0.4) < parse_target("size:0.5").order(small, 0.5)
-    assert parse_target("loss:+50%").order(small, 0.5) < parse_target("loss:+50%").order(GIVEN, 0.4)
+    assert parse_targets("size:0.5").order(GIVEN, 0.4) < parse_targets("size:0.5").order(small, 0.5)
+    assert parse_targets("loss:+50%").order(small, 0.5) < parse_targets("loss:+50%").order(GIVEN, 0.4)
+
+
+def test_several_bounds_are_kept_together() -> None:
+    both = parse_targets("size:0.5, latency:0.1")
+    bounds = both.bounds(GIVEN, LOSS)
+    assert bounds == (5_000.0, 20.0)
+    assert both.words(bounds) == "5,000 bytes and 20.0 units of cost"
+    assert not both.of_loss
+    for figures, fill in (
+        (ModelFigures(4_000, 4, 64, 2, 9, 0, 10.0), 0.8),
+        (ModelFigures(4_000, 4, 64, 2, 9, 0, 30.0), 1.5),
+        (ModelFigures(6_000, 4, 64, 2, 9, 0, 20.0), 1.2),
+    ):
+        assert both.fill(bounds, figures) == pytest.approx(fill)
+        assert both.kept(bounds, figures, LOSS) == (fill <= 1.0)
+    of_loss = parse_targets("trees:10,loss:+10%")
+    bounds = of_loss.bounds(GIVEN, LOSS)
+    assert of_loss.of_loss
+    assert of_loss.fill(bounds, GIVEN) == 4.0
+    few = ModelFigures(100, 9, 64, 2, 9, 0, 20.0)
+    assert [of_loss.kept(bounds, *one) for one in ((few, 0.54), (few, 0.56), (GIVEN, 0.5))] == [True, False, False]
+
+
+def test_bounds_on_the_same_are_refused() -> None:
+    with pytest.raises(
+        ParameterError, match=r"target='size:0.5, size:9KB' cannot be used: expected one bound on the size"
+    ):
+        parse_targets("size:0.5, size:9KB")
+    for value in (None, "size:0.5,", "size:0.5;latency:0.5"):
+        with pytest.raises(ParameterError, match="expected a target, as in"):
+            parse_targets(value)
 
 
 @pytest.mark.parametrize(
