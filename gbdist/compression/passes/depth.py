@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.levels import level_costs, pair_costs, without_level
 from gbdist.compression.passes.nested import Leaf, Nested, flat, mean_by_weight, mean_of, nested
 from gbdist.compression.passes.simple import is_leaf
+from gbdist.compression.passes.worth import counted_weights
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.tree import Node, NonSymmetricTree, ObliviousTree, Tree
@@ -103,11 +103,6 @@ def fewer_leaves(trees: Sequence[Tree], budget: int) -> list[Tree]:
 def depth_of(tree: Tree) -> int:
     """The most tests that a row meets in a tree."""
     return tree.depth if isinstance(tree, ObliviousTree) else _height(nested(tree))
-
-
-def counted_weights(tree: Tree) -> NDArray[np.float64]:
-    """What a leaf counts: its weight, or 1 where no leaf of the tree has any."""
-    return tree.leaf_weights if np.any(tree.leaf_weights > 0.0) else np.ones_like(tree.leaf_weights)
 
 
 def without_constants(ensemble: Ensemble) -> Ensemble:

@@ -52,7 +52,9 @@ def level_costs(tree: ObliviousTree, weights: NDArray[np.float64]) -> NDArray[np
 
     ``weights``, float64 [2**depth], are what a leaf's square counts. A pair of leaves costs w₀ w₁ / (w₀ + w₁) · (v₁ − v₀)².
     """
-    return np.array([_level_cost(tree, level, weights) for level in range(tree.depth)])
+    return np.array(
+        [pair_costs(in_pairs(tree.leaf_values, level), in_pairs(weights, level)).sum() for level in range(tree.depth)]
+    )
 
 
 def pair_costs(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,7 +65,8 @@ def pair_costs(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDA
     return costs
 
 
-def _level_cost(tree: ObliviousTree, level: int, weights: NDArray[np.float64]) -> float:
+def in_pairs(leaves: NDArray[np.float64], level: int) -> NDArray[np.float64]:
+    """Something of each leaf, [2**depth, …], as that of the pairs that a level tells apart, [2, 2**(depth - 1), …]."""
     # The axis in the middle is the level's bit of the leaf's number.
-    values = np.moveaxis(tree.leaf_values.reshape(-1, 2, 1 << level, tree.leaf_values.shape[1]), 1, 0)
-    return float(pair_costs(values, np.moveaxis(weights.reshape(-1, 2, 1 << level), 1, 0)).sum())
+    pairs = np.moveaxis(leaves.reshape(-1, 2, 1 << level, *leaves.shape[1:]), 1, 0)
+    return pairs.reshape(2, -1, *leaves.shape[1:])

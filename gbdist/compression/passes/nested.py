@@ -52,6 +52,13 @@ def each_branch(root: Nested, change: Callable[[Branch], Nested]) -> Nested:
     return change(Branch(root.split, each_branch(root.left, change), each_branch(root.right, change)))
 
 
+def each_leaf(root: Nested, change: Callable[[Leaf], Leaf]) -> Nested:
+    """The tree with every leaf replaced by ``change`` of it."""
+    if isinstance(root, Leaf):
+        return change(root)
+    return Branch(root.split, each_leaf(root.left, change), each_leaf(root.right, change))
+
+
 def mean_of(root: Nested) -> Leaf:
     """All below a root as one leaf: the mean of its values by weight (see ``mean_by_weight``), and the sum of the weights."""
     if isinstance(root, Leaf):

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.compression.passes.base import Pass, PassData
-from gbdist.compression.passes.depth import counted_weights
 from gbdist.compression.passes.rounding import to_codes, to_half, to_levels
 from gbdist.compression.passes.simple import structure_of
+from gbdist.compression.passes.worth import counted_weights
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
 
