@@ -25,13 +25,24 @@ class Rows:
 
     def __init__(self, given: Any, names: Sequence[str], used: Sequence[int]) -> None:
         self._names = [names[number] for number in used]
+        self._table: NDArray[Any] | None = None
         if hasattr(given, "keys") or hasattr(given, "columns"):
             self._columns = [_vector(column, name) for column, name in _named(given, self._names)]
             self.n_rows = _common_length(given, self._columns, self._names)
         else:
-            table = _table(given, len(names))
-            self._columns = [table[:, number] for number in used]
-            self.n_rows = int(table.shape[0])
+            self._table, self._used = _table(given, len(names)), list(used)
+            self._columns = [self._table[:, number] for number in used]
+            self.n_rows = int(self._table.shape[0])
+
+    def block(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Rows ``start`` to ``stop`` of all used columns, float32 [n_columns, n_rows], which is the caller's own."""
+        if self._table is not None and self._table.dtype.kind != "O":
+            with np.errstate(over="ignore"):
+                return self._table[start:stop, self._used].T.astype(np.float32)
+        values = np.empty((len(self._columns), stop - start), dtype=np.float32)
+        for number in range(len(self._columns)):
+            values[number] = self.column(number, start, stop)
+        return values
 
     def column(self, number: int, start: int, stop: int) -> NDArray[np.float32]:
         """Rows ``start`` to ``stop`` of the used column of this number, float32, one after the other in memory."""

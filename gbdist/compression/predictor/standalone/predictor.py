@@ -37,7 +37,7 @@ class Column:
     borders: NDArray[np.float32]
     nan_above: bool
 
-    def bins(self, values: NDArray[np.float32], bins: NDArray[Any]) -> None:
+    def write_bins(self, values: NDArray[np.float32], bins: NDArray[Any]) -> None:
         """Write the bins of ``values``, float32 [n_rows], to ``bins``, uint8 or uint16 [n_rows], OUT."""
         if values.shape[0] >= _COMPARED_ROWS and self.borders.shape[0] <= _COMPARED_BORDERS:
             bins[...] = 0
@@ -113,10 +113,10 @@ class Predictor:
         block = max(1, _BLOCK // dimension)
         for start in range(0, found.n_rows, block):
             stop = min(start + block, found.n_rows)
-            bins = np.empty((len(self._columns), stop - start), dtype=self._bin_type)
-            for number, column in enumerate(self._columns):
-                column.bins(found.column(number, start, stop), bins[number])
-            self._trees.add_to(sums[start:stop], bins)
+            if self._trees.by_values(stop - start):
+                self._trees.add_by_values(sums[start:stop], self._values(found, start, stop))
+            else:
+                self._trees.add_by_bins(sums[start:stop], self._bins(found, start, stop))
         sums += self._bias
         return sums[:, 0] if dimension == 1 else sums
 
@@ -152,6 +152,21 @@ class Predictor:
         else:
             chosen = raw.argmax(axis=1)
         return np.asarray(np.array(self.classes)[chosen])
+
+    def _values(self, rows: Rows, start: int, stop: int) -> NDArray[np.float32]:
+        """float32 [n_columns, n_rows]: NaN only where it is below all borders, which is what comparing makes of it."""
+        values = rows.block(start, stop)
+        above = [number for number, column in enumerate(self._columns) if column.nan_above]
+        if above:
+            values[above] = np.where(np.isnan(values[above]), np.float32(np.inf), values[above])
+        return values
+
+    def _bins(self, rows: Rows, start: int, stop: int) -> NDArray[Any]:
+        """uint8 or uint16 [n_columns, n_rows]."""
+        bins = np.empty((len(self._columns), stop - start), dtype=self._bin_type)
+        for number, column in enumerate(self._columns):
+            column.write_bins(rows.column(number, start, stop), bins[number])
+        return bins
 
     def _probabilities(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(over="ignore"):  # e to a large power is infinite, and one over it 0

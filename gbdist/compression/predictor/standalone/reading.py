@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .errors import PredictorError
 from .predictor import Column, Predictor
-from .trees import OtherTrees, SymmetricTrees
+from .trees import OtherTrees, Splits, SymmetricTrees
 
 FORMAT = "gbdist-predictor"
 #: Of the header and the arrays. It goes up whenever a reader of the version before would go wrong; what only adds leaves it.
@@ -98,14 +98,15 @@ def _predictor(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
             arrays["columns"].tolist(), np.split(arrays["borders"], ends), arrays["nan_above"].tolist(), strict=True
         )
     ]
-    borders = arrays["split_borders"]
-    values = _leaf_values(header["leaves"], arrays)
+    leaf_values, borders = _leaf_values(arrays), arrays["split_borders"]
+    first = np.concatenate(([0], ends))[arrays["split_columns"]]
+    splits = Splits(arrays["split_columns"], borders, arrays["borders"][first + borders])
     if "depths" in arrays:
-        trees: Any = SymmetricTrees(arrays["depths"], arrays["split_columns"], borders, values)
+        trees: Any = SymmetricTrees(arrays["depths"], splits, leaf_values)
         n_trees = arrays["depths"].shape[0]
     else:
-        nodes = arrays["node_counts"], arrays["split_columns"], borders, arrays["left"], arrays["right"]
-        trees, n_trees = OtherTrees(*nodes, values), arrays["node_counts"].shape[0]
+        trees = OtherTrees(arrays["node_counts"], splits, arrays["left"], arrays["right"], leaf_values)
+        n_trees = arrays["node_counts"].shape[0]
     return Predictor(
         tuple(header["features"]),
         None if header["classes"] is None else tuple(header["classes"]),
@@ -113,7 +114,7 @@ def _predictor(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
         header["leaves"],
         header["error_bound"],
         n_trees,
-        values.shape[0],
+        leaf_values.shape[0],
         header["answer"],
         header["threshold"],
         columns,
@@ -123,7 +124,7 @@ def _predictor(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
     )
 
 
-def _leaf_values(leaves: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+def _leaf_values(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     """Leaf values of all trees, float64 [n_leaves, dimension], from what the file has of them."""
     stored = arrays["leaf_values"]
     if "scales" in arrays:  # a scale a tree

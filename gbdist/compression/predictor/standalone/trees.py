@@ -1,18 +1,19 @@
-"""Trees applied to bins, in NumPy alone: many rows a tree at a time, few rows all trees at once.
+"""Trees applied in NumPy alone: to the bins of many rows a tree at a time, to the values of few rows all trees at once.
 
 Both ways give the same bits: a row's leaf values are added to zero in the order of the trees, as CatBoost adds them.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[Any]
-#: Below so many rows all trees at once are faster than a tree at a time.
-_FEW = 512
+#: Rows times one more than their raw values, below which all trees at once are faster than a tree at a time.
+_FEW = 3000
 #: Numbers that a step of the first way holds at once.
 _AT_ONCE = 1 << 18
 #: Of trees that are not symmetric: leaves that a byte can number, and rows for each leaf of the largest tree from which on a
@@ -20,54 +21,71 @@ _AT_ONCE = 1 << 18
 _MOST_LEAVES, _ROWS_A_LEAF = 256, 128
 
 
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """What trees ask of rows, one test after the other.
+
+    Parameters
+    ----------
+    columns : ints [n_splits]
+        Numbers among the columns that are tested.
+    borders : uint8 or uint16 [n_splits]
+        A test is true where the column's bin is above; none is the largest number of its kind.
+    limits : float32 [n_splits]
+        The same borders as numbers: true where the column's value is above.
+    """
+
+    columns: Ints
+    borders: Ints
+    limits: NDArray[np.float32]
+
+
 class SymmetricTrees:
-    """Trees with one test a level: a row's leaf number has bit ``d`` set where the test of level ``d`` is true.
+    """Trees with one split a level: a row's leaf number has bit ``d`` set where that of level ``d`` is true.
 
     Parameters
     ----------
     depths : ints [n_trees]
-    columns : ints [sum of depths]
-        What is tested, level by level, tree after tree: true where ``bins[column] > border``.
-    borders : uint8 or uint16 [sum of depths]
-        Below the largest number of their kind.
-    values : float64 [n_leaves of all trees, dimension]
+    splits : Splits
+        Level by level, tree after tree.
+    leaf_values : float64 [n_leaves of all trees, dimension]
     """
 
-    def __init__(self, depths: Ints, columns: Ints, borders: Ints, values: NDArray[np.float64]) -> None:
+    def __init__(self, depths: Ints, splits: Splits, leaf_values: NDArray[np.float64]) -> None:
         self._depths = depths.tolist()
-        self._tests = list(zip(columns.tolist(), borders, strict=True))
-        self._values = values
+        self._splits = list(zip(splits.columns.tolist(), splits.borders, strict=True))
+        self._leaf_values = leaf_values
         self._starts = np.concatenate(([0], np.cumsum(1 << depths.astype(np.int64))))
-        # Levels that a tree has not are tests that are never true: no bin is above the largest number of its kind.
+        # Levels that a tree has not are splits that are never true: no value is above infinity.
         levels = np.arange(max(1, max(self._depths, default=0)))
         there = levels < depths[:, None]
         self._columns = np.zeros(there.shape, dtype=np.intp)
-        self._borders = np.full(there.shape, np.iinfo(borders.dtype).max, dtype=borders.dtype)
-        self._columns[there], self._borders[there] = columns, borders
+        self._limits = np.full(there.shape, np.inf, dtype=np.float32)
+        self._columns[there], self._limits[there] = splits.columns, splits.limits
         self._bits = (1 << levels).astype(np.uint16)
 
-    def add_to(self, sums: NDArray[np.float64], bins: Ints) -> None:
-        """Add each row's leaf values to ``sums``.
+    def by_values(self, n_rows: int) -> bool:
+        """Whether so many rows are faster by their values than by their bins."""
+        return bool(n_rows * (1 + self._leaf_values.shape[1]) < _FEW)
+
+    def add_by_values(self, sums: NDArray[np.float64], values: NDArray[np.float32]) -> None:
+        """Add each row's leaf values to ``sums``, all trees at once.
 
         Parameters
         ----------
         sums : float64 [n_rows, dimension], IN and OUT
-        bins : ints of the borders' kind [n_columns, n_rows], IN
+        values : float32 [n_columns, n_rows], IN
+            Without NaN but where it is below all borders.
         """
-        if sums.shape[0] < _FEW:
-            self._add_all_trees(sums, bins)
-        else:
-            self._add_tree_by_tree(sums, bins)
-
-    def _add_all_trees(self, sums: NDArray[np.float64], bins: Ints) -> None:
         step = _step(self._columns.size + len(self._depths) * sums.shape[1])
         for start in range(0, sums.shape[0], step):
             rows = slice(start, start + step)
-            above = bins[:, rows][self._columns] > self._borders[:, :, None]
+            above = values[:, rows][self._columns] > self._limits[:, :, None]
             leaves = np.einsum("tdr,d->tr", above, self._bits, dtype=np.uint16, casting="unsafe")
-            _add_in_order(sums[rows], self._values[leaves + self._starts[:-1, None]])
+            _add_in_order(sums[rows], self._leaf_values[leaves + self._starts[:-1, None]])
 
-    def _add_tree_by_tree(self, sums: NDArray[np.float64], bins: Ints) -> None:
+    def add_by_bins(self, sums: NDArray[np.float64], bins: Ints) -> None:
+        """The same a tree at a time; ``bins`` of the kind of the borders [n_columns, n_rows], IN."""
         n_rows = sums.shape[0]
         above = np.empty(n_rows, dtype=bool)
         of_a_byte, of_two = np.empty(n_rows, dtype=np.uint8), np.empty(n_rows, dtype=np.uint16)
@@ -75,33 +93,31 @@ class SymmetricTrees:
         for tree, depth in enumerate(self._depths):
             leaf: Ints = of_a_byte if depth <= 8 else of_two
             leaf[...] = 0
-            for column, border in reversed(self._tests[first : first + depth]):
+            for column, border in reversed(self._splits[first : first + depth]):
                 np.greater(bins[column], border, out=above)
                 np.add(leaf, leaf, out=leaf)
                 np.bitwise_or(leaf, above.view(np.uint8), out=leaf)
             first += depth
-            picker.add(self._values[self._starts[tree] : self._starts[tree + 1]], leaf)
+            picker.add(self._leaf_values[self._starts[tree] : self._starts[tree + 1]], leaf)
 
 
 class OtherTrees:
-    """Trees whose nodes have tests of their own; rows go to the right where the test is true.
+    """Trees whose nodes have splits of their own; rows go to the right where one is true.
 
     Parameters
     ----------
     counts : ints [n_trees]
         Nodes of each tree; it has one leaf more, numbered from left to right.
-    columns, borders : ints [sum of counts]
-        As of symmetric trees, node by node in the order in which one meets them from the root on, left before right.
+    splits : Splits
+        Node by node in the order in which one meets them from the root on, left before right.
     left, right : signed ints [sum of counts]
         The next node's number within its tree, or ``~leaf``.
-    values : float64 [n_leaves of all trees, dimension]
+    leaf_values : float64 [n_leaves of all trees, dimension]
     """
 
-    def __init__(
-        self, counts: Ints, columns: Ints, borders: Ints, left: Ints, right: Ints, values: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, counts: Ints, splits: Splits, left: Ints, right: Ints, leaf_values: NDArray[np.float64]) -> None:
         counts = counts.astype(np.int64)
-        self._values = values
+        self._splits, self._leaf_values = splits, leaf_values
         self._first_nodes = np.concatenate(([0], np.cumsum(counts)))
         self._first_leaves = np.concatenate(([0], np.cumsum(counts + 1)))
         self._n_nodes, n_leaves = int(self._first_nodes[-1]), int(self._first_leaves[-1])
@@ -110,31 +126,30 @@ class OtherTrees:
         of_node, of_leaf = np.repeat(self._first_nodes[:-1], counts), np.repeat(self._first_leaves[:-1], counts)
         for side, child in enumerate((left.astype(np.int64), right.astype(np.int64))):
             self._next[: self._n_nodes, side] = np.where(child >= 0, of_node + child, self._n_nodes + of_leaf + ~child)
-        self._columns = np.concatenate((columns, np.zeros(n_leaves, dtype=columns.dtype))).astype(np.intp)
-        self._borders = np.concatenate((borders, np.zeros(n_leaves, dtype=borders.dtype)))
+        self._columns = np.concatenate((splits.columns, np.zeros(n_leaves))).astype(np.intp)
+        self._limits = np.concatenate((splits.limits, np.zeros(n_leaves, dtype=np.float32)))
         self._roots = np.where(counts > 0, self._first_nodes[:-1], self._n_nodes + self._first_leaves[:-1])
 
-    def add_to(self, sums: NDArray[np.float64], bins: Ints) -> None:
+    def by_values(self, n_rows: int) -> bool:
         """As of symmetric trees."""
         most = int(np.diff(self._first_leaves).max(initial=0))
-        if most > _MOST_LEAVES or sums.shape[0] < most * _ROWS_A_LEAF:
-            self._add_all_trees(sums, bins)
-        else:
-            self._add_tree_by_tree(sums, bins)
+        return most > _MOST_LEAVES or n_rows < most * _ROWS_A_LEAF
 
-    def _add_all_trees(self, sums: NDArray[np.float64], bins: Ints) -> None:
+    def add_by_values(self, sums: NDArray[np.float64], values: NDArray[np.float32]) -> None:
+        """As of symmetric trees."""
         n_rows = sums.shape[0]
-        cells, follow = np.ascontiguousarray(bins).ravel(), self._next.ravel()
+        cells, follow = np.ascontiguousarray(values).ravel(), self._next.ravel()
         step = _step(n_rows * sums.shape[1])
         for start in range(0, self._roots.shape[0], step):
             roots = self._roots[start : start + step]
             place = np.repeat(roots[:, None], n_rows, axis=1)
             while (place < self._n_nodes).any():
                 of_row = cells[self._columns[place] * n_rows + np.arange(n_rows)]
-                place = follow[2 * place + (of_row > self._borders[place])]
-            _add_in_order(sums, self._values[place - self._n_nodes])
+                place = follow[2 * place + (of_row > self._limits[place])]
+            _add_in_order(sums, self._leaf_values[place - self._n_nodes])
 
-    def _add_tree_by_tree(self, sums: NDArray[np.float64], bins: Ints) -> None:
+    def add_by_bins(self, sums: NDArray[np.float64], bins: Ints) -> None:
+        """As of symmetric trees."""
         n_rows = sums.shape[0]
         leaf = np.empty(n_rows, dtype=np.uint8)
         here, above = np.empty(n_rows, dtype=bool), np.empty(n_rows, dtype=bool)
@@ -143,11 +158,11 @@ class OtherTrees:
             leaf[...] = 0
             for node, first, right in self._moves(tree):
                 np.equal(leaf, np.uint8(first), out=here)
-                np.greater(bins[self._columns[node]], self._borders[node], out=above)
+                np.greater(bins[self._splits.columns[node]], self._splits.borders[node], out=above)
                 np.bitwise_and(here, above, out=here)
                 np.multiply(here.view(np.uint8), np.uint8(right - first), out=moved)
                 np.add(leaf, moved, out=leaf)
-            picker.add(self._values[self._first_leaves[tree] : self._first_leaves[tree + 1]], leaf)
+            picker.add(self._leaf_values[self._first_leaves[tree] : self._first_leaves[tree + 1]], leaf)
 
     def _moves(self, tree: int) -> list[tuple[int, int, int]]:
         """Each node, the leaf that its rows are in until they go on, and the one that those for which it is true go to.

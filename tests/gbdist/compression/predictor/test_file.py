@@ -38,12 +38,12 @@ def labelled(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("dimension", [1, 3])
-@pytest.mark.parametrize("n_rows", [1, 7, 900])
+@pytest.mark.parametrize("n_rows", [1, 7, 900, 5000])
 def test_raw_values_are_catboosts_bit_for_bit(make_ensemble, raw_features, tmp_path: Path, dimension, n_rows) -> None:
     classes = None if dimension == 1 else ("a", "b", "c")
     model = to_catboost(make_ensemble([6, 0, 3, 9, 1] * 8, dimension, classes))
     predictor = save_predictor(model, tmp_path / "model.pyz")
-    rows = raw_features[:n_rows]
+    rows = np.resize(raw_features, (n_rows, 6))
     np.testing.assert_array_equal(predictor.predict_raw(rows), raw_of(model, rows))
     assert predictor.error_bound == 0.0
 

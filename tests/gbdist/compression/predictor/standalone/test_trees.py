@@ -3,15 +3,22 @@
 import numpy as np
 import pytest
 
-from gbdist.compression.predictor.standalone.trees import OtherTrees, SymmetricTrees
+from gbdist.compression.predictor.standalone.trees import OtherTrees, Splits, SymmetricTrees
 
 N_COLUMNS, N_BINS = 5, 9
-#: Few enough for all trees at once, and enough for a tree at a time.
-FEW, MANY = (0, 1, 3, 200), (600, 5000)
+N_ROWS = (0, 1, 3, 200, 1000)
 
 
 def bins_of(n_rows: int, kind: type = np.uint8) -> np.ndarray:
     return np.random.default_rng(n_rows).integers(0, N_BINS, (N_COLUMNS, n_rows)).astype(kind)
+
+
+def apply(trees: SymmetricTrees | OtherTrees, way: str, sums: np.ndarray, bins: np.ndarray) -> None:
+    """By bins, or by values: of bin k the value is k − 1, which is above b − ½ where k is above b."""
+    if way == "bins":
+        trees.add_by_bins(sums, bins)
+    else:
+        trees.add_by_values(sums, bins.astype(np.float32) - 1.0)
 
 
 def summed(leaves: list[np.ndarray], values: np.ndarray, n_rows: int) -> np.ndarray:
@@ -24,15 +31,17 @@ def summed(leaves: list[np.ndarray], values: np.ndarray, n_rows: int) -> np.ndar
 
 @pytest.mark.parametrize("dimension", [1, 3])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-@pytest.mark.parametrize("n_rows", [*FEW, *MANY])
-def test_symmetric_trees(dimension: int, kind: type, n_rows: int) -> None:
+@pytest.mark.parametrize("n_rows", N_ROWS)
+@pytest.mark.parametrize("way", ["bins", "values"])
+def test_symmetric_trees(dimension: int, kind: type, n_rows: int, way: str) -> None:
     generator = np.random.default_rng(1)
     depths = np.array([6, 0, 9, 1, 8], dtype=np.uint8)
     columns = generator.integers(0, N_COLUMNS, depths.sum())
     borders = generator.integers(0, N_BINS, depths.sum()).astype(kind)
     values = generator.normal(size=(int((1 << depths.astype(int)).sum()), dimension))
     bins, sums = bins_of(n_rows, kind), np.zeros((n_rows, dimension))
-    SymmetricTrees(depths, columns, borders, values).add_to(sums, bins)
+    trees = SymmetricTrees(depths, Splits(columns, borders, borders.astype(np.float32) - 0.5), values)
+    apply(trees, way, sums, bins)
     leaves, test, start = [], 0, 0
     for depth in depths.tolist():
         leaf = np.full(n_rows, start)
@@ -68,9 +77,9 @@ def grown(n_nodes: int, generator: np.random.Generator) -> tuple[list[int], list
 
 
 @pytest.mark.parametrize("dimension", [1, 3])
-@pytest.mark.parametrize("most", [7, 300])
-@pytest.mark.parametrize("n_rows", [*FEW, *MANY])
-def test_other_trees(dimension: int, most: int, n_rows: int) -> None:
+@pytest.mark.parametrize(("most", "way"), [(7, "bins"), (255, "bins"), (7, "values"), (300, "values")])
+@pytest.mark.parametrize("n_rows", N_ROWS)
+def test_other_trees(dimension: int, most: int, way: str, n_rows: int) -> None:
     generator = np.random.default_rng(2)
     counts = np.array([5, 0, most, 1])
     trees = [grown(count, generator) for count in counts.tolist()]
@@ -79,7 +88,12 @@ def test_other_trees(dimension: int, most: int, n_rows: int) -> None:
     borders = generator.integers(0, N_BINS, counts.sum()).astype(np.uint8)
     values = generator.normal(size=(int((counts + 1).sum()), dimension))
     bins, sums = bins_of(n_rows), np.zeros((n_rows, dimension))
-    OtherTrees(counts, columns, borders, left, right, values).add_to(sums, bins)
+    apply(
+        OtherTrees(counts, Splits(columns, borders, borders.astype(np.float32) - 0.5), left, right, values),
+        way,
+        sums,
+        bins,
+    )
     leaves, first_node, first_leaf = [], 0, 0
     for count in counts.tolist():
         leaf = np.empty(n_rows, dtype=int)
