@@ -11,7 +11,7 @@ from gbdist_cli import completion
 from gbdist_cli.options import CatNanOption, DebugOption, JsonOption, ModelArgument
 from gbdist_cli.output import out, readable
 
-FORMATS = ("cbm", "json", "onnx", "python", "cpp", "pmml", "coreml")
+FORMATS = ("cbm", "json", "onnx", "python", "cpp", "pmml", "coreml", "predictor")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,6 +47,15 @@ FormatOption = Annotated[
         metavar="FORMAT",
         help=f"One of {', '.join(FORMATS)}.  [default: what the end of the file's name says]",
         autocompletion=completion.words(FORMATS),
+    ),
+]
+LeavesOption = Annotated[
+    str,
+    typer.Option(
+        "--leaves",
+        metavar="KIND",
+        help="Of a predictor, how leaf values are stored: float64, fp16, int8, or a number of levels.",
+        autocompletion=completion.words(("float64", "fp16", "int8")),
     ),
 ]
 ExportOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the file goes.")]
@@ -119,6 +128,7 @@ def export(
     model: ModelArgument,
     output: ExportOption,
     format: FormatOption = None,
+    leaves: LeavesOption = "float64",
     data: DataOption = None,
     cat_nan: CatNanOption = None,
     as_json: JsonOption = False,
@@ -133,10 +143,12 @@ def export(
     * gbdist model export model.cbm -o model.onnx
     * gbdist model export model.cbm -o model.txt --format json
     * gbdist model export model.cbm -o model.py --data train.parquet
+    * gbdist model export model.cbm -o model.pyz --leaves int8
     """
     from gbdist.jobs import model_files  # catboost and pandas load only when needed
 
-    written = model_files.export(model, output, format, tuple(data or ()), cat_nan)
+    kind = int(leaves) if leaves.isdecimal() else leaves
+    written = model_files.export(model, output, format, tuple(data or ()), cat_nan, kind)
     out.result("model exported", asdict(written))
     if not written.rows_checked:
         out.note("not checked: nothing on this machine reads the file")

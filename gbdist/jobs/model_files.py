@@ -115,11 +115,16 @@ def show(path: Path) -> ModelFacts:
 
 
 def export(
-    model: Path, output: Path, format_: str | None = None, data: Sequence[str] = (), cat_nan: str | None = None
+    model: Path,
+    output: Path,
+    format_: str | None = None,
+    data: Sequence[str] = (),
+    cat_nan: str | None = None,
+    leaves: str | int = "float64",
 ) -> Export:
     """Write a ``.cbm`` in another format and check it by predicting with it, see ``gbdist.compression.exports``.
 
-    ``data`` are files with all categories that the model knows, for C++ and Python files.
+    ``data`` are files with all categories that the model knows, for C++ and Python files; ``leaves`` is as of ``export_model``.
 
     Raises
     ------
@@ -136,7 +141,7 @@ def export(
         raise ParameterError("--format", format_, f"one of {', '.join(FORMATS)}", "Choose one of them.")
     found = load_model(str(model), blob=read_model(model))
     rows = rows_for(found, data, cat_nan, MOST_ROWS) if data else None
-    return export_model(found, output, format_, rows)
+    return export_model(found, output, format_, rows, leaves)
 
 
 def merge(models: Sequence[Path], output: Path, weights: Sequence[float] | None = None) -> Merged:

@@ -14,6 +14,7 @@ from gbdist.compression.exports.onnx_graph import OnnxAnswer, onnx_model
 from gbdist.compression.exports.probes import N_PROBES, Probes, probes_for
 from gbdist.compression.exports.readers import raw_values, reader_of
 from gbdist.compression.exports.refusals import require_all_categories, require_expressible, whole_or_text_labels
+from gbdist.compression.predictor import save_predictor
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.catboost_format import save_file
 from gbdist.models.catboost_reading import from_catboost
@@ -30,6 +31,7 @@ FORMATS = {
     "cpp": ".cpp",
     "pmml": ".pmml",
     "coreml": ".mlmodel",
+    "predictor": ".pyz",
 }
 
 #: An export's predictions are the model's to this part of the largest of them, and of 1.
@@ -65,7 +67,13 @@ class Export:
     difference: float | None
 
 
-def export_model(model: Any, path: str | Path, format: str | None = None, rows: pd.DataFrame | None = None) -> Export:
+def export_model(
+    model: Any,
+    path: str | Path,
+    format: str | None = None,
+    rows: pd.DataFrame | None = None,
+    leaves: str | int = "float64",
+) -> Export:
     """Write a model of trees in one of the ``FORMATS``, and check the file by predicting with it.
 
     Parameters
@@ -78,11 +86,14 @@ def export_model(model: Any, path: str | Path, format: str | None = None, rows: 
     rows : pandas.DataFrame or None
         Rows with all categories that the model knows: C++ and Python files of models with categorical columns need them, for
         they take any other category for an unknown one.
+    leaves : "float64", "fp16", "int8" or an int
+        Of a predictor, how leaf values are stored (``predictor.save_predictor``); its values may then be as far away as the file
+        itself states.
 
     Raises
     ------
     ParameterError
-        An unknown format, or ``rows`` where they are needed.
+        An unknown format, ``rows`` where they are needed, or ``leaves`` of another format than a predictor.
     ModelError
         The file would not predict as the model does, with the reason; or it cannot be written.
     DataError
@@ -90,13 +101,18 @@ def export_model(model: Any, path: str | Path, format: str | None = None, rows: 
     """
     path = Path(path)
     format_ = _format_of(path, format)
+    if format_ != "predictor" and leaves != "float64":
+        raise ParameterError("leaves", leaves, f'"float64" in the format {format_!r}', 'Use the format "predictor".')
     trees = getattr(model, "model_", model)
     if not isinstance(trees, catboost.CatBoost):
         raise ModelError(f"{type(model).__name__} is no model of trees", "Networks are saved by their own save_model.")
-    if format_ == "cbm" and (trees.get_text_feature_indices() or trees.get_embedding_feature_indices()):
-        save_file(trees, path, format_, {})  # as it is: no ensemble holds it, to make rows from
+    try:
+        ensemble = from_catboost(trees)
+    except ModelError:
+        if format_ != "cbm" or not trees.is_fitted():
+            raise
+        save_file(trees, path, format_, {})  # CatBoost's own file holds what no ensemble does, to make rows from
         return Export(path, format_, path.stat().st_size, 0, None)
-    ensemble = from_catboost(trees)
     require_expressible(ensemble, format_)
     if format_ in ("python", "cpp") and ensemble.categories.positions and rows is None:
         expected = "rows with all categories of the model, for the file takes others for unknown ones"
@@ -105,8 +121,11 @@ def export_model(model: Any, path: str | Path, format: str | None = None, rows: 
     if format_ in ("python", "cpp") and rows is not None:
         require_all_categories(ensemble, rows)
     with whole_file(path) as draft:
-        kind = _write(trees, ensemble, draft, format_, rows)
-        checked = _check(trees, draft, format_, kind, probes)
+        if format_ == "predictor":
+            kind, bound = "RawFormulaVal", save_predictor(trees, draft, leaves).error_bound
+        else:
+            kind, bound = _write(trees, ensemble, draft, format_, rows), 0.0
+        checked = _check(trees, draft, format_, kind, probes, bound)
     return Export(path, format_, path.stat().st_size, 0 if checked is None else N_PROBES, checked)
 
 
@@ -156,14 +175,14 @@ def _with_exact_borders(text: str) -> str:
     return _BORDERS.sub(exact, text, count=1)
 
 
-def _check(model: Any, path: Path, format_: str, kind: str, probes: Probes) -> float | None:
-    """The largest difference from the model's predictions; None where nothing reads the format here."""
+def _check(model: Any, path: Path, format_: str, kind: str, probes: Probes, bound: float) -> float | None:
+    """The largest difference from the model's predictions, which may be ``bound`` beside the tolerance; None without a reader."""
     reader = reader_of(format_)
     if reader is None:
         return None
     found, expected = reader(path, probes), raw_values(model, probes.table, kind)
     difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else math.inf
-    allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    allowed = bound + TOLERANCE * max(1.0, float(np.abs(expected).max()))
     if not difference <= allowed:
         raise ModelError(
             f"a file of the format {format_!r} does not predict as the model does: its values are up to {difference:.3g} "

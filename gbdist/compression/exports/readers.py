@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gbdist.compression.exports.coreml import coreml_predictions
 from gbdist.compression.exports.pmml import pmml_predictions
 from gbdist.compression.exports.probes import Probes
+from gbdist.compression.predictor import load_predictor
 from gbdist.errors import ModelError
 
 #: What a file answers for rows, float64 [n_rows, dimension]: raw values, or of ONNX classifiers probabilities.
@@ -54,6 +55,7 @@ def reader_of(format_: str) -> Reader | None:
         "cpp": _cpp,
         "pmml": pmml_predictions,
         "coreml": coreml_predictions,
+        "predictor": _predictor,
     }[format_]
 
 
@@ -78,6 +80,11 @@ def _onnx(path: Path, probes: Probes) -> NDArray[np.float64]:
     if isinstance(found, list):  # {label: probability} of each row
         found = [list(row.values()) for row in found]
     values = np.asarray(found, dtype=np.float64)
+    return values.reshape(len(values), -1)
+
+
+def _predictor(path: Path, probes: Probes) -> NDArray[np.float64]:
+    values = np.asarray(load_predictor(path).predict_raw(probes.table), dtype=np.float64)
     return values.reshape(len(values), -1)
 
 

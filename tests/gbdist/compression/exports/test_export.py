@@ -15,6 +15,7 @@ from gbdist import DaskCatBoostRegressor
 from gbdist.compression.exports import FORMATS, export_model
 from gbdist.compression.exports import export as exporting
 from gbdist.compression.exports.readers import raw_values
+from gbdist.compression.predictor import load_predictor
 from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.models.catboost_format import cbm_bytes
 
@@ -78,7 +79,7 @@ def test_whole_numbers_in_every_format(tmp_path: Path, format_: str) -> None:
     assert [each.name for each in tmp_path.iterdir()] == [done.path.name]
 
 
-@pytest.mark.parametrize("format_", ["json", "onnx", "python", "cpp", "coreml"])
+@pytest.mark.parametrize("format_", ["json", "onnx", "python", "cpp", "coreml", "predictor"])
 def test_values_at_borders_of_many_digits(tmp_path: Path, format_: str) -> None:
     # CatBoost's Python file has these borders rounded to nine digits, which as float64 are others.
     assert export_model(trained("regression", missing=True), tmp_path / "m", format_).rows_checked == 256
@@ -146,6 +147,21 @@ def test_onnx_of_many_trees_adds_up_in_float64(tmp_path: Path) -> None:
     largest = np.abs(model.predict(features)).max()
     assert done.difference is not None
     assert done.difference < 1.2e-7 * max(1.0, largest)
+
+
+@pytest.mark.parametrize("leaves", ["float64", "fp16", "int8", 16])
+def test_a_predictor_may_be_away_by_its_bound(tmp_path: Path, leaves: Any) -> None:
+    model = trained("regression", missing=True, nan_mode="Max", grow_policy="Lossguide")
+    done = export_model(model, tmp_path / "m.pyz", leaves=leaves)
+    bound = load_predictor(done.path).error_bound
+    assert done.difference is not None
+    assert (done.difference > 1e-3) == (leaves != "float64") == (bound > 1e-3)
+    assert done.difference <= bound + 1e-9
+    with pytest.raises(ParameterError) as caught:
+        export_model(model, tmp_path / "m.onnx", leaves="int8")
+    assert str(caught.value) == (
+        "leaves='int8' cannot be used: expected \"float64\" in the format 'onnx'. Use the format \"predictor\"."
+    )
 
 
 def test_a_scale_and_a_ranker_are_kept(tmp_path: Path) -> None:
@@ -263,7 +279,7 @@ def test_labels_that_onnx_has_not_are_named(tmp_path: Path) -> None:
     )
 
 
-def test_text_columns_go_into_a_cbm_only(tmp_path: Path) -> None:
+def test_what_no_ensemble_holds_goes_into_a_cbm_only(tmp_path: Path) -> None:
     features, label = rows_of()
     rows = pd.DataFrame({"a": features[:, 1], "words": [f"w{i % 5} w{i % 3}" for i in range(600)]})
     model = catboost.CatBoostRegressor(**QUIET, text_features=["words"]).fit(rows, label)
@@ -272,6 +288,10 @@ def test_text_columns_go_into_a_cbm_only(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.predict(rows), model.predict(rows))
     with pytest.raises(ModelError, match="text columns"):
         export_model(model, tmp_path / "m.json")
+    with pytest.raises(ModelError, match="CatBoostRegressor is not fitted"):
+        export_model(catboost.CatBoostRegressor(), tmp_path / "n.cbm")
+    with pytest.raises(ModelError, match="ndarray is no model of trees"):
+        export_model(features, tmp_path / "n.cbm")
 
 
 def test_the_name_of_the_file_or_the_format_says_how(tmp_path: Path) -> None:
@@ -284,7 +304,7 @@ def test_the_name_of_the_file_or_the_format_says_how(tmp_path: Path) -> None:
     with pytest.raises(ParameterError) as caught:
         export_model(fitted, tmp_path / "m.txt")
     assert str(caught.value) == (
-        "format=None cannot be used: expected one of cbm, json, onnx, python, cpp, pmml, coreml. "
+        "format=None cannot be used: expected one of cbm, json, onnx, python, cpp, pmml, coreml, predictor. "
         "The file is 'm.txt'; say which."
     )
     with pytest.raises(ParameterError, match="format='tflite' cannot be used"):

@@ -1,0 +1,38 @@
+"""Rows that exports are checked with tell borders apart that a rounded number would not."""
+
+import catboost
+import numpy as np
+import pandas as pd
+
+from gbdist.compression.exports.probes import N_PROBES, probes_for
+from gbdist.models.catboost_reading import from_catboost
+
+QUIET = {"verbose": 0, "allow_writing_files": False, "thread_count": 2, "iterations": 10}
+
+
+def test_numbers_lie_on_borders_and_right_beside_them() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(300, 3)).astype(np.float32)
+    ensemble = from_catboost(catboost.CatBoostRegressor(**QUIET).fit(features, features[:, 0] - features[:, 2]))
+    probes = probes_for(ensemble, None, missing=True)
+    assert probes.numbers.shape == (N_PROBES, 3)
+    assert probes.texts == [[]] * N_PROBES
+    for column, borders in zip(probes.numbers.T, ensemble.borders, strict=True):
+        edges = set(borders.values.tolist())
+        above = set(np.nextafter(borders.values, np.float32(np.inf)).tolist())
+        below = set(np.nextafter(borders.values, np.float32(-np.inf)).tolist())
+        for values in (edges, above, below):
+            assert sum(value in values for value in column.tolist()) > N_PROBES / 8
+        assert np.isnan(column).any()
+        assert np.isposinf(column).any()
+        assert np.isneginf(column).any()
+    assert np.isfinite(probes_for(ensemble, None, missing=False).numbers).all()
+    np.testing.assert_array_equal(probes.table.to_numpy(), probes.numbers)
+
+
+def test_categories_are_those_of_the_rows() -> None:
+    rows = pd.DataFrame({"city": [f"c{i % 7}" for i in range(100)], "x": np.arange(100.0)})
+    model = catboost.CatBoostRegressor(**QUIET).fit(rows, np.arange(100) % 7, cat_features=["city"])
+    ensemble = from_catboost(model)
+    assert {text for texts in probes_for(ensemble, rows, missing=True).texts for text in texts} == set(rows["city"])
+    assert len({text for texts in probes_for(ensemble, None, missing=True).texts for text in texts}) == 1
