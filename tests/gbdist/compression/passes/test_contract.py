@@ -16,14 +16,20 @@ from gbdist.models.statistics import CategoricalPart
 
 from ..conftest import on_ranks, placements, rows_of
 
-#: One of each, by name.
-PASSES: dict[str, Pass] = {
-    "Distil": passes.Distil(trees=4, depth=3, copies=1),
-    "MergeTrees": passes.MergeTrees(),
-    "QuantizeLeaves": passes.QuantizeLeaves("int8"),
-    "ReduceDepth": passes.ReduceDepth(depth=3),
-    "Reweight": passes.Reweight(share=0.5),
-}
+#: At least one of each.
+PASSES: list[Pass] = [
+    passes.Distil(trees=4, depth=3, copies=1),
+    passes.Drop(),
+    passes.Drop("backward", share=0.5),
+    passes.Drop("prefix", trees=3),
+    passes.MergeTrees(),
+    passes.QuantizeLeaves("int8"),
+    passes.ReduceDepth(depth=3),
+    passes.Refit(),
+    passes.Refit(towards="labels", steps=1),
+    passes.Reweight(share=0.5),
+    passes.Reweight(trees=3, method="lasso", towards="labels"),
+]
 
 
 @pytest.fixture(params=[False, True], ids=["numbers", "categories"])
@@ -47,13 +53,12 @@ def case(request: pytest.FixtureRequest, make_categorical: Callable[..., Any]) -
 
 
 def test_every_pass_is_here() -> None:
-    assert {*PASSES, "Pass", "PassData"} == set(passes.__all__)
+    assert {*(type(one).__name__ for one in PASSES), "Pass", "PassData"} == set(passes.__all__)
 
 
-@pytest.mark.parametrize("name", PASSES)
-def test_any_ranks_leave_the_same_and_nothing_that_was_given_is_changed(name: str, case: tuple[Ensemble, Any]) -> None:
+@pytest.mark.parametrize("one", PASSES, ids=repr)
+def test_any_ranks_leave_the_same_and_nothing_that_was_given_is_changed(one: Pass, case: tuple[Ensemble, Any]) -> None:
     ensemble, rows = case
-    one = PASSES[name]
     before = pickle.dumps(ensemble)
 
     def apply(data: PassData) -> Ensemble:
