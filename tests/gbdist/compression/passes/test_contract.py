@@ -10,6 +10,7 @@ import pytest
 
 from gbdist.compression import passes
 from gbdist.compression.passes.base import Pass, PassData
+from gbdist.errors import ModelError
 from gbdist.models.catboost_format import cbm_bytes, to_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.statistics import CategoricalPart
@@ -22,7 +23,10 @@ PASSES: list[Pass] = [
     passes.Drop(),
     passes.Drop("backward", share=0.5),
     passes.Drop("prefix", trees=3),
+    passes.DropFeatures(keep=2),
+    passes.FewerBorders(2),
     passes.MergeTrees(),
+    passes.PruneTables(share=0.5),
     passes.QuantizeLeaves("int8"),
     passes.ReduceDepth(depth=3),
     passes.Refit(),
@@ -59,6 +63,10 @@ def test_every_pass_is_here() -> None:
 @pytest.mark.parametrize("one", PASSES, ids=repr)
 def test_any_ranks_leave_the_same_and_nothing_that_was_given_is_changed(one: Pass, case: tuple[Ensemble, Any]) -> None:
     ensemble, rows = case
+    if isinstance(one, passes.PruneTables) and not ensemble.categories.tables:
+        with pytest.raises(ModelError):
+            one.apply(ensemble, None)
+        return
     before = pickle.dumps(ensemble)
 
     def apply(data: PassData) -> Ensemble:
