@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from gbdist.whole_file import whole_file
 
 #: First bytes of a file. A change of what follows changes them, and ``from_bytes`` goes on reading the old ones.
 _MAGIC: Final = b"GBDMLP01"
-#: Those of a file with rounded weights, whose first array is four.
+#: Those of a file with rounded weights: its first array is four, and what follows the checksum is compressed by zlib.
 _MAGIC_SMALL: Final = b"GBDMLP02"
 _DIGEST_BYTES = 16
 
@@ -163,7 +164,9 @@ class NetworkModel:
             header["weights"] = self.small.kind
         told = json.dumps(header).encode()
         body = b"".join([len(told).to_bytes(8, "little"), told, *(array.tobytes() for array in arrays)])
-        magic = _MAGIC if self.small is None else _MAGIC_SMALL
+        magic = _MAGIC
+        if self.small is not None:
+            magic, body = _MAGIC_SMALL, zlib.compress(body)
         return magic + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() + body
 
     def _arrays(self) -> list[NDArray[Any]]:
@@ -187,6 +190,8 @@ class NetworkModel:
         body = data[len(_MAGIC) + _DIGEST_BYTES :]
         if hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() != data[len(_MAGIC) : -len(body) or None]:
             raise ModelError(f"{where} is damaged: its checksum is another one", "Copy it anew, or save it again.")
+        if data[: len(_MAGIC)] == _MAGIC_SMALL:
+            body = zlib.decompress(body)
         begin = 8 + int.from_bytes(body[:8], "little")
         header = json.loads(body[8:begin])
         arrays = _cut(body[begin:], header["arrays"])
