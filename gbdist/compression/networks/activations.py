@@ -22,8 +22,8 @@ from gbdist.neural.network.inputs import Inputs
 from gbdist.neural.network.network import Network
 from gbdist.neural.training.threads import blas_threads
 
-#: Rows that go through the network at a time.
-_ROWS = 4096
+#: Rows that go through the network at a time: vectors of a thousand embedded numbers are 200 MB of them.
+_ROWS = 1024
 #: One row has no spread: every unit would be a constant.
 _FEWEST_ROWS = 2
 
