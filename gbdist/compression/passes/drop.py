@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.compression.passes.aims import Aim
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.gram import normal_equations
 from gbdist.compression.passes.outputs import add_tree, losses_of, raw_predictions
@@ -82,7 +83,7 @@ class Drop(Pass):
         return 1 + int(np.flatnonzero(losses <= _bound(losses[-1], self.loss))[0])
 
     def _backward(self, ensemble: Ensemble, size: int | None, data: PassData) -> Ensemble:
-        order, shifts = order_of_removal(normal_equations(ensemble, data), data.check)
+        order, shifts = order_of_removal(normal_equations(ensemble, data, Aim(copies=0)), data.check)
         n = len(ensemble.trees)
         if size is None:
             raw = raw_predictions(ensemble, data)

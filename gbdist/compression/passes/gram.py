@@ -9,21 +9,19 @@ few rows that no sum of products leaves the 53 bits of a float64. So BLAS may mu
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.routes import find_leaves
+from gbdist.compression.passes.aims import Aim, Towards, rows_of
 from gbdist.compression.passes.base import PassData
 from gbdist.compression.passes.derivatives import Expansion, expand, largest_of_all, slopes_of
 from gbdist.compression.passes.memo import digest_of
 from gbdist.compression.passes.outputs import raw_predictions
-from gbdist.errors import ParameterError
 from gbdist.models.ensemble import Ensemble
-
-Towards = Literal["teacher", "labels"]
 
 _INT64_BITS, _FLOAT_BITS = 62, 53
 #: More bits than these do not change which trees are chosen, and blocks would be too small to be multiplied fast.
@@ -62,11 +60,11 @@ class NormalEquations:
         return int(self.matrix.shape[0]) - self.dimension
 
 
-def normal_equations(ensemble: Ensemble, data: PassData, towards: Towards = "teacher") -> NormalEquations:
+def normal_equations(ensemble: Ensemble, data: PassData, aim: Aim) -> NormalEquations:
     """The normal equations of an ensemble's trees; all ranks call it together. Those that pipelines share are made once.
 
-    ``towards`` "teacher": the target is what the teacher predicts, less the ensemble's own start value; "labels": from there one
-    Newton step of each row towards its label.
+    The target is what the teacher predicts, less the ensemble's own start value; where labels are the aim, from there one Newton
+    step of each row towards its label.
 
     Raises
     ------
@@ -76,9 +74,10 @@ def normal_equations(ensemble: Ensemble, data: PassData, towards: Towards = "tea
         Where no row has a weight.
     """
     teacher = ensemble if data.teacher is None else data.teacher
-    what = f"normal equations {towards} {ensemble.bias.tobytes().hex()} {teacher.bias.tobytes().hex()} {len(ensemble.trees)}"
+    biases = f"{ensemble.bias.tobytes().hex()} {teacher.bias.tobytes().hex()}"
+    what = f"normal equations {aim} {data.seed} {biases} {len(ensemble.trees)}"
     key = digest_of(what, (*ensemble.trees, *teacher.trees), with_values=True)
-    return data.recall(key, lambda: _equations(ensemble, teacher, data, towards))
+    return data.recall(key, lambda: _equations(ensemble, teacher, rows_of(aim, teacher, data), aim.towards))
 
 
 def _equations(ensemble: Ensemble, of_teacher: Ensemble, data: PassData, towards: Towards) -> NormalEquations:
@@ -97,12 +96,6 @@ def _equations(ensemble: Ensemble, of_teacher: Ensemble, data: PassData, towards
     products = total / scales / scales[:, np.newaxis]
     n = k + n_trees
     return NormalEquations(products[:n, :n], products[:n, n], float(products[n, n]), k)
-
-
-def check_towards(towards: str) -> None:
-    """ParameterError for what is no target."""
-    if towards not in get_args(Towards):
-        raise ParameterError("towards", towards, "'teacher' or 'labels'", "Leave it out for 'teacher'.")
 
 
 def target_of(

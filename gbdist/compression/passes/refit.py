@@ -14,9 +14,9 @@ from gbdist.boosting.leaves import LeafEstimator
 from gbdist.boosting.monotone import FREE, orders_of
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import with_weights
+from gbdist.compression.passes.aims import Aim, Towards, rows_of
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.derivatives import Expansion, bounds_of, expand, largest_of_all, ranges_of, slopes_of
-from gbdist.compression.passes.gram import Towards, check_towards
 from gbdist.compression.passes.outputs import leaves_of_each, raw_predictions
 from gbdist.compression.passes.sizes import rows_given
 from gbdist.errors import ModelError, ParameterError
@@ -47,17 +47,21 @@ class Refit(Pass):
         How often to go over all trees.
     l2 : float
         In rows of average weight and curvature, so that it means the same for every loss.
+    copies, noise : int or None, float
+        Copies of the rows with some cells of other rows, beside the rows themselves; see ``Aim``.
     """
 
     towards: Towards = "teacher"
     steps: int = 2
     l2: float = 100.0
+    copies: int | None = None
+    noise: float = 0.3
 
     name: ClassVar[str] = "refit"
     needs_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_towards(self.towards)
+        Aim(self.towards, self.copies, self.noise)  # refuses what is none
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
             raise ParameterError("steps", self.steps, "a whole number, at least 1", "Leave it out for 2.")
         if not 0.0 < self.l2 < np.inf:
@@ -68,15 +72,16 @@ class Refit(Pass):
         data = rows_given(data, self.name)
         if not ensemble.trees:
             raise ModelError("refit needs a model that has trees, and this one has none", "Leave the pass refit out.")
+        of_teacher = ensemble if data.teacher is None else data.teacher
+        data = rows_of(Aim(self.towards, self.copies, self.noise), of_teacher, data)
         with Crew(data.threads) as crew:
-            raw = raw_predictions(ensemble, data)
-            teacher = raw if data.teacher is None else raw_predictions(data.teacher, data)
+            raw, teacher = raw_predictions(ensemble, data), raw_predictions(of_teacher, data)
             expansion = expand(teacher, data)
             move: Move
             if self.towards == "labels":
                 move = _TowardsLabels(data, expansion, self.l2, crew).move
             else:
-                move = _TowardsTeacher(data, teacher.copy(), expansion, self.l2).move
+                move = _TowardsTeacher(data, teacher, expansion, self.l2).move
             trees, constraints = list(ensemble.trees), constraints_of(ensemble)
             for _ in range(self.steps):
                 for number, leaf_of_row in enumerate(leaves_of_each(ensemble.trees, data)):

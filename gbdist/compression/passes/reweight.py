@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from gbdist.compression.passes.aims import Aim, Towards
 from gbdist.compression.passes.base import Pass, PassData
-from gbdist.compression.passes.gram import Towards, check_towards, normal_equations
+from gbdist.compression.passes.gram import normal_equations
 from gbdist.compression.passes.sizes import check_several, check_size, rows_given, size_of
 from gbdist.compression.passes.subsets import Factors, Rule, eliminate, penalize, pursue
 from gbdist.errors import ParameterError
@@ -35,6 +36,8 @@ class Reweight(Pass):
         from weighing as much as what the first ones learned.
     towards : str
         "teacher", or "labels": a step from there towards the rows' labels, for rows that the model was not trained on.
+    copies, noise : int or None, float
+        Copies of the rows with some cells of other rows, beside the rows themselves; see ``Aim``.
     """
 
     trees: int | None = None
@@ -43,13 +46,15 @@ class Reweight(Pass):
     positive: bool = True
     ridge: float = 0.1
     towards: Towards = "teacher"
+    copies: int | None = None
+    noise: float = 0.3
 
     name: ClassVar[str] = "reweight"
     needs_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_size(self.trees, self.share)
-        check_towards(self.towards)
+        Aim(self.towards, self.copies, self.noise)  # refuses what is none
         if not 0.0 < self.ridge < math.inf:
             raise ParameterError("ridge", self.ridge, "a number above 0", "Leave it out for 0.1.")
         if self.method not in _METHODS:
@@ -61,7 +66,7 @@ class Reweight(Pass):
         data = rows_given(data, self.name)
         check_several(ensemble, self.name)
         size = size_of(ensemble, self.trees, self.share)
-        equations = normal_equations(ensemble, data, self.towards)
+        equations = normal_equations(ensemble, data, Aim(self.towards, self.copies, self.noise))
         return scaled(ensemble, _METHODS[self.method](equations, size, Rule(self.positive, self.ridge), data.check))
 
 

@@ -47,7 +47,7 @@ def test_one_tree_gets_the_values_of_ridge_regression(
     held = 20.0 * around.mean_curvature * rows.weight.mean(dtype=np.float64)
     leaf = leaves_of(ensemble.trees[0], data)
     residual = raw_predictions(teacher, data) - raw_predictions(ensemble, data)
-    (found,) = Refit(steps=1, l2=20.0).apply(ensemble, data).trees
+    (found,) = Refit(steps=1, l2=20.0, copies=0).apply(ensemble, data).trees
     for k in range(ensemble.dimension):
         first, second = (np.bincount(leaf, one[k], 16) for one in (around.curvature * residual, around.curvature))
         expected = ensemble.trees[0].leaf_values[:, k] + first / (second + held)
@@ -59,7 +59,7 @@ def test_steps_come_closer_to_the_teacher(make_ensemble: Make, raw_features: np.
     teacher = ensemble_of(make_ensemble, n_classes)
     ensemble = disturbed(teacher)
     data = replace(data_of(ensemble, labelled(ensemble, raw_features, n_classes)), teacher=teacher)
-    after = [distance(Refit(steps=n, l2=10.0).apply(ensemble, data), teacher, data) for n in (1, 2, 4)]
+    after = [distance(Refit(steps=n, l2=10.0, copies=0).apply(ensemble, data), teacher, data) for n in (1, 2, 4)]
     assert 0.5 * distance(ensemble, teacher, data) > after[0] > after[1] > after[2]
 
 
