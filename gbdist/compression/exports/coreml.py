@@ -3,6 +3,7 @@
 Fields: TreeEnsemble.proto and Model.proto of https://apple.github.io/coremltools/mlmodel
 """
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,8 @@ def coreml_predictions(path: Path, probes: Probes) -> NDArray[np.float64]:
                 trees[tree][at] = node
             case 3:
                 base = np.frombuffer(value, "<f8").tolist() if isinstance(value, bytes) else [*base, value]
-    return np.array([_row(row, trees, base) for row in probes.numbers])
+    rooted = [(_root(tree), tree) for tree in trees.values()]
+    return np.array([_row(row, rooted, base) for row in probes.numbers.tolist()])
 
 
 def _within(message: bytes, number: int) -> Any:
@@ -77,15 +79,19 @@ def _node(message: Any) -> tuple[int, int, _Node]:
     return tree, at, node
 
 
-def _row(row: NDArray[np.float32], trees: dict[int, dict[int, _Node]], base: list[float]) -> list[float]:
+def _root(tree: dict[int, _Node]) -> int:
+    """The node that is below no other."""
+    below = {child for node in tree.values() if node.behaviour == _GREATER for child in (node.true, node.false)}
+    return next(at for at in tree if at not in below)
+
+
+def _row(row: list[float], trees: list[tuple[int, dict[int, _Node]]], base: list[float]) -> list[float]:
     sums = list(base)
-    for tree in trees.values():
-        inner = [node for node in tree.values() if node.behaviour == _GREATER]
-        below = {child for node in inner for child in (node.true, node.false)}
-        node = tree[next(at for at in tree if at not in below)]
+    for root, tree in trees:
+        node = tree[root]
         while node.behaviour != _LEAF:
             value = row[node.feature]
-            goes = node.missing_is_true if np.isnan(value) else value > node.value
+            goes = value > node.value or (node.missing_is_true and math.isnan(value))
             node = tree[node.true if goes else node.false]
         for at, value in node.evaluations:
             sums[at] += value

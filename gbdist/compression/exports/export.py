@@ -20,6 +20,7 @@ from gbdist.models.catboost_format import save_file
 from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.loss import has_several_labels, loss_of
+from gbdist.models.rewriting import rewritten
 from gbdist.whole_file import whole_file
 
 #: Formats and the ends of their files' names.
@@ -147,7 +148,8 @@ def _write(model: Any, ensemble: Ensemble, path: Path, format_: str, rows: pd.Da
     options = {}
     if format_ in ("python", "cpp") and ensemble.categories.positions:
         options["pool"] = catboost.Pool(rows, cat_features=list(ensemble.categories.positions))
-    save_file(model, path, format_, options)
+    # CatBoost's CoreML has no scale, and an ensemble none that it would need.
+    save_file(rewritten(ensemble, model) if format_ == "coreml" else model, path, format_, options)
     if format_ == "python":
         path.write_text(_with_exact_borders(path.read_text(encoding="utf-8")), encoding="utf-8")
     return "RawFormulaVal"

@@ -69,6 +69,8 @@ def _problem(ensemble: Ensemble, format_: str) -> str | None:
         return "its trees are not symmetric"
     if format_ in ("python", "cpp", "coreml") and highest:
         return f"missing values (NaN) of {highest} are above all others (nan_mode='Max'), and would be below"
+    if format_ == "coreml" and ensemble.dimension > 1 and ensemble.bias.any():
+        return f"the start values of its {ensemble.dimension} values a row would be lost"
     if format_ == "pmml" and missing:
         return f"missing values (NaN) of {missing} have a place among the others, and would have none"
     if format_ == "pmml" and ensemble.dimension > 1:

@@ -7,7 +7,6 @@ from typing import Any
 
 import catboost
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
 
@@ -19,49 +18,13 @@ from gbdist.compression.predictor import load_predictor
 from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.models.catboost_format import cbm_bytes
 
-QUIET = {"verbose": 0, "allow_writing_files": False, "thread_count": 2, "iterations": 30, "depth": 4}
-
-
-def rows_of(seed: int = 0, missing: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """float32 [600, 4] and float64 [600]."""
-    generator = np.random.default_rng(seed)
-    features = generator.normal(size=(600, 4)).astype(np.float32)
-    label = features[:, 1] + features[:, 2] * features[:, 3]
-    if missing:
-        features[generator.random((600, 4)) < 0.15] = np.nan
-        label += np.isnan(features[:, 0])
-    return features, label
+from .conftest import QUIET, rows_of, trained
 
 
 def whole_rows() -> tuple[np.ndarray, np.ndarray]:
     """Whole numbers: borders between them have few digits."""
     features, label = rows_of()
     return np.round(features * 3), label
-
-
-def trained(kind: str, **params: Any) -> Any:
-    features, label = rows_of(missing=bool(params.pop("missing", False)))
-    match kind:
-        case "regression":
-            return catboost.CatBoostRegressor(**QUIET, **params).fit(features, label * 100 + 50)
-        case "several targets":
-            model = catboost.CatBoostRegressor(**QUIET, loss_function="MultiRMSE", **params)
-            return model.fit(features, np.stack([label, -label], axis=1))
-        case "several labels":
-            model = catboost.CatBoostClassifier(**QUIET, loss_function="MultiLogloss", **params)
-            return model.fit(features, np.stack([label > 0, label > 1, label < 2], axis=1).astype(int))
-        case "two classes":
-            return catboost.CatBoostClassifier(**QUIET, **params).fit(features, np.where(label > 0, "yes", "no"))
-        case "two numbers":
-            return catboost.CatBoostClassifier(**QUIET, **params).fit(features, np.where(label > 0, 9, -5))
-        case "booleans":
-            return catboost.CatBoostClassifier(**QUIET, **params).fit(features, label > 0)
-        case "classes":
-            return catboost.CatBoostClassifier(**QUIET, **params).fit(features, np.digitize(label, [-1, 1]) * 2)
-        case "ranking":
-            pool = catboost.Pool(features, np.digitize(label, [-1, 1]), group_id=np.arange(600) // 10)
-            return catboost.CatBoostRanker(**QUIET, **params).fit(pool)
-    raise AssertionError(kind)
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -85,70 +48,6 @@ def test_values_at_borders_of_many_digits(tmp_path: Path, format_: str) -> None:
     assert export_model(trained("regression", missing=True), tmp_path / "m", format_).rows_checked == 256
 
 
-@pytest.mark.parametrize("grow_policy", ["SymmetricTree", "Lossguide"])
-@pytest.mark.parametrize("nan_mode", ["Min", "Max"])
-def test_onnx_has_all_trees_and_missing_values(tmp_path: Path, grow_policy: str, nan_mode: str) -> None:
-    model = trained("regression", missing=True, grow_policy=grow_policy, nan_mode=nan_mode)
-    export_model(model, tmp_path / "m.onnx")
-    features, _ = rows_of(seed=1, missing=True)
-    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
-    found = session.run(["predictions"], {"features": features})[0]
-    expected = model.predict(features)
-    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-7, atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", ["two classes", "two numbers", "booleans", "classes"])
-@pytest.mark.parametrize("loss", [None, "MultiClassOneVsAll"])
-def test_onnx_classifiers_give_labels_and_probabilities(tmp_path: Path, kind: str, loss: str | None) -> None:
-    if loss and kind != "classes":
-        loss = "Logloss"
-    model = trained(kind, loss_function=loss)
-    export_model(model, tmp_path / "m.onnx")
-    features, _ = rows_of(seed=1)
-    labels, probabilities = onnxruntime.InferenceSession(str(tmp_path / "m.onnx")).run(None, {"features": features})
-    classes = [int(each) if isinstance(each, bool) else each for each in model.classes_.tolist()]
-    assert set(probabilities[0]) == set(classes)
-    table = np.array([[row[name] for name in classes] for row in probabilities])
-    np.testing.assert_allclose(table, model.predict_proba(features), rtol=0, atol=1e-6)
-    expected = np.asarray(model.predict(features)).ravel()
-    # Booleans are 0 and 1 in ONNX, which has no others as keys; CatBoost predicts them as texts.
-    wanted = (expected.astype(str) == "True").astype(int) if kind == "booleans" else expected
-    np.testing.assert_array_equal(labels.ravel(), wanted)
-
-
-def test_onnx_keeps_another_threshold_of_two_classes(tmp_path: Path) -> None:
-    model = trained("two numbers")
-    model.set_probability_threshold(0.9)
-    export_model(model, tmp_path / "m.onnx")
-    features, _ = rows_of(seed=1)
-    labels = onnxruntime.InferenceSession(str(tmp_path / "m.onnx")).run(["label"], {"features": features})[0]
-    assert 0.0 < np.mean(labels == 9) < np.mean(model.predict_proba(features)[:, 1] > 0.5)
-    np.testing.assert_array_equal(labels.ravel(), model.predict(features))
-
-
-def test_onnx_of_several_labels_and_several_targets(tmp_path: Path) -> None:
-    features, _ = rows_of(seed=1)
-    model = trained("several labels")
-    export_model(model, tmp_path / "l.onnx")
-    labels, chances = onnxruntime.InferenceSession(str(tmp_path / "l.onnx")).run(None, {"features": features})
-    np.testing.assert_array_equal(labels, model.predict(features))
-    np.testing.assert_allclose(chances, model.predict_proba(features), rtol=0, atol=1e-6)
-    model = trained("several targets", grow_policy="Depthwise")
-    export_model(model, tmp_path / "t.onnx")
-    found = onnxruntime.InferenceSession(str(tmp_path / "t.onnx")).run(None, {"features": features})[0]
-    np.testing.assert_allclose(found, model.predict(features), rtol=0, atol=1e-6)
-
-
-def test_onnx_of_many_trees_adds_up_in_float64(tmp_path: Path) -> None:
-    # CatBoost's own export is 1e-6 of the values away here, for it adds up in float32.
-    features, label = rows_of()
-    model = catboost.CatBoostRegressor(**{**QUIET, "iterations": 1000}).fit(features, label)
-    done = export_model(model, tmp_path / "m.onnx")
-    largest = np.abs(model.predict(features)).max()
-    assert done.difference is not None
-    assert done.difference < 1.2e-7 * max(1.0, largest)
-
-
 @pytest.mark.parametrize("leaves", ["float64", "fp16", "int8", 16])
 def test_a_predictor_may_be_away_by_its_bound(tmp_path: Path, leaves: Any) -> None:
     model = trained("regression", missing=True, nan_mode="Max", grow_policy="Lossguide")
@@ -167,7 +66,7 @@ def test_a_predictor_may_be_away_by_its_bound(tmp_path: Path, leaves: Any) -> No
 def test_a_scale_and_a_ranker_are_kept(tmp_path: Path) -> None:
     model = trained("regression")
     model.set_scale_and_bias(2.5, -7.0)
-    for format_ in ("onnx", "python", "cpp", "json"):
+    for format_ in ("onnx", "python", "cpp", "json", "coreml"):
         assert export_model(model, tmp_path / "m", format_).rows_checked
     assert export_model(trained("ranking"), tmp_path / "r.onnx").rows_checked
 
@@ -247,6 +146,7 @@ def test_categories_are_refused_elsewhere(tmp_path: Path, format_: str) -> None:
         ("pmml", "regression", {"missing": True}, "have a place among the others, and would have none"),
         ("pmml", "regression", {}, "would be rounded to six digits"),
         ("pmml", "classes", {}, "it has 3 values a row"),
+        ("coreml", "several targets", {}, "the start values of its 2 values a row would be lost"),
     ],
 )
 def test_what_would_lie_is_refused(tmp_path: Path, format_: str, kind: str, params: Any, reason: str) -> None:
@@ -265,9 +165,10 @@ def test_these_refusals_are_needed(tmp_path: Path, format_: str, monkeypatch: py
     )
 
 
-def test_rounded_borders_of_pmml_are_needed_to_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("format_", "kind"), [("pmml", "regression"), ("coreml", "several targets")])
+def test_these_too(tmp_path: Path, format_: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "require_expressible", lambda *_: None)
-    assert "does not predict as the model does" in refusal(trained("regression"), tmp_path / "m", "pmml")
+    assert "does not predict as the model does" in refusal(trained(kind), tmp_path / "m", format_)
 
 
 def test_labels_that_onnx_has_not_are_named(tmp_path: Path) -> None:
