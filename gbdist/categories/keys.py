@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 #: CatBoost's hash.h, CalcHash.
 _FACTOR = np.uint64(0x4906BA494954CB65)
+_INVERSE = np.uint64(pow(int(_FACTOR), -1, 1 << 64))
 
 
 def projection_keys(
@@ -37,6 +38,12 @@ def mixed_in(keys: NDArray[np.uint64], outcomes: NDArray[np.bool_]) -> NDArray[n
     mixed = keys.copy()
     _mix(mixed, outcomes.astype(np.uint64))
     return mixed
+
+
+def hashes_of_keys(keys: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Hashes of the categories of one column, uint32 [n], that have the keys [n]: what ``projection_keys`` was given."""
+    with np.errstate(over="ignore"):
+        return (keys * _INVERSE * _INVERSE).astype(np.uint32)
 
 
 def _mix(keys: NDArray[np.uint64], values: NDArray[np.uint64]) -> None:

@@ -1,14 +1,16 @@
 """Rows to check an export with: values at borders and right beside them, missing and infinite ones."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gbdist.categories.hashing import texts_of_hashes
+from gbdist.categories.keys import hashes_of_keys
 from gbdist.errors import DataError
 from gbdist.models.ensemble import Ensemble
+from gbdist.models.statistics import Projection
 
 N_PROBES = 256
 _UNKNOWN = "a category of no row"
@@ -37,21 +39,30 @@ def probes_for(ensemble: Ensemble, rows: pd.DataFrame | None, *, missing: bool) 
     Parameters
     ----------
     rows : pandas.DataFrame or None
-        Where categories are taken from; without it all are unknown to the model.
+        Where categories are taken from. Without it they are texts with the hashes of those that the model knows.
     missing : bool
         Whether the format has NaN and infinite values.
     """
     generator = np.random.default_rng(0)
-    positions = set(ensemble.categories.positions)
     names = list(ensemble.feature_names)
     columns = [_values(generator, each.values, missing) for each in ensemble.borders]
     floats = iter(columns)
+    cats = {position: cat for cat, position in enumerate(ensemble.categories.positions)}
+    if rows is not None:
+        _require_columns(rows, names)
     table = pd.DataFrame(
-        {at: _categories(rows, at, names) if at in positions else next(floats) for at in range(len(names))}
+        {
+            at: next(floats)
+            if at not in cats
+            else _known(ensemble, cats[at], generator)
+            if rows is None
+            else [str(value) for value in np.resize(rows.iloc[:, at].to_numpy(), N_PROBES)]
+            for at in range(len(names))
+        }
     )
     table.columns = pd.Index(names)
     numbers = np.stack(columns, axis=1) if columns else np.empty((N_PROBES, 0), dtype=np.float32)
-    texts = table.iloc[:, sorted(positions)].to_numpy().tolist()
+    texts = table.iloc[:, list(cats)].to_numpy().tolist()
     return Probes(table, numbers, texts)
 
 
@@ -71,9 +82,7 @@ def _values(generator: np.random.Generator, borders: NDArray[np.float32], missin
     return np.asarray(values, dtype=np.float32)
 
 
-def _categories(rows: pd.DataFrame | None, position: int, names: list[str]) -> Any:
-    if rows is None:
-        return [_UNKNOWN] * N_PROBES
+def _require_columns(rows: pd.DataFrame, names: list[str]) -> None:
     if rows.shape[1] != len(names) or not len(rows):
         raise DataError(
             "rows",
@@ -81,4 +90,13 @@ def _categories(rows: pd.DataFrame | None, position: int, names: list[str]) -> A
             f"rows of the {len(names)} columns of the model",
             "Give the rows that the model was trained on.",
         )
-    return [str(value) for value in np.resize(rows.iloc[:, position].to_numpy(), N_PROBES)]
+
+
+def _known(ensemble: Ensemble, cat: int, generator: np.random.Generator) -> list[str]:
+    """Texts that the model takes for categories of a column that it knows, by one-hot tests or counts of it alone, and others."""
+    hashes = [value for one_hot in ensemble.categories.one_hot if one_hot.cat == cat for value in one_hot.values]
+    for table in ensemble.categories.tables:
+        if table.projection == Projection((cat,)):
+            hashes += hashes_of_keys(table.keys).tolist()
+    texts = [_UNKNOWN, *texts_of_hashes(np.array(hashes, dtype=np.uint32))]
+    return [texts[number] for number in generator.integers(0, len(texts), N_PROBES).tolist()]

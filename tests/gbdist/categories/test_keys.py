@@ -8,7 +8,7 @@ import catboost
 import numpy as np
 import pandas as pd
 
-from gbdist.categories.keys import projection_keys
+from gbdist.categories.keys import hashes_of_keys, projection_keys
 
 
 def test_every_category_of_a_model_that_catboost_trained_has_the_key_of_its_table(
@@ -48,3 +48,9 @@ def test_every_category_of_a_model_that_catboost_trained_has_the_key_of_its_tabl
         assert set(projection_keys(cats, outcomes).tolist()) == written
         seen.add((len(cats), len(outcomes) > len(equal), len(equal) > 0))
     assert {(1, False, False), (2, False, False), (1, True, False), (1, False, True)} <= seen
+
+
+def test_a_key_of_one_column_tells_the_hash() -> None:
+    hashes = np.array([0, 1, 2**31 - 1, 2**31, 2**32 - 1, 123456789], dtype=np.uint32)
+    np.testing.assert_array_equal(hashes_of_keys(projection_keys([hashes])), hashes)
+    assert hashes_of_keys(np.empty(0, dtype=np.uint64)).tolist() == []

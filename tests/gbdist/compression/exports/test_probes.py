@@ -4,6 +4,7 @@ import catboost
 import numpy as np
 import pandas as pd
 
+from gbdist.categories.hashing import category_hashes
 from gbdist.compression.exports.probes import N_PROBES, probes_for
 from gbdist.models.catboost_reading import from_catboost
 
@@ -30,9 +31,17 @@ def test_numbers_lie_on_borders_and_right_beside_them() -> None:
     np.testing.assert_array_equal(probes.table.to_numpy(), probes.numbers)
 
 
-def test_categories_are_those_of_the_rows() -> None:
-    rows = pd.DataFrame({"city": [f"c{i % 7}" for i in range(100)], "x": np.arange(100.0)})
-    model = catboost.CatBoostRegressor(**QUIET).fit(rows, np.arange(100) % 7, cat_features=["city"])
-    ensemble = from_catboost(model)
-    assert {text for texts in probes_for(ensemble, rows, missing=True).texts for text in texts} == set(rows["city"])
-    assert len({text for texts in probes_for(ensemble, None, missing=True).texts for text in texts}) == 1
+def test_categories_are_those_of_the_rows_or_have_the_hashes_that_the_model_knows() -> None:
+    rows = pd.DataFrame(
+        {"city": [f"c{i % 7}" for i in range(100)], "few": [f"f{i % 3}" for i in range(100)], "x": np.arange(100.0)}
+    )
+    model = catboost.CatBoostRegressor(**QUIET, one_hot_max_size=3, max_ctr_complexity=1)
+    ensemble = from_catboost(model.fit(rows, np.arange(100) % 7 + (rows["few"] == "f1"), cat_features=["city", "few"]))
+    given = np.array(probes_for(ensemble, rows, missing=True).texts)
+    assert [set(column) for column in given.T] == [set(rows["city"]), set(rows["few"])]
+    made = np.array(probes_for(ensemble, None, missing=True).texts)
+    for column, name in zip(made.T, ("city", "few"), strict=True):
+        known = set(category_hashes(rows[name].unique().tolist()).tolist())
+        found = set(category_hashes(np.unique(column).tolist()).tolist())
+        assert found >= known if name == "city" else known & found
+        assert len(found - known) == 1
