@@ -10,11 +10,14 @@ from gbdist.compression.passes.distil import Distil
 from gbdist.compression.passes.drop import Drop
 from gbdist.compression.passes.merge import MergeTrees
 from gbdist.compression.passes.reweight import Reweight
+from gbdist.compression.passes.tables import PruneTables, bytes_of_tables
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.tree import ObliviousTree
 
 #: A share of the leaves is told apart from another one by so much at least.
 _SHARES: Final = 100
+#: So much of the tables of statistics says nearly all that they say.
+_TABLES: Final = 0.1
 #: How deep a student's trees are where the model's are not symmetric, at most as deep as CatBoost's default.
 _DEPTH: Final = 6
 #: A student that is re-weighted is grown with so many times the trees that are left of it.
@@ -52,7 +55,10 @@ def families_for(ensemble: Ensemble) -> tuple[Family, ...]:
             Family("prefix", lambda step: (Drop(how="prefix", trees=step),), n - 1, n),
             Family("reweight", lambda step: (Reweight(trees=step),), n - 1, n),
         ]
-    found.append(Family("depth", lambda step: (ReduceDepth(share=step / _SHARES),), _SHARES - 1, _SHARES))
+    found.append(Family("depth", _shallow, _SHARES - 1, _SHARES))
+    if bytes_of_tables(ensemble):
+        tables = PruneTables(share=_TABLES)
+        found.append(Family("tables, depth", lambda step: (tables, *_shallow(step)), _SHARES - 1, _SHARES))
     students = _trees_of_depth(ensemble, depth)
     found.append(Family("distil", lambda step: (Distil(trees=step, depth=depth),), students, students))
     found.append(
@@ -67,6 +73,11 @@ def families_for(ensemble: Ensemble) -> tuple[Family, ...]:
         shallow = _trees_of_depth(ensemble, depth - 1)
         found.append(Family("distil, shallower", lambda step: (Distil(trees=step, depth=depth - 1),), shallow, shallow))
     return tuple(found)
+
+
+def _shallow(step: int) -> tuple[Pass, ...]:
+    """Trees with fewer leaves are parts of others more often, which merging takes out."""
+    return ReduceDepth(share=step / _SHARES), MergeTrees()
 
 
 def _student_depth(ensemble: Ensemble) -> int:
