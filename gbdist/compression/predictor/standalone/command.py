@@ -40,16 +40,16 @@ def main(arguments: list[str] | None = None) -> int:
             with open(options.rows, newline="", encoding="utf-8-sig") as file:
                 _predict(model, file, options)
     except (PredictorError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
 
 
 def _tell(model: Predictor) -> None:
-    print(model)
-    print("features:", ", ".join(model.feature_names))
+    lines = [str(model), f"features: {', '.join(model.feature_names)}"]
     if model.classes is not None:
-        print("classes:", ", ".join(str(label) for label in model.classes))
+        lines.append(f"classes: {', '.join(str(label) for label in model.classes)}")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _predict(model: Predictor, file: TextIO, options: argparse.Namespace) -> None:
