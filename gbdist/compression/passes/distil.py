@@ -17,8 +17,12 @@ from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import survey_population
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.compression.passes.base import Pass, PassData
+from gbdist.compression.passes.derivatives import expand
 from gbdist.compression.passes.noise import Swaps, draw_donors, likeness_of, noised
 from gbdist.compression.passes.outputs import raw_predictions
+from gbdist.compression.passes.refit import constraints_of
+from gbdist.compression.passes.settle import Lesson, settled
+from gbdist.compression.passes.sizes import rows_given
 from gbdist.compression.passes.student_columns import StudentColumn, features_of, student_columns, translated
 from gbdist.compression.passes.weights import with_leaf_weights
 from gbdist.errors import ModelError, ParameterError
@@ -57,6 +61,14 @@ class Distil(Pass):
         Probability, 0 to 1, that a cell of a copy is that of another row.
     likeness : float
         Above 0, at most 1: that other row is among this share of the rows, those of which the teacher says about the same.
+    labels : float
+        How far, 0 to 1, the student aims from what the teacher says of a row itself towards the row's label: that share of a
+        Newton step of the model's loss. 0 does without labels, as do losses that have no derivatives of a row alone.
+        For rows that the teacher was not trained on: those that it was, it knows by heart as it is.
+    emphasis : float
+        How much one of the rows counts, in copies of it; at least 1.
+    rounds : int
+        How often leaf values settle together in the end (``settle``); 0 for never, as it is where columns are monotone.
     l2_leaf_reg : float
         As in training, not negative.
     """
@@ -66,16 +78,19 @@ class Distil(Pass):
 
     trees: int
     depth: int = 6
-    learning_rate: float = 0.3
+    learning_rate: float = 0.5
     copies: int | None = None
     noise: float = 0.3
-    likeness: float = 0.1
+    likeness: float = 0.05
+    labels: float = 0.0
+    emphasis: float = 2.0
+    rounds: int = 3
     l2_leaf_reg: float = 1.0
 
     def __post_init__(self) -> None:
         """Raise ParameterError for a value out of its range."""
         fix = "Leave it out to use what is usual."
-        for name, least in (("trees", 1), ("depth", 1), ("copies", 0)):
+        for name, least in (("trees", 1), ("depth", 1), ("copies", 0), ("rounds", 0)):
             value = getattr(self, name)
             if value is not None and not (_is_number(value, int) and value >= least):
                 raise ParameterError(name, value, f"an integer, at least {least}", fix)
@@ -84,30 +99,52 @@ class Distil(Pass):
         for name in ("learning_rate", "likeness"):
             if not (_is_number(getattr(self, name), float) and 0.0 < getattr(self, name) <= 1.0):
                 raise ParameterError(name, getattr(self, name), "a number above 0, at most 1", fix)
-        if not (_is_number(self.noise, float) and 0.0 <= self.noise <= 1.0):
-            raise ParameterError("noise", self.noise, "a probability, 0 to 1", fix)
-        if not (_is_number(self.l2_leaf_reg, float) and 0.0 <= self.l2_leaf_reg < np.inf):
-            raise ParameterError("l2_leaf_reg", self.l2_leaf_reg, "a number, not negative", fix)
+        for name in ("noise", "labels"):
+            if not (_is_number(getattr(self, name), float) and 0.0 <= getattr(self, name) <= 1.0):
+                raise ParameterError(name, getattr(self, name), "a number, 0 to 1", fix)
+        for name, least in (("l2_leaf_reg", 0), ("emphasis", 1)):
+            if not (_is_number(getattr(self, name), float) and least <= getattr(self, name) < np.inf):
+                raise ParameterError(name, getattr(self, name), f"a number, at least {least}", fix)
 
     def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:
         """See ``Pass.apply``."""
-        if data is None:
-            raise ValueError("a student needs rows")
+        data = rows_given(data, self.name)
+        teacher = ensemble if data.teacher is None else data.teacher
         columns = student_columns(ensemble, data.columns)
         if not columns:
             raise ModelError("no tree of the model has a split, so a student has nothing to learn", "Keep the model.")
-        raw = raw_predictions(ensemble, data)
-        lessons = _Lessons.of(raw - ensemble.bias[:, np.newaxis], data)
-        rows = self._rows(ensemble, raw, lessons, columns, data)
+        lessons = self._lessons(teacher, data)
+        rows = self._rows(lessons, columns, data)
         n_bins = np.array([len(column.splits) + 1 for column in columns], np.int64)
-        grown = boost(rows, [], n_bins, self._params(ensemble.dimension, data), data.collective, [_Asks(data)])
-        trees = [translated(tree, columns) for tree in grown.trees if isinstance(tree, ObliviousTree)]
+        constraints = constraints_of(teacher)
+        params = replace(
+            self._params(teacher.dimension, data),
+            monotone_constraints=tuple(constraints[column.feature] for column in columns),
+        )
+        grown = boost(rows, [], n_bins, params, data.collective, [_Asks(data)])
+        trees = [tree for tree in grown.trees if isinstance(tree, ObliviousTree)]
+        if self.rounds and not any(constraints):
+            trees = settled(trees, Lesson(rows, grown.predictions), self.rounds, self.l2_leaf_reg, data)
         return replace(
             ensemble,
-            trees=with_leaf_weights([lessons.unscaled(tree) for tree in trees], data),
-            bias=ensemble.bias + lessons.mean,
+            trees=with_leaf_weights([lessons.unscaled(translated(tree, columns)) for tree in trees], data),
+            bias=teacher.bias + lessons.mean,
             options=_of_symmetric_trees(ensemble.options),
         )
+
+    def _lessons(self, teacher: Ensemble, data: PassData) -> "_Lessons":
+        """What the teacher says of the rows, and what they are labelled with."""
+        raw = raw_predictions(teacher, data)
+        steps = None
+        if self.labels > 0.0:
+            expansion = expand(raw, data)
+            if expansion.first is not None:
+                # A row without weight has neither.
+                counts = expansion.curvature > 0.0
+                steps = self.labels * np.divide(
+                    expansion.first, expansion.curvature, out=np.zeros_like(raw), where=counts
+                )
+        return _Lessons.of(teacher, raw, steps, data)
 
     def _params(self, dimension: int, data: PassData) -> BoostParams:
         """How the student is trained: without noise of any kind, for its labels have none."""
@@ -126,32 +163,32 @@ class Distil(Pass):
             threads=data.threads,
         )
 
-    def _rows(
-        self,
-        ensemble: Ensemble,
-        raw: NDArray[np.float64],
-        lessons: "_Lessons",
-        columns: Sequence[StudentColumn],
-        data: PassData,
-    ) -> Rows:
+    def _rows(self, lessons: "_Lessons", columns: Sequence[StudentColumn], data: PassData) -> Rows:
         """The student's rows: those that there are, then each copy, which are the rows behind all others, numbered on."""
-        n_rows = data.rows.n_rows
-        copies = self._copies(lessons.n_rows)
+        teacher, n_rows, copies = lessons.teacher, data.rows.n_rows, self._copies(lessons.n_rows)
         bins = np.empty((len(columns), (copies + 1) * n_rows), data.columns.dtype)
-        label = np.empty((ensemble.dimension, (copies + 1) * n_rows), np.float32)
+        label = np.empty((teacher.dimension, (copies + 1) * n_rows), np.float32)
         _write_bins(data.rows, columns, bins[:, :n_rows])
-        label[:, :n_rows] = lessons.labels(raw - ensemble.bias[:, np.newaxis])
+        label[:, :n_rows] = lessons.labels(lessons.raw if lessons.steps is None else lessons.raw + lessons.steps)
         if copies:
-            likeness = likeness_of(raw)
-            donors = draw_donors(features_of(columns), likeness, lessons.n_rows, data)
+            likeness = likeness_of(lessons.raw)
+            tested = {split.feature for tree in teacher.trees for split in tree.splits}
+            donors = draw_donors(sorted({*features_of(columns), *tested}), likeness, lessons.n_rows, data)
             swaps = Swaps(self.noise, self.likeness)
         for copy in range(copies):
-            asked = replace(data, rows=noised(ensemble, likeness, donors, swaps, copy, data))
+            asked = replace(data, rows=noised(teacher, likeness, donors, swaps, copy, data))
             place = slice((copy + 1) * n_rows, (copy + 2) * n_rows)
             _write_bins(asked.rows, columns, bins[:, place])
-            label[:, place] = lessons.labels(raw_predictions(ensemble, asked) - ensemble.bias[:, np.newaxis])
-        weight = None if data.rows.weight is None else np.tile(data.rows.weight, copies + 1)
-        return Rows(bins, label if ensemble.dimension > 1 else label[0], weight, None, lessons.segments(copies, data))
+            label[:, place] = lessons.labels(raw_predictions(teacher, asked))
+        weight = self._weights(data.rows.weight, n_rows, copies)
+        return Rows(bins, label if teacher.dimension > 1 else label[0], weight, None, lessons.segments(copies, data))
+
+    def _weights(self, weight: NDArray[np.float32] | None, n_rows: int, copies: int) -> NDArray[np.float32] | None:
+        """Weights of the rows and of their copies, float32 [(copies + 1) × n_rows]; None where all are 1."""
+        if weight is None and (not copies or self.emphasis == 1.0):
+            return None
+        own = np.ones(n_rows, np.float32) if weight is None else weight
+        return np.concatenate([own * np.float32(self.emphasis if copies else 1.0), *[own] * copies])
 
     def _copies(self, n_rows: int) -> int:
         """How many copies of ``n_rows`` rows of all ranks there are to be."""
@@ -166,32 +203,44 @@ class _Lessons:
 
     Parameters
     ----------
+    teacher : Ensemble
+    raw : float64 [dimension, n]
+        What the teacher says of this rank's rows.
+    steps : float64 [dimension, n] or None
+        How far from there labels are aimed at.
     n_rows : rows of all ranks
     next_row : the number after the largest one of any row
-    mean, deviation : float64 [dimension], of raw values without the bias, over all ranks
+    mean, deviation : float64 [dimension], of raw values without the teacher's bias, over all ranks
     """
 
+    teacher: Ensemble
+    raw: NDArray[np.float64]
+    steps: NDArray[np.float64] | None
     n_rows: int
     next_row: int
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
 
     @classmethod
-    def of(cls, values: NDArray[np.float64], data: PassData) -> "_Lessons":
-        """Agree on them; five rounds. ``values`` are raw values of this rank's rows without the bias, [dimension, n]."""
+    def of(
+        cls, teacher: Ensemble, raw: NDArray[np.float64], steps: NDArray[np.float64] | None, data: PassData
+    ) -> "_Lessons":
+        """Agree on what is the same for all ranks; five rounds."""
+        values = raw - teacher.bias[:, np.newaxis]
         first = survey_population(replace(data.rows, label=values.astype(np.float32)), data.collective)
         mean = np.array(first.label_means)
         squares = (values - mean[:, np.newaxis]) ** 2
         second = survey_population(replace(data.rows, label=squares.astype(np.float32)), data.collective)
         deviation = np.sqrt(np.array(second.label_means))
+        deviation = np.where(deviation > _LEAST_DEVIATION, deviation, 1.0)
         last = max((s.first_row + s.stop - s.start for s in data.rows.segments), default=0)
-        next_row = max(
-            int.from_bytes(each, "little") for each in data.collective.all_gather(last.to_bytes(8, "little"))
-        )
-        return cls(first.n_rows, next_row, mean, np.where(deviation > _LEAST_DEVIATION, deviation, 1.0))
+        told = data.collective.all_gather(last.to_bytes(8, "little"))
+        next_row = max(int.from_bytes(each, "little") for each in told)
+        return cls(teacher, raw, steps, first.n_rows, next_row, mean, deviation)
 
-    def labels(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Labels of raw values without the bias, float32 [dimension, n] of float64."""
+    def labels(self, raw: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Labels of raw values, float32 [dimension, n] of float64."""
+        values = raw - self.teacher.bias[:, np.newaxis]
         return ((values - self.mean[:, np.newaxis]) / self.deviation[:, np.newaxis]).astype(np.float32)
 
     def unscaled(self, tree: ObliviousTree) -> ObliviousTree:
