@@ -12,6 +12,7 @@ from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.depth import without_constants
 from gbdist.compression.passes.levels import from_levels, in_levels
 from gbdist.compression.passes.medians import nearest_of_few
+from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Branch, each_branch, flat, mean_by_weight, mean_of, nested
 from gbdist.compression.passes.simple import Known, nothing_known, simple
 from gbdist.compression.passes.worth import counted_weights, moves_of_splits
@@ -80,7 +81,7 @@ class FewerBorders(Pass):
             for border, stays in _stand_ins(costs, positions[feature], self.per_feature).items()
         }
         trees = tuple(_moved(tree, moved, positions, known) for tree in ensemble.trees)
-        return without_constants(replace(ensemble, trees=trees))
+        return without_constants(kept_monotone(replace(ensemble, trees=trees)))
 
 
 def positions_of_borders(ensemble: Ensemble, tested: Mapping[int, Iterable[int]]) -> Positions:

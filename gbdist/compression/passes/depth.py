@@ -9,6 +9,7 @@ import numpy as np
 
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.levels import level_costs, pair_costs, without_level
+from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Leaf, Nested, flat, mean_by_weight, mean_of, nested
 from gbdist.compression.passes.simple import is_leaf
 from gbdist.compression.passes.worth import counted_weights
@@ -24,7 +25,7 @@ class ReduceDepth(Pass):
     A test costs Σ w (v - mean)², summed over the leaves that it told apart, where w is a leaf's weight, v its value and the mean
     that of the pair, which both get: the square by which raw predictions of the training rows change, were no other
     tree changed. Leaves without any weight in a tree count alike. Of an oblivious tree a whole level is taken out; of
-    another one a test that has two leaves below it. Trees that end as one leaf go into the bias.
+    another one a test that has two leaves below it. Trees that end as one leaf go into the bias. Monotone constraints are kept.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class ReduceDepth(Pass):
             trees = self._shallow(ensemble.trees, self.depth)
         else:
             trees = self._few_leaves(ensemble.trees, self.share or 0.0)
-        return without_constants(replace(ensemble, trees=tuple(trees)))
+        return without_constants(kept_monotone(replace(ensemble, trees=tuple(trees))))
 
     def _shallow(self, trees: Sequence[Tree], depth: int) -> list[Tree]:
         deepest = max((depth_of(tree) for tree in trees), default=0)

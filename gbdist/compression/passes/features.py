@@ -7,6 +7,7 @@ from typing import ClassVar
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.depth import without_constants
 from gbdist.compression.passes.levels import without_level
+from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Branch, Leaf, Nested, each_branch, each_leaf, flat, mean_of, nested
 from gbdist.compression.passes.worth import columns_of_feature, worth_of_columns
 from gbdist.errors import ModelError, ParameterError
@@ -80,7 +81,7 @@ class DropFeatures(Pass):
 def without_splits(ensemble: Ensemble, is_gone: Callable[[TreeSplit], bool]) -> Ensemble:
     """The ensemble without some of its tests; trees that end as one leaf go into the bias."""
     trees = tuple(_without(tree, is_gone) for tree in ensemble.trees)
-    return without_constants(replace(ensemble, trees=trees))
+    return without_constants(kept_monotone(replace(ensemble, trees=trees)))
 
 
 def _without(tree: Tree, is_gone: Callable[[TreeSplit], bool]) -> Tree:
