@@ -9,6 +9,7 @@ from gbdist.compression.passes.depth import ReduceDepth
 from gbdist.compression.passes.distil import Distil
 from gbdist.compression.passes.drop import Drop
 from gbdist.compression.passes.merge import MergeTrees
+from gbdist.compression.passes.refit import Refit
 from gbdist.compression.passes.reweight import Reweight
 from gbdist.compression.passes.tables import PruneTables, bytes_of_tables
 from gbdist.models.ensemble import Ensemble
@@ -16,12 +17,17 @@ from gbdist.models.tree import ObliviousTree
 
 #: A share of the leaves is told apart from another one by so much at least.
 _SHARES: Final = 100
-#: So much of the tables of statistics says nearly all that they say.
-_TABLES: Final = 0.1
-#: How deep a student's trees are where the model's are not symmetric, at most as deep as CatBoost's default.
+#: How deep a student's trees are at most where the model's are not symmetric: CatBoost's default.
 _DEPTH: Final = 6
-#: A student that is re-weighted is grown with so many times the trees that are left of it.
+#: A student that is re-weighted is grown with so many times the trees that are left of it; one that is to need fewer tables of
+#: categories is grown on the first trees of the model, so many times its own.
 _GROWN: Final = 2
+#: Values of leaves that were moved towards the teacher move on towards labels, by little: rows of the training are among them.
+_TO_TEACHER: Final = Refit(steps=5)
+_TO_LABELS: Final = Refit(towards="labels", steps=2, l2=1000.0)
+_REFIT_STUDENT: Final = (Refit(steps=3), Refit(towards="labels", steps=1, l2=300.0))
+#: So much of the tables of statistics says nearly all that they say.
+_PRUNED: Final = PruneTables(share=0.1)
 
 
 @dataclass(frozen=True)
@@ -49,30 +55,40 @@ class Family:
 def families_for(ensemble: Ensemble) -> tuple[Family, ...]:
     """What is tried for a model: exact merging, then what picks trees, then what grows new ones."""
     n, depth = len(ensemble.trees), _student_depth(ensemble)
+    students = _trees_of_depth(ensemble, depth)
     found = [Family("merge", lambda step: (MergeTrees(),), 1, 1)]
     if n > 1:
         found += [
             Family("prefix", lambda step: (Drop(how="prefix", trees=step),), n - 1, n),
             Family("reweight", lambda step: (Reweight(trees=step),), n - 1, n),
+            Family("reweight, refit", lambda step: (Reweight(trees=step), _TO_TEACHER), n - 1, n),
+            Family("reweight, labels", lambda step: (Reweight(trees=step), _TO_TEACHER, _TO_LABELS), n - 1, n),
         ]
+    if n > 1 and bytes_of_tables(ensemble):
+        found.append(Family("reweight, tables", lambda step: (Reweight(trees=step), _PRUNED, _TO_TEACHER), n - 1, n))
     found.append(Family("depth", _shallow, _SHARES - 1, _SHARES))
     if bytes_of_tables(ensemble):
-        tables = PruneTables(share=_TABLES)
-        found.append(Family("tables, depth", lambda step: (tables, *_shallow(step)), _SHARES - 1, _SHARES))
-    students = _trees_of_depth(ensemble, depth)
-    found.append(Family("distil", lambda step: (Distil(trees=step, depth=depth),), students, students))
-    found.append(
+        found.append(Family("tables, depth", lambda step: (_PRUNED, *_shallow(step)), _SHARES - 1, _SHARES))
+    if n > _GROWN:
+        found.append(
+            Family(
+                "prefix, distil, refit",
+                lambda step: (Drop(how="prefix", trees=_GROWN * step), _student(step, depth), *_REFIT_STUDENT),
+                min(students, (n - 1) // _GROWN),
+                students,
+            )
+        )
+    return (
+        *found,
+        Family("distil, refit", lambda step: (_student(step, depth), *_REFIT_STUDENT), students, students),
         Family(
             "distil, reweight",
             lambda step: (Distil(trees=_GROWN * step, depth=depth), Reweight(trees=step)),
             students,
             students,
-        )
+        ),
+        *_shallower(ensemble, depth),
     )
-    if depth > 1:
-        shallow = _trees_of_depth(ensemble, depth - 1)
-        found.append(Family("distil, shallower", lambda step: (Distil(trees=step, depth=depth - 1),), shallow, shallow))
-    return tuple(found)
 
 
 def _shallow(step: int) -> tuple[Pass, ...]:
@@ -80,9 +96,24 @@ def _shallow(step: int) -> tuple[Pass, ...]:
     return ReduceDepth(share=step / _SHARES), MergeTrees()
 
 
+def _student(trees: int, depth: int) -> Distil:
+    return Distil(trees=trees, depth=depth, learning_rate=0.6, likeness=0.02)
+
+
+def _shallower(ensemble: Ensemble, depth: int) -> list[Family]:
+    """A student of more and shallower trees."""
+    if depth == 1:
+        return []
+    trees = _trees_of_depth(ensemble, depth - 1)
+    return [Family("distil, shallower", lambda step: (Distil(trees=step, depth=depth - 1),), trees, trees)]
+
+
 def _student_depth(ensemble: Ensemble) -> int:
-    """How deep trees of a student are: as the model's."""
-    depths = [tree.depth if isinstance(tree, ObliviousTree) else _DEPTH for tree in ensemble.trees]
+    """How deep trees of a student are: as the model's, or deep enough for as many leaves as the largest of others has."""
+    depths = [
+        tree.depth if isinstance(tree, ObliviousTree) else min(_DEPTH, (tree.n_leaves - 1).bit_length())
+        for tree in ensemble.trees
+    ]
     return max(1, *depths)
 
 

@@ -89,7 +89,9 @@ class Search:
             try:
                 (self._smallest if self.targets.of_loss else self._largest)(family)
             except ModelError as error:
-                self.skipped[family.name] = str(error)
+                # Also where a step is too small or too large for a family whose other steps were tried.
+                if not any(one.tried.family == family.name for one in self.candidates):
+                    self.skipped[family.name] = str(error)
 
     @property
     def best(self) -> Candidate | None:

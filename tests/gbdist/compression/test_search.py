@@ -161,6 +161,15 @@ def test_a_family_that_does_not_apply_is_left_out_with_its_reason() -> None:
     assert {one.family for one in told} == {"given", "good"}
 
 
+def test_a_step_that_does_not_apply_ends_its_family_without_a_word() -> None:
+    def passes(step: int) -> tuple[Keep, ...]:
+        return (Keep(step if step > 400 else -1),)
+
+    search, told = searched("trees:300", Family("large", passes, 999, 1_500), family("good", 1.0))
+    assert search.skipped == {}
+    assert [one.family for one in told] == ["given", "large", "good"]
+
+
 def test_two_searches_try_the_same() -> None:
     runs = [searched("loss:+1%", family("weak", 0.5), family("good", 1.0))[0] for _ in range(2)]
     pipelines = [[one.tried.pipeline for one in run.candidates] for run in runs]
