@@ -102,6 +102,9 @@ parameters that are not CatBoost's:
   ([reliability.md](reliability.md#checkpoints)). `snapshot_file`, `snapshot_interval` and `train_dir` are refused without
   `save_snapshot`, where CatBoost writes none without a word.
 * `od_type="Wilcoxon"` is refused.
+* CatBoost's models keep their first trees alone with `shrink`, and `sum_models` adds them up. `gbdist.compress` makes smaller
+  models in other ways too, which end as CatBoost models again, and `merge_models` adds up models whose borders and categories
+  differ ([compression.md](compression.md)).
 * Labels that are numbers in text, such as `"9"` and `"10"`, are ordered as text, as scikit-learn orders them; CatBoost orders
   them by value. Weights that follow the order of the classes are refused for them; `class_weights={{label: weight}}` is not.
 """
