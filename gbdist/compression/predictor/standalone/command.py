@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             with open(options.rows, newline="", encoding="utf-8-sig") as file:
                 _predict(model, file, options)
-    except (PredictorError, OSError) as error:
+    except (PredictorError, OSError, UnicodeDecodeError, csv.Error) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
@@ -57,6 +57,9 @@ def _predict(model: Predictor, file: TextIO, options: argparse.Namespace) -> Non
     names = next(reader, None)
     if names is None:
         raise PredictorError("there are no rows, not even a line with the names of columns. Pass a CSV file.")
+    repeated = [name for name in model.feature_names if names.count(name) > 1]
+    if repeated:
+        raise PredictorError(f"columns {repeated} are there more than once. Leave all but one of each out.")
     predict = model.predict_proba if options.proba else model.predict_raw if options.raw else model.predict
     writer = csv.writer(sys.stdout, lineterminator="\n")
     for number, rows in enumerate(_blocks(reader)):
@@ -67,7 +70,9 @@ def _predict(model: Predictor, file: TextIO, options: argparse.Namespace) -> Non
 
 
 def _blocks(reader: Iterable[list[str]]) -> Iterator[list[list[str]]]:
+    """Rows by the block, one at least: of no rows the columns are looked at as well, and what would come is named."""
     rows = iter(reader)
+    yield list(islice(rows, _ROWS))
     while block := list(islice(rows, _ROWS)):
         yield block
 

@@ -111,6 +111,9 @@ def test_rows_of_a_csv_file_are_predicted(make_ensemble, file: Path, tmp_path: P
         ("", "there are no rows, not even a line with the names of columns. Pass a CSV file."),
         ("f1,f2,f3,f4\n1,2,3,4\n", "columns ['f5'] are missing; found ['f1', 'f2', 'f3', 'f4']. Name the columns as the "
          "model does (feature_names)."),
+        ("a,b\n", "columns ['f1', 'f2', 'f3', 'f4', 'f5'] are missing; found ['a', 'b']. Name the columns as the "
+         "model does (feature_names)."),
+        ("f1,f2,f1,f3,f4,f5\n1,2,3,4,5,6\n", "columns ['f1'] are there more than once. Leave all but one of each out."),
         ("f1,f2,f3,f4,f5\n1,2,3,4,5\n1,2,3\n", "row 3 has 3 cells, and there are 5 columns. Repair it."),
         ("f1,f2,f3,f4,f5\n1,2,many,4,5\n", "row 2, column 'f3': 'many' is no number. Write a number, or nothing for a "
          "missing value."),
@@ -126,6 +129,18 @@ def test_rows_that_will_not_do_are_told(file: Path, text: str, message: str) -> 
 def test_a_file_of_rows_that_is_not_there_is_told(file: Path) -> None:
     done = run(file, "none.csv")
     assert (done.returncode, done.stderr) == (2, "error: [Errno 2] No such file or directory: 'none.csv'\n")
+
+
+def test_a_file_that_is_no_text_is_told(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1\x80")
+    done = run(file, "rows.parquet")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: 'utf-8' codec can't decode byte 0x80")
+
+
+def test_of_no_rows_there_is_the_line_of_names(file: Path) -> None:
+    assert run(file, "--proba", given="f1,f2,f3,f4,f5\n").stdout == "no,yes\n"
+    assert run(file, given="f1,note,note,f2,f3,f4,f5\n").stdout == "prediction\n"
 
 
 def test_the_package_imports_only_what_is_everywhere() -> None:
