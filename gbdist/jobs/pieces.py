@@ -82,7 +82,7 @@ def cut_into_pieces(
 
 def require_columns(where: str, present: Sequence[str], wanted: Sequence[str]) -> None:
     """Raise a ``DataError`` that names the columns of ``wanted`` that are not ``present``, and the nearest there is."""
-    missing = [name for name in wanted if name not in present]
+    missing = [name for name in dict.fromkeys(wanted) if name not in present]
     if missing:
         raise DataError(
             where, f"no column {_few(missing)}", "every column that is asked for", _nearest(missing[0], present)

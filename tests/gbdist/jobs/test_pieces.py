@@ -87,7 +87,7 @@ def test_value_that_does_not_fit_is_named_with_its_file_and_column(tmp_path: Pat
 
 def test_missing_column_is_named_with_the_file_and_the_nearest_one(grouped: DataFile) -> None:
     with pytest.raises(DataError) as caught:
-        cut_into_pieces([grouped], ["a", "tex"])
+        cut_into_pieces([grouped], ["a", "tex", "tex"])
     assert str(caught.value) == (
         f"{grouped.path}: found no column 'tex', expected every column that is asked for. "
         "Did you mean 'text'? Its columns: 'a', 'b', 'text'."
