@@ -143,8 +143,13 @@ def _test(split: TreeSplit, ensemble: Ensemble) -> tuple[Any, ...]:
 def _params(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Parameters that differ, by their place in CatBoost's nested options; those that the user gave are among them anyway."""
     flat = [dict(_flat(each)) for each in (one, other)]
-    names = sorted(flat[0].keys() | flat[1].keys())
-    return {name: (flat[0].get(name), flat[1].get(name)) for name in names if flat[0].get(name) != flat[1].get(name)}
+    pairs = {name: (flat[0].get(name), flat[1].get(name)) for name in sorted(flat[0].keys() | flat[1].keys())}
+    return {name: pair for name, pair in pairs.items() if _in_single(pair[0]) != _in_single(pair[1])}
+
+
+def _in_single(value: Any) -> Any:
+    """A fraction as a float32: CatBoost keeps options so, and writes them with more digits, which gbdist does not."""
+    return float(np.float32(value)) if isinstance(value, float) else value
 
 
 def _flat(options: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:

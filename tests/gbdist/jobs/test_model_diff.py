@@ -1,5 +1,6 @@
 """What two models share is told by what their trees test, not by how they number it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,16 @@ def test_another_start_value_is_told(trained: Any, tmp_path: Path) -> None:
     assert found.start_value == ([ensemble.bias[0]], [ensemble.bias[0] + 1.0])
     assert found.trees == Shared(12, 0, 0)
     assert not found.same
+
+
+def test_options_that_are_the_same_float32_do_not_differ(trained: Any, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("single.cbm", "double.cbm", "other.cbm")]
+    for path, subsample in zip(paths, (0.800000011920929, 0.8, 0.80001), strict=True):
+        params = dict(trained.get_metadata())["params"]
+        options = json.loads(params)
+        options["tree_learner_options"]["bootstrap"]["subsample"] = subsample
+        trained.get_metadata()["params"] = json.dumps(options)
+        trained.save_model(str(path))
+        trained.get_metadata()["params"] = params
+    assert diff(paths[0], paths[1]).params == {}
+    assert list(diff(paths[1], paths[2]).params) == ["tree_learner_options.bootstrap.subsample"]
