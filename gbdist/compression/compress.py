@@ -1,6 +1,6 @@
 """``gbdist.compress``: a smaller model for a target, chosen among many, and the report of what that cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import Any, Final
 
@@ -130,6 +130,11 @@ def _pipelines(passes: Any) -> list[CompressionPipeline] | None:
         return None
     if isinstance(passes, CompressionPipeline):
         return [passes]
+    if isinstance(passes, Pass):
+        return [CompressionPipeline([passes])]
+    if isinstance(passes, str) or not isinstance(passes, Iterable):
+        expected = "a sequence of passes, or of pipelines"
+        raise ParameterError("passes", passes, expected, "Use those of gbdist.compression.passes.")
     listed = list(passes)
     if not listed:
         raise ParameterError("passes", passes, "at least one pass", "Leave it out for the usual ones.")

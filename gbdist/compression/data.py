@@ -20,7 +20,7 @@ from gbdist.compression.passes.columns import columns_of, rows_on_columns
 from gbdist.compression.shares import PARTS, Part, Shares, halves
 from gbdist.compression.work import Course, Work
 from gbdist.counted import PASSES
-from gbdist.errors import DataError
+from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.clusters import has_client, ready_workers, resolve_client
 from gbdist.estimators.local_run import LocalSet, shard_here, survey_here, threads_for, trains_here
 from gbdist.estimators.placing import choice, require_room_to_send
@@ -270,6 +270,8 @@ def compression_data(
     DataError, ModelError, ParameterError, ClusterError
         Nothing is left on the cluster.
     """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ParameterError("seed", seed, "a whole number", "Leave it out for 0.")
     ensemble = model if isinstance(model, Ensemble) else from_catboost(model)
     if cat_nan is None and not isinstance(model, Ensemble):
         cat_nan = cat_nan_of(model)

@@ -37,11 +37,15 @@ def merge_models(models: Sequence[catboost.CatBoost], weights: Sequence[float] |
         Where the models differ in columns, classes, loss, or what they take missing values for; or one cannot be read
         (``from_catboost``).
     ParameterError
-        For no models, or weights that are not one number for each.
+        For no models, what is no CatBoost model, or weights that are not one number for each.
     """
     models = list(models)
     if not models:
         raise ParameterError("models", models, "at least one model", "Pass the models to be merged.")
+    for number, model in enumerate(models):
+        if not isinstance(model, catboost.CatBoost):
+            fix = "Load files into one, and pass the model_ of an estimator of gbdist's."
+            raise ParameterError(f"models[{number}]", model, "a catboost.CatBoost", fix)
     factors = _weights(weights, len(models))
     ensembles = [from_catboost(model) for model in models]
     _require_same("columns", [list(ensemble.feature_names) for ensemble in ensembles])

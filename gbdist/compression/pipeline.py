@@ -2,7 +2,7 @@
 
 import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,11 +59,14 @@ class CompressionPipeline:
     passes: tuple[Pass, ...]
 
     def __init__(self, passes: Sequence[Pass]) -> None:
+        if isinstance(passes, str) or not isinstance(passes, Iterable):
+            raise ParameterError("passes", passes, "a sequence of passes", "Put it into a list.")
+        passes = tuple(passes)
         for number, one in enumerate(passes):
             if not isinstance(one, Pass):
                 fix = "Use those of gbdist.compression.passes, or a subclass of Pass."
                 raise ParameterError(f"passes[{number}]", one, "a Pass", fix)
-        object.__setattr__(self, "passes", tuple(passes))
+        object.__setattr__(self, "passes", passes)
 
     @property
     def needs_rows(self) -> bool:

@@ -159,6 +159,12 @@ def test_bad_input_is_refused_before_rows_are_looked_at(frame: pd.DataFrame, mod
         gbdist.compress(model, None, target="size:0.5", passes=[])
     with pytest.raises(ParameterError, match=r"passes\[0\]='prefix' cannot be used: expected a Pass"):
         gbdist.compress(model, None, target="size:0.5", passes=[["prefix"]])
+    with pytest.raises(ParameterError, match="passes=7 cannot be used: expected a sequence of passes, or of pipelines"):
+        gbdist.compress(model, None, target="size:0.5", passes=7)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="passes='prefix' cannot be used: expected a sequence of passes"):
+        gbdist.compress(model, None, target="size:0.5", passes=["prefix", "depth"])  # type: ignore[list-item]
+    with pytest.raises(ParameterError, match="seed='a' cannot be used: expected a whole number"):
+        gbdist.compress(model, frame, "y", target="size:0.5", seed="a")  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="is not fitted"):
         gbdist.compress(catboost.CatBoostRegressor(), frame, "y", target="size:0.5")
 

@@ -174,6 +174,12 @@ def test_no_models_and_wrong_weights_are_refused() -> None:
     assert str(error.value) == ("models=[] cannot be used: expected at least one model. Pass the models to be merged.")
     model = trained(1, ("x", "y"))
     with pytest.raises(ParameterError) as error:
+        merge_models([model, "fold-2.cbm"])  # type: ignore[list-item]
+    assert str(error.value) == (
+        "models[1]='fold-2.cbm' cannot be used: expected a catboost.CatBoost. "
+        "Load files into one, and pass the model_ of an estimator of gbdist's."
+    )
+    with pytest.raises(ParameterError) as error:
         merge_models([model, model], [1.0])
     assert str(error.value) == (
         "weights=[1.0] cannot be used: expected 2 finite numbers, one for each model. Leave them out to get the average."

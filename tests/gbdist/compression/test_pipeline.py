@@ -110,6 +110,11 @@ def test_passes_that_need_rows_are_refused_without_data(data: CompressionData) -
 def test_what_is_no_pass_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"passes\[1\]='drop' cannot be used: expected a Pass"):
         CompressionPipeline([Prefix(1), "drop"])  # type: ignore[list-item]
+    with pytest.raises(ParameterError) as refused:
+        CompressionPipeline(Prefix(1))  # type: ignore[arg-type]
+    assert str(refused.value) == (
+        "passes=Prefix(trees=1) cannot be used: expected a sequence of passes. Put it into a list."
+    )
 
 
 @dataclass(frozen=True)
