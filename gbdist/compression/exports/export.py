@@ -16,6 +16,7 @@ from gbdist.compression.exports.readers import raw_values, reader_of
 from gbdist.compression.exports.refusals import require_all_categories, require_expressible, whole_or_text_labels
 from gbdist.compression.predictor import save_predictor
 from gbdist.errors import ModelError, ParameterError
+from gbdist.estimators.base import DaskCatBoost
 from gbdist.models.catboost_format import save_file
 from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
@@ -59,6 +60,8 @@ class Export:
         Rows that were predicted with it: 0 where nothing on this machine reads the format.
     difference : float or None
         The largest difference from the model's own predictions on them: raw values, or probabilities of ONNX classifiers.
+    error_bound : float or None
+        Of a predictor: raw values of any row are no further away.
     """
 
     path: Path
@@ -66,6 +69,7 @@ class Export:
     size: int
     rows_checked: int
     difference: float | None
+    error_bound: float | None = None
 
 
 def export_model(
@@ -105,6 +109,8 @@ def export_model(
     if format_ != "predictor" and leaves != "float64":
         raise ParameterError("leaves", leaves, f'"float64" in the format {format_!r}', 'Use the format "predictor".')
     trees = getattr(model, "model_", model)
+    if isinstance(trees, DaskCatBoost):
+        raise ModelError(f"{type(model).__name__} is not fitted: it has no trees", "Fit it, or load a saved model.")
     if not isinstance(trees, catboost.CatBoost):
         raise ModelError(f"{type(model).__name__} is no model of trees", "Networks are saved by their own save_model.")
     try:
@@ -127,7 +133,8 @@ def export_model(
         else:
             kind, bound = _write(trees, ensemble, draft, format_, rows), 0.0
         checked = _check(trees, draft, format_, kind, probes, bound)
-    return Export(path, format_, path.stat().st_size, 0 if checked is None else N_PROBES, checked)
+    n_checked = 0 if checked is None else N_PROBES
+    return Export(path, format_, path.stat().st_size, n_checked, checked, bound if format_ == "predictor" else None)
 
 
 def _format_of(path: Path, format_: str | None) -> str:

@@ -53,6 +53,7 @@ def test_a_predictor_may_be_away_by_its_bound(tmp_path: Path, leaves: Any) -> No
     model = trained("regression", missing=True, nan_mode="Max", grow_policy="Lossguide")
     done = export_model(model, tmp_path / "m.pyz", leaves=leaves)
     bound = load_predictor(done.path).error_bound
+    assert done.error_bound == bound
     assert done.difference is not None
     assert (done.difference > 1e-3) == (leaves != "float64") == (bound > 1e-3)
     assert done.difference <= bound + 1e-9
@@ -191,6 +192,8 @@ def test_what_no_ensemble_holds_goes_into_a_cbm_only(tmp_path: Path) -> None:
         export_model(model, tmp_path / "m.json")
     with pytest.raises(ModelError, match="CatBoostRegressor is not fitted"):
         export_model(catboost.CatBoostRegressor(), tmp_path / "n.cbm")
+    with pytest.raises(ModelError, match="DaskCatBoostRegressor is not fitted: it has no trees"):
+        export_model(DaskCatBoostRegressor(), tmp_path / "n.cbm")
     with pytest.raises(ModelError, match="ndarray is no model of trees"):
         export_model(features, tmp_path / "n.cbm")
 
