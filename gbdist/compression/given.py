@@ -52,19 +52,30 @@ def open_model(model: Any) -> GivenModel:
     ModelError
         It is not fitted, cannot be read, or has what an ensemble cannot hold.
     """
-    if isinstance(model, str | os.PathLike):
-        name, found = Path(model).name, load_file(catboost.CatBoost(), Path(model), what="compress")
-    elif isinstance(model, catboost.CatBoost):
-        name, found = type(model).__name__, model
-    else:
-        name, found = type(model).__name__, _trees_of(model)
+    found = trees_of(model, "compress")
+    name = Path(model).name if isinstance(model, str | os.PathLike) else type(model).__name__
     ensemble = from_catboost(found)
     if not ensemble.trees:
         raise ModelError("the model has no trees", "There is nothing to make smaller")
     return GivenModel(name, found, ensemble, _without_curves(found, ensemble))
 
 
-def _trees_of(estimator: Any) -> Any:
+def trees_of(model: Any, what: str) -> Any:
+    """The CatBoost model that ``model`` is, or is the path of, or that an estimator has fitted; it may be without trees.
+
+    Raises
+    ------
+    ParameterError
+        For anything else.
+    ModelError
+        An estimator is not fitted or has no trees, or a file cannot be read: then it begins with ``what``.
+    """
+    if isinstance(model, str | os.PathLike):
+        return load_file(catboost.CatBoost(), Path(model), what=what)
+    return model if isinstance(model, catboost.CatBoost) else _model_of(model)
+
+
+def _model_of(estimator: Any) -> Any:
     if not hasattr(estimator, "fit") or isinstance(estimator, type):
         expected = "a CatBoost model, a fitted DaskCatBoostClassifier or DaskCatBoostRegressor, or the path of a .cbm"
         raise ParameterError("model", estimator, expected, "Pass one of these.")

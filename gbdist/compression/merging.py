@@ -6,6 +6,7 @@ from typing import Any
 
 import catboost
 
+from gbdist.compression.given import trees_of
 from gbdist.compression.passes.union import weighted_sum
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.catboost_format import cbm_bytes, read_cbm
@@ -17,7 +18,7 @@ from gbdist.models.missing import cat_nan_of
 from gbdist.models.rewriting import rewritten
 
 
-def merge_models(models: Sequence[catboost.CatBoost], weights: Sequence[float] | None = None) -> catboost.CatBoost:
+def merge_models(models: Sequence[Any], weights: Sequence[float] | None = None) -> catboost.CatBoost:
     """One model whose raw predictions are the weighted sum of the models': their average by default.
 
     It has all their trees, with leaf values times the weights, and the union of their borders, categories and tables. Unlike
@@ -27,8 +28,8 @@ def merge_models(models: Sequence[catboost.CatBoost], weights: Sequence[float] |
 
     Parameters
     ----------
-    models : at least one, trained for one loss on the same columns
-        They stay as they are.
+    models : CatBoost models, fitted estimators of trees or paths of .cbm files
+        At least one, trained for one loss on the same columns. They stay as they are.
     weights : one finite number a model
 
     Raises
@@ -39,13 +40,9 @@ def merge_models(models: Sequence[catboost.CatBoost], weights: Sequence[float] |
     ParameterError
         For no models, what is no CatBoost model, or weights that are not one number for each.
     """
-    models = list(models)
+    models = [trees_of(model, "merge_models") for model in models]
     if not models:
         raise ParameterError("models", models, "at least one model", "Pass the models to be merged.")
-    for number, model in enumerate(models):
-        if not isinstance(model, catboost.CatBoost):
-            fix = "Load files into one, and pass the model_ of an estimator of gbdist's."
-            raise ParameterError(f"models[{number}]", model, "a catboost.CatBoost", fix)
     factors = _weights(weights, len(models))
     ensembles = [from_catboost(model) for model in models]
     _require_same("columns", [list(ensemble.feature_names) for ensemble in ensembles])

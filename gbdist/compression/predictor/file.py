@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.compression.given import trees_of
 from gbdist.compression.predictor.contents import contents_of
 from gbdist.compression.predictor.standalone import Predictor, PredictorError
 from gbdist.compression.predictor.standalone import load_predictor as read
@@ -26,14 +27,14 @@ _MAIN = f"import sys\n\nfrom {PACKAGE}.command import main\n\nsys.exit(main())\n
 
 
 def save_predictor(model: Any, path: str | os.PathLike[str], leaves: str | int = "float64") -> Predictor:
-    """Write a CatBoost model as one file that predicts with NumPy alone, and return what reading it gives.
+    """Write a model of trees as one file that predicts with NumPy alone, and return what reading it gives.
 
     ``python FILE rows.csv`` predicts for the rows of a CSV file; with the file on ``sys.path``, ``gbdist_predictor`` is a package
     whose ``load_predictor`` reads it. Equal models give equal files.
 
     Parameters
     ----------
-    model : a CatBoost model of columns of numbers
+    model : a CatBoost model, a fitted estimator of trees, or the path of a .cbm; of columns of numbers
     path : the file; ``.pyz`` is what Python calls such archives
     leaves : "float64", "fp16", "int8" or an int
         How leaf values are stored: as they are; rounded as ``QuantizeLeaves`` rounds them; or an int, as that many levels.
@@ -41,10 +42,12 @@ def save_predictor(model: Any, path: str | os.PathLike[str], leaves: str | int =
     Raises
     ------
     ModelError
-        For a model whose trees test categories, that has texts or embeddings, or whose leaf values are too large for "fp16".
+        For a model that is not fitted or cannot be read, whose trees test categories, that has texts or embeddings, or whose leaf
+        values are too large for "fp16".
     ParameterError
-        For other ``leaves``.
+        For other ``leaves``, or what is no model.
     """
+    model = trees_of(model, "save_predictor")
     header, arrays = contents_of(from_catboost(model), model, leaves)
     members = {HEADER: json.dumps(header, indent=1).encode(), "__main__.py": _MAIN.encode(), **_sources()}
     members |= {f"{name}.npy": _as_bytes(array) for name, array in arrays.items()}

@@ -8,6 +8,7 @@ import catboost
 import numpy as np
 import pytest
 
+from gbdist import DaskCatBoostRegressor
 from gbdist.compression.predictor import load_predictor, save_predictor
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.catboost_format import to_catboost
@@ -234,3 +235,14 @@ def test_a_later_version_is_refused(make_ensemble, tmp_path: Path) -> None:
     rewritten(file, **members, **{"digest.txt": digest_of(members).encode()})
     with pytest.raises(ModelError, match="is of version 2, and this reader knows versions up to 1"):
         load_predictor(file)
+
+
+def test_an_estimator_and_a_path_are_their_models(tmp_path: Path) -> None:
+    features, label = labelled()
+    estimator = DaskCatBoostRegressor(iterations=3, depth=2).fit(features, label)
+    estimator.save_model(str(tmp_path / "m.cbm"))
+    for number, model in enumerate((estimator, tmp_path / "m.cbm")):
+        found = save_predictor(model, tmp_path / f"{number}.pyz").predict_raw(features)
+        np.testing.assert_array_equal(found, raw_of(estimator.model_, features))
+    with pytest.raises(ModelError, match="DaskCatBoostRegressor is not fitted: it has no trees"):
+        save_predictor(DaskCatBoostRegressor(), tmp_path / "none.pyz")
