@@ -97,7 +97,7 @@ def compress(
     written = given.written(chosen.ensemble)
     timed = _timed_rows(given, X, y, sample_weight, cat_nan, client)
     measured = [
-        Measured(one.tried.figures, float(loss), measure_latency(each, timed))
+        Measured(one.tried.figures, float(loss), measure_latency(each, timed) if len(timed) else None)
         for one, each, loss in zip((search.candidates[0], chosen), (given.model, written), on_holdout, strict=True)
     ]
     report = CompressionReport(
@@ -119,7 +119,7 @@ def compress(
 
 
 def _timed_rows(given: GivenModel, X: Any, y: Any, sample_weight: Any, cat_nan: str | None, client: Any) -> Any:
-    """Some rows as a frame, to measure latency on."""
+    """Some rows as a frame, to measure latency on; none where the partition of a collection that is looked at has none."""
     parts = collect(X, y, sample_weight)
     expected = Expected.of(given.model, parts.labels, given.name, cat_nan)
     return some_features(parts, expected, _TIMED_ROWS, scheduler_of(client))

@@ -103,6 +103,19 @@ def test_the_cluster_does_not_change_the_model(
     )
 
 
+def test_latency_is_left_out_where_the_partition_that_is_looked_at_has_no_rows(
+    client: Client, frame: pd.DataFrame, model: Any
+) -> None:
+    rows = dd.concat(
+        [dd.from_pandas(frame[:0], npartitions=1), dd.from_pandas(frame, npartitions=1)], interleave_partitions=True
+    )
+    _, report = gbdist.compress(
+        model, rows, "y", target="trees:10", sample_weight="w", passes=[Reweight(trees=9)], client=client
+    )
+    assert (report.before.latency, report.after.latency) == (None, None)
+    assert sum(report.rows.values()) == len(frame)
+
+
 def test_given_pipelines_are_tried_once_each(frame: pd.DataFrame, model: Any) -> None:
     X = frame.drop(columns="w")
     one = gbdist.compress(model, X, "y", target="trees:10", passes=[Reweight(trees=9)])[1]
