@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gbdist.errors import ParameterError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -16,3 +18,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def require_folder(path: Path) -> None:
+    """ParameterError where the folder of a file that is to be written is not there."""
+    if not path.parent.is_dir():
+        expected = "a file in a folder that is there"
+        raise ParameterError("path", str(path), expected, f"Make the folder {str(path.parent)!r} first.")

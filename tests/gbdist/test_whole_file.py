@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gbdist.errors import ParameterError
 from gbdist.estimators.plotting import Plot
-from gbdist.whole_file import whole_file
+from gbdist.whole_file import require_folder, whole_file
 
 
 def test_failure_while_writing_leaves_what_was_there(tmp_path: Path) -> None:
@@ -23,3 +24,11 @@ def test_page_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         Plot(tmp_path / "page.html").write("whole, but for \ud800")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_missing_is_told_by_name(tmp_path: Path) -> None:
+    require_folder(tmp_path / "model.cbm")
+    with pytest.raises(
+        ParameterError, match=r"path=.*missing/model.cbm' cannot be used: .* Make the folder .*missing' first"
+    ):
+        require_folder(tmp_path / "missing" / "model.cbm")

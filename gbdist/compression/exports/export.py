@@ -22,7 +22,7 @@ from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.loss import has_several_labels, loss_of
 from gbdist.models.rewriting import rewritten
-from gbdist.whole_file import whole_file
+from gbdist.whole_file import require_folder, whole_file
 
 #: Formats and the ends of their files' names.
 FORMATS = {
@@ -98,13 +98,15 @@ def export_model(
     Raises
     ------
     ParameterError
-        An unknown format, ``rows`` where they are needed, or ``leaves`` of another format than a predictor.
+        An unknown format, a folder that is not there, ``rows`` where they are needed, or ``leaves`` of another format than a
+        predictor.
     ModelError
         The file would not predict as the model does, with the reason; or it cannot be written.
     DataError
         ``rows`` have other columns than the model, or lack categories.
     """
     path = Path(path)
+    require_folder(path)
     format_ = _format_of(path, format)
     if format_ != "predictor" and leaves != "float64":
         raise ParameterError("leaves", leaves, f'"float64" in the format {format_!r}', 'Use the format "predictor".')

@@ -19,7 +19,7 @@ from gbdist.compression.predictor.standalone import load_predictor as read
 from gbdist.compression.predictor.standalone.reading import DIGEST, HEADER, digest_of
 from gbdist.errors import ModelError
 from gbdist.models.catboost_reading import from_catboost
-from gbdist.whole_file import whole_file
+from gbdist.whole_file import require_folder, whole_file
 
 #: Name of the package inside a file.
 PACKAGE = "gbdist_predictor"
@@ -45,8 +45,9 @@ def save_predictor(model: Any, path: str | os.PathLike[str], leaves: str | int =
         For a model that is not fitted or cannot be read, whose trees test categories, that has texts or embeddings, or whose leaf
         values are too large for "fp16".
     ParameterError
-        For other ``leaves``, or what is no model.
+        For other ``leaves``, what is no model, or a folder that is not there.
     """
+    require_folder(Path(path))
     model = trees_of(model, "save_predictor")
     header, arrays = contents_of(from_catboost(model), model, leaves)
     members = {HEADER: json.dumps(header, indent=1).encode(), "__main__.py": _MAIN.encode(), **_sources()}

@@ -14,7 +14,7 @@ from gbdist import DaskCatBoostRegressor
 from gbdist.compression.exports import FORMATS, export_model
 from gbdist.compression.exports import export as exporting
 from gbdist.compression.exports.readers import raw_values
-from gbdist.compression.predictor import load_predictor
+from gbdist.compression.predictor import load_predictor, save_predictor
 from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.models.catboost_format import cbm_bytes
 
@@ -225,3 +225,11 @@ def test_raw_values_have_a_column_each() -> None:
     features, _ = rows_of()
     assert raw_values(trained("regression"), features).shape == (600, 1)
     assert raw_values(trained("classes"), features).shape == (600, 3)
+
+
+def test_a_folder_that_is_missing_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    model = trained("regression", missing=True)
+    for write in (export_model, save_predictor):
+        with pytest.raises(ParameterError, match="Make the folder"):
+            write(model, tmp_path / "missing" / "m.pyz")
+    assert not list(tmp_path.iterdir())
