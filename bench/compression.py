@@ -68,12 +68,14 @@ def read_tasks(data: pathlib.Path) -> list[Task]:
     def pair(name: str) -> list[pd.DataFrame]:
         return [pd.read_parquet(data / f"{name}-{part}.parquet") for part in ("train", "test")]
 
+    # The 500 test rows of higgs tell models apart by half a percent at best.
+    higgs = pd.concat(pair("higgs")).sample(frac=1.0, random_state=0)
     diamonds = pd.read_parquet(data / "diamonds.parquet").sample(frac=1.0, random_state=0)
     cut = len(diamonds) * 4 // 5
     return [
         Task("adult", *pair("adult"), "income", True),
         Task("diamonds", diamonds[:cut], diamonds[cut:], "price", False),
-        Task("higgs", *pair("higgs"), "label", True),
+        Task("higgs", higgs[:5_500], higgs[5_500:], "label", True),
     ]
 
 

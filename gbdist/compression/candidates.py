@@ -64,6 +64,7 @@ def families_for(ensemble: Ensemble) -> tuple[Family, ...]:
             Family("reweight, refit", lambda step: (Reweight(trees=step), _TO_TEACHER), n - 1, n),
             Family("reweight, labels", lambda step: (Reweight(trees=step), _TO_TEACHER, _TO_LABELS), n - 1, n),
         ]
+        found.append(Family("reweight, distil", lambda step: _of_chosen(step, depth), min(students, n - 1), students))
     if n > 1 and bytes_of_tables(ensemble):
         found.append(Family("reweight, tables", lambda step: (Reweight(trees=step), _PRUNED, _TO_TEACHER), n - 1, n))
     found.append(Family("depth", _shallow, _SHARES - 1, _SHARES))
@@ -94,6 +95,11 @@ def families_for(ensemble: Ensemble) -> tuple[Family, ...]:
 def _shallow(step: int) -> tuple[Pass, ...]:
     """Trees with fewer leaves are parts of others more often, which merging takes out."""
     return ReduceDepth(share=step / _SHARES), MergeTrees()
+
+
+def _of_chosen(trees: int, depth: int) -> tuple[Pass, ...]:
+    """A student that tests what the model's best trees test, somewhat fewer than its own: of few tables, and soon grown."""
+    return Reweight(trees=max(1, 5 * trees // 6)), Distil(trees=trees, depth=depth)
 
 
 def _student(trees: int, depth: int) -> Distil:
