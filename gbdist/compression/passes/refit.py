@@ -36,8 +36,9 @@ class Refit(Pass):
 
     Towards the teacher it is a ridge regression by blocks (its raw predictions, weighted by the curvature of the loss there; a
     block is a tree); towards labels, Newton steps of the model's own loss. Both are held back: to each leaf ``l2`` rows are
-    added that want its present value. On the rows that the trees were grown on, labels overfit all the same: there the teacher
-    is the better aim, and labels are for rows that the model has not seen. Columns with monotone constraints keep them.
+    added that want its present value. Labels are learned by heart all the same, of rows that the trees were grown on and of
+    others where there are few for each leaf of all trees: there the teacher is the better aim, or a larger ``l2``. Columns with
+    monotone constraints keep them.
 
     Parameters
     ----------
