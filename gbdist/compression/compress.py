@@ -17,6 +17,7 @@ from gbdist.compression.passes.base import Pass
 from gbdist.compression.pipeline import CompressionPipeline, losses
 from gbdist.compression.report import CompressionReport
 from gbdist.compression.search import Candidate, Search
+from gbdist.compression.shares import Part
 from gbdist.compression.targets import Targets, parse_targets
 from gbdist.counted import MODELS
 from gbdist.errors import ParameterError
@@ -91,19 +92,19 @@ def compress(
         ) as data:
             search = _searched(given, data, aim, pipelines, listener)
             chosen = search.best or search.nearest
-            on_holdout = losses([given.ensemble, chosen.ensemble], data, "holdout")
+            on_holdout = _harms([given.ensemble, chosen.ensemble], data, "holdout")
     finally:
         close(listener)
     written = given.written(chosen.ensemble)
     timed = _timed_rows(given, X, y, sample_weight, cat_nan, client)
     measured = [
-        Measured(one.tried.figures, float(loss), measure_latency(each, timed) if len(timed) else None)
+        Measured(one.tried.figures, loss, measure_latency(each, timed) if len(timed) else None)
         for one, each, loss in zip((search.candidates[0], chosen), (given.model, written), on_holdout, strict=True)
     ]
     report = CompressionReport(
         name=given.name,
         target=aim.text,
-        metric=data.measure.metric.name,
+        metric=_loss_name(data),
         before=measured[0],
         after=measured[1],
         tried=tuple(one.tried for one in search.candidates),
@@ -143,6 +144,16 @@ def _pipelines(passes: Any) -> list[CompressionPipeline] | None:
     return [one if isinstance(one, CompressionPipeline) else CompressionPipeline(one) for one in listed]
 
 
+def _harms(ensembles: Sequence[Ensemble], data: CompressionData, part: Part) -> list[float]:
+    """``losses``, of which less is better: the metric of Cox, a likelihood, is turned round."""
+    return [data.measure.harm(float(loss)) for loss in losses(ensembles, data, part)]
+
+
+def _loss_name(data: CompressionData) -> str:
+    metric = data.measure.metric
+    return f"minus {metric.name}" if metric.is_max_optimal else metric.name
+
+
 class _Workshop:
     """Makes models where the rows are, and measures them."""
 
@@ -153,7 +164,7 @@ class _Workshop:
         return CompressionPipeline(passes).apply(self._given.ensemble, self._data).ensemble
 
     def loss(self, ensemble: Ensemble) -> float:
-        return float(losses([ensemble], self._data, "choice")[0])
+        return _harms([ensemble], self._data, "choice")[0]
 
     def figures(self, ensemble: Ensemble) -> ModelFigures:
         model = self._given.model if ensemble is self._given.ensemble else self._given.written(ensemble)
@@ -170,7 +181,7 @@ def _searched(
     """All that is tried: given pipelines once each, else the families for the model."""
     families = families_for(given.ensemble) if pipelines is None else ()
     count = 1 + (Search.most_tries(aim, families) if pipelines is None else len(pipelines))
-    told = _Told(listener, data.measure.metric.name)
+    told = _Told(listener, _loss_name(data))
     told.tell(RunStarted(count, data.rows["passes"], len(given.ensemble.feature_names), data.ranks, counted=MODELS))
     search = Search(aim, _Workshop(given, data), told.hear)
     search.start(given.ensemble)

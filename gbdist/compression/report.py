@@ -56,7 +56,7 @@ class CompressionReport:
     target : str
         As it was asked for.
     metric : str
-        The model's loss, which all losses here are; less is better.
+        The model's loss, which all losses here are; less is better, for which that of Cox is "minus Cox".
     before, after : Measured
         The model that was given and the one that came out; losses on the holdout, that no pass and no choice saw.
     tried : tuple of Tried

@@ -13,6 +13,7 @@ from distributed import Client
 import gbdist
 from gbdist.compression.errors import TargetNotReached
 from gbdist.compression.passes.distil import Distil
+from gbdist.compression.passes.drop import Drop
 from gbdist.compression.passes.reweight import Reweight
 from gbdist.compression.pipeline import CompressionPipeline
 from gbdist.compression.shares import halves
@@ -185,3 +186,17 @@ def test_bad_input_is_refused_before_rows_are_looked_at(frame: pd.DataFrame, mod
 def test_passes_that_do_not_apply_are_an_error_where_they_were_asked_for(frame: pd.DataFrame, model: Any) -> None:
     with pytest.raises(ModelError, match="trees=99 cannot be kept of a model of 30"):
         gbdist.compress(model, frame.drop(columns="w"), "y", target="size:0.5", passes=[Reweight(trees=99)])
+
+
+def test_a_likelihood_is_turned_round_so_that_the_best_model_has_the_largest(frame: pd.DataFrame) -> None:
+    X = frame[["a", "b"]]
+    y = np.exp(-frame["b"].to_numpy()) * np.where(
+        np.arange(len(frame)) % 4, 1.0, -1.0
+    )  # below 0: seen for so long only
+    options = {"iterations": 20, "depth": 2, "verbose": 0, "allow_writing_files": False, "thread_count": 1}
+    given = catboost.CatBoostRegressor(**options, loss_function="Cox").fit(X, y)
+    small, report = gbdist.compress(given, X, y, target="trees:15", passes=[[Drop("prefix", trees=n)] for n in (15, 1)])
+    assert report.metric == "minus Cox"
+    assert report.tried[1].loss < report.tried[2].loss
+    assert (small.tree_count_, report.chosen) == (15, 1)
+    assert report.before.loss < report.after.loss
