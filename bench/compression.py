@@ -24,8 +24,7 @@ from gbdist.compression.errors import TargetNotReached
 from gbdist.compression.passes.distil import Distil
 from gbdist.compression.pipeline import CompressionPipeline
 
-STUDENT_RATES = (0.15, 0.3, 0.6)
-DIRECT_RATES = (0.1, 0.2, 0.4)
+RATES = (0.15, 0.3, 0.6)
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,11 @@ def students(task: Task, model: Any, threads: int, trees: int = 100, depth: int 
         rate: task.loss(
             CompressionPipeline([Distil(trees, depth, learning_rate=rate)]).compress(model, X, y, verbose=False)
         )
-        for rate in STUDENT_RATES
+        for rate in RATES
     }
     direct = {
         rate: task.loss(task.train_model(threads, iterations=trees, depth=depth, learning_rate=rate))
-        for rate in DIRECT_RATES
+        for rate in RATES
     }
     for who, losses in (("student", taught), ("direct", direct)):
         listed = "  ".join(f"{rate}: {loss:.5f}" for rate, loss in losses.items())

@@ -64,7 +64,15 @@ def families_for(ensemble: Ensemble) -> tuple[Family, ...]:
             Family("reweight, refit", lambda step: (Reweight(trees=step), _TO_TEACHER), n - 1, n),
             Family("reweight, labels", lambda step: (Reweight(trees=step), _TO_TEACHER, _TO_LABELS), n - 1, n),
         ]
-        found.append(Family("reweight, distil", lambda step: _of_chosen(step, depth), min(students, n - 1), students))
+        found += [
+            Family("reweight, distil", lambda step: _of_chosen(step, depth), min(students, n - 1), students),
+            Family(
+                "reweight, distil, labels",
+                lambda step: (Reweight(trees=min(n, 6 * step // 5)), Distil(trees=step, depth=depth, labels=0.3)),
+                min(students, n - 1),
+                students,
+            ),
+        ]
     if n > 1 and bytes_of_tables(ensemble):
         found.append(Family("reweight, tables", lambda step: (Reweight(trees=step), _PRUNED, _TO_TEACHER), n - 1, n))
     found.append(Family("depth", _shallow, _SHARES - 1, _SHARES))
