@@ -109,8 +109,7 @@ def students(task: Task, model: Any, threads: int, trees: int = 100, depth: int 
         for rate in RATES
     }
     direct = {
-        rate: task.loss(task.train_model(threads, iterations=trees, depth=depth, learning_rate=rate))
-        for rate in RATES
+        rate: task.loss(task.train_model(threads, iterations=trees, depth=depth, learning_rate=rate)) for rate in RATES
     }
     for who, losses in (("student", taught), ("direct", direct)):
         listed = "  ".join(f"{rate}: {loss:.5f}" for rate, loss in losses.items())
