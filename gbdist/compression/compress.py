@@ -179,7 +179,7 @@ def _searched(
     listener: Listener | None,
 ) -> Search:
     """All that is tried: given pipelines once each, else the families for the model."""
-    families = families_for(given.ensemble) if pipelines is None else ()
+    families = families_for(given.ensemble, data.rows["choice"]) if pipelines is None else ()
     count = 1 + (Search.most_tries(aim, families) if pipelines is None else len(pipelines))
     told = _Told(listener, _loss_name(data))
     told.tell(RunStarted(count, data.rows["passes"], len(given.ensemble.feature_names), data.ranks, counted=MODELS))

@@ -17,6 +17,8 @@ from gbdist.models.ensemble import Ensemble
 
 from .tables import fitted, make_frame
 
+#: Rows to choose by.
+MANY = 5_000
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(300, 4)).astype(np.float32)
 Y = X[:, 0] + X[:, 1] * X[:, 2]
@@ -39,7 +41,7 @@ def made(family: Family, step: int, data: CompressionData) -> Ensemble:
 def test_every_family_applies_and_its_step_is_about_its_share(params: dict[str, Any]) -> None:
     ensemble = trained(**params)
     with compression_data(X, Y, model=ensemble) as data:
-        for family in families_for(ensemble):
+        for family in families_for(ensemble, MANY):
             if family.most == 1:
                 continue
             small, large = (leaves(made(family, family.step(share), data)) for share in (0.3, 0.8))
@@ -50,15 +52,15 @@ def test_every_family_applies_and_its_step_is_about_its_share(params: dict[str, 
 def test_tables_of_categories_are_pruned_where_there_are_some() -> None:
     frame = make_frame(500)
     ensemble = from_catboost(fitted(frame, iterations=20))
-    (family,) = [one for one in families_for(ensemble) if one.name == "reweight, tables"]
-    assert "reweight, tables" not in [one.name for one in families_for(trained())]
+    (family,) = [one for one in families_for(ensemble, MANY) if one.name == "reweight, tables"]
+    assert "reweight, tables" not in [one.name for one in families_for(trained(), MANY)]
     with compression_data(frame.drop(columns="w"), "y", model=ensemble) as data:
         few = made(family, 15, data)
     assert sum(bytes_of_tables(few).values()) < sum(bytes_of_tables(ensemble).values())
 
 
 def names(ensemble: Ensemble) -> set[str]:
-    return {family.name for family in families_for(ensemble)}
+    return {family.name for family in families_for(ensemble, MANY)}
 
 
 def test_tables_are_pruned_where_trees_ask_for_some(
@@ -66,21 +68,32 @@ def test_tables_are_pruned_where_trees_ask_for_some(
 ) -> None:
     ensemble = make_categorical().ensemble
     assert names(ensemble) - names(make_ensemble([3] * 4)) == {"tables, depth", "reweight, tables"}
-    (family,) = (family for family in families_for(ensemble) if family.name == "tables, depth")
+    (family,) = (family for family in families_for(ensemble, MANY) if family.name == "tables, depth")
     assert family.passes(25) == (PruneTables(share=0.1), ReduceDepth(share=0.25), MergeTrees())
 
 
 def test_models_of_one_tree_and_of_stumps_have_families_that_apply() -> None:
     for params in ({"iterations": 1}, {"depth": 1}):
         ensemble = trained(**params)
-        names = [family.name for family in families_for(ensemble)]
+        names = [family.name for family in families_for(ensemble, MANY)]
         assert len(set(names)) == len(names)
         assert ("reweight" in names) == (len(ensemble.trees) > 1)
         assert ("distil, shallower" in names) == (ensemble.trees[0].n_leaves > 2)
         with compression_data(X, Y, model=ensemble) as data:
-            for family in families_for(ensemble):
+            for family in families_for(ensemble, MANY):
                 if family.name != "depth":  # which has too little to take away, and says so
                     made(family, 1, data)
+
+
+def test_nothing_aims_at_labels_where_few_rows_are_to_choose_by() -> None:
+    ensemble = trained()
+    few, many = ([one.name for one in families_for(ensemble, rows)] for rows in (1_999, 2_000))
+    assert set(many) - set(few) == {
+        "reweight, labels",
+        "reweight, distil, labels",
+        "prefix, distil, refit",
+        "distil, refit",
+    }
 
 
 def test_steps_stay_within_a_family() -> None:
