@@ -1,5 +1,6 @@
 """The pipelines that are tried for a target: families with one knob each, the cheap ones first."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -93,7 +94,10 @@ def _all_families(ensemble: Ensemble) -> tuple[Family, ...]:
         ]
     if n > 1 and bytes_of_tables(ensemble):
         found.append(Family("reweight, tables", lambda step: (Reweight(trees=step), _PRUNED, _TO_TEACHER), n - 1, n))
-    found.append(Family("depth", _shallow, _SHARES - 1, _SHARES))
+    # A tree keeps a leaf at least: smaller steps are taken for the first one that does not ask for less.
+    least = math.floor(_SHARES * n / max(1, sum(tree.n_leaves for tree in ensemble.trees))) + 1
+    if least < _SHARES:
+        found.append(Family("depth", lambda step: _shallow(max(step, least)), _SHARES - 1, _SHARES))
     if bytes_of_tables(ensemble):
         found.append(Family("tables, depth", lambda step: (_PRUNED, *_shallow(step)), _SHARES - 1, _SHARES))
     if n > _GROWN:

@@ -183,7 +183,7 @@ def _on_line(one: tuple[int, float], two: tuple[int, float]) -> int:
     """The last step that fills at most 1, on a line through two points (step, fill); in proportion where that does not rise."""
     (step_one, filled_one), (step, filled) = one, two
     if step == step_one or (slope := (filled - filled_one) / (step - step_one)) <= 0.0:
-        return int(step / filled)
+        return int(step / filled) if filled > 0.0 else 2 * step  # no tree at all fills nothing of a bound on trees
     return math.floor(step + (1.0 - filled) / slope)
 
 

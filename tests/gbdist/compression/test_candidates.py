@@ -99,3 +99,11 @@ def test_nothing_aims_at_labels_where_few_rows_are_to_choose_by() -> None:
 def test_steps_stay_within_a_family() -> None:
     family = Family("any", lambda step: (), 9, 20)
     assert [family.step(share) for share in (0.0, 0.25, 0.45, 1.0)] == [1, 5, 9, 9]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_trees_of_few_leaves_are_made_shallower_by_as_much_as_they_can_be(depth: int) -> None:
+    ensemble = trained(depth=depth)
+    (family,) = [one for one in families_for(ensemble) if one.name == "depth"]
+    for step in range(1, family.most + 1):
+        CompressionPipeline(family.passes(step)).apply(ensemble)

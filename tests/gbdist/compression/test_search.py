@@ -55,7 +55,7 @@ class Bench:
         return cast(Ensemble, Made(one.trees, one.power))
 
     def loss(self, ensemble: Any) -> float:
-        return 1.0 + 1.0 / ensemble.trees**ensemble.power
+        return 1.0 + 1.0 / max(ensemble.trees, 0.5) ** ensemble.power
 
     def figures(self, ensemble: Any) -> ModelFigures:
         n = ensemble.trees
@@ -89,6 +89,15 @@ def test_largest_model_within_a_bound(target: str, trees: int) -> None:
     assert 0.97 * trees <= found <= trees
     assert len(told) <= 1 + 4
     assert max(one.figures.size for one in told if one.keeps) == search.best.tried.figures.size  # type: ignore[union-attr]
+
+
+def test_steps_that_leave_no_tree_are_followed_by_larger_ones() -> None:
+    late = Family("late", lambda step: (Keep(max(0, step - 900)),), 999, 1_000)
+    _, told = searched("trees:30", late)
+    assert [one.pipeline for one in told[1:]] == ["Keep(trees=0)"] * 4
+    assert (
+        searched("trees:30", Family("soon", lambda step: (Keep(max(0, step - 100)),), 999, 1_000))[0].best is not None
+    )
 
 
 @pytest.mark.parametrize(
