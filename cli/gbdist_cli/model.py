@@ -151,7 +151,8 @@ def export(
     written = model_files.export(model, output, format, tuple(data or ()), cat_nan, kind)
     out.result("model exported", asdict(written))
     if not written.rows_checked:
-        out.note("not checked: nothing on this machine reads the file")
+        fix = "; pip install onnxruntime does" if written.format == "onnx" else ""
+        out.note(f"not checked: nothing on this machine reads the file{fix}")
 
 
 @app.command()

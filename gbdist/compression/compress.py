@@ -216,7 +216,8 @@ def _reason(search: Search) -> str:
     if not kept:
         return f"no model keeps {bounds}; this one is the nearest"
     kind = "smallest" if search.targets.of_loss else "best"
-    return f"the {kind} of {kept} model{'s' if kept > 1 else ''} within {bounds}"
+    where = ", on the rows that models are chosen by" if search.targets.of_loss else ""
+    return f"the {kind} of {kept} model{'s' if kept > 1 else ''} within {bounds}{where}"
 
 
 def _nearest_words(search: Search) -> str:

@@ -15,17 +15,17 @@ from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.events import Event
 from gbdist.compression.facts import LabelRules
 from gbdist.compression.gang import CompressionGang, Subject, room_of
+from gbdist.compression.parts import about_parts, sources_of_parts
 from gbdist.compression.passes.base import PassData, measure_of
 from gbdist.compression.passes.columns import columns_of, rows_on_columns
-from gbdist.compression.shares import PARTS, Part, Shares, halves
+from gbdist.compression.shares import Part, Shares
 from gbdist.compression.work import Course, Work
 from gbdist.counted import PASSES
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.clusters import has_client, ready_workers, resolve_client
 from gbdist.estimators.local_run import LocalSet, shard_here, survey_here, threads_for, trains_here
 from gbdist.estimators.placing import choice, require_room_to_send
-from gbdist.estimators.pool import DaskPool
-from gbdist.estimators.preparation.inputs import Parts, collect
+from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.pipeline import Source, quantize_sets
 from gbdist.estimators.preparation.quantized import SetLayout
 from gbdist.estimators.preparation.regroup import regroup
@@ -37,14 +37,10 @@ from gbdist.models.missing import cat_nan_of
 from gbdist.quantize.borders import FeatureBorders
 from gbdist.quantize.cells import bins_type
 from gbdist.quantize.merge_surveys import DataSurvey
-from gbdist.quantize.unbinned import HASHED
 from gbdist_cluster.monitor.reporting import UNREPORTED, reported
 
 Result = TypeVar("Result")
 Hear = Callable[[Event], bool | None]
-
-#: So many columns are named in an error.
-_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,12 +271,15 @@ def compression_data(
     ensemble = model if isinstance(model, Ensemble) else from_catboost(model)
     if cat_nan is None and not isinstance(model, Ensemble):
         cat_nan = cat_nan_of(model)
-    parts, sources = _sources(ensemble, cat_nan, (X, y, sample_weight), holdout, shares or Shares(), seed)
+    parts, sources = sources_of_parts(ensemble, cat_nan, (X, y, sample_weight), holdout, shares or Shares(), seed)
     data: CompressionData
-    if _stays_here(sources, client):
-        data = DataHere(ensemble, seed, parts, sources)
-    else:
-        data = DataOnGang(ensemble, seed, parts, sources, resolve_client(client))
+    try:
+        if _stays_here(sources, client):
+            data = DataHere(ensemble, seed, parts, sources)
+        else:
+            data = DataOnGang(ensemble, seed, parts, sources, resolve_client(client))
+    except DataError as error:
+        raise about_parts(error, parts) from None
     try:
         yield data
     finally:
@@ -293,74 +292,7 @@ def _stays_here(sources: Sequence[Source], client: Any) -> bool:
     return trains_here(sources) or (in_memory and client is None and not has_client())
 
 
-def _sources(
-    ensemble: Ensemble,
-    cat_nan: str | None,
-    given: tuple[Any, Any, Any],
-    holdout: Sequence[Any] | None,
-    shares: Shares,
-    seed: int,
-) -> tuple[list[Part], list[Source]]:
-    """The parts that there are, passes first, and their rows."""
-    if holdout is not None and (not isinstance(holdout, tuple | list) or len(holdout) not in (2, 3)):
-        raise DataError("holdout", f"a {type(holdout).__name__}", "(X, y) or (X, y, sample_weight)", "Pass a tuple.")
-    whole = _collected(ensemble, cat_nan, "", *given)
-    if holdout is not None:
-        held = _collected(ensemble, cat_nan, "holdout", *holdout)
-        if shares.choice == 0.0:
-            return ["passes", "holdout"], [Source(whole), Source(held, "holdout")]
-        sides = halves(seed)
-        return ["passes", *sides], [Source(whole), *(Source(held, "holdout", side) for side in sides.values())]
-    wanted = {"passes": 1.0, "choice": shares.choice, "holdout": shares.holdout}
-    parts: list[Part] = [part for part in PARTS if wanted[part] > 0.0]
-    if len(parts) == 1:
-        return parts, [Source(whole)]
-    return parts, [Source(whole, "" if part == "passes" else part, shares.side(part, seed)) for part in parts]
-
-
-def _collected(ensemble: Ensemble, cat_nan: str | None, name: str, X: Any, y: Any, sample_weight: Any = None) -> Parts:
-    """A data set with the model's features; DataError, which says ``name``, for others."""
-    if isinstance(X, DaskPool):
-        expected = "a table or a Dask collection: a pool holds bins of its own borders"
-        raise DataError(name or "X", "a DaskPool", expected, "Pass the collection that the pool was made of.")
-    try:
-        parts = collect(X, y, sample_weight)
-    except DataError as error:
-        raise _of(name, error) from None
-    _check_features(ensemble, parts, name)
-    unbinned = tuple((position, HASHED) for position in ensemble.categories.positions)
-    return replace(parts, unbinned=unbinned, cat_nan=cat_nan)
-
-
-def _check_features(ensemble: Ensemble, parts: Parts, name: str) -> None:
-    """DataError unless the columns are the model's: by their names where both have some, else in their number."""
-    expected, found = ensemble.feature_names, parts.feature_names
-    unnamed = expected == tuple(str(number) for number in range(len(expected)))
-    named = parts.labels is not None and not unnamed
-    if found == expected if named else len(found) == len(expected):
-        return
-    where, told = f"{name}, X" if name else "X", f"{len(found)} columns"
-    if named:
-        missing = [each for each in expected if each not in found]
-        extra = [each for each in found if each not in expected]
-        told += f", without {_some(missing)}" if missing else ""
-        told += f", with {_some(extra)}" if extra else ""
-        told += ", in another order" if not missing and not extra else ""
-    fix = "Pass the columns that the model was trained on, model.feature_names_, in their order."
-    raise DataError(where, told, f"the {len(expected)} features of the model", fix)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(repr(name) for name in names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-
-
 def _borders_by_name(ensemble: Ensemble, parts: Parts) -> ModelBorders:
     hashed = set(ensemble.categories.positions)
     names = [name for position, name in enumerate(parts.feature_names) if position not in hashed]
     return ModelBorders(dict(zip(names, ensemble.borders, strict=True)))
-
-
-def _of(name: str, error: DataError) -> DataError:
-    """The same error, saying which data set it is about."""
-    where, *others = error.args
-    return error if not name else DataError(f"{name}, {where}", *others)

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.compression.passes.sizes import is_number
 from gbdist.errors import ParameterError
 from gbdist.kernels.hashing import stream_key, unit_draws
 
@@ -31,7 +32,7 @@ class Shares:
 
     def __post_init__(self) -> None:
         for name, share in (("choice", self.choice), ("holdout", self.holdout)):
-            if not 0.0 <= share < 1.0:
+            if not (is_number(share) and 0.0 <= share < 1.0):
                 raise ParameterError(f"{name}_share", share, "a number from 0 to below 1", "Try 0.15.")
         if self.choice + self.holdout >= 1.0:
             fix = "Lower one of them."

@@ -86,6 +86,8 @@ def compress(
     with _client(job, client) as found, told_to(reporter):
         workers = len(found.scheduler_info(n_workers=-1)["workers"])
         say(f"workers: {workers}; dashboard: {found.dashboard_link}")
+        if holdout is None:
+            say("no --holdout: of rows that the model was trained on its loss is too good to choose smaller ones by")
         report: Any
         try:
             small, report = compressed(

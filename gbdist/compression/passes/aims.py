@@ -14,6 +14,7 @@ from gbdist.compression.passes.base import PassData
 from gbdist.compression.passes.memo import Memo
 from gbdist.compression.passes.noise import Swaps, draw_donors, likeness_of, noised
 from gbdist.compression.passes.outputs import raw_predictions
+from gbdist.compression.passes.sizes import is_number
 from gbdist.errors import ParameterError
 from gbdist.models.ensemble import Ensemble
 
@@ -55,12 +56,12 @@ class Aim:
         if self.towards not in get_args(Towards):
             raise ParameterError("towards", self.towards, "'teacher' or 'labels'", "Leave it out for 'teacher'.")
         copies = self.copies
-        if copies is not None and (isinstance(copies, bool) or not isinstance(copies, int) or copies < 0):
+        if copies is not None and not (is_number(copies, int) and copies >= 0):
             raise ParameterError("copies", copies, "a whole number, at least 0", "Leave it out for as many as help.")
         if copies and self.towards == "labels":
             fix = "Leave copies out: what their labels would be is not known."
             raise ParameterError("copies", copies, "0 with towards='labels'", fix)
-        if not 0.0 < self.noise <= 1.0:
+        if not (is_number(self.noise) and 0.0 < self.noise <= 1.0):
             raise ParameterError("noise", self.noise, "above 0 and at most 1", "Leave it out for 0.3.")
 
 

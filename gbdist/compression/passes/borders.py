@@ -15,6 +15,7 @@ from gbdist.compression.passes.medians import nearest_of_few
 from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Branch, each_branch, flat, mean_by_weight, mean_of, nested
 from gbdist.compression.passes.simple import Known, nothing_known, simple
+from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import counted_weights, moves_of_splits
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
@@ -56,7 +57,7 @@ class FewerBorders(Pass):
     needs_rows: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.per_feature, int) or self.per_feature < 1:
+        if not (is_number(self.per_feature, int) and self.per_feature >= 1):
             raise ParameterError("per_feature", self.per_feature, "a whole number from 1 on", "Use 16 or 32, say.")
 
     def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:

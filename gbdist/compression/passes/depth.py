@@ -12,6 +12,7 @@ from gbdist.compression.passes.levels import level_costs, pair_costs, without_le
 from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Leaf, Nested, flat, mean_by_weight, mean_of, nested
 from gbdist.compression.passes.simple import is_leaf
+from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import counted_weights
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
@@ -49,11 +50,11 @@ class ReduceDepth(Pass):
             raise ParameterError(
                 "depth", self.depth, f"depth or share, and not both (share={self.share!r})", "Give one of them."
             )
-        if self.depth is not None and (not isinstance(self.depth, int) or not 0 <= self.depth < 16):
+        if self.depth is not None and not (is_number(self.depth, int) and 0 <= self.depth < 16):
             raise ParameterError(
                 "depth", self.depth, "a whole number from 0 to 15", "Use the depth that trees may have."
             )
-        if self.share is not None and not 0.0 < self.share < 1.0:
+        if self.share is not None and not (is_number(self.share) and 0.0 < self.share < 1.0):
             raise ParameterError("share", self.share, "a number between 0 and 1", "Use 0.5 to keep half of the leaves.")
 
     def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:

@@ -22,7 +22,7 @@ from gbdist.compression.passes.noise import Swaps, draw_donors, likeness_of, noi
 from gbdist.compression.passes.outputs import raw_predictions
 from gbdist.compression.passes.refit import constraints_of
 from gbdist.compression.passes.settle import Lesson, settled
-from gbdist.compression.passes.sizes import rows_given
+from gbdist.compression.passes.sizes import is_number, rows_given
 from gbdist.compression.passes.student_columns import StudentColumn, features_of, student_columns, translated
 from gbdist.compression.passes.weights import with_leaf_weights
 from gbdist.errors import ModelError, ParameterError
@@ -92,18 +92,18 @@ class Distil(Pass):
         fix = "Leave it out to use what is usual."
         for name, least in (("trees", 1), ("depth", 1), ("copies", 0), ("rounds", 0)):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value, int) and value >= least):
+            if value is not None and not (is_number(value, int) and value >= least):
                 raise ParameterError(name, value, f"an integer, at least {least}", fix)
         if self.depth > 16:
             raise ParameterError("depth", self.depth, "at most 16", fix)
         for name in ("learning_rate", "likeness"):
-            if not (_is_number(getattr(self, name), float) and 0.0 < getattr(self, name) <= 1.0):
+            if not (is_number(getattr(self, name)) and 0.0 < getattr(self, name) <= 1.0):
                 raise ParameterError(name, getattr(self, name), "a number above 0, at most 1", fix)
         for name in ("noise", "labels"):
-            if not (_is_number(getattr(self, name), float) and 0.0 <= getattr(self, name) <= 1.0):
+            if not (is_number(getattr(self, name)) and 0.0 <= getattr(self, name) <= 1.0):
                 raise ParameterError(name, getattr(self, name), "a number, 0 to 1", fix)
         for name, least in (("l2_leaf_reg", 0), ("emphasis", 1)):
-            if not (_is_number(getattr(self, name), float) and least <= getattr(self, name) < np.inf):
+            if not (is_number(getattr(self, name)) and least <= getattr(self, name) < np.inf):
                 raise ParameterError(name, getattr(self, name), f"a number, at least {least}", fix)
 
     def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:
@@ -267,12 +267,6 @@ class _Asks:
         """See ``events.Listener``."""
         self.data.check()
         return False
-
-
-def _is_number(value: object, kind: type) -> bool:
-    """Whether a value is an int, or for ``float`` any real number; bools are none."""
-    kinds = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
-    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def _write_bins(rows: Rows, columns: Sequence[StudentColumn], out: NDArray[Any]) -> None:

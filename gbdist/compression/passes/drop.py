@@ -11,7 +11,7 @@ from gbdist.compression.passes.aims import Aim
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.gram import normal_equations
 from gbdist.compression.passes.outputs import add_tree, losses_of, raw_predictions
-from gbdist.compression.passes.sizes import check_several, check_size, rows_given, size_of
+from gbdist.compression.passes.sizes import check_several, check_size, is_number, rows_given, size_of
 from gbdist.compression.passes.subsets import order_of_removal
 from gbdist.errors import ParameterError
 from gbdist.models.ensemble import Ensemble
@@ -57,7 +57,7 @@ class Drop(Pass):
             check_size(self.trees, self.share)
         elif len(given) > 1:
             raise ParameterError(given[0], sizes[given[0]], f"nothing beside loss={self.loss!r}", "Leave one out.")
-        elif not self.loss >= 0.0:
+        elif not (is_number(self.loss) and self.loss >= 0.0):
             raise ParameterError("loss", self.loss, "at least 0", "Say by what share the loss may grow: 0.002.")
 
     @property

@@ -9,6 +9,7 @@ from gbdist.compression.passes.depth import without_constants
 from gbdist.compression.passes.levels import without_level
 from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Branch, Leaf, Nested, each_branch, each_leaf, flat, mean_of, nested
+from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import columns_of_feature, worth_of_columns
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
@@ -47,7 +48,7 @@ class DropFeatures(Pass):
             )
         if isinstance(self.columns, str):
             raise ParameterError("columns", self.columns, "a list of names", f"Use columns=[{self.columns!r}].")
-        if self.keep is not None and (not isinstance(self.keep, int) or self.keep < 1):
+        if self.keep is not None and not (is_number(self.keep, int) and self.keep >= 1):
             raise ParameterError("keep", self.keep, "a whole number from 1 on", "Use the number of columns to be kept.")
 
     def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:

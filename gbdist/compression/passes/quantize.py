@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.rounding import to_codes, to_half, to_levels
 from gbdist.compression.passes.simple import structure_of
+from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import counted_weights
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
@@ -49,7 +50,7 @@ class QuantizeLeaves(Pass):
             )
         if self.to is not None and self.to not in _ROUNDINGS:
             raise ParameterError("to", self.to, '"fp16" or "int8"', "Use one of them, or levels.")
-        if self.levels is not None and not (isinstance(self.levels, int) and 2 <= self.levels <= _MOST_LEVELS):
+        if self.levels is not None and not (is_number(self.levels, int) and 2 <= self.levels <= _MOST_LEVELS):
             raise ParameterError(
                 "levels", self.levels, f"a whole number from 2 to {_MOST_LEVELS}", "Use 256 for a byte a leaf value."
             )

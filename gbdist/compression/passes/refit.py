@@ -18,7 +18,7 @@ from gbdist.compression.passes.aims import Aim, Towards, rows_of
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.derivatives import Expansion, bounds_of, expand, largest_of_all, ranges_of, slopes_of
 from gbdist.compression.passes.outputs import leaves_of_each, raw_predictions
-from gbdist.compression.passes.sizes import rows_given
+from gbdist.compression.passes.sizes import is_number, rows_given
 from gbdist.errors import ModelError, ParameterError
 from gbdist.kernels.cpu_leaves import add_by_leaf
 from gbdist.models.ensemble import Ensemble
@@ -63,9 +63,9 @@ class Refit(Pass):
 
     def __post_init__(self) -> None:
         Aim(self.towards, self.copies, self.noise)  # refuses what is none
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+        if not (is_number(self.steps, int) and self.steps >= 1):
             raise ParameterError("steps", self.steps, "a whole number, at least 1", "Leave it out for 2.")
-        if not 0.0 < self.l2 < np.inf:
+        if not (is_number(self.l2) and 0.0 < self.l2 < np.inf):
             raise ParameterError("l2", self.l2, "a number above 0", "Leave it out for 100.")
 
     def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from gbdist.compression.passes.aims import Aim, Towards
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.gram import normal_equations
-from gbdist.compression.passes.sizes import check_several, check_size, rows_given, size_of
+from gbdist.compression.passes.sizes import check_several, check_size, is_number, rows_given, size_of
 from gbdist.compression.passes.subsets import Factors, Rule, eliminate, penalize, pursue
 from gbdist.errors import ParameterError
 from gbdist.models.ensemble import Ensemble
@@ -55,8 +55,10 @@ class Reweight(Pass):
     def __post_init__(self) -> None:
         check_size(self.trees, self.share)
         Aim(self.towards, self.copies, self.noise)  # refuses what is none
-        if not 0.0 < self.ridge < math.inf:
+        if not (is_number(self.ridge) and 0.0 < self.ridge < math.inf):
             raise ParameterError("ridge", self.ridge, "a number above 0", "Leave it out for 0.1.")
+        if not isinstance(self.positive, bool):
+            raise ParameterError("positive", self.positive, "True or False", "Leave it out for True.")
         if self.method not in _METHODS:
             fix = "Leave it out for 'omp'."
             raise ParameterError("method", self.method, f"one of {', '.join(map(repr, _METHODS))}", fix)

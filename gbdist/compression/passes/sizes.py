@@ -2,9 +2,17 @@
 
 import math
 
+import numpy as np
+
 from gbdist.compression.passes.base import PassData
 from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
+
+
+def is_number(value: object, kind: type = float) -> bool:
+    """Whether a value is an int, or for ``float`` any real number; bools are none."""
+    kinds = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def check_size(trees: int | None, share: float | None) -> None:
@@ -13,9 +21,9 @@ def check_size(trees: int | None, share: float | None) -> None:
         raise ParameterError(
             "trees", trees, f"either trees or share, and share={share!r}", "Say how many trees to keep by one of them."
         )
-    if trees is not None and (isinstance(trees, bool) or not isinstance(trees, int) or trees < 1):
+    if trees is not None and not (is_number(trees, int) and trees >= 1):
         raise ParameterError("trees", trees, "a whole number, at least 1", "Say how many trees to keep.")
-    if share is not None and not 0.0 < share <= 1.0:
+    if share is not None and not (is_number(share) and 0.0 < share <= 1.0):
         raise ParameterError("share", share, "above 0 and at most 1", "Say what share of the trees to keep: 0.25.")
 
 

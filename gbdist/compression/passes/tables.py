@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gbdist.categories.values import counts_of_keys, statistic_bins
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.features import without_splits
+from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import worth_of_splits
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
@@ -49,7 +50,7 @@ class PruneTables(Pass):
     needs_rows: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.share is not None and not 0.0 <= self.share < 1.0:
+        if self.share is not None and not (is_number(self.share) and 0.0 <= self.share < 1.0):
             raise ParameterError(
                 "share", self.share, "a number from 0 to below 1, or None", "Use 0.5 to keep half of the tables."
             )

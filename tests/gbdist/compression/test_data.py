@@ -150,6 +150,11 @@ def test_data_without_rows_or_labels_are_refused(frame: pd.DataFrame, regressor:
         opened(frame.drop(columns=["y", "w"]), None, model=regressor)
 
 
+def test_rows_that_are_too_few_for_all_parts_ask_for_more_or_a_holdout(rows: pd.DataFrame, regressor: Any) -> None:
+    with pytest.raises(DataError, match=r"(choice|holdout), X: found 0 rows .* Pass more rows, .* or a holdout"):
+        opened(rows[:2], "y", model=regressor)
+
+
 def test_a_holdout_of_another_shape_is_refused(frame: pd.DataFrame, regressor: Any) -> None:
     with pytest.raises(DataError, match="holdout: found a DataFrame, expected"):
         opened(frame, "y", model=regressor, holdout=frame)

@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 
 from gbdist.compression import passes
 from gbdist.compression.passes.base import Pass, PassData
-from gbdist.errors import ModelError
+from gbdist.errors import ModelError, ParameterError
 from gbdist.models.catboost_format import cbm_bytes, to_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.statistics import CategoricalPart
@@ -86,3 +86,9 @@ def test_any_ranks_leave_the_same_and_nothing_that_was_given_is_changed(one: Pas
     assert pickle.loads(pickle.dumps(one)) == one
     if not one.needs_rows:
         assert one.apply(ensemble, None).trees == found[0].trees
+
+
+@pytest.mark.parametrize(("one", "field"), [(one, each.name) for one in PASSES for each in fields(one)], ids=repr)
+def test_what_a_parameter_cannot_be_is_refused_by_name(one: Pass, field: str) -> None:
+    with pytest.raises(ParameterError, match=r"cannot be used: expected"):
+        replace(one, **{field: object()})
