@@ -1,4 +1,4 @@
-"""The rows that a compression is given, dealt into parts: sets with the features of the model, or an error that says what lacks."""
+"""The rows that a compression is given, dealt into parts: sets with the features of a model, or an error that tells why not."""
 
 from collections.abc import Sequence
 from dataclasses import replace
