@@ -187,14 +187,14 @@ def some_features(parts: Parts, expected: Expected, most: int, scheduler: Any) -
 
 
 def _samples_of_collection(
-    parts: Parts, labelled: bool, most: int, scheduler: Any, most_parts: int = _MOST_PARTS
+    parts: Parts, labelled: bool, most: int, scheduler: Any, most_parts: int | None = None
 ) -> list[tuple[Any, NDArray[Any] | None]]:
     """Rows of a few partitions, chosen where these are computed; only they travel."""
     import dask
 
     from gbdist.estimators.preparation.lazy_parts import LazyParts  # loads distributed, which only collections need
 
-    numbers = evenly_spaced(parts.n_parts, most_parts).tolist()
+    numbers = evenly_spaced(parts.n_parts, _MOST_PARTS if most_parts is None else most_parts).tolist()
     separate = parts.label if labelled else None
     lazy = LazyParts([parts.features, None if isinstance(separate, list) else separate], parts.n_parts)
     features = lazy.delayed(0) or []

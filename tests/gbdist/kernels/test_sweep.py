@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gbdist.kernels import reference_sweep
 from gbdist.kernels.cpu_sweep import descend, sweep
 
 INSIDE = [4, 1, 6]
@@ -70,3 +71,28 @@ def test_a_column_of_zeros_gets_no_factor() -> None:
     matrix, factors = np.zeros((2, 2)), np.zeros(2)
     assert descend(matrix, np.zeros(2), False, factors, np.ones(2)) == 0.0
     assert not factors.any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sweeps_are_those_of_the_twin(seed: int) -> None:
+    form = form_of(*columns(seed))
+    expected = form.copy()
+    for column, forward in ((4, True), (1, True), (4, False), (6, True)):
+        sweep(form, column, forward)
+        reference_sweep.sweep(expected, column, forward)
+        assert form.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3])
+def test_descents_are_those_of_the_twin(positive: bool, share: float) -> None:
+    a, t = columns(3)
+    a[:, 2] = 0.0
+    matrix, products = a.T @ a, a.T @ t
+    penalty = np.full(7, share * np.abs(products).max())
+    found, expected = (np.zeros(7), products.copy()), (np.zeros(7), products.copy())
+    for _ in range(6):
+        moved = descend(matrix, penalty, positive, *found)
+        assert moved == reference_sweep.descend(matrix, penalty, positive, *expected)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
