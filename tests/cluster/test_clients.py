@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from distributed import Client, LocalCluster
 
+from gbdist_cluster import clients
 from gbdist_cluster.clients import new_client
 
 
@@ -42,8 +43,14 @@ def test_dask_itself_fails_there(cluster: Any) -> None:
         Client(cluster.scheduler_address, set_as_default=False)
 
 
-def test_what_does_not_end_is_raised(cluster: Any) -> None:
-    cluster.scheduler.client_comms = connections = Interrupting(100)
+def test_what_does_not_end_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def failing(address: str, **options: Any) -> None:
+        asked.append((address, options))
+        raise AssertionError
+
+    monkeypatch.setattr(clients, "Client", failing)
     with pytest.raises(AssertionError):
-        new_client(cluster.scheduler_address, set_as_default=False)
-    assert connections.times == 95
+        new_client("tcp://somewhere:8786", set_as_default=False)
+    assert asked == [("tcp://somewhere:8786", {"set_as_default": False})] * 5
