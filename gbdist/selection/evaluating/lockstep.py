@@ -10,13 +10,13 @@ from sklearn.base import clone
 
 from gbdist.description import parse_description
 from gbdist.estimators.base import DaskCatBoost, progress_asked
-from gbdist.estimators.listeners import IterationInfo, close
+from gbdist.estimators.listeners import Asks, IterationInfo, close
 from gbdist.estimators.outcome import FoldsResult
 from gbdist.estimators.parameters.check import check_parameters, checked_bins_on_disk
 from gbdist.estimators.pool import DaskPool
 from gbdist.estimators.sources import Given
 from gbdist.models.history import HELD_OUT, LEARN
-from gbdist.selection.evaluating.result import FoldScores, Wanted
+from gbdist.selection.evaluating.result import AskedAfter, FoldScores, Wanted, Watch
 from gbdist.selection.scoring import Scorer
 
 #: A metric period that no run reaches: the last iteration is always scored.
@@ -52,7 +52,7 @@ class Lockstep:
         listener = progress_asked(dict(parameters))
         callbacks = None
         if wanted.watch is not None and self.scorers[0].in_training:
-            callbacks = [_Watcher(self.scorers[0], wanted)]
+            callbacks = [_Watcher(self.scorers[0], wanted.watch, wanted.asked_after)]
         started = perf_counter()
         try:
             result = train_folds(
@@ -118,14 +118,14 @@ class Lockstep:
 class _Watcher:
     """Calls ``watch`` with the mean of the first scorer after each iteration."""
 
-    def __init__(self, scorer: Scorer, wanted: Wanted) -> None:
-        self._scorer, self._watch = scorer, wanted.watch
-        self.asked_after = True if wanted.asked_after is None else wanted.asked_after
+    def __init__(self, scorer: Scorer, watch: Watch, asked_after: AskedAfter | None) -> None:
+        self._scorer, self._watch = scorer, watch
+        self.asked_after: Asks = True if asked_after is None else asked_after
 
     def after_iteration(self, info: IterationInfo) -> bool:
         """See ``Callback``."""
         values = {name: told[-1] for name, told in info.metrics[HELD_OUT].items()}
-        return self._watch is None or bool(self._watch(info.iteration, self._scorer.of(values)))
+        return bool(self._watch(info.iteration, self._scorer.of(values)))
 
 
 def _tuple(given: object) -> tuple[object, ...]:

@@ -66,7 +66,7 @@ class Search:
     @property
     def asked_after(self) -> AskedAfter | None:
         """After which iterations the pruner is asked: where hyperband and halving look, of others those that are told of."""
-        if isinstance(self.pruner, NopPruner):
+        if not self.prunes:
             return None
         return is_told if self.looks is None else self.looks.__contains__
 
