@@ -14,11 +14,11 @@ _SMALLEST_SUM = 1e-290
 _WIDE_SUM = 2.0**46
 
 
-def sum_scale(bound: float, n_rows: int) -> float:
-    """Largest power of two with ``n_rows × bound × scale ≤ 2^62``, so that sums of rounded terms fit int64."""
+def sum_scale(bound: float, n_rows: int, bits: int = 62) -> float:
+    """Largest power of two with ``n_rows × bound × scale ≤ 2^bits``: with 62, sums of rounded terms fit int64."""
     mantissa, exponent = math.frexp(max(bound, _SMALLEST_SUM) * max(n_rows, 1))
     del mantissa  # below 1, so the product is below 2**exponent
-    return math.ldexp(1.0, min(62 - exponent, 1000))
+    return math.ldexp(1.0, min(bits - exponent, 1000))
 
 
 @dataclass(frozen=True)

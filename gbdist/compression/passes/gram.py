@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.crew import Crew
+from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.routes import find_leaves
 from gbdist.compression.passes.aims import Aim, Towards, rows_of
 from gbdist.compression.passes.base import PassData
@@ -90,7 +91,7 @@ def _equations(ensemble: Ensemble, of_teacher: Ensemble, data: PassData, towards
     largest_root = math.sqrt(expansion.largest_curvature)
     largest_target = largest_of_all(np.abs(target), data.collective)
     tops = [1.0] * k + [float(np.abs(tree.leaf_values).max()) for tree in ensemble.trees] + [largest_target]
-    scales = np.array([_scale(top * largest_root, bits) for top in tops])
+    scales = np.array([sum_scale(top * largest_root, 1, bits) for top in tops])
     work = _Work(ensemble, data, root, target, scales)
     total = data.collective.all_reduce(work.own_products(min(_BLOCK, 1 << (_FLOAT_BITS - 2 * bits))))
     products = total / scales / scales[:, np.newaxis]
@@ -158,9 +159,3 @@ class _Work:
             for tree, leaf_of_row in zip(self.ensemble.trees, leaves, strict=True):
                 find_leaves(tree, lambda f: bins[f, piece], is_one_hot.__getitem__, leaf_of_row, crew)
         return leaves
-
-
-def _scale(top: float, bits: int) -> float:
-    """Largest power of two with |value| × scale ≤ 2^bits for all values up to ``top``."""
-    _, exponent = math.frexp(max(top, 1e-290))  # top is below 2**exponent
-    return math.ldexp(1.0, min(bits - exponent, 1000))

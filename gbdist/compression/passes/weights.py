@@ -1,12 +1,12 @@
 """Weights of leaves: how many rows, by weight, there are in each leaf of trees that were not grown on these rows."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.population import survey_population, with_weights
 from gbdist.compression.passes.base import PassData
 from gbdist.compression.passes.outputs import leaves_of_each
@@ -24,8 +24,7 @@ def with_leaf_weights(trees: Sequence[ObliviousTree], data: PassData) -> tuple[O
     population = survey_population(data.rows, data.collective)
     rows, scale = with_weights(data.rows, population.weighted), 1.0
     if population.weighted:
-        _, exponent = math.frexp(max(population.weight_bound, 1e-290) * max(1, population.n_rows))
-        scale = math.ldexp(1.0, min(_EXACT_BITS - exponent, 1000))
+        scale = sum_scale(population.weight_bound, population.n_rows, _EXACT_BITS)
     counted = None if rows.weight is None else np.rint(rows.weight * np.float64(scale))
     mine = [
         np.bincount(leaf_of_row, counted, tree.n_leaves).astype(np.int64)
