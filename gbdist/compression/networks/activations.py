@@ -139,9 +139,9 @@ def layer_outputs(
     flat = model.flat.astype(np.float64)
     views = [[slot.of(flat) for slot in slots] for _, slots in network.blocks]
     embedded = model.spec.n_numeric * model.spec.embedding_size
-    for begin in range(0, numeric.shape[0], _ROWS):
-        rows = slice(begin, begin + _ROWS)
-        batch = Batch(numeric[rows], codes[rows], None, None, np.arange(numeric[rows].shape[0], dtype=np.uint64))
+    whole = Batch.to_predict(numeric, codes)
+    for begin in range(0, whole.n_rows, _ROWS):
+        batch = whole.some(slice(begin, begin + _ROWS))
         x: Any = network.given(batch)
         layers, kept = [], []  # what a block has kept holds the memory of what it gave
         for (block, _), parameters in zip(network.blocks[:-1], views, strict=False):

@@ -100,11 +100,11 @@ def bounds_of(
     """
     network = Network(model.spec, "float64")
     layers = _layers(network, model.flat.astype(np.float64), small)
-    out = np.empty((numeric.shape[0], model.spec.n_outputs))
-    for begin in range(0, numeric.shape[0], _ROWS):
+    batch = Batch.to_predict(numeric, codes)
+    out = np.empty((batch.n_rows, model.spec.n_outputs))
+    for begin in range(0, batch.n_rows, _ROWS):
         rows = slice(begin, begin + _ROWS)
-        batch = Batch(numeric[rows], codes[rows], None, None, np.arange(numeric[rows].shape[0], dtype=np.uint64))
-        out[rows] = _through(network, layers, batch)
+        out[rows] = _through(network, layers, batch.some(rows))
     return out * [spread for _, spread in model.target_scale] if model.target_scale else out
 
 

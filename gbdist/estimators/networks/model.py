@@ -115,10 +115,7 @@ class NetworkModel:
         """
         # A network of its own: several tasks of a process may use one model at the same time.
         network = Network(self.spec, "float64")
-        numbers = np.arange(numeric.shape[0], dtype=np.uint64)
-        raw = network.outputs(
-            self.flat.astype(np.float64), Batch(numeric.astype(np.float64), codes, None, None, numbers)
-        )
+        raw = network.outputs(self.flat.astype(np.float64), Batch.to_predict(numeric.astype(np.float64), codes))
         return in_own_units(raw, self.target_scale)
 
     @property

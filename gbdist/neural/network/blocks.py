@@ -93,6 +93,11 @@ class Batch:
     weight: Array
     numbers: Array
 
+    @classmethod
+    def to_predict(cls, numeric: Array, codes: Array) -> "Batch":
+        """Rows of which outputs are wanted alone, numbered from 0 on."""
+        return cls(numeric, codes, None, None, np.arange(numeric.shape[0], dtype=np.uint64))
+
     @property
     def n_rows(self) -> int:
         """How many rows there are."""
