@@ -293,6 +293,5 @@ def _stays_here(sources: Sequence[Source], client: Any) -> bool:
 
 
 def _borders_by_name(ensemble: Ensemble, parts: Parts) -> ModelBorders:
-    hashed = set(ensemble.categories.positions)
-    names = [name for position, name in enumerate(parts.feature_names) if position not in hashed]
+    names = [parts.feature_names[place] for place in ensemble.binned]
     return ModelBorders(dict(zip(names, ensemble.borders, strict=True)))

@@ -123,7 +123,7 @@ def _tree(tree: Tree, ensemble: Ensemble) -> tuple[Any, bytes]:
 
 def _test(split: TreeSplit, ensemble: Ensemble) -> tuple[Any, ...]:
     cats = ensemble.categories.positions
-    numbers = [name for at, name in enumerate(ensemble.feature_names) if at not in set(cats)]
+    numbers = [ensemble.feature_names[at] for at in ensemble.binned]
     match ensemble.features[split.feature]:
         case FeatureBorders() as borders:
             return numbers[split.feature], float(borders.values[split.border])

@@ -47,6 +47,12 @@ class Ensemble:
         return int(self.bias.shape[0])
 
     @property
+    def binned(self) -> tuple[int, ...]:
+        """Places, among all columns, of those of numbers: one for each of ``borders``."""
+        categorical = set(self.categories.positions)
+        return tuple(place for place in range(len(self.feature_names)) if place not in categorical)
+
+    @property
     def features(self) -> tuple[FeatureBorders | OneHotFeature | StatisticFeature, ...]:
         """All that trees can test, in the order in which ``TreeSplit.feature`` counts."""
         return (*self.borders, *self.categories.one_hot, *self.categories.statistics)

@@ -122,7 +122,6 @@ def _features_info(
     for place in places:
         used[place.kind, place.feature].append(place.border)
     cats = ensemble.categories.positions
-    binned = [position for position in range(len(ensemble.feature_names)) if position not in set(cats)]
     info: dict[str, Any] = {
         "float_features": [
             {
@@ -131,7 +130,7 @@ def _features_info(
                 "has_nans": borders.nan_treatment != "AsIs",
                 "nan_value_treatment": borders.nan_treatment,
             }
-            for f, (position, borders) in enumerate(zip(binned, ensemble.borders, strict=True))
+            for f, (position, borders) in enumerate(zip(ensemble.binned, ensemble.borders, strict=True))
         ]
     }
     if cats:

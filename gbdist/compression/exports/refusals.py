@@ -59,7 +59,7 @@ def require_all_categories(ensemble: Ensemble, rows: pd.DataFrame) -> None:
 
 def _problem(ensemble: Ensemble, format_: str) -> str | None:
     used = _borders_in_use(ensemble)
-    names = [name for at, name in enumerate(ensemble.feature_names) if at not in set(ensemble.categories.positions)]
+    names = [ensemble.feature_names[at] for at in ensemble.binned]
     highest = [names[f] for f, borders in used.items() if borders.nan_treatment == "AsTrue"]
     missing = [names[f] for f, borders in used.items() if borders.nan_treatment != "AsIs"]
     if format_ in ("onnx", "pmml", "coreml") and ensemble.categories.positions:

@@ -97,9 +97,7 @@ class Refit(Pass):
 def constraints_of(ensemble: Ensemble) -> tuple[int, ...]:
     """Monotone constraint of each of ``ensemble.features``, −1, 0 or 1, as the model's training options tell them."""
     told = ensemble.options.get("tree_learner_options", {}).get("monotone_constraints") or {}
-    categorical = set(ensemble.categories.positions)
-    binned = [position for position in range(len(ensemble.feature_names)) if position not in categorical]
-    of_binned = [int(told.get(str(position), FREE)) for position in binned[: len(ensemble.borders)]]
+    of_binned = [int(told.get(str(position), FREE)) for position in ensemble.binned[: len(ensemble.borders)]]
     return (*of_binned, *[FREE] * (len(ensemble.features) - len(of_binned)))
 
 

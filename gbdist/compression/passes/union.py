@@ -60,9 +60,8 @@ def _common_borders(ensembles: Sequence[Ensemble], feature: int) -> FeatureBorde
     treatments = {borders.nan_treatment for borders in used}
     if "AsTrue" in treatments and len(treatments) > 1:
         first = ensembles[0]
-        binned = [at for at in range(len(first.feature_names)) if at not in set(first.categories.positions)]
         raise ModelError(
-            f"the models take missing values of the column {first.feature_names[binned[feature]]!r} for different things "
+            f"the models take missing values of the column {first.feature_names[first.binned[feature]]!r} for different things "
             f"({', '.join(sorted(treatments))})",
             'Train all with nan_mode="Min", or with data in which the column has missing values for each.',
         )

@@ -43,9 +43,7 @@ def worth_of_columns(ensemble: Ensemble) -> dict[int, float]:
 
 def columns_of_feature(ensemble: Ensemble, number: int) -> frozenset[int]:
     """The places, among all columns, of those that a feature of the trees is made of."""
-    positions = ensemble.categories.positions
-    categorical = set(positions)
-    binned = [place for place in range(len(ensemble.feature_names)) if place not in categorical]
+    positions, binned = ensemble.categories.positions, ensemble.binned
     match ensemble.features[number]:
         case FeatureBorders():
             return frozenset({binned[number]})

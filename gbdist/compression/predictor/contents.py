@@ -77,8 +77,7 @@ def _rounded(ensemble: Ensemble, leaves: str | int) -> Ensemble:
 def _features(ensemble: Ensemble) -> Arrays:
     """The columns that trees test, with the borders that they test."""
     used = _used(ensemble)
-    cats = set(ensemble.categories.positions)
-    positions = [position for position in range(len(ensemble.feature_names)) if position not in cats]
+    positions = ensemble.binned
     borders = [ensemble.borders[feature].values[used[feature]] for feature in used]
     counts = [values.shape[0] for values in borders]
     return {
