@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.compression.passes.base import Pass, PassData
-from gbdist.compression.passes.depth import without_constants
 from gbdist.compression.passes.levels import from_levels, in_levels
 from gbdist.compression.passes.medians import nearest_of_few
 from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Branch, each_branch, flat, mean_by_weight, mean_of, nested
-from gbdist.compression.passes.simple import Known, nothing_known, simple
+from gbdist.compression.passes.simple import Known, nothing_known, simple, without_constants
 from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import counted_weights, moves_of_splits
 from gbdist.errors import ModelError, ParameterError

@@ -11,7 +11,7 @@ from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.levels import level_costs, pair_costs, without_level
 from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Leaf, Nested, flat, mean_by_weight, mean_of, nested
-from gbdist.compression.passes.simple import is_leaf
+from gbdist.compression.passes.simple import is_leaf, without_constants
 from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import counted_weights
 from gbdist.errors import ModelError, ParameterError
@@ -105,15 +105,6 @@ def fewer_leaves(trees: Sequence[Tree], budget: int) -> list[Tree]:
 def depth_of(tree: Tree) -> int:
     """The most tests that a row meets in a tree."""
     return tree.depth if isinstance(tree, ObliviousTree) else _height(nested(tree))
-
-
-def without_constants(ensemble: Ensemble) -> Ensemble:
-    """The ensemble with the value of each tree that is one leaf in its bias instead."""
-    bias = ensemble.bias.copy()
-    for tree in ensemble.trees:
-        if is_leaf(tree):
-            bias += tree.leaf_values[0]
-    return replace(ensemble, trees=tuple(tree for tree in ensemble.trees if not is_leaf(tree)), bias=bias)
 
 
 def _height(root: Nested) -> int:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gbdist.compression.passes.base import Pass, PassData
-from gbdist.compression.passes.depth import without_constants
 from gbdist.compression.passes.levels import without_level
 from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Branch, Leaf, Nested, each_branch, each_leaf, flat, mean_of, nested
+from gbdist.compression.passes.simple import without_constants
 from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import columns_of_feature, worth_of_columns
 from gbdist.errors import ModelError, ParameterError

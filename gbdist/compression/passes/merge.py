@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.nested import Leaf, Nested, nested
-from gbdist.compression.passes.simple import Known, in_order, is_leaf, nothing_known, routed, simple, structure_of
+from gbdist.compression.passes.simple import (
+    Known,
+    in_order,
+    nothing_known,
+    routed,
+    simple,
+    structure_of,
+    without_constants,
+)
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.tree import ObliviousTree, Tree, TreeSplit
 
@@ -41,14 +49,9 @@ class MergeTrees(Pass):
         """The ensemble with fewer trees, in the order of the first tree of each; ``data`` is not asked for."""
         del data
         known = nothing_known(ensemble)
-        trees = [simple(tree, known) for tree in ensemble.trees]
-        bias = ensemble.bias.copy()
-        for tree in trees:
-            if is_leaf(tree):
-                bias += tree.leaf_values[0]
-        trees = _without_same(tree for tree in trees if not is_leaf(tree))
-        trees = _without_parts(trees, known)
-        return replace(ensemble, trees=tuple(_in_pairs(trees)), bias=bias)
+        ensemble = without_constants(replace(ensemble, trees=tuple(simple(tree, known) for tree in ensemble.trees)))
+        trees = _without_parts(_without_same(ensemble.trees), known)
+        return replace(ensemble, trees=tuple(_in_pairs(trees)))
 
 
 def _without_same(trees: Iterable[Tree]) -> list[Tree]:

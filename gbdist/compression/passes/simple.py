@@ -1,7 +1,7 @@
 """Trees without what makes no difference: tests made twice, tests whose outcome is known, tests that all leaves ignore."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -148,3 +148,12 @@ def structure_of(tree: Tree) -> tuple[TreeSplit, ...] | tuple[Node, ...]:
 def is_leaf(tree: Tree) -> bool:
     """Whether a tree is one leaf."""
     return not structure_of(tree)
+
+
+def without_constants(ensemble: Ensemble) -> Ensemble:
+    """The ensemble with the value of each tree that is one leaf in its bias instead."""
+    bias = ensemble.bias.copy()
+    for tree in ensemble.trees:
+        if is_leaf(tree):
+            bias += tree.leaf_values[0]
+    return replace(ensemble, trees=tuple(tree for tree in ensemble.trees if not is_leaf(tree)), bias=bias)
