@@ -18,9 +18,9 @@ from gbdist.boosting.population import survey_population
 from gbdist.boosting.rows import Rows, Segment
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.derivatives import expand
+from gbdist.compression.passes.monotone import constraints_of
 from gbdist.compression.passes.noise import Swaps, draw_donors, likeness_of, noised
 from gbdist.compression.passes.outputs import raw_predictions
-from gbdist.compression.passes.refit import constraints_of
 from gbdist.compression.passes.settle import Lesson, settled
 from gbdist.compression.passes.sizes import is_number, rows_given
 from gbdist.compression.passes.student_columns import StudentColumn, features_of, student_columns, translated

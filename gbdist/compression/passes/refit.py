@@ -1,6 +1,6 @@
 """New leaf values for trees whose tests stay as they are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
@@ -11,18 +11,18 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.leaf_rows import WalkStart
 from gbdist.boosting.leaves import LeafEstimator
-from gbdist.boosting.monotone import FREE, orders_of
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import with_weights
 from gbdist.compression.passes.aims import Aim, Towards, rows_of
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.derivatives import Expansion, bounds_of, expand, largest_of_all, ranges_of, slopes_of
+from gbdist.compression.passes.monotone import constraints_of, nearest_monotone
 from gbdist.compression.passes.outputs import leaves_of_each, raw_predictions
 from gbdist.compression.passes.sizes import is_number, rows_given
 from gbdist.errors import ModelError, ParameterError
 from gbdist.kernels.cpu_leaves import add_by_leaf
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.tree import ObliviousTree, Tree
+from gbdist.models.tree import Tree
 from gbdist.objectives.base import Objective
 
 #: What a tree's leaf values move by, and how much each value then counts, float64 [n_leaves, dimension] both, given the leaf of
@@ -88,29 +88,10 @@ class Refit(Pass):
                 for number, leaf_of_row in enumerate(leaves_of_each(ensemble.trees, data)):
                     tree = trees[number]
                     change, counts = move(tree, leaf_of_row, raw)
-                    values = _monotone(tree, tree.leaf_values + change, counts, constraints)
+                    values = nearest_monotone(tree, tree.leaf_values + change, counts, constraints)
                     raw += np.ascontiguousarray((values - tree.leaf_values).T)[:, leaf_of_row]
                     trees[number] = replace(tree, leaf_values=values)
         return replace(ensemble, trees=tuple(trees))
-
-
-def constraints_of(ensemble: Ensemble) -> tuple[int, ...]:
-    """Monotone constraint of each of ``ensemble.features``, −1, 0 or 1, as the model's training options tell them."""
-    told = ensemble.options.get("tree_learner_options", {}).get("monotone_constraints") or {}
-    of_binned = [int(told.get(str(position), FREE)) for position in ensemble.binned[: len(ensemble.borders)]]
-    return (*of_binned, *[FREE] * (len(ensemble.features) - len(of_binned)))
-
-
-def _monotone(
-    tree: Tree, values: NDArray[np.float64], counts: NDArray[np.float64], constraints: Sequence[int]
-) -> NDArray[np.float64]:
-    """The nearest leaf values that the constraints allow, where ``counts`` tell how much each counts."""
-    of_splits = [constraints[split.feature] for split in tree.splits]
-    if not isinstance(tree, ObliviousTree) or not any(of_splits):
-        return values
-    orders = orders_of(of_splits)
-    # Once more, with equal weights, so that rounding leaves no bit out of order.
-    return orders.isotonic(orders.isotonic(values, counts), np.ones_like(values))
 
 
 class _TowardsTeacher:

@@ -1,13 +1,15 @@
 """A model that must be monotone stays so when leaves are put together."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import catboost
 import numpy as np
 import pytest
 
 from gbdist.compression.passes import DropFeatures, FewerBorders, Pass, ReduceDepth
-from gbdist.compression.passes.monotone import kept_monotone
+from gbdist.compression.passes.monotone import constraints_of, kept_monotone
 from gbdist.models.catboost_format import to_catboost
 from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
@@ -32,6 +34,14 @@ def test_a_mean_that_falls_where_it_must_rise_is_levelled() -> None:
     found = DropFeatures(columns=["f2"]).apply(constrained(1), None)
     np.testing.assert_allclose(found.trees[0].leaf_values.ravel(), [5.5, 5.5])
     assert kept_monotone(constrained(1)).trees == (PARADOX,)
+
+
+def test_categorical_columns_shift_the_constraints_of_others(make_categorical: Callable[..., Any]) -> None:
+    ensemble = make_categorical(0).ensemble
+    options = ensemble.options | {"tree_learner_options": {"monotone_constraints": {"2": -1, "6": 1}}}
+    found = constraints_of(replace(ensemble, options=options))
+    assert found[:3] == (0, -1, 1)  # columns a, b, c at 0, 2, 6
+    assert found[3:] == (0,) * (len(ensemble.features) - 3)
 
 
 @pytest.mark.parametrize(

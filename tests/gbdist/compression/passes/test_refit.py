@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from gbdist.compression.passes.derivatives import expand
+from gbdist.compression.passes.monotone import constraints_of
 from gbdist.compression.passes.outputs import leaves_of, loss_of, raw_predictions
-from gbdist.compression.passes.refit import Refit, constraints_of
+from gbdist.compression.passes.refit import Refit
 from gbdist.errors import DataError, ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
 
@@ -140,14 +141,6 @@ def falls(ensemble: Ensemble) -> int:
             low = leaves[(leaves >> level) & 1 == 0]
             count += int((sign * (tree.leaf_values[low | 1 << level] - tree.leaf_values[low]) < 0.0).sum())
     return count
-
-
-def test_categorical_columns_shift_the_constraints_of_others(make_categorical: Callable[..., Any]) -> None:
-    ensemble = make_categorical(0).ensemble
-    options = ensemble.options | {"tree_learner_options": {"monotone_constraints": {"2": -1, "6": 1}}}
-    found = constraints_of(replace(ensemble, options=options))
-    assert found[:3] == (0, -1, 1)  # columns a, b, c at 0, 2, 6
-    assert found[3:] == (0,) * (len(ensemble.features) - 3)
 
 
 @pytest.mark.parametrize(
