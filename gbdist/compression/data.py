@@ -28,7 +28,7 @@ from gbdist.estimators.placing import choice, require_room_to_send
 from gbdist.estimators.preparation.inputs import Parts
 from gbdist.estimators.preparation.pipeline import Source, quantize_sets
 from gbdist.estimators.preparation.quantized import SetLayout
-from gbdist.estimators.preparation.regroup import regroup
+from gbdist.estimators.preparation.regroup import settled
 from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.run_gang import Audience
 from gbdist.models.catboost_reading import from_catboost
@@ -198,7 +198,8 @@ class DataOnGang(CompressionData):
     def ask(self, work: Work[Result], listener: Hear | None = None) -> Result:
         """See ``CompressionData``."""
         self._require(work.part)
-        self._settle()
+        # A gang that loses workers levels rows for itself alone.
+        self._sets = settled(self._client, self._sets, ready_workers(self._client), self._scope)
         number = self._parts.index(work.part)
         with reported(self._client, "compression") if work.count else nullcontext(UNREPORTED) as report:
             report.about("compression", self._rows[work.part], len(self.ensemble.feature_names), work.count, PASSES)
@@ -211,12 +212,6 @@ class DataOnGang(CompressionData):
                 Audience(listener, False, report=report),
             )
             return gang.do(work)
-
-    def _settle(self) -> None:
-        """Level the rows over the workers that there are now, if any that held some has left: work does so for itself alone."""
-        present = [worker.address for worker in ready_workers(self._client)]
-        if not all(set(data.members) <= set(present) for data in self._sets):
-            self._sets = regroup(self._client, self._sets, present, self._scope)
 
     def close(self) -> None:
         """See ``CompressionData``."""

@@ -24,7 +24,7 @@ from gbdist.estimators.parameters.objects import is_object
 from gbdist.estimators.placing import choice, require_room_to_send, run_shape
 from gbdist.estimators.preparation.pipeline import quantize_sets
 from gbdist.estimators.preparation.quantized import QuantizedSet
-from gbdist.estimators.preparation.regroup import regroup
+from gbdist.estimators.preparation.regroup import settled
 from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.ranked_rows import ready_rows
 from gbdist.estimators.request import Request
@@ -196,9 +196,7 @@ class FitsOnGang(RepeatedFits):
 
     def _settle(self) -> None:
         """Level the rows over the workers that there are now, if any that held some has left: runs do so for themselves alone."""
-        present = [worker.address for worker in ready_workers(self._client)]
-        if not all(set(data.members) <= set(present) for data in self._sets):
-            self._sets = regroup(self._client, self._sets, present, self._scope)
+        self._sets = settled(self._client, self._sets, ready_workers(self._client), self._scope)
 
     def close(self) -> None:
         """Let go of all that was made here."""

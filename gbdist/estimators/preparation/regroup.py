@@ -11,6 +11,7 @@ from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.preparation.stages import on_ranks_of
 from gbdist.estimators.preparation.stored import Stored, futures_of
 from gbdist_cluster.placement import Piece, Placement, place
+from gbdist_cluster.versions import WorkerFacts
 
 #: Workers that may leave one after the other while shards are made again; the gang hears of more.
 _TRIES = 5
@@ -46,6 +47,16 @@ def regroup(
         ]
         made.append(replace(data, members=placement.members, shards=tuple(shards)))
     return made
+
+
+def settled(
+    client: Client, sets: Sequence[QuantizedSet], workers: Sequence[WorkerFacts], scope: FutureScope
+) -> list[QuantizedSet]:
+    """Data sets that belong together, as they are; or, if a worker of theirs is not among the ``workers``, regrouped on those."""
+    present = [worker.address for worker in workers]
+    if all(set(data.members) <= set(present) for data in sets):
+        return list(sets)
+    return regroup(client, sets, present, scope)
 
 
 def planned(

@@ -27,7 +27,7 @@ from gbdist.estimators.preparation.inputs import collect
 from gbdist.estimators.preparation.pipeline import Source, quantize_sets
 from gbdist.estimators.preparation.quantized import QuantizedSet, layout_of
 from gbdist.estimators.preparation.raw_parts import futures_in
-from gbdist.estimators.preparation.regroup import regroup
+from gbdist.estimators.preparation.regroup import regroup, settled
 from gbdist.estimators.preparation.scope import FutureScope
 from gbdist.estimators.preparation.split import split_for
 from gbdist.estimators.preparation.stored import futures_of
@@ -182,6 +182,17 @@ def test_what_lies_in_place_stays_there(
     assert scope.held == []
     (one,) = regroup(client, [data], workers[2:], scope)
     assert {future.key for future in futures_of(one.shards)} == {future.key for future in futures_of(data.shards)}
+
+
+def test_sets_are_regrouped_where_a_worker_of_theirs_has_left(
+    client: Client, table: pd.DataFrame, quantized: Make, scope: FutureScope
+) -> None:
+    (data,) = quantized(source(table, "plain"))
+    there = ready_workers(client)
+    assert settled(client, [data], there, scope) == [data]
+    assert scope.held == []
+    (moved,) = settled(client, [data], there[1:], scope)
+    assert moved.members == tuple(worker.address for worker in there[1:])
 
 
 def test_an_eval_set_goes_to_the_ranks_of_the_training_set(
