@@ -2,11 +2,15 @@
 
 import importlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gbdist.jobs.compress import CompressJob
+    from gbdist.jobs.learning import LearningJob
 
 CONNECT_SECONDS = 15.0
 """How long a scheduler may take to answer."""
@@ -73,3 +77,18 @@ def workers_for(
     with start_local(count, threads or max(1, cores // count)) as local:
         _load_pyarrow(local.client)
         yield local.client
+
+
+@contextmanager
+def workers_of(
+    job: "LearningJob | CompressJob", client: Any | None, say: Callable[[str], None]
+) -> Iterator[tuple[Any, int]]:
+    """A client of the cluster that a job runs on, and how many workers that has, which is said.
+
+    With a ``client`` it is that one, which is not closed; else ``workers_for`` says which, and what it raises.
+    """
+    cluster = workers_for(job.scheduler, job.workers, job.threads, job.tls) if client is None else nullcontext(client)
+    with cluster as client:
+        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
+        yield client, n_workers

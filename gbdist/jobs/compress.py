@@ -1,12 +1,11 @@
 """Compress a model on files: what ``gbdist compress`` does, callable from Python."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gbdist.jobs.cluster import workers_for
+from gbdist.jobs.cluster import workers_of
 from gbdist.jobs.columns import kinds_of
 from gbdist.jobs.files import find_files
 from gbdist.jobs.models import load_model
@@ -83,16 +82,14 @@ def compress(
     ]  # fmt: skip
     label: Any = job.label[0] if len(job.label) == 1 else list(job.label)
     holdout = (tables[1], label, job.weight) if job.holdout else None
-    with _client(job, client) as found, told_to(reporter):
-        workers = len(found.scheduler_info(n_workers=-1)["workers"])
-        say(f"workers: {workers}; dashboard: {found.dashboard_link}")
+    with workers_of(job, client, say) as (client, _), told_to(reporter):
         if holdout is None:
             say("no --holdout: of rows that the model was trained on its loss is too good to choose smaller ones by")
         report: Any
         try:
             small, report = compressed(
                 job.model, tables[0], label, target=job.target, sample_weight=job.weight, holdout=holdout, cat_nan=cat_nan,
-                seed=job.seed, client=found, verbose=True,
+                seed=job.seed, client=client, verbose=True,
             )  # fmt: skip
             reached = True
         except TargetNotReached as error:
@@ -113,8 +110,3 @@ def _check(job: CompressJob) -> None:
     for path in filter(None, (job.output, job.report)):
         require_writable_file(path)
         require_not_read(path, [str(job.model), *files])
-
-
-def _client(job: CompressJob, client: Any) -> AbstractContextManager[Any]:
-    """The client that was given, or one for the time of the job."""
-    return workers_for(job.scheduler, job.workers, job.threads, job.tls) if client is None else nullcontext(client)

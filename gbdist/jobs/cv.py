@@ -13,9 +13,10 @@ from gbdist.errors import ParameterError
 from gbdist.estimators.base import progress_asked
 from gbdist.estimators.listeners import Reporter, close, told_to
 from gbdist.estimators.parameters.talk import without_talk
+from gbdist.jobs.cluster import workers_of
 from gbdist.jobs.files import find_files
 from gbdist.jobs.folding import FoldedJob, with_loss
-from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, named, open_rows, workers_of
+from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, named, open_rows
 from gbdist.jobs.outputs import OutputError, require_not_read, require_writable_file
 from gbdist.jobs.result_tables import require_ending, write_table
 from gbdist.jobs.targets import Task, loss_of

@@ -1,13 +1,11 @@
 """What a job learns from: rows of files, their columns, the task and the parameters; checked before a worker starts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.table import ALIASES
-from gbdist.jobs.cluster import workers_for
 from gbdist.jobs.columns import ColumnKinds, categorical_by_type, in_words, kinds_named
 from gbdist.jobs.files import find_files, read_schema
 from gbdist.jobs.pieces import require_columns
@@ -152,19 +150,6 @@ def _column_kinds(job: LearningJob, checked: Mapping[str, Any], *, hashed: bool)
 def named(params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters under CatBoost's first name of each."""
     return {ALIASES.get(name, name): value for name, value in params.items()}
-
-
-@contextmanager
-def workers_of(job: LearningJob, client: Any | None, say: Callable[[str], None]) -> Iterator[tuple[Any, int]]:
-    """A client of the cluster that a job runs on, and how many workers that has, which is said.
-
-    With a ``client`` it is that one, which is not closed; else ``workers_for`` says which, and what it raises.
-    """
-    cluster = workers_for(job.scheduler, job.workers, job.threads, job.tls) if client is None else nullcontext(client)
-    with cluster as client:
-        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        say(f"workers: {n_workers}; dashboard: {client.dashboard_link}")
-        yield client, n_workers
 
 
 def find_task(job: LearningJob, prepared: Prepared, client: Any, say: Callable[[str], None]) -> Task:

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from gbdist.jobs.cluster import workers_of
 from gbdist.jobs.files import find_files
 from gbdist.jobs.learning import (
     LearningJob,
@@ -16,7 +17,6 @@ from gbdist.jobs.learning import (
     given_once,
     make_estimator,
     open_rows,
-    workers_of,
 )
 from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.tables import open_table

@@ -10,9 +10,10 @@ from typing import Any
 from gbdist.counted import counted_trials
 from gbdist.errors import ParameterError
 from gbdist.estimators.parameters.talk import without_talk
+from gbdist.jobs.cluster import workers_of
 from gbdist.jobs.files import find_files
 from gbdist.jobs.folding import FoldedJob, with_loss
-from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, make_estimator, open_rows, workers_of
+from gbdist.jobs.learning import Prepared, check_learning, find_task, given_once, make_estimator, open_rows
 from gbdist.jobs.options import ignored_on_all_rows
 from gbdist.jobs.outputs import require_not_read, require_writable_file
 from gbdist.jobs.result_tables import require_ending, write_table

@@ -204,7 +204,7 @@ def test_a_search_that_cannot_be_is_refused_before_a_worker_starts(
     value: str,
     message: str,
 ) -> None:
-    monkeypatch.delattr("gbdist.jobs.learning.workers_for")
+    monkeypatch.delattr("gbdist.jobs.cluster.workers_for")
     (tmp_path / "space.toml").write_text("depth = [4, 6]\n")
     ran = run("tune", cancer, "--target", "malignant", "--space", "space.toml", option, value)
     assert ran.code == 2
@@ -214,7 +214,7 @@ def test_a_search_that_cannot_be_is_refused_before_a_worker_starts(
 def test_a_file_that_is_no_study_is_refused_before_a_worker_starts(
     run: Callable[..., Any], cancer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("gbdist.jobs.learning.workers_for")
+    monkeypatch.delattr("gbdist.jobs.cluster.workers_for")
     (tmp_path / "lines.json").write_text('{"a": 1}\n')
     for path in (next(cancer.iterdir()), tmp_path / "space.toml", tmp_path / "lines.json"):
         before = path.read_bytes()
