@@ -5,7 +5,7 @@ Fields: TreeEnsemble.proto and Model.proto of https://apple.github.io/coremltool
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,15 @@ _ENSEMBLES = (302, 303)  # treeEnsembleRegressor; treeEnsembleClassifier
 _GREATER, _LEAF = 3, 6
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Node:
-    feature: int = 0
-    value: float = 0.0
-    behaviour: int = 0
-    true: int = 0
-    false: int = 0
-    missing_is_true: bool = False
-    evaluations: list[tuple[int, float]] = field(default_factory=list)
+    feature: int
+    value: float
+    behaviour: int
+    true: int
+    false: int
+    missing_is_true: bool
+    evaluations: list[tuple[int, float]]
 
 
 def coreml_predictions(path: Path, probes: Probes) -> NDArray[np.float64]:
@@ -53,30 +53,20 @@ def _within(message: bytes, number: int) -> Any:
 
 
 def _node(message: Any) -> tuple[int, int, _Node]:
-    tree = at = 0
-    node = _Node()
-    for number, value in fields(message):
-        match number, value:
-            case 1, _:
-                tree = int(value)
-            case 2, _:
-                at = int(value)
-            case 3, _:
-                node.behaviour = int(value)
-            case 10, _:
-                node.feature = int(value)
-            case 11, _:
-                node.value = float(value)
-            case 12, _:
-                node.true = int(value)
-            case 13, _:
-                node.false = int(value)
-            case 14, _:
-                node.missing_is_true = bool(value)
-            case 20, bytes():
-                parts = dict(fields(value))
-                node.evaluations.append((int(parts.get(1, 0)), float(parts.get(2, 0.0))))
-    return tree, at, node
+    """Number of the tree, number in it, and the node; a field that is 0 may be left out."""
+    found = list(fields(message))
+    parts: dict[int, Any] = dict(found)
+    evaluations = [dict(fields(value)) for number, value in found if number == 20 and isinstance(value, bytes)]
+    node = _Node(
+        feature=int(parts.get(10, 0)),
+        value=float(parts.get(11, 0.0)),
+        behaviour=int(parts.get(3, 0)),
+        true=int(parts.get(12, 0)),
+        false=int(parts.get(13, 0)),
+        missing_is_true=bool(parts.get(14, False)),
+        evaluations=[(int(each.get(1, 0)), float(each.get(2, 0.0))) for each in evaluations],
+    )
+    return int(parts.get(1, 0)), int(parts.get(2, 0)), node
 
 
 def _root(tree: dict[int, _Node]) -> int:
