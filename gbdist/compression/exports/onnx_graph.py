@@ -50,7 +50,7 @@ def onnx_model(ensemble: Ensemble, answer: OnnxAnswer) -> bytes:
         _node("TreeEnsembleRegressor", ["numbers"], ["predictions"], _tree_attributes(ensemble), _ML),
     ]
     tensors: list[bytes] = []
-    outputs = [_value("predictions", _tensor_type(_FLOAT, ensemble.dimension))]
+    outputs = [_value("predictions", _tensor_type(_FLOAT, "N", ensemble.dimension))]
     if answer.labels is not None:
         more, tensors, outputs = _classes(ensemble.dimension, answer, answer.labels)
         nodes += more
@@ -58,7 +58,7 @@ def onnx_model(ensemble: Ensemble, answer: OnnxAnswer) -> bytes:
         *(field(1, node) for node in nodes),
         field(2, "gbdist"),
         *(field(5, tensor) for tensor in tensors),
-        field(11, _value("features", _tensor_type(_FLOAT, len(ensemble.borders)))),
+        field(11, _value("features", _tensor_type(_FLOAT, "N", len(ensemble.borders)))),
         *(field(12, output) for output in outputs),
     ]
     opsets = [field(1, "") + field(2, _OPSET), field(1, _ML) + field(2, _ML_OPSET)]
@@ -78,7 +78,7 @@ def _classes(
             _node("Sigmoid", ["predictions"], ["probabilities"]),
         ]
         kinds = {"label": _INT64, "probabilities": _FLOAT}
-        return nodes, [threshold], [_value(name, _tensor_type(kind, dimension)) for name, kind in kinds.items()]
+        return nodes, [threshold], [_value(name, _tensor_type(kind, "N", dimension)) for name, kind in kinds.items()]
     texts = isinstance(labels[0], str)
     names = _tensor("labels", np.array(labels, dtype=object if texts else np.int64))
     if dimension == 1:
@@ -106,22 +106,22 @@ def _classes(
         _node("ZipMap", ["table"], ["probabilities"], [keys], _ML),
     ]
     kind = _STRING if texts else _INT64
-    row = field(5, field(1, kind) + field(2, _tensor_type(_FLOAT, None)))
-    outputs = [_value("label", _tensor_type(kind)), _value("probabilities", field(4, field(1, row)))]
+    row = field(5, field(1, kind) + field(2, _tensor_type(_FLOAT)))
+    outputs = [_value("label", _tensor_type(kind, "N")), _value("probabilities", field(4, field(1, row)))]
     return nodes, tensors, outputs
 
 
 def _tree_attributes(ensemble: Ensemble) -> list[bytes]:
     """Trees as lists of nodes: inner ones first, then leaves, each tree from 0."""
     tables = [_nodes_of(tree) for tree in ensemble.trees]
-    inner = [len(features) for features, _, _ in tables]
+    inner = [len(splits) for splits, _ in tables]
     of_tree = [count + tree.n_leaves for count, tree in zip(inner, ensemble.trees, strict=True)]
     features: list[int] = []
     values: list[float] = []
     modes: list[str] = []
     children: list[tuple[int, int]] = []
     tracks: list[int] = []
-    for (splits, false_true, _), tree in zip(tables, ensemble.trees, strict=True):
+    for (splits, false_true), tree in zip(tables, ensemble.trees, strict=True):
         borders = [ensemble.borders[split.feature] for split in splits]
         features += [split.feature for split in splits] + [0] * tree.n_leaves
         values += [float(each.values[split.border]) for each, split in zip(borders, splits, strict=True)]
@@ -155,16 +155,19 @@ def _tree_attributes(ensemble: Ensemble) -> list[bytes]:
     ]
 
 
-def _nodes_of(tree: Tree) -> tuple[list[TreeSplit], list[tuple[int, int]], int]:
-    """Test of each inner node, the node where it is false and where it is true, and their number; leaf ``i`` is node n + i."""
+def _nodes_of(tree: Tree) -> tuple[list[TreeSplit], list[tuple[int, int]]]:
+    """Test of each of n inner nodes, and the node where it is false and where it is true; leaf ``i`` is node n + i."""
     if isinstance(tree, ObliviousTree):
         n_nodes = tree.n_leaves - 1
         # Of a level's nodes the number is the bits of a leaf that are known by then, the most significant first.
         splits = [split for level, split in enumerate(reversed(tree.splits)) for _ in range(1 << level)]
-        return splits, [(2 * node + 1, 2 * node + 2) for node in range(n_nodes)], n_nodes
+        return splits, [(2 * node + 1, 2 * node + 2) for node in range(n_nodes)]
     n_nodes = len(tree.nodes)
-    numbers = [tuple(child if child >= 0 else n_nodes + ~child for child in (n.left, n.right)) for n in tree.nodes]
-    return list(tree.splits), [(left, right) for left, right in numbers], n_nodes
+
+    def place(child: int) -> int:
+        return child if child >= 0 else n_nodes + ~child
+
+    return list(tree.splits), [(place(node.left), place(node.right)) for node in tree.nodes]
 
 
 def _node(
@@ -207,13 +210,10 @@ def _tensor(name: str, values: NDArray[Any]) -> bytes:
     return header + field(2, kinds[values.dtype]) + field(9, values.astype(values.dtype.newbyteorder("<")).tobytes())
 
 
-def _tensor_type(kind: int, *columns: int | None) -> bytes:
-    """The type of a tensor [n_rows, …]; of one value where ``columns`` is None."""
-    dimensions = (
-        [] if columns == (None,) else [field(2, "N"), *(field(1, size) for size in columns if size is not None)]
-    )
-    shape = field(2, b"".join(field(1, dimension) for dimension in dimensions))
-    return field(1, field(1, kind) + shape)
+def _tensor_type(kind: int, *dimensions: int | str) -> bytes:
+    """The type of a tensor, with a name in place of a size that is not known; of one value without dimensions."""
+    shape = b"".join(field(1, field(2 if isinstance(size, str) else 1, size)) for size in dimensions)
+    return field(1, field(1, kind) + field(2, shape))
 
 
 def _value(name: str, kind: bytes) -> bytes:
