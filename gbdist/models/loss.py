@@ -54,6 +54,11 @@ def has_several_labels(model: Any) -> bool:
     return loss_of(model) in _OF_LABELS
 
 
+def threshold_of(model: Any) -> float:
+    """The probability above which a row is of the second of two classes."""
+    return float(dict(model.get_metadata()).get("binclass_probability_threshold", 0.5))
+
+
 def _read(model: Any, key: str) -> Any:
     try:
         return json.loads(dict(model.get_metadata())[key])

@@ -20,7 +20,7 @@ from gbdist.estimators.base import DaskCatBoost
 from gbdist.models.catboost_format import save_file
 from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.loss import has_several_labels, loss_of
+from gbdist.models.loss import has_several_labels, loss_of, threshold_of
 from gbdist.models.rewriting import rewritten
 from gbdist.whole_file import require_folder, whole_file
 
@@ -39,8 +39,6 @@ FORMATS = {
 #: An export's predictions are the model's to this part of the largest of them, and of 1.
 TOLERANCE = 1e-6
 
-#: Where CatBoost keeps the probability above which a row has the second class.
-_THRESHOLD = "binclass_probability_threshold"
 _WITHOUT_MISSING = ("pmml",)
 _BORDERS = re.compile(r"(float_feature_borders = \[\n)(.*?)(\n    \])", re.DOTALL)
 _NUMBER = re.compile(r"-?\d[\d.e+-]*")
@@ -172,7 +170,7 @@ def _answer(model: Any) -> OnnxAnswer:
     if has_several_labels(model):
         return OnnxAnswer(labels=())
     labels = whole_or_text_labels(classes, "onnx")
-    chance = min(max(float(dict(model.get_metadata()).get(_THRESHOLD, 0.5)), 1e-30), 1.0 - 1e-16)
+    chance = min(max(threshold_of(model), 1e-30), 1.0 - 1e-16)
     return OnnxAnswer(labels, loss_of(model) == "MultiClassOneVsAll", math.log(chance / (1.0 - chance)))
 
 

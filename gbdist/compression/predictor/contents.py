@@ -11,13 +11,18 @@ from gbdist.compression.passes.rounding import to_codes
 from gbdist.compression.predictor.standalone.reading import FORMAT, VERSION
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.loss import WITH_VARIANCE, default_prediction, described_loss, has_several_labels, loss_of
+from gbdist.models.loss import (
+    WITH_VARIANCE,
+    default_prediction,
+    described_loss,
+    has_several_labels,
+    loss_of,
+    threshold_of,
+)
 from gbdist.models.tree import NonSymmetricTree, ObliviousTree, TreeSplit
 
 Arrays = dict[str, NDArray[Any]]
 _ANSWERS = {"RawFormulaVal": "raw", "Exponent": "exponent", WITH_VARIANCE: "variance"}
-#: Where CatBoost keeps the probability above which a row is of the second class.
-_THRESHOLD = "binclass_probability_threshold"
 #: Borders of a column that a byte can count.
 _BYTE = 255
 
@@ -42,7 +47,7 @@ def contents_of(ensemble: Ensemble, model: Any, leaves: str | int) -> tuple[dict
         "classes": None if ensemble.class_names is None or answer == "labels" else list(ensemble.class_names),
         "loss": described_loss(model),
         "answer": answer,
-        "threshold": float(dict(model.get_metadata()).get(_THRESHOLD, 0.5)),
+        "threshold": threshold_of(model),
         "leaves": f"{leaves} levels" if isinstance(leaves, int) else leaves,
         "error_bound": 0.0 if rounded is ensemble else float(bound_of(ensemble, rounded).max()),
     }
