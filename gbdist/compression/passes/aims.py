@@ -9,10 +9,18 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.boosting.rows import Rows, Segment
+from gbdist.boosting.rows import Rows
 from gbdist.compression.passes.base import PassData
 from gbdist.compression.passes.memo import Memo
-from gbdist.compression.passes.noise import Swaps, draw_donors, likeness_of, noised
+from gbdist.compression.passes.noise import (
+    Swaps,
+    copies_for,
+    draw_donors,
+    extent_of,
+    likeness_of,
+    noised,
+    segments_with_copies,
+)
 from gbdist.compression.passes.outputs import raw_predictions
 from gbdist.compression.passes.sizes import is_number
 from gbdist.errors import ParameterError
@@ -72,14 +80,8 @@ def rows_of(aim: Aim, teacher: Ensemble, data: PassData) -> PassData:
     """
     if aim.towards == "labels" or aim.copies == 0:
         return data
-    ends = np.array([data.rows.n_rows, max((s.first_row + s.stop - s.start for s in data.rows.segments), default=0)])
-    told = np.array(
-        [np.frombuffer(item, np.int64) for item in data.collective.all_gather(ends.astype(np.int64).tobytes())]
-    )
-    n_rows, next_row = int(told[:, 0].sum()), int(told[:, 1].max())
-    count = aim.copies
-    if count is None:
-        count = max(0, min(_MOST_COPIES, _WANTED_ROWS // max(1, n_rows) - 1))
+    n_rows, next_row = extent_of(data)
+    count = copies_for(n_rows, _WANTED_ROWS, _MOST_COPIES) if aim.copies is None else aim.copies
     features = tuple(sorted({split.feature for tree in teacher.trees for split in tree.splits}))
     if not count or not features:
         return data
@@ -94,12 +96,8 @@ def rows_of(aim: Aim, teacher: Ensemble, data: PassData) -> PassData:
 
 
 def _repeated(rows: Rows, bins: list[NDArray[Any]], next_row: int) -> Rows:
-    times, n = len(bins), rows.n_rows
-    segments = tuple(
-        Segment(copy * n + each.start, copy * n + each.stop, copy * next_row + each.first_row)
-        for copy in range(times)
-        for each in rows.segments
-    )
+    times = len(bins)
     weight = None if rows.weight is None else np.tile(rows.weight, times)
     label = np.tile(rows.label, times if rows.label.ndim == 1 else (1, times))
+    segments = segments_with_copies(rows, times - 1, next_row)
     return Rows(np.concatenate(bins, axis=1), label, weight, None, segments)

@@ -15,11 +15,19 @@ from gbdist.boosting.events import Event
 from gbdist.boosting.loop import boost
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import survey_population
-from gbdist.boosting.rows import Rows, Segment
+from gbdist.boosting.rows import Rows
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.passes.derivatives import expand
 from gbdist.compression.passes.monotone import constraints_of
-from gbdist.compression.passes.noise import Swaps, draw_donors, likeness_of, noised
+from gbdist.compression.passes.noise import (
+    Swaps,
+    copies_for,
+    draw_donors,
+    extent_of,
+    likeness_of,
+    noised,
+    segments_with_copies,
+)
 from gbdist.compression.passes.outputs import raw_predictions
 from gbdist.compression.passes.settle import Lesson, settled
 from gbdist.compression.passes.sizes import is_number, rows_given
@@ -181,7 +189,8 @@ class Distil(Pass):
             _write_bins(asked.rows, columns, bins[:, place])
             label[:, place] = lessons.labels(raw_predictions(teacher, asked))
         weight = self._weights(data.rows.weight, n_rows, copies)
-        return Rows(bins, label if teacher.dimension > 1 else label[0], weight, None, lessons.segments(copies, data))
+        segments = segments_with_copies(data.rows, copies, lessons.next_row)
+        return Rows(bins, label if teacher.dimension > 1 else label[0], weight, None, segments)
 
     def _weights(self, weight: NDArray[np.float32] | None, n_rows: int, copies: int) -> NDArray[np.float32] | None:
         """Weights of the rows and of their copies, float32 [(copies + 1) × n_rows]; None where all are 1."""
@@ -192,9 +201,7 @@ class Distil(Pass):
 
     def _copies(self, n_rows: int) -> int:
         """How many copies of ``n_rows`` rows of all ranks there are to be."""
-        if self.copies is not None:
-            return self.copies
-        return max(0, min(MOST_COPIES, WANTED_ROWS // max(1, n_rows) - 1))
+        return copies_for(n_rows, WANTED_ROWS, MOST_COPIES) if self.copies is None else self.copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,10 +240,7 @@ class _Lessons:
         second = survey_population(replace(data.rows, label=squares.astype(np.float32)), data.collective)
         deviation = np.sqrt(np.array(second.label_means))
         deviation = np.where(deviation > _LEAST_DEVIATION, deviation, 1.0)
-        last = max((s.first_row + s.stop - s.start for s in data.rows.segments), default=0)
-        told = data.collective.all_gather(last.to_bytes(8, "little"))
-        next_row = max(int.from_bytes(each, "little") for each in told)
-        return cls(teacher, raw, steps, first.n_rows, next_row, mean, deviation)
+        return cls(teacher, raw, steps, *extent_of(data), mean, deviation)
 
     def labels(self, raw: NDArray[np.float64]) -> NDArray[np.float32]:
         """Labels of raw values, float32 [dimension, n] of float64."""
@@ -246,15 +250,6 @@ class _Lessons:
     def unscaled(self, tree: ObliviousTree) -> ObliviousTree:
         """A tree of labels as one of raw values."""
         return replace(tree, leaf_values=tree.leaf_values * self.deviation)
-
-    def segments(self, copies: int, data: PassData) -> tuple[Segment, ...]:
-        """Segments of the rows and of their copies, each copy numbered behind the one before."""
-        n_rows = data.rows.n_rows
-        return tuple(
-            Segment(s.start + k * n_rows, s.stop + k * n_rows, s.first_row + k * self.next_row)
-            for k in range(copies + 1)
-            for s in data.rows.segments
-        )
 
 
 @dataclass(frozen=True, eq=False)

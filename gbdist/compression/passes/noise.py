@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.draws import Purpose, key_of
-from gbdist.boosting.rows import Rows
+from gbdist.boosting.rows import Rows, Segment
 from gbdist.compression.passes.base import PassData
 from gbdist.kernels.hashing import unit_draws
 from gbdist.models.ensemble import Ensemble
@@ -50,6 +50,30 @@ class Swaps:
 
     share: float
     window: float
+
+
+def copies_for(n_rows: int, wanted: int, most: int) -> int:
+    """How many copies bring ``n_rows`` rows of all ranks to about as many as are wanted; at most so many."""
+    return max(0, min(most, wanted // max(1, n_rows) - 1))
+
+
+def extent_of(data: PassData) -> tuple[int, int]:
+    """How many rows all ranks have, and the number after the largest one of any row; a round."""
+    rows = data.rows
+    next_row = max((s.first_row + s.stop - s.start for s in rows.segments), default=0)
+    mine = np.array([rows.n_rows, next_row], np.int64)
+    told = np.array([np.frombuffer(item, np.int64) for item in data.collective.all_gather(mine.tobytes())])
+    return int(told[:, 0].sum()), int(told[:, 1].max())
+
+
+def segments_with_copies(rows: Rows, copies: int, next_row: int) -> tuple[Segment, ...]:
+    """Segments of the rows and of the copies behind them, each copy numbered behind the one before; see ``extent_of``."""
+    n_rows = rows.n_rows
+    return tuple(
+        Segment(s.start + k * n_rows, s.stop + k * n_rows, s.first_row + k * next_row)
+        for k in range(copies + 1)
+        for s in rows.segments
+    )
 
 
 def likeness_of(raw: NDArray[np.float64]) -> NDArray[np.float64]:
