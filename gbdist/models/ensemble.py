@@ -53,6 +53,15 @@ class Ensemble:
         return tuple(place for place in range(len(self.feature_names)) if place not in categorical)
 
     @property
+    def tested(self) -> dict[int, list[int]]:
+        """Borders that any tree tests, by their numbers, of each feature that has some; both ascending."""
+        found: dict[int, set[int]] = {}
+        for tree in self.trees:
+            for split in tree.splits:
+                found.setdefault(split.feature, set()).add(split.border)
+        return {feature: sorted(found[feature]) for feature in sorted(found)}
+
+    @property
     def features(self) -> tuple[FeatureBorders | OneHotFeature | StatisticFeature, ...]:
         """All that trees can test, in the order in which ``TreeSplit.feature`` counts."""
         return (*self.borders, *self.categories.one_hot, *self.categories.statistics)

@@ -82,14 +82,10 @@ def _problem(ensemble: Ensemble, format_: str) -> str | None:
 
 def _borders_in_use(ensemble: Ensemble) -> dict[int, FeatureBorders]:
     """Of each feature of numbers that a tree tests, the borders that are tested."""
-    tested: dict[int, set[int]] = {}
-    for tree in ensemble.trees:
-        for split in tree.splits:
-            if split.feature < len(ensemble.borders):
-                tested.setdefault(split.feature, set()).add(split.border)
     return {
-        f: FeatureBorders(ensemble.borders[f].values[sorted(numbers)], ensemble.borders[f].nan_treatment)
-        for f, numbers in sorted(tested.items())
+        f: FeatureBorders(ensemble.borders[f].values[numbers], ensemble.borders[f].nan_treatment)
+        for f, numbers in ensemble.tested.items()
+        if f < len(ensemble.borders)
     }
 
 

@@ -82,7 +82,7 @@ def rows_of(aim: Aim, teacher: Ensemble, data: PassData) -> PassData:
         return data
     n_rows, next_row = extent_of(data)
     count = copies_for(n_rows, _WANTED_ROWS, _MOST_COPIES) if aim.copies is None else aim.copies
-    features = tuple(sorted({split.feature for tree in teacher.trees for split in tree.splits}))
+    features = tuple(teacher.tested)
     if not count or not features:
         return data
     likeness = likeness_of(raw_predictions(teacher, data))

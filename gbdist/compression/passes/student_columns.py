@@ -35,18 +35,13 @@ def student_columns(ensemble: Ensemble, columns: Columns) -> tuple[StudentColumn
 
     A one-hot feature has a column for each value that is tested: 1 for that value, 0 for all others.
     """
-    tested: dict[int, set[int]] = {}
-    for tree in ensemble.trees:
-        for split in tree.splits:
-            tested.setdefault(split.feature, set()).add(split.border)
     made = []
-    for feature, borders in sorted(tested.items()):
+    for feature, borders in ensemble.tested.items():
         bins = np.arange(columns.n_bins[feature])
         if columns.is_one_hot[feature]:
-            made += [_column(feature, [value], bins == value, columns) for value in sorted(borders)]
+            made += [_column(feature, [value], bins == value, columns) for value in borders]
         else:
-            chosen = sorted(borders)
-            made.append(_column(feature, chosen, np.searchsorted(chosen, bins, side="left"), columns))
+            made.append(_column(feature, borders, np.searchsorted(borders, bins, side="left"), columns))
     return tuple(made)
 
 

@@ -92,8 +92,7 @@ def _which(statistic: StatisticFeature) -> _Which:
 
 
 def _in_use(ensemble: Ensemble) -> list[StatisticFeature]:
-    numbers = sorted({split.feature for tree in ensemble.trees for split in tree.splits})
-    features = [ensemble.features[number] for number in numbers]
+    features = [ensemble.features[number] for number in ensemble.tested]
     return [feature for feature in features if isinstance(feature, StatisticFeature)]
 
 

@@ -1,6 +1,6 @@
 """What a predictor's file holds of a model: borders, tests as small whole numbers, leaf values in the bits that are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,8 @@ def contents_of(ensemble: Ensemble, model: Any, leaves: str | int) -> tuple[dict
     """
     _require_numbers(ensemble)
     rounded = _rounded(ensemble, leaves)
-    arrays = _features(rounded) | _trees(rounded) | _leaf_values(rounded, leaves)
+    used = rounded.tested
+    arrays = _features(rounded, used) | _trees(rounded, used) | _leaf_values(rounded, leaves)
     arrays["bias"] = np.asarray(rounded.bias, dtype=np.float64)
     answer = _answer(ensemble, model)
     header = {
@@ -55,8 +56,7 @@ def contents_of(ensemble: Ensemble, model: Any, leaves: str | int) -> tuple[dict
 
 
 def _require_numbers(ensemble: Ensemble) -> None:
-    tested = {split.feature for tree in ensemble.trees for split in tree.splits}
-    if max(tested, default=0) >= len(ensemble.borders):
+    if max(ensemble.tested, default=0) >= len(ensemble.borders):
         names = [ensemble.feature_names[position] for position in ensemble.categories.positions]
         raise ModelError(
             f"the model's trees test categories (columns {names}), and a predictor of NumPy alone holds none: it would need "
@@ -79,9 +79,8 @@ def _rounded(ensemble: Ensemble, leaves: str | int) -> Ensemble:
     return ensemble if is_quantized(ensemble, leaves) else QuantizeLeaves(to=leaves).apply(ensemble, None)
 
 
-def _features(ensemble: Ensemble) -> Arrays:
+def _features(ensemble: Ensemble, used: Mapping[int, Sequence[int]]) -> Arrays:
     """The columns that trees test, with the borders that they test."""
-    used = _used(ensemble)
     positions = ensemble.binned
     borders = [ensemble.borders[feature].values[used[feature]] for feature in used]
     counts = [values.shape[0] for values in borders]
@@ -93,17 +92,7 @@ def _features(ensemble: Ensemble) -> Arrays:
     }
 
 
-def _used(ensemble: Ensemble) -> dict[int, list[int]]:
-    """Borders that any tree tests, ascending, of each feature that has some."""
-    found: dict[int, set[int]] = {}
-    for tree in ensemble.trees:
-        for split in tree.splits:
-            found.setdefault(split.feature, set()).add(split.border)
-    return {feature: sorted(found[feature]) for feature in sorted(found)}
-
-
-def _trees(ensemble: Ensemble) -> Arrays:
-    used = _used(ensemble)
+def _trees(ensemble: Ensemble, used: Mapping[int, Sequence[int]]) -> Arrays:
     columns = {feature: number for number, feature in enumerate(used)}
     borders = {
         TreeSplit(feature, border): number
