@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbdist.compression.cost import Latency, cost_of
+from gbdist.compression.passes.worth import columns_of_features
 from gbdist.models.catboost_format import cbm_bytes
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.statistics import OneHotFeature, StatisticFeature
-from gbdist.quantize.borders import FeatureBorders
+from gbdist.models.statistics import StatisticFeature
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +55,13 @@ def figures_of(ensemble: Ensemble, model: Any) -> ModelFigures:
     statistics = [feature for feature in used if isinstance(feature, StatisticFeature)]
     kinds = {(feature.projection, feature.kind == "Counter") for feature in statistics}
     tables = [table for table in ensemble.categories.tables if (table.projection, table.counter) in kinds]
+    columns = columns_of_features(ensemble)
     return ModelFigures(
         size=len(cbm_bytes(model)),
         trees=len(ensemble.trees),
         leaves=sum(tree.n_leaves for tree in ensemble.trees),
-        features=len(_columns(ensemble, {split.feature for split in tests})),
+        features=len(frozenset().union(*(columns[split.feature] for split in tests))),
         borders=len(tests),
         tables=sum(len(table.keys) for table in tables),
         cost=cost_of(ensemble),
     )
-
-
-def _columns(ensemble: Ensemble, used: set[int]) -> set[tuple[str, int]]:
-    """Columns of numbers and of categories that features of these numbers are made of."""
-    columns: set[tuple[str, int]] = set()
-    for number in used:
-        match ensemble.features[number]:
-            case FeatureBorders():
-                columns.add(("number", number))
-            case OneHotFeature() as one_hot:
-                columns.add(("category", one_hot.cat))
-            case StatisticFeature() as statistic:
-                made_of = statistic.projection
-                columns |= {("number", feature) for feature, _ in made_of.float_splits}
-                columns |= {("category", cat) for cat in (*made_of.cats, *(cat for cat, _ in made_of.one_hot_splits))}
-    return columns

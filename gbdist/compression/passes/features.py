@@ -10,7 +10,7 @@ from gbdist.compression.passes.monotone import kept_monotone
 from gbdist.compression.passes.nested import Branch, Leaf, Nested, each_branch, each_leaf, flat, mean_of, nested
 from gbdist.compression.passes.simple import without_constants
 from gbdist.compression.passes.sizes import is_number
-from gbdist.compression.passes.worth import columns_of_feature, worth_of_columns
+from gbdist.compression.passes.worth import columns_of_features, worth_of_columns
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.tree import ObliviousTree, Tree, TreeSplit
@@ -61,7 +61,7 @@ class DropFeatures(Pass):
                 f"no tree tests a column that would be dropped: {len(worth)} columns are tested",
                 "Drop another column, keep fewer, or leave the pass out.",
             )
-        gone = {number for number in range(len(ensemble.features)) if columns_of_feature(ensemble, number) & dropped}
+        gone = {number for number, columns in enumerate(columns_of_features(ensemble)) if columns & dropped}
         return without_splits(ensemble, lambda split: split.feature in gone)
 
     def _named(self, ensemble: Ensemble) -> set[int]:

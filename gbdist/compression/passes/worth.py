@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from gbdist.compression.passes.levels import in_pairs, pair_costs
 from gbdist.compression.passes.nested import Leaf, Nested, mean_of, nested
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.statistics import OneHotFeature, StatisticFeature
 from gbdist.models.tree import ObliviousTree, Tree, TreeSplit
-from gbdist.quantize.borders import FeatureBorders
 
 
 def counted_weights(tree: Tree) -> NDArray[np.float64]:
@@ -35,24 +33,30 @@ def moves_of_splits(ensemble: Ensemble) -> dict[TreeSplit, float]:
 def worth_of_columns(ensemble: Ensemble) -> dict[int, float]:
     """What each column that is tested is worth, by its place among all; a combination counts for each of its columns."""
     worth: defaultdict[int, float] = defaultdict(float)
+    columns = columns_of_features(ensemble)
     for split, value in worth_of_splits(ensemble).items():
-        for column in columns_of_feature(ensemble, split.feature):
+        for column in columns[split.feature]:
             worth[column] += value
     return dict(worth)
 
 
-def columns_of_feature(ensemble: Ensemble, number: int) -> frozenset[int]:
-    """The places, among all columns, of those that a feature of the trees is made of."""
-    positions, binned = ensemble.categories.positions, ensemble.binned
-    match ensemble.features[number]:
-        case FeatureBorders():
-            return frozenset({binned[number]})
-        case OneHotFeature() as one_hot:
-            return frozenset({positions[one_hot.cat]})
-        case StatisticFeature() as statistic:
-            projection = statistic.projection
-            cats = {*projection.cats, *(cat for cat, _ in projection.one_hot_splits)}
-            return frozenset({positions[cat] for cat in cats} | {binned[f] for f, _ in projection.float_splits})
+def columns_of_features(ensemble: Ensemble) -> tuple[frozenset[int], ...]:
+    """For each of ``ensemble.features``, the places, among all columns, of those that it is made of."""
+    part, positions, binned = ensemble.categories, ensemble.categories.positions, ensemble.binned
+    numbers = (frozenset({binned[number]}) for number in range(len(ensemble.borders)))
+    values = (frozenset({positions[feature.cat]}) for feature in part.one_hot)
+    projections = (feature.projection for feature in part.statistics)
+    statistics = (
+        frozenset(
+            {
+                *(positions[cat] for cat in each.cats),
+                *(positions[cat] for cat, _ in each.one_hot_splits),
+                *(binned[number] for number, _ in each.float_splits),
+            }
+        )
+        for each in projections
+    )
+    return (*numbers, *values, *statistics)
 
 
 #: costs of pairs of leaves, float64 [n_pairs], from values [2, n_pairs, dimension] and weights [2, n_pairs]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gbdist.compression.passes.features import DropFeatures
-from gbdist.compression.passes.worth import columns_of_feature, worth_of_columns, worth_of_splits
+from gbdist.compression.passes.worth import columns_of_features, worth_of_columns, worth_of_splits
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.tree import Node, NonSymmetricTree, ObliviousTree, Tree, TreeSplit
@@ -20,12 +20,8 @@ from .ensembles import predicted, random_bins, random_ensemble
 
 def columns_tested(ensemble: Ensemble) -> set[int]:
     """Places of the columns that trees test."""
-    return {
-        column
-        for tree in ensemble.trees
-        for split in tree.splits
-        for column in columns_of_feature(ensemble, split.feature)
-    }
+    columns = columns_of_features(ensemble)
+    return {column for tree in ensemble.trees for split in tree.splits for column in columns[split.feature]}
 
 
 def mean(ensemble: Ensemble) -> Any:
@@ -66,7 +62,8 @@ def test_statistics_and_combinations_go_with_any_of_their_columns(make_categoric
     assert not gone & columns_tested(found)
     assert found.features == ensemble.features
     # Nothing else goes.
-    kept = {split for split in worth_of_splits(ensemble) if not columns_of_feature(ensemble, split.feature) & gone}
+    columns = columns_of_features(ensemble)
+    kept = {split for split in worth_of_splits(ensemble) if not columns[split.feature] & gone}
     assert set(worth_of_splits(found)) == kept
 
 
