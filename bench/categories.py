@@ -16,7 +16,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 from generated import make_table
-from quality import Task, compare
+from quality import Task, compare, read_whole_tasks
 from sklearn.metrics import log_loss, roc_auc_score
 
 from gbdist import DaskCatBoostClassifier
@@ -28,14 +28,7 @@ ALLOWED = 0.005
 
 def tasks(data: pathlib.Path) -> list[Task]:
     """Real data with all their columns, and 100,000 generated rows."""
-    adult = [pd.read_parquet(data / f"adult-{part}.parquet") for part in ("train", "test")]
-    diamonds = pd.read_parquet(data / "diamonds.parquet").sample(frac=1.0, random_state=0)
-    cut = len(diamonds) * 4 // 5
-    return [
-        Task("adult", *adult, "income", True, ALLOWED),
-        Task("diamonds", diamonds[:cut], diamonds[cut:], "price", False, ALLOWED),
-        generated(100_000),
-    ]
+    return [*read_whole_tasks(data, ("adult", "diamonds")), generated(100_000)]
 
 
 def generated(n_rows: int) -> Task:
@@ -50,11 +43,8 @@ def _with_label(table: pd.DataFrame, labels: Any) -> pd.DataFrame:
 
 def quality(task: Task, seeds: int, client: Any, settings: dict[str, dict[str, Any]]) -> None:
     """One line a setting."""
-    categorical = [
-        column for column in task.train if task.train[column].dtype.kind not in "iuf" and column != task.target
-    ]
     for setting, params in settings.items():
-        row = compare(task, params, seeds, client, categorical)
+        row = compare(task, params, seeds, client)
         verdict = "" if row["worse_by"] <= row["allowed"] else "  <-- too much"
         spread = " / ".join(f"{value / row['catboost']:.2%}" for value in row["spread"].values())
         losses = f"{row['ours']:12.5f}{row['catboost']:12.5f}{row['worse_by']:10.2%}{row['allowed']:10.2%}"

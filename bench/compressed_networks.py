@@ -11,13 +11,13 @@ import argparse
 import pathlib
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import log_loss
+from quality import Task, read_whole_tasks
+from sklearn.base import clone
 
 from gbdist import DaskCatBoostClassifier, DaskMLPClassifier
 from gbdist.compression.networks import (
@@ -30,32 +30,6 @@ from gbdist.compression.networks import (
 from gbdist.neural.training.threads import blas_threads
 
 EPOCHS = 15
-
-
-@dataclass(frozen=True)
-class Task:
-    """A data set, its label apart."""
-
-    name: str
-    X: pd.DataFrame
-    y: pd.Series
-    X_test: pd.DataFrame
-    y_test: pd.Series
-
-
-def read_tasks(data: pathlib.Path, n_rows: int) -> Iterator[Task]:
-    """Both data sets; columns of categories as text."""
-    for name, target in (("adult", "income"), ("higgs", "label")):
-        train, test = (pd.read_parquet(data / f"{name}-{part}.parquet") for part in ("train", "test"))
-        if name == "higgs":
-            rows = pd.concat([train, test]).sample(frac=1, random_state=0).reset_index(drop=True)
-            train, test = rows.iloc[:5500], rows.iloc[5500:]
-        train = train.iloc[:n_rows]
-        X, X_test = (
-            part.drop(columns=target).apply(lambda column: column if column.dtype.kind in "fiu" else column.astype(str))
-            for part in (train, test)
-        )
-        yield Task(name, X, train[target], X_test, test[target])
 
 
 def seconds(ask: Any) -> float:
@@ -76,13 +50,15 @@ def raw(model: Any, X: pd.DataFrame) -> np.ndarray:
 
 def tell(task: Task, name: str, model: Any, off: str = "") -> None:
     """A line of the table."""
+    rows, _ = task.part(task.test)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model"
         model.save_model(path)
         size = path.stat().st_size / 1000
-    loss = log_loss(task.y_test, model.predict_proba(task.X_test))
-    each = seconds(lambda: raw(model, task.X_test)) / len(task.X_test)
-    print(f"| {task.name} | {name} | {loss:.4f} | {size:.0f} kB | {each * 1e6:.1f} µs | {off} |", flush=True)
+    each = seconds(lambda: raw(model, rows)) / len(rows)
+    print(
+        f"| {task.name} | {name} | {task.loss(model):.4f} | {size:.0f} kB | {each * 1e6:.1f} µs | {off} |", flush=True
+    )
 
 
 def network(hidden: tuple[int, ...]) -> DaskMLPClassifier:
@@ -100,36 +76,35 @@ def main() -> None:
     print("| data | model | holdout log loss | file | a row | raw outputs off, at most; bounds, largest |")
     print("|---|---|---|---|---|---|")
     with blas_threads(1):
-        for task in read_tasks(given.data, given.rows):
+        for task in read_whole_tasks(given.data, ("adult", "higgs")):
             if given.only in (None, task.name):
-                compare(task)
+                compare(replace(task, train=task.train[: given.rows]))
 
 
 def compare(task: Task) -> None:
     """All of one data set."""
-    large = network((256, 256)).fit(task.X, task.y)
+    (X, y), (X_test, _) = task.part(task.train), task.part(task.test)
+    large = network((256, 256)).fit(X, y)
     tell(task, "network of 256, 256", large)
     for share in (0.5, 0.25, 0.125):
-        pruned = prune_network(large, task.X, share)
+        pruned = prune_network(large, X, share)
         tell(task, f"pruned to {share}", pruned)
     tell(task, "… and int8", quantize_network(pruned, "int8"))
     for weights in ("fp16", "int8"):
         small = quantize_network(large, weights)
-        off = np.abs(raw(small, task.X_test) - raw(large, task.X_test))
-        bounds = prediction_bounds(small, task.X_test)
+        off = np.abs(raw(small, X_test) - raw(large, X_test))
+        bounds = prediction_bounds(small, X_test)
         told = f"{off.mean():.4f}, {off.max():.4f}; {bounds.mean():.2f}, {bounds.max():.2f}"
         tell(task, weights, small, told)
-    trees = DaskCatBoostClassifier(iterations=500, verbose=False).fit(task.X, task.y)
+    trees = DaskCatBoostClassifier(iterations=500, verbose=False).fit(X, y)
     tell(task, "500 trees", trees)
-    tell(task, "network of 64, 64", network((64, 64)).fit(task.X, task.y))
+    tell(task, "network of 64, 64", network((64, 64)).fit(X, y))
     for copies in (0, 1, 3):
-        tell(task, f"of the trees, {copies} copies", distil_to_network(trees, task.X, network((64, 64)), copies=copies))
+        tell(task, f"of the trees, {copies} copies", distil_to_network(trees, X, network((64, 64)), copies=copies))
     student = DaskCatBoostClassifier(iterations=100, depth=4, verbose=False)
-    tell(
-        task, "100 trees of depth 4", DaskCatBoostClassifier(iterations=100, depth=4, verbose=False).fit(task.X, task.y)
-    )
+    tell(task, "100 trees of depth 4", clone(student).fit(X, y))
     for copies in (0, 3):
-        tell(task, f"of the network, {copies} copies", distil_to_trees(large, task.X, student, copies=copies))
+        tell(task, f"of the network, {copies} copies", distil_to_trees(large, X, student, copies=copies))
 
 
 if __name__ == "__main__":

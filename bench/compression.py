@@ -12,12 +12,10 @@ which nothing has seen, is what the figures are of. Then students of 100 trees o
 import argparse
 import pathlib
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import catboost
-import pandas as pd
-from sklearn.metrics import log_loss, root_mean_squared_error
+from quality import Task, read_whole_tasks
 
 from gbdist.compression.compress import compress
 from gbdist.compression.errors import TargetNotReached
@@ -27,55 +25,13 @@ from gbdist.compression.pipeline import CompressionPipeline
 RATES = (0.15, 0.3, 0.6)
 
 
-@dataclass(frozen=True)
-class Task:
-    """A data set split in train and test."""
-
-    name: str
-    train: pd.DataFrame
-    test: pd.DataFrame
-    target: str
-    classifies: bool
-
-    @property
-    def categorical(self) -> list[str]:
-        features = self.train.drop(columns=self.target)
-        return list(features.columns[[kind.kind not in "iuf" for kind in features.dtypes]])
-
-    def part(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-        """Features, categories as strings, and labels."""
-        features = frame.drop(columns=self.target)
-        return features.astype(dict.fromkeys(self.categorical, str)), frame[self.target]
-
-    def train_model(self, threads: int, **params: Any) -> Any:
-        kind = catboost.CatBoostClassifier if self.classifies else catboost.CatBoostRegressor
-        model = kind(
-            **params, cat_features=self.categorical, thread_count=threads, verbose=False, allow_writing_files=False
-        )
-        return model.fit(*self.part(self.train))
-
-    def loss(self, model: Any) -> float:
-        features, truth = self.part(self.test)
-        if self.classifies:
-            return float(log_loss(truth, model.predict_proba(features), labels=model.classes_))
-        return float(root_mean_squared_error(truth, model.predict(features)))
-
-
-def read_tasks(data: pathlib.Path) -> list[Task]:
-    """Load the three data sets, with their categorical columns."""
-
-    def pair(name: str) -> list[pd.DataFrame]:
-        return [pd.read_parquet(data / f"{name}-{part}.parquet") for part in ("train", "test")]
-
-    # The 500 test rows of higgs tell models apart by half a percent at best.
-    higgs = pd.concat(pair("higgs")).sample(frac=1.0, random_state=0)
-    diamonds = pd.read_parquet(data / "diamonds.parquet").sample(frac=1.0, random_state=0)
-    cut = len(diamonds) * 4 // 5
-    return [
-        Task("adult", *pair("adult"), "income", True),
-        Task("diamonds", diamonds[:cut], diamonds[cut:], "price", False),
-        Task("higgs", higgs[:5_500], higgs[5_500:], "label", True),
-    ]
+def train_model(task: Task, threads: int, **params: Any) -> Any:
+    """CatBoost's own model of the training rows."""
+    kind = catboost.CatBoostClassifier if task.classifies else catboost.CatBoostRegressor
+    model = kind(
+        **params, cat_features=task.categorical, thread_count=threads, verbose=False, allow_writing_files=False
+    )
+    return model.fit(*task.part(task.train))
 
 
 def compress_one(task: Task, model: Any, target: str) -> None:
@@ -109,7 +65,7 @@ def students(task: Task, model: Any, threads: int, trees: int = 100, depth: int 
         for rate in RATES
     }
     direct = {
-        rate: task.loss(task.train_model(threads, iterations=trees, depth=depth, learning_rate=rate)) for rate in RATES
+        rate: task.loss(train_model(task, threads, iterations=trees, depth=depth, learning_rate=rate)) for rate in RATES
     }
     for who, losses in (("student", taught), ("direct", direct)):
         listed = "  ".join(f"{rate}: {loss:.5f}" for rate, loss in losses.items())
@@ -128,10 +84,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--skip", choices=["compress", "students"])
     options = parser.parse_args()
-    for task in read_tasks(options.data):
+    for task in read_whole_tasks(options.data):
         if options.only not in (None, task.name):
             continue
-        model = task.train_model(options.threads, iterations=1000, depth=6)
+        model = train_model(task, options.threads, iterations=1000, depth=6)
         print(f"{task.name:10}{'model':12}loss {task.loss(model):.5f}", flush=True)
         if options.skip != "compress":
             compress_one(task, model, options.target)

@@ -13,7 +13,7 @@ import pathlib
 from typing import Any
 
 import dask.dataframe
-from quality import Task, read_tasks
+from quality import SETS, Task, read_tasks
 
 import gbdist
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
@@ -22,7 +22,7 @@ from gbdist_cluster.launch.local import start_local
 
 def compressed(task: Task, client: Any, options: argparse.Namespace) -> tuple[int, Any]:
     """Trees of the merged model, and the report of its compression."""
-    features, label = task.train.drop(columns=task.target), task.train[task.target]
+    features, label = task.part(task.train)
     make = DaskCatBoostClassifier if task.classifies else DaskCatBoostRegressor
     model = make(
         iterations=options.trees,
@@ -33,7 +33,7 @@ def compressed(task: Task, client: Any, options: argparse.Namespace) -> tuple[in
         client=client,
         verbose=False,
     ).fit(*(dask.dataframe.from_pandas(part, npartitions=options.workers) for part in (features, label)))
-    unseen = task.test.drop(columns=task.target), task.test[task.target]
+    unseen = task.part(task.test)
     target = f"size:{1.0 / options.workers}"
     _, report = gbdist.compress(model, features, label, target=target, holdout=unseen, client=client, verbose=False)
     return model.tree_count_, report
@@ -51,9 +51,8 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{'data':10}{'trees':>7}{'loss':>12}{'compressed':>12}{'':>10}{'size':>7}{'trees':>7}{'seconds':>9}  chosen")
     with start_local(options.workers) as cluster:
-        for task in read_tasks(options.data):
-            if task.name not in options.only.split(","):
-                continue
+        names = options.only.split(",")
+        for task in read_tasks(options.data, [name for name in SETS if name in names]):
             trees, report = compressed(task, cluster.client, options)
             before, after = report.before, report.after
             print(

@@ -15,10 +15,9 @@ from time import perf_counter
 from typing import Any
 
 import catboost
-from categories import tasks
 from distributed import Client, LocalCluster
 from generated import make_rows
-from quality import Task, compare, read_tasks
+from quality import compare, read_tasks, read_whole_tasks
 
 from gbdist import DaskCatBoostClassifier
 from gbdist_cluster.launch.local import start_local
@@ -34,22 +33,18 @@ ALLOWED = 0.01
 
 def quality(data: pathlib.Path, seeds: int, workers: int) -> None:
     """One line a data set and setting."""
-    numeric = [task for task in read_tasks(data) if task.name in ("adult", "diamonds")]
-    whole = [replace(task, name=f"{task.name}, all columns") for task in tasks(data)[:2]]
+    names = ("adult", "diamonds")
+    numeric = read_tasks(data, names)
+    whole = [replace(task, name=f"{task.name}, all columns") for task in read_whole_tasks(data, names)]
     print(f"{'data':24}{'setting':20}{'gbdist':>12}{'catboost':>12}{'worse by':>10}   seed spread")
     with start_local(workers) as cluster:
         for task in (*numeric, *whole):
             for setting, params in SETTINGS.items():
-                row = compare(task, params, seeds, cluster.client, categorical_columns(task))
+                row = compare(task, params, seeds, cluster.client)
                 spread = " / ".join(f"{value / row['catboost']:.2%}" for value in row["spread"].values())
                 verdict = "" if row["worse_by"] <= ALLOWED else "  <-- too much"
                 losses = f"{row['ours']:12.5f}{row['catboost']:12.5f}{row['worse_by']:10.2%}"
                 print(f"{task.name:24}{setting:20}{losses}   {spread}{verdict}", flush=True)
-
-
-def categorical_columns(task: Task) -> list[str]:
-    """Columns that are not numbers."""
-    return [name for name in task.train if task.train[name].dtype.kind not in "iuf" and name != task.target]
 
 
 def time(n_rows: int, trees: int, repeat: int) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from generated import make_rows
-from quality import Task, read_tasks
+from quality import SETS, Task, read_tasks
 
 from gbdist import DaskCatBoostClassifier, DaskCatBoostRegressor
 from gbdist_cluster.launch.local import start_local
@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     names = options.only.split(",")
-    tasks = [task for task in read_tasks(options.data) if task.name in names]
+    tasks = read_tasks(options.data, [name for name in SETS if name in names])
     if "generated" in names:
         tasks.append(generated(options.rows))
     found = [row for workers in map(int, options.workers.split(",")) for row in run(tasks, workers, options)]
