@@ -16,7 +16,7 @@ from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import counted_weights
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.tree import Node, NonSymmetricTree, ObliviousTree, Tree
+from gbdist.models.tree import Node, NonSymmetricTree, ObliviousTree, Tree, levels_of
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,7 @@ def fewer_leaves(trees: Sequence[Tree], budget: int) -> list[Tree]:
 
 def depth_of(tree: Tree) -> int:
     """The most tests that a row meets in a tree."""
-    return tree.depth if isinstance(tree, ObliviousTree) else _height(nested(tree))
-
-
-def _height(root: Nested) -> int:
-    return 0 if isinstance(root, Leaf) else 1 + max(_height(root.left), _height(root.right))
+    return tree.depth if isinstance(tree, ObliviousTree) else len(levels_of(tree.nodes))
 
 
 def _cut(tree: Tree, depth: int) -> Tree:
