@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.compression.passes.base import Pass, PassData
+from gbdist.compression.passes.columns import n_borders_of
 from gbdist.compression.passes.levels import from_levels, in_levels
 from gbdist.compression.passes.medians import nearest_of_few
 from gbdist.compression.passes.monotone import kept_monotone
@@ -18,9 +19,8 @@ from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.passes.worth import counted_weights, moves_of_splits
 from gbdist.errors import ModelError, ParameterError
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.statistics import OneHotFeature, StatisticFeature
+from gbdist.models.statistics import OneHotFeature
 from gbdist.models.tree import ObliviousTree, Tree, TreeSplit
-from gbdist.quantize.borders import FeatureBorders
 
 #: The share of the rows that are not above each border that is tested, by feature and border.
 Positions = Mapping[int, Mapping[int, float]]
@@ -104,14 +104,7 @@ def _between(
     """The shares of some borders of a feature: the mean of what was found, and in between by the borders' numbers."""
     known = [border for border in borders if TreeSplit(feature, border) in found]
     shares = [float(np.mean(found[TreeSplit(feature, border)])) for border in known]
-    match ensemble.features[feature]:
-        case FeatureBorders() as numbers:
-            n_borders = numbers.values.shape[0]
-        case StatisticFeature() as statistic:
-            n_borders = statistic.border_count
-        case OneHotFeature() as one_hot:
-            n_borders = len(one_hot.values)
-    positions = np.interp(borders, [-1, *known, n_borders], [0.0, *shares, 1.0])
+    positions = np.interp(borders, [-1, *known, n_borders_of(ensemble.features[feature])], [0.0, *shares, 1.0])
     # Trees of models that were trained on different rows need not agree.
     return dict(zip(borders, np.maximum.accumulate(positions).tolist(), strict=True))
 

@@ -43,9 +43,14 @@ def columns_of(ensemble: Ensemble) -> Columns:
     """The columns of an ensemble."""
     features = ensemble.features
     return Columns(
-        np.array([_n_bins(feature) for feature in features], np.int64),
+        np.array([n_borders_of(feature) + 1 for feature in features], np.int64),
         np.array([isinstance(feature, OneHotFeature) for feature in features], np.bool_),
     )
+
+
+def n_borders_of(feature: FeatureBorders | OneHotFeature | StatisticFeature) -> int:
+    """How many tests there are of a feature: borders, or values of a one-hot feature."""
+    return feature.border_count if isinstance(feature, StatisticFeature) else len(feature.values)
 
 
 def binned(ensemble: Ensemble, features: NDArray[np.float32], hashes: NDArray[np.uint32] | None = None) -> Any:
@@ -101,16 +106,6 @@ def rows_on_columns(ensemble: Ensemble, rows: Rows) -> Rows:
 
 def _most_borders(ensemble: Ensemble) -> int:
     return max((len(each.values) for each in ensemble.borders), default=0)
-
-
-def _n_bins(feature: FeatureBorders | OneHotFeature | StatisticFeature) -> int:
-    match feature:
-        case FeatureBorders():
-            return len(feature.values) + 1
-        case OneHotFeature():
-            return len(feature.values) + 1
-        case StatisticFeature():
-            return feature.border_count + 1
 
 
 def _bins_of_values(one_hot: OneHotFeature, column: NDArray[np.uint32]) -> NDArray[Any]:
