@@ -66,11 +66,8 @@ class Subset:
 
     def __init__(self, equations: NormalEquations, rule: Rule, check: Check) -> None:
         self._k, self._positive, self._check = equations.dimension, rule.positive, check
-        n = equations.matrix.shape[0]
-        self._form = np.empty((n + 1, n + 1))
-        self._form[:n, :n] = equations.matrix
-        self._form[n, :n] = self._form[:n, n] = equations.products
-        self._form[n, n] = equations.square
+        self._form = _form_of(equations)
+        n = self._form.shape[0] - 1
         diagonal = self._form.diagonal()[self._k : n]
         ridge = rule.ridge * math.fsum(diagonal.tolist()) / max(n - self._k, 1)
         self._form[range(self._k, n), range(self._k, n)] += ridge
@@ -236,11 +233,17 @@ def order_of_removal(equations: NormalEquations, check: Check) -> tuple[NDArray[
 
 def _without_constants(equations: NormalEquations) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """G and c of what constants do not explain of the trees."""
-    k, n = equations.dimension, equations.matrix.shape[0]
+    k, form = equations.dimension, _form_of(equations)
+    for constant in range(k):
+        sweep(form, constant, True)
+    return np.ascontiguousarray(form[k:-1, k:-1]), form[k:-1, -1].copy()
+
+
+def _form_of(equations: NormalEquations) -> NDArray[np.float64]:
+    """G, and c and the square beside it, float64 [n + 1, n + 1]: what columns are swept in."""
+    n = equations.matrix.shape[0]
     form = np.empty((n + 1, n + 1))
     form[:n, :n] = equations.matrix
     form[n, :n] = form[:n, n] = equations.products
     form[n, n] = equations.square
-    for constant in range(k):
-        sweep(form, constant, True)
-    return np.ascontiguousarray(form[k:n, k:n]), form[k:n, n].copy()
+    return form
