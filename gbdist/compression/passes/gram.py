@@ -77,7 +77,7 @@ def normal_equations(ensemble: Ensemble, data: PassData, aim: Aim) -> NormalEqua
     teacher = ensemble if data.teacher is None else data.teacher
     biases = f"{ensemble.bias.tobytes().hex()} {teacher.bias.tobytes().hex()}"
     what = f"normal equations {aim} {data.seed} {biases} {len(ensemble.trees)}"
-    key = digest_of(what, (*ensemble.trees, *teacher.trees), with_values=True)
+    key = digest_of(what, (*ensemble.trees, *teacher.trees))
     return data.recall(key, lambda: _equations(ensemble, teacher, rows_of(aim, teacher, data), aim.towards))
 
 

@@ -47,14 +47,13 @@ class Memo:
         return made
 
 
-def digest_of(what: str, trees: Sequence[Tree], *, with_values: bool) -> bytes:
-    """Key of something that follows from trees: from their tests alone, or from leaf values too."""
+def digest_of(what: str, trees: Sequence[Tree]) -> bytes:
+    """Key of something that follows from trees: from their tests and leaf values."""
     digest = hashlib.blake2b(what.encode(), digest_size=16)
     for tree in trees:
         tests: list[tuple[int, ...]] = [(split.feature, split.border) for split in tree.splits]
         if not isinstance(tree, ObliviousTree):
             tests = [(node.split.feature, node.split.border, node.left, node.right) for node in tree.nodes]
         digest.update(repr((type(tree).__name__, tests)).encode())
-        if with_values:
-            digest.update(np.ascontiguousarray(tree.leaf_values).tobytes())
+        digest.update(np.ascontiguousarray(tree.leaf_values).tobytes())
     return digest.digest()
