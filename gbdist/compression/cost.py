@@ -9,6 +9,7 @@ import catboost
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdist.compression.passes.worth import counted_weights
 from gbdist.errors import ParameterError
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.statistics import OneHotFeature, StatisticFeature
@@ -121,7 +122,7 @@ def _steps(tree: NonSymmetricTree) -> NDArray[np.int64]:
 
 def _mean_steps(tree: NonSymmetricTree, steps: NDArray[np.int64]) -> float:
     """Nodes on the way of a row, by leaf weights; all leaves count alike where they have none."""
-    weights = tree.leaf_weights if tree.leaf_weights.sum() > 0.0 else np.ones(tree.n_leaves)
+    weights = counted_weights(tree)
     return float(steps @ (weights / weights.sum()))
 
 
