@@ -122,19 +122,20 @@ def _tree(tree: Tree, ensemble: Ensemble) -> tuple[Any, bytes]:
 
 
 def _test(split: TreeSplit, ensemble: Ensemble) -> tuple[Any, ...]:
-    cats = ensemble.categories.positions
-    numbers = [ensemble.feature_names[at] for at in ensemble.binned]
+    names, cats, numbers = ensemble.feature_names, ensemble.categories.positions, ensemble.binned
     match ensemble.features[split.feature]:
         case FeatureBorders() as borders:
-            return numbers[split.feature], float(borders.values[split.border])
+            return names[numbers[split.feature]], float(borders.values[split.border])
         case OneHotFeature() as one_hot:
-            return ensemble.feature_names[cats[one_hot.cat]], "is", one_hot.values[split.border]
+            return names[cats[one_hot.cat]], "is", one_hot.values[split.border]
         case StatisticFeature() as statistic:
             made_of = statistic.projection
             columns = (
-                tuple(ensemble.feature_names[cats[cat]] for cat in made_of.cats),
-                tuple((numbers[f], float(ensemble.borders[f].values[border])) for f, border in made_of.float_splits),
-                tuple((ensemble.feature_names[cats[cat]], value) for cat, value in made_of.one_hot_splits),
+                tuple(names[cats[cat]] for cat in made_of.cats),
+                tuple(
+                    (names[numbers[f]], float(ensemble.borders[f].values[border])) for f, border in made_of.float_splits
+                ),
+                tuple((names[cats[cat]], value) for cat, value in made_of.one_hot_splits),
             )
             kind = (statistic.kind, statistic.target_border, statistic.prior, statistic.border_count)
             return columns, kind, split.border
