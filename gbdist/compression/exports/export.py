@@ -14,7 +14,7 @@ from gbdist.compression.exports.onnx_graph import OnnxAnswer, onnx_model
 from gbdist.compression.exports.probes import N_PROBES, Probes, probes_for
 from gbdist.compression.exports.readers import raw_values, reader_of
 from gbdist.compression.exports.refusals import require_all_categories, require_expressible, whole_or_text_labels
-from gbdist.compression.predictor import save_predictor
+from gbdist.compression.predictor.file import write_predictor
 from gbdist.errors import ModelError, ParameterError
 from gbdist.estimators.base import DaskCatBoost
 from gbdist.models.catboost_format import save_file
@@ -129,7 +129,7 @@ def export_model(
         require_all_categories(ensemble, rows)
     with whole_file(path) as draft:
         if format_ == "predictor":
-            kind, bound = "RawFormulaVal", save_predictor(trees, draft, leaves).error_bound
+            kind, bound = "RawFormulaVal", write_predictor(ensemble, trees, draft, leaves)
         else:
             kind, bound = _write(trees, ensemble, draft, format_, rows), 0.0
         checked = _check(trees, draft, format_, kind, probes, bound)

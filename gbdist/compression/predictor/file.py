@@ -19,6 +19,7 @@ from gbdist.compression.predictor.standalone import load_predictor as read
 from gbdist.compression.predictor.standalone.reading import DIGEST, HEADER, digest_of
 from gbdist.errors import ModelError
 from gbdist.models.catboost_reading import from_catboost
+from gbdist.models.ensemble import Ensemble
 from gbdist.whole_file import require_folder, whole_file
 
 #: Name of the package inside a file.
@@ -49,13 +50,25 @@ def save_predictor(model: Any, path: str | os.PathLike[str], leaves: str | int =
     """
     require_folder(Path(path))
     model = trees_of(model, "save_predictor")
-    header, arrays = contents_of(from_catboost(model), model, leaves)
+    write_predictor(from_catboost(model), model, Path(path), leaves)
+    return load_predictor(path)
+
+
+def write_predictor(ensemble: Ensemble, model: Any, path: Path, leaves: str | int) -> float:
+    """Write the file of ``save_predictor``, of a model that is read already, and return its error bound.
+
+    Parameters
+    ----------
+    ensemble : the model, read
+    model : the CatBoost model
+    """
+    header, arrays = contents_of(ensemble, model, leaves)
     members = {HEADER: json.dumps(header, indent=1).encode(), "__main__.py": _MAIN.encode(), **_sources()}
     members |= {f"{name}.npy": _as_bytes(array) for name, array in arrays.items()}
     members[DIGEST] = digest_of(members).encode()
-    with whole_file(Path(path)) as unfinished:
+    with whole_file(path) as unfinished:
         _write(unfinished, members)
-    return load_predictor(path)
+    return float(header["error_bound"])
 
 
 def load_predictor(path: str | os.PathLike[str]) -> Predictor:
