@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.fixed_point import sum_scale
+from gbdist.boosting.measured import largest_of
 from gbdist.boosting.population import Population, survey_population, with_weights
 from gbdist.boosting.rows import Rows, part_of_label
 from gbdist.compression.passes.base import PassData
@@ -96,7 +97,7 @@ def expand(raw: NDArray[np.float64], data: PassData) -> Expansion:
     else:
         curvature = total / scale + _EVEN_SHARE * mean * weight
         mean *= 1.0 + _EVEN_SHARE
-    largest = largest_of_all(curvature, data.collective)
+    largest = float(largest_of([curvature], data.collective)[0])
     return Expansion(first, curvature, mean, largest, is_curved, population)
 
 
@@ -105,12 +106,6 @@ def ranges_of(raw: NDArray[np.float64], collective: Collective) -> tuple[NDArray
     mine = np.array([raw.min(axis=1, initial=np.inf), raw.max(axis=1, initial=-np.inf)])
     told = [np.frombuffer(item).reshape(mine.shape) for item in collective.all_gather(mine.tobytes())]
     return np.min(told, axis=0)[0], np.max(told, axis=0)[1]
-
-
-def largest_of_all(values: NDArray[np.float64], collective: Collective) -> float:
-    """The largest of all ranks' values, none of which is below 0; a round."""
-    mine = np.array([values.max(initial=0.0)])
-    return max(float(np.frombuffer(item)[0]) for item in collective.all_gather(mine.tobytes()))
 
 
 def bounds_of(

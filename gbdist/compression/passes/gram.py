@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.crew import Crew
 from gbdist.boosting.fixed_point import sum_scale
+from gbdist.boosting.measured import largest_of
 from gbdist.boosting.routes import find_leaves
 from gbdist.compression.passes.aims import Aim, Towards, rows_of
 from gbdist.compression.passes.base import PassData
-from gbdist.compression.passes.derivatives import Expansion, expand, largest_of_all, slopes_of
+from gbdist.compression.passes.derivatives import Expansion, expand, slopes_of
 from gbdist.compression.passes.memo import digest_of
 from gbdist.compression.passes.outputs import raw_predictions
 from gbdist.models.ensemble import Ensemble
@@ -89,7 +90,7 @@ def _equations(ensemble: Ensemble, of_teacher: Ensemble, data: PassData, towards
     bits = min(_MOST_BITS, (_INT64_BITS - (k * expansion.population.n_rows).bit_length()) // 2)
     root = np.sqrt(expansion.curvature)
     largest_root = math.sqrt(expansion.largest_curvature)
-    largest_target = largest_of_all(np.abs(target), data.collective)
+    largest_target = float(largest_of([target], data.collective)[0])
     tops = [1.0] * k + [float(np.abs(tree.leaf_values).max()) for tree in ensemble.trees] + [largest_target]
     scales = np.array([sum_scale(top * largest_root, 1, bits) for top in tops])
     work = _Work(ensemble, data, root, target, scales)

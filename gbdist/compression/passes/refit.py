@@ -11,11 +11,12 @@ from gbdist.boosting.crew import Crew
 from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.leaf_rows import WalkStart
 from gbdist.boosting.leaves import LeafEstimator
+from gbdist.boosting.measured import largest_of
 from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import with_weights
 from gbdist.compression.passes.aims import Aim, Towards, rows_of
 from gbdist.compression.passes.base import Pass, PassData
-from gbdist.compression.passes.derivatives import Expansion, bounds_of, expand, largest_of_all, ranges_of, slopes_of
+from gbdist.compression.passes.derivatives import Expansion, bounds_of, expand, ranges_of, slopes_of
 from gbdist.compression.passes.monotone import constraints_of, nearest_monotone
 from gbdist.compression.passes.outputs import leaves_of_each, raw_predictions
 from gbdist.compression.passes.sizes import is_number, rows_given
@@ -109,7 +110,7 @@ class _TowardsTeacher:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See ``Move``; two rounds."""
         first = (self._teacher - raw) * self._curvature
-        first_scale = sum_scale(largest_of_all(np.abs(first), self._data.collective), self._n_rows)
+        first_scale = sum_scale(float(largest_of([first], self._data.collective)[0]), self._n_rows)
         k = raw.shape[0]
         sums = np.zeros((2 * k, tree.n_leaves), np.int64)
         for value in range(k):
