@@ -140,20 +140,11 @@ class DataHere(CompressionData):
     def ask(self, work: Work[Result], listener: Hear | None = None) -> Result:
         """See ``CompressionData``."""
         self._require(work.part)
-
-        def hear(event: Event) -> None:
-            if listener is not None:
-                listener(event)
-
-        return work.on_rank(self._data[work.part], Course(hear, _kept_by_nobody))
+        return work.on_rank(self._data[work.part], Course.here(listener))
 
     def close(self) -> None:
         """See ``CompressionData``."""
         self._data = {}
-
-
-def _kept_by_nobody(kept: Any) -> None:
-    """There is no other rank that would go on."""
 
 
 class DataOnGang(CompressionData):

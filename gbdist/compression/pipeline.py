@@ -2,7 +2,7 @@
 
 import pickle
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
 from gbdist.boosting.events import IterationDone, RunFinished, RunStarted
+from gbdist.categories.statistics import chunks
 from gbdist.compression.data import CompressionData, Hear, compression_data
 from gbdist.compression.given import open_model
 from gbdist.compression.passes.base import Pass, PassData
@@ -99,12 +100,7 @@ class CompressionPipeline:
                 raise ParameterError("data", None, f"rows, which the pass {needy!r} looks at", "Give X and y.")
             require_same_features(ensemble, data.ensemble)
             return data.ask(RunPasses(ensemble, self.passes), listener)
-
-        def hear(event: Any) -> None:
-            if listener is not None:
-                listener(event)
-
-        return run_passes(ensemble, self.passes, None, Course(hear, lambda kept: None))
+        return run_passes(ensemble, self.passes, None, Course.here(listener))
 
     def compress(
         self,
@@ -180,7 +176,7 @@ class FindLosses:
     def on_rank(self, data: PassData, course: Course) -> list[float]:
         """See ``Work``."""
         found: list[float] = []
-        for some in _batches(self.ensembles, _TOGETHER):
+        for some in chunks(self.ensembles, _TOGETHER):
             found += losses_of([raw_predictions(ensemble, data) for ensemble in some], data)
         return found
 
@@ -254,7 +250,3 @@ def _same_feature(mine: Any, theirs: Any) -> bool:
     if isinstance(mine, FeatureBorders) and isinstance(theirs, FeatureBorders):
         return mine.nan_treatment == theirs.nan_treatment and np.array_equal(mine.values, theirs.values)
     return bool(mine == theirs)
-
-
-def _batches(items: Sequence[Ensemble], size: int) -> Iterator[Sequence[Ensemble]]:
-    yield from (items[start : start + size] for start in range(0, len(items), size))

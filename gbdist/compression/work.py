@@ -25,9 +25,18 @@ class Course:
         What the rank before has kept, None for the first one.
     """
 
-    hear: Callable[[Event], None]
+    hear: Callable[[Event], object]
     keep: Callable[[Any], None]
     kept: Any = None
+
+    @classmethod
+    def here(cls, listener: Callable[[Event], object] | None) -> "Course":
+        """Of work in this process, where no other rank would go on."""
+        return cls(listener or _dropped, _dropped)
+
+
+def _dropped(what: object) -> None:
+    """Nobody hears or keeps it."""
 
 
 class Work(Protocol[Result]):
