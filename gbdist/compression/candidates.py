@@ -73,7 +73,7 @@ def _aims_at_labels(passes: tuple[Pass, ...]) -> bool:
 
 
 def _all_families(ensemble: Ensemble) -> tuple[Family, ...]:
-    n, depth = len(ensemble.trees), _student_depth(ensemble)
+    n, depth, has_tables = len(ensemble.trees), _student_depth(ensemble), bool(bytes_of_tables(ensemble))
     students = _trees_of_depth(ensemble, depth)
     found = [Family("merge", lambda step: (MergeTrees(),), 1, 1)]
     if n > 1:
@@ -82,8 +82,6 @@ def _all_families(ensemble: Ensemble) -> tuple[Family, ...]:
             Family("reweight", lambda step: (Reweight(trees=step),), n - 1, n),
             Family("reweight, refit", lambda step: (Reweight(trees=step), _TO_TEACHER), n - 1, n),
             Family("reweight, labels", lambda step: (Reweight(trees=step), _TO_TEACHER, _TO_LABELS), n - 1, n),
-        ]
-        found += [
             Family("reweight, distil", lambda step: _of_chosen(step, depth), min(students, n - 1), students),
             Family(
                 "reweight, distil, labels",
@@ -92,13 +90,13 @@ def _all_families(ensemble: Ensemble) -> tuple[Family, ...]:
                 students,
             ),
         ]
-    if n > 1 and bytes_of_tables(ensemble):
+    if n > 1 and has_tables:
         found.append(Family("reweight, tables", lambda step: (Reweight(trees=step), _PRUNED, _TO_TEACHER), n - 1, n))
     # A tree keeps a leaf at least: smaller steps are taken for the first one that does not ask for less.
-    least = math.floor(_SHARES * n / max(1, sum(tree.n_leaves for tree in ensemble.trees))) + 1
+    least = math.floor(_SHARES * n / max(1, ensemble.n_leaves)) + 1
     if least < _SHARES:
         found.append(Family("depth", lambda step: _shallow(max(step, least)), _SHARES - 1, _SHARES))
-    if bytes_of_tables(ensemble):
+    if has_tables:
         found.append(Family("tables, depth", lambda step: (_PRUNED, *_shallow(step)), _SHARES - 1, _SHARES))
     if n > _GROWN:
         found.append(
@@ -155,4 +153,4 @@ def _student_depth(ensemble: Ensemble) -> int:
 
 def _trees_of_depth(ensemble: Ensemble, depth: int) -> int:
     """How many symmetric trees of a depth have as many leaves as the model."""
-    return max(1, sum(tree.n_leaves for tree in ensemble.trees) >> depth)
+    return max(1, ensemble.n_leaves >> depth)

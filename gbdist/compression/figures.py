@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbdist.compression.cost import Latency, cost_of
+from gbdist.compression.passes.tables import bytes_of_tables
 from gbdist.compression.passes.worth import columns_of_features
 from gbdist.models.catboost_format import cbm_bytes
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.statistics import StatisticFeature
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,12 @@ class Measured:
 def figures_of(ensemble: Ensemble, model: Any) -> ModelFigures:
     """The figures of an ensemble, which ``model`` is as a CatBoost model: the file of that is what counts."""
     tests = {split for tree in ensemble.trees for split in tree.splits}
-    used = [ensemble.features[f] for f in sorted({split.feature for split in tests})]
-    statistics = [feature for feature in used if isinstance(feature, StatisticFeature)]
-    kinds = {(feature.projection, feature.kind == "Counter") for feature in statistics}
-    tables = [table for table in ensemble.categories.tables if (table.projection, table.counter) in kinds]
-    columns = columns_of_features(ensemble)
+    in_use, columns = bytes_of_tables(ensemble), columns_of_features(ensemble)
+    tables = [table for table in ensemble.categories.tables if (table.projection, table.counter) in in_use]
     return ModelFigures(
         size=len(cbm_bytes(model)),
         trees=len(ensemble.trees),
-        leaves=sum(tree.n_leaves for tree in ensemble.trees),
+        leaves=ensemble.n_leaves,
         features=len(frozenset().union(*(columns[split.feature] for split in tests))),
         borders=len(tests),
         tables=sum(len(table.keys) for table in tables),

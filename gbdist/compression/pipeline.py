@@ -216,8 +216,7 @@ def _with_pass(so_far: Compressed, one: Pass, data: PassData | None) -> Compress
     since = time.perf_counter()
     made = one.apply(so_far.ensemble, data)
     require_same_features(made, so_far.ensemble)
-    leaves = sum(tree.n_leaves for tree in made.trees)
-    done = PassDone(one.name, len(made.trees), leaves, time.perf_counter() - since)
+    done = PassDone(one.name, len(made.trees), made.n_leaves, time.perf_counter() - since)
     return Compressed(made, (*so_far.passes, done))
 
 

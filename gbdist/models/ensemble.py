@@ -63,6 +63,11 @@ class Ensemble:
         return {feature: sorted(found[feature]) for feature in sorted(found)}
 
     @property
+    def n_leaves(self) -> int:
+        """Leaves of all trees."""
+        return sum(tree.n_leaves for tree in self.trees)
+
+    @property
     def features(self) -> tuple[FeatureBorders | OneHotFeature | StatisticFeature, ...]:
         """All that trees can test, in the order in which ``TreeSplit.feature`` counts."""
         return (*self.borders, *self.categories.one_hot, *self.categories.statistics)
