@@ -16,6 +16,9 @@ from gbdist.models.loss import written_loss
 from gbdist.objectives import MULTI_TARGET
 from gbdist.quantize.merge_surveys import DataSurvey
 
+#: So many classes are named in an error.
+_NAMED = 10
+
 
 @dataclass(frozen=True, eq=False)
 class LabelRules:
@@ -81,14 +84,13 @@ class LabelRules:
     def _check_classes(self, survey: DataSurvey, where: str, *, fitted: bool) -> None:
         classes = self.classes or ()
         found = None if survey.label is None else survey.label.values
+        known = ", ".join(map(repr, classes[:_NAMED])) + (", …" if len(classes) > _NAMED else "")
         if found is None:
-            known = ", ".join(repr(each) for each in classes[:10])
             raise DataError(
                 where, "measured numbers", f"classes of the model: {known}", "Pass the labels of its classes."
             )
         for label in found:
             if label not in classes:
-                known = ", ".join(repr(each) for each in classes[:10]) + (", …" if len(classes) > 10 else "")
                 fix = "Leave those rows out, or pass labels as the model was trained on."
                 raise DataError(where, f"label {label!r}", f"one of the model's classes, {known}", fix)
         if fitted and len(found) == 1:

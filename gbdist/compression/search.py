@@ -68,7 +68,7 @@ class Search:
 
     targets: Targets
     workshop: Workshop
-    tell: "Callable[[Sequence[Candidate], int], None]"
+    tell: Callable[[Sequence[Candidate], int], None]
     candidates: list[Candidate] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     bounds: tuple[float, ...] = ()
@@ -109,7 +109,7 @@ class Search:
 
     def place(self, candidate: Candidate) -> int:
         """Its place among ``candidates``."""
-        return next(k for k, one in enumerate(self.candidates) if one is candidate)
+        return self.candidates.index(candidate)
 
     def attempt(self, name: str, passes: Sequence[Pass]) -> Candidate:
         """Try one pipeline; raises what its passes raise."""
@@ -167,7 +167,7 @@ class Search:
         """
         best = min((one for one in self.candidates if self._loss_kept(one)), key=self._size, default=None)
         known = 1.0 if best is None else self._size(best) / self._size(self.candidates[0])
-        low, high = 0, min(family.step(known), family.most) + 1
+        low, high = 0, family.step(known) + 1
         step = family.step(min(known, 1.0) / 4)
         for _ in range(_TRIES_BY_BISECTION):
             if low + 1 >= high:
