@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gbdist.boosting.collective import SingleRank
 from gbdist.boosting.events import Event
 from gbdist.compression.facts import LabelRules
-from gbdist.compression.gang import CompressionGang, Subject, room_of
+from gbdist.compression.gang import CompressionGang, Subject, room_of, work_rank
 from gbdist.compression.parts import about_parts, sources_of_parts
 from gbdist.compression.passes.base import PassData, measure_of
 from gbdist.compression.passes.columns import columns_of, rows_on_columns
@@ -200,9 +200,11 @@ class DataOnGang(CompressionData):
                 self._tables[number],
                 self._rules.class_weights,
                 self._subject,
+                work,
                 Audience(listener, False, report=report),
             )
-            return gang.do(work)
+            found: Result = gang.run(work_rank)
+        return found
 
     def close(self) -> None:
         """See ``CompressionData``."""

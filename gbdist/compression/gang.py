@@ -1,8 +1,8 @@
 """The gang that works on a part of the rows (``work``): what every rank of it runs, and what the client hears."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -27,8 +27,6 @@ from gbdist.estimators.run_gang import Audience, RunFacts, RunGang
 from gbdist.models.ensemble import Ensemble
 from gbdist_cluster.gang import Member, RankContext
 from gbdist_cluster.monitor.reporting import RankPlace
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +120,13 @@ class CompressionGang(RunGang):
         label_of_code: NDArray[np.float32] | None,
         class_weights: NDArray[np.float64] | None,
         subject: Subject,
+        work: Work[Any],
         audience: Audience,
     ) -> None:
         self._done = 0
-        self._meanings, self._subject = (label_of_code, class_weights), subject
+        self._meanings, self._subject, self._work = (label_of_code, class_weights), subject, work
         facts = RunFacts(
-            iterations=1,
+            iterations=work.count,
             counted=PASSES,
             fruit="done a pass",
             timed=1,
@@ -137,13 +136,6 @@ class CompressionGang(RunGang):
             room=room_of(subject),
         )
         super().__init__(client, [data], facts, audience)
-
-    def do(self, work: Work[Result]) -> Result:
-        """Have the ranks do it; the answer of rank 0."""
-        self._work = work
-        self._facts = replace(self._facts, iterations=work.count)
-        found: Result = self.run(work_rank)
-        return found
 
     @property
     def reached(self) -> tuple[int, int]:

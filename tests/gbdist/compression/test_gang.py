@@ -23,7 +23,7 @@ from gbdist.compression import data as of_data
 from gbdist.compression import gang as of_gang
 from gbdist.compression.data import CompressionData, DataOnGang, compression_data
 from gbdist.compression.passes.base import Pass, PassData, measure_of
-from gbdist.compression.pipeline import Compressed, CompressionPipeline, losses
+from gbdist.compression.pipeline import Compressed, CompressionPipeline, RunPasses, losses
 from gbdist.compression.shares import PARTS, Shares
 from gbdist.errors import ClusterError, DataError
 from gbdist.estimators.preparation.quantized import QuantizedSet
@@ -312,7 +312,9 @@ def test_what_a_compression_that_cannot_go_on_says(model: Any) -> None:
     survey: Any = SimpleNamespace(n_rows=10)
     data = QuantizedSet(("tcp://10.0.0.1:1",), ((Stored(future, ((0, 10),), (4,)),),), (), survey, 0)
     nobody: Any = None
-    gang = of_gang.CompressionGang(nobody, data, None, None, subject, Audience(None, False))
+    gang = of_gang.CompressionGang(
+        nobody, data, None, None, subject, RunPasses(ensemble, (Recount(),)), Audience(None, False)
+    )
     gang.hear(IterationDone(0, {}, -1, 0.0))
     gang.lost([Loss("tcp://10.0.0.1:1", silent=True, full=False)])
     assert str(gang.ended(ClusterError("The cluster has no workers", "Start some."))) == (
