@@ -50,15 +50,15 @@ class Measured:
 
 def figures_of(ensemble: Ensemble, model: Any) -> ModelFigures:
     """The figures of an ensemble, which ``model`` is as a CatBoost model: the file of that is what counts."""
-    tests = {split for tree in ensemble.trees for split in tree.splits}
+    tested = ensemble.tested
     in_use, columns = bytes_of_tables(ensemble), columns_of_features(ensemble)
     tables = [table for table in ensemble.categories.tables if (table.projection, table.counter) in in_use]
     return ModelFigures(
         size=len(cbm_bytes(model)),
         trees=len(ensemble.trees),
         leaves=ensemble.n_leaves,
-        features=len(frozenset().union(*(columns[split.feature] for split in tests))),
-        borders=len(tests),
+        features=len(frozenset().union(*(columns[feature] for feature in tested))),
+        borders=sum(map(len, tested.values())),
         tables=sum(len(table.keys) for table in tables),
         cost=cost_of(ensemble),
     )
