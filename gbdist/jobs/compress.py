@@ -8,9 +8,8 @@ from typing import Any
 from gbdist.jobs.cluster import workers_of
 from gbdist.jobs.columns import kinds_of
 from gbdist.jobs.files import find_files
-from gbdist.jobs.models import load_model
+from gbdist.jobs.models import model_of_file
 from gbdist.jobs.outputs import require_not_read, require_writable_file
-from gbdist.jobs.predict import read_model
 from gbdist.jobs.tables import open_table
 from gbdist.models.missing import cat_nan_of
 from gbdist.whole_file import whole_file
@@ -73,7 +72,7 @@ def compress(
 
     parse_targets(job.target)
     _check(job)
-    model = load_model(str(job.model), blob=read_model(job.model))
+    model = model_of_file(job.model)
     kinds, cat_nan = kinds_of(model), cat_nan_of(model) if job.cat_nan is None else job.cat_nan
     features = [str(name) for name in model.feature_names_]
     given = [*job.label, *([] if job.weight is None else [job.weight])]

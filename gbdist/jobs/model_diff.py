@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from gbdist.jobs.model_rows import rows_for
-from gbdist.jobs.models import load_model
-from gbdist.jobs.predict import read_model
+from gbdist.jobs.models import model_of_file
 from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.loss import described_loss, training_params
@@ -72,7 +71,7 @@ def diff(first: Path, second: Path, data: tuple[str, ...] = (), cat_nan: str | N
     DataError
         The files have not the columns of both.
     """
-    models = [load_model(str(path), blob=read_model(path)) for path in (first, second)]
+    models = [model_of_file(path) for path in (first, second)]
     one, other = (from_catboost(model) for model in models)
     differing: dict[str, Any] = {
         "start_value": _pair(one.bias.tolist(), other.bias.tolist()),

@@ -10,9 +10,8 @@ from gbdist.compression.figures import figures_of
 from gbdist.compression.merging import merge_models
 from gbdist.errors import ParameterError
 from gbdist.jobs.model_rows import rows_for
-from gbdist.jobs.models import load_model
+from gbdist.jobs.models import load_model, model_of_file, read_model
 from gbdist.jobs.outputs import require_not_read, require_writable_file
-from gbdist.jobs.predict import read_model
 from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.cbm_size import size_of_cbm
 from gbdist.models.history import record_of
@@ -139,7 +138,7 @@ def export(
     require_not_read(output, [str(model), *data])
     if format_ is not None and format_ not in FORMATS:
         raise ParameterError("--format", format_, f"one of {', '.join(FORMATS)}", "Choose one of them.")
-    found = load_model(str(model), blob=read_model(model))
+    found = model_of_file(model)
     rows = rows_for(found, data, cat_nan, MOST_ROWS) if data else None
     return export_model(found, output, format_, rows, leaves)
 
@@ -158,7 +157,7 @@ def merge(models: Sequence[Path], output: Path, weights: Sequence[float] | None 
     """
     require_writable_file(output)
     require_not_read(output, [str(path) for path in models])
-    found = [load_model(str(path), blob=read_model(path)) for path in models]
+    found = [model_of_file(path) for path in models]
     merged = merge_models(found, weights)
     with whole_file(output) as unfinished:
         merged.save_model(str(unfinished), format="cbm")

@@ -1,8 +1,23 @@
 """The model that a job is given."""
 
+from pathlib import Path
 from typing import Any
 
 from gbdist.errors import ModelError
+
+
+def model_of_file(path: Path) -> Any:
+    """The ``catboost.CatBoost`` of a ``.cbm`` file; ``ModelError`` if it is not there, or is none."""
+    return load_model(str(path), blob=read_model(path))
+
+
+def read_model(path: Path) -> bytes:
+    """Bytes of a model file; raises ``ModelError`` if it is not there."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        problem = f"the model {path} cannot be read: {error.strerror}"
+        raise ModelError(problem, "Train one with: gbdist train DATA --target COLUMN -o model.cbm") from error
 
 
 def load_model(name: str, **source: Any) -> Any:

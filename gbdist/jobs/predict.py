@@ -20,7 +20,7 @@ from gbdist.errors import ModelError
 from gbdist.jobs.batches import catboost_input
 from gbdist.jobs.columns import kinds_of
 from gbdist.jobs.files import DataFile, find_files
-from gbdist.jobs.models import load_model
+from gbdist.jobs.models import load_model, read_model
 from gbdist.jobs.outputs import OutputError, parts_folder, require_not_read, require_replaceable, whole_part
 from gbdist.jobs.pieces import Piece, cut_into_pieces, read_batches
 from gbdist.models.loss import default_prediction, has_several_labels
@@ -103,15 +103,6 @@ def predict(
             if on_rows is not None:
                 on_rows(count, left)
     return PredictResult(job.output, rows, len(tasks), scorer.columns, perf_counter() - started)
-
-
-def read_model(path: Path) -> bytes:
-    """Bytes of a model file; raises ``ModelError`` if it is not there."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        problem = f"the model {path} cannot be read: {error.strerror}"
-        raise ModelError(problem, "Train one with: gbdist train DATA --target COLUMN -o model.cbm") from error
 
 
 class Scorer:
