@@ -52,36 +52,28 @@ class Losses:
 
     def at(self, predictions: Sequence[NDArray[np.float64]]) -> list[float]:
         """The metric at each of some raw predictions, float64 [dimension, n_rows]; as many rounds as for one."""
-        ranges = self._ranges(predictions)
-        jobs = [
-            _Job(one, low, high, self._measure.objective) for one, (low, high) in zip(predictions, ranges, strict=True)
-        ]
+        ranges = ranges_of(predictions, self._measure.objective, self._collective)
         metrics = (self._measure.metric,)
-        measured = [(metrics, self._scored(job)) for job in jobs if job.in_bounds]
+        measured = [
+            (metrics, self._scored(one, raw_range))
+            for one, raw_range in zip(predictions, ranges, strict=True)
+            if raw_range.in_bounds
+        ]
         values, _ = evaluate_many(measured, np.empty(0, np.int64), self._collective.all_reduce)
         found = iter(values)
         name = self._measure.metric.name
-        return [float(next(found)[name]) if job.in_bounds else self._measure.worst for job in jobs]
+        return [float(next(found)[name]) if raw_range.in_bounds else self._measure.worst for raw_range in ranges]
 
-    def _ranges(
-        self, predictions: Sequence[NDArray[np.float64]]
-    ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Smallest and largest raw values of all ranks, float64 [dimension] each, for each of the predictions; a round."""
-        mine = np.array([[one.min(axis=1, initial=np.inf), one.max(axis=1, initial=-np.inf)] for one in predictions])
-        told = [np.frombuffer(item).reshape(mine.shape) for item in self._collective.all_gather(mine.tobytes())]
-        low, high = np.min(told, axis=0)[:, 0], np.max(told, axis=0)[:, 1]
-        return list(zip(low, high, strict=True))
-
-    def _scored(self, job: "_Job") -> Scored:
+    def _scored(self, predictions: NDArray[np.float64], raw_range: "RawRange") -> Scored:
         rows, population = self._rows, self._population
         return Scored(
-            predictions=job.predictions,
+            predictions=predictions,
             label=rows.label,
             weight=rows.weight,
             total_weight=population.total_weight,
             label_bound=population.label_bound,
-            prediction_bound=job.bound,
-            prediction_top=job.top,
+            prediction_bound=raw_range.bound,
+            prediction_top=raw_range.top,
             total_rows=population.n_rows,
             group=rows.group,
             risk=self._risk,
@@ -91,20 +83,21 @@ class Losses:
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
-    """Predictions, and the smallest and the largest raw values of all ranks, float64 [dimension] each."""
+class RawRange:
+    """The smallest and the largest raw values of all ranks, float64 [dimension] each, and the loss that they have."""
 
-    predictions: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     objective: Objective | Grouped | Unbounded
 
     @cached_property
     def bound(self) -> float:
+        """The largest |raw value|."""
         return float(max(np.abs(self.low).max(), np.abs(self.high).max()))
 
     @cached_property
     def top(self) -> float:
+        """The largest exponent of the loss; infinite where it has none."""
         exponent = self.objective.exponent
         return math.inf if exponent is None else exponent.largest_between(self.low, self.high)
 
@@ -112,3 +105,13 @@ class _Job:
     def in_bounds(self) -> bool:
         """Whether the loss can be told: e to the largest exponent, and what is made of it, are numbers."""
         return (self.bound if self.objective.exponent is None else self.top) < self.objective.largest_prediction
+
+
+def ranges_of(
+    predictions: Sequence[NDArray[np.float64]], objective: Objective | Grouped | Unbounded, collective: Collective
+) -> list[RawRange]:
+    """The ranges of some raw predictions of a rank's rows, float64 [dimension, n_rows] each; one round for all."""
+    mine = np.array([[one.min(axis=1, initial=np.inf), one.max(axis=1, initial=-np.inf)] for one in predictions])
+    told = [np.frombuffer(item).reshape(mine.shape) for item in collective.all_gather(mine.tobytes())]
+    low, high = np.min(told, axis=0)[:, 0], np.max(told, axis=0)[:, 1]
+    return [RawRange(*each, objective) for each in zip(low, high, strict=True)]

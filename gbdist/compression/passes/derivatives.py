@@ -1,6 +1,5 @@
 """First and second derivatives of the model's loss, row by row, as exact on every rank as sums of them must be."""
 
-import math
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import cast
@@ -8,14 +7,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdist.boosting.collective import Collective
 from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.measured import largest_of
 from gbdist.boosting.population import Population, survey_population, with_weights
 from gbdist.boosting.rows import Rows, part_of_label
 from gbdist.compression.passes.base import PassData
+from gbdist.elimination.losses import ranges_of
 from gbdist.errors import DataError, ModelError
-from gbdist.objectives.base import LeafScales, Objective, Unbounded
+from gbdist.objectives.base import LeafScales, Objective
 from gbdist.objectives.grouped import Grouped
 
 #: Every row is given a leaf of its own, and leaves are numbered by 16 bits.
@@ -101,32 +100,21 @@ def expand(raw: NDArray[np.float64], data: PassData) -> Expansion:
     return Expansion(first, curvature, mean, largest, is_curved, population)
 
 
-def ranges_of(raw: NDArray[np.float64], collective: Collective) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Smallest and largest raw value of all ranks, float64 [dimension] each, of predictions [dimension, n_rows]; a round."""
-    mine = np.array([raw.min(axis=1, initial=np.inf), raw.max(axis=1, initial=-np.inf)])
-    told = [np.frombuffer(item).reshape(mine.shape) for item in collective.all_gather(mine.tobytes())]
-    return np.min(told, axis=0)[0], np.max(told, axis=0)[1]
-
-
-def bounds_of(
-    ranges: tuple[NDArray[np.float64], NDArray[np.float64]], objective: Objective | Grouped | Unbounded
-) -> tuple[float, float]:
-    """Bounds of every |raw value| and of every exponent, of all ranks' ``ranges_of``.
+def bounds_of(raw: NDArray[np.float64], data: PassData) -> tuple[float, float]:
+    """Bounds of every |raw value| and of every exponent, of all ranks' predictions [dimension, n_rows]; a round.
 
     Raises
     ------
     ModelError
         Where the loss cannot be told at such predictions.
     """
-    low, high = ranges
-    size = float(max(np.abs(low).max(), np.abs(high).max()))
-    top = math.inf if objective.exponent is None else objective.exponent.largest_between(low, high)
-    if not (size if objective.exponent is None else top) < objective.largest_prediction:
+    (found,) = ranges_of([raw], data.objective, data.collective)
+    if not found.in_bounds:
         raise ModelError(
-            f"raw predictions up to {size:g} are too large for the loss {objective.name}",
+            f"raw predictions up to {found.bound:g} are too large for the loss {data.objective.name}",
             "Leave out the passes that look at rows, or train the model with a lower learning rate.",
         )
-    return size, top
+    return found.bound, found.top
 
 
 def _of_rows(
@@ -137,7 +125,7 @@ def _of_rows(
     if isinstance(objective, Grouped) or not hasattr(objective, "bounds"):
         return None, None
     objective = cast(Objective, objective)
-    size, top = bounds_of(ranges_of(raw, data.collective), objective)
+    size, top = bounds_of(raw, data)
     bounds = objective.bounds(population.label_bound, size, top)
     first_scale, second_scale = (
         sum_scale(bound * population.weight_bound, raw.shape[0] * population.n_rows)

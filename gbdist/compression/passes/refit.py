@@ -16,7 +16,7 @@ from gbdist.boosting.params import BoostParams
 from gbdist.boosting.population import with_weights
 from gbdist.compression.passes.aims import Aim, Towards, rows_of
 from gbdist.compression.passes.base import Pass, PassData
-from gbdist.compression.passes.derivatives import Expansion, bounds_of, expand, ranges_of, slopes_of
+from gbdist.compression.passes.derivatives import Expansion, bounds_of, expand, slopes_of
 from gbdist.compression.passes.monotone import constraints_of, nearest_monotone
 from gbdist.compression.passes.outputs import leaves_of_each, raw_predictions
 from gbdist.compression.passes.sizes import is_number, rows_given
@@ -128,9 +128,8 @@ class _TowardsLabels:
     def __init__(self, data: PassData, expansion: Expansion, l2: float, crew: Crew) -> None:
         slopes_of(expansion, data)  # refuses a loss that has none
         self._data, population = data, expansion.population
-        self._objective = cast(Objective, data.objective)
         params = BoostParams(
-            objective=self._objective,
+            objective=cast(Objective, data.objective),
             metrics=(data.measure.metric,),
             l2_leaf_reg=l2 * expansion.mean_curvature,
             leaf_estimation_method="Newton" if expansion.is_curved else "Gradient",
@@ -144,7 +143,7 @@ class _TowardsLabels:
         self, tree: Tree, leaf_of_row: NDArray[np.uint16], raw: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See ``Move``; a few rounds."""
-        bound, top = bounds_of(ranges_of(raw, self._data.collective), self._objective)
+        bound, top = bounds_of(raw, self._data)
         start = WalkStart(raw, leaf_of_row, bound, top)
         (leaves,) = self._estimator.estimate(self._rows, [start], tree.n_leaves)
         counts = leaves.weights + self._held

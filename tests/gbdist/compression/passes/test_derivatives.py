@@ -10,7 +10,6 @@ from gbdist.compression.passes.derivatives import bounds_of, expand, slopes_of
 from gbdist.compression.passes.outputs import raw_predictions
 from gbdist.errors import DataError, ModelError
 from gbdist.models.ensemble import Ensemble
-from gbdist.objectives import make_objective
 
 from ..conftest import data_of, on_ranks, placements
 from .losses import ensemble_of, labelled
@@ -107,6 +106,8 @@ def test_rows_without_weight_are_refused(make_ensemble: Make, raw_features: np.n
     )
 
 
-def test_predictions_that_the_loss_cannot_tell_are_refused() -> None:
+def test_predictions_that_the_loss_cannot_tell_are_refused(make_ensemble: Make, raw_features: np.ndarray) -> None:
+    ensemble = ensemble_of(make_ensemble, 1, loss="RMSE")
+    data = data_of(ensemble, labelled(ensemble, raw_features, 1))
     with pytest.raises(ModelError, match=r"^raw predictions up to 1e\+200 are too large for the loss RMSE\. "):
-        bounds_of((np.array([0.0]), np.array([1e200])), make_objective("RMSE", 1))
+        bounds_of(np.array([[0.0, 1e200]]), data)
