@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gbdist.compression.passes.sizes import is_number
 from gbdist.errors import DataError, ParameterError
 from gbdist.estimators.preparation.inputs import is_lazy, is_lazy_frame
 from gbdist.estimators.preparation.tables import as_table, library_of
@@ -39,7 +40,7 @@ def with_copies(X: Any, copies: int, seed: int) -> Any:
         X is a sparse matrix.
     """
     for name, value in (("copies", copies), ("seed", seed)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        if not (is_number(value, int) and value >= 0):
             fix = "Each copy is as many rows more." if name == "copies" else "Use 0, or another one for other copies."
             raise ParameterError(name, value, "a whole number of at least 0", fix)
     if copies == 0:
