@@ -55,9 +55,9 @@ class SmallWeights:
 
     def flat(self, spec: NetworkSpec) -> Vector:
         """All parameters of the network, as they are computed with; of the type of ``exact``."""
-        slots = Network(spec).slots
-        flat = np.empty(slots[-1].stop, self.exact.dtype)
-        for slot, exact, codes, steps in self._arrays(slots):
+        network = Network(spec)
+        flat = np.empty(network.n_parameters, self.exact.dtype)
+        for slot, exact, codes, steps in self._arrays(network.slots):
             slot.of(flat)[...] = exact if codes is None else _weights(codes, steps, flat.dtype)
         return flat
 
@@ -67,9 +67,9 @@ class SmallWeights:
         Of "piecewise" vectors: how far the sums of weights over bins may be, which is what rounding keeps small, told as errors
         of the first and of the last bin.
         """
-        slots = Network(spec).slots
-        errors = np.zeros(slots[-1].stop)
-        for slot, _, codes, steps in self._arrays(slots):
+        network = Network(spec)
+        errors = np.zeros(network.n_parameters)
+        for slot, _, codes, steps in self._arrays(network.slots):
             if codes is None:
                 continue
             of_slot = slot.of(errors)
@@ -113,7 +113,8 @@ def rounded_weights(spec: NetworkSpec, flat: Vector, kind: str) -> SmallWeights:
     exact: list[NDArray[Any]] = []
     codes: list[NDArray[Any]] = []
     steps: list[NDArray[np.float32]] = []
-    for slot in Network(spec).slots:
+    network = Network(spec)
+    for slot in network.slots:
         weights = slot.of(flat)
         if not slot.name.startswith(_ROUNDED):
             exact.append(weights.ravel())
@@ -123,10 +124,8 @@ def rounded_weights(spec: NetworkSpec, flat: Vector, kind: str) -> SmallWeights:
         codes.append(found.ravel())
         if step is not None:
             steps.append(step.ravel())
-    joined = np.concatenate([np.empty(0, flat.dtype), *exact]).astype(flat.dtype)
     all_steps = np.concatenate([np.empty(0, np.float32), *steps])
-    small = SmallWeights(kind, joined, np.concatenate(codes), all_steps, np.empty(0))
-    network = Network(spec)
+    small = SmallWeights(kind, np.concatenate(exact), np.concatenate(codes), all_steps, np.empty(0))
     change = small.flat(spec).astype(np.float64) - flat
     return replace(small, lost=np.array([np.linalg.norm(each, 2) for each in network.coefs(change)]))
 
