@@ -55,8 +55,8 @@ def select_columns(
     ------
     ParameterError, DataError, ClusterError
     """
-    expected, fix = "it to be left out with select_features", "what was selected is told once all steps are done"
-    refuse_snapshots(parameters, expected, f"Leave it out: {fix}.")
+    fix = "Leave it out: what was selected is told once all steps are done."
+    refuse_snapshots(parameters, "it to be left out with select_features", fix)
     given, columns = Given(X, y, **data), ColumnRules(parameters, True, cat_nan)
     request = Request(
         parameters=parameters,
