@@ -11,8 +11,9 @@ has them. Rows are a ready catboost.Pool: what it takes to make one of texts doe
 import argparse
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import catboost
@@ -24,6 +25,7 @@ from gbdist.compression.cost import Work, cost_of, work_of
 from gbdist.models.catboost_reading import from_catboost
 
 TRAINED_ON = 4_000
+ONE_THREAD = {"prediction_type": "RawFormulaVal", "thread_count": 1}
 
 
 def make_rows(n_rows: int, n_numbers: int, n_categories: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
@@ -74,32 +76,40 @@ def trained(shape: dict[str, Any]) -> Any:
     return model.fit(rows, label, cat_features=names)
 
 
-def seconds_of(model: Any, pool: catboost.Pool) -> float:
-    """Of one batch, on one thread."""
-    start = time.perf_counter()
-    model.predict(pool, prediction_type="RawFormulaVal", thread_count=1)
-    return time.perf_counter() - start
+def least(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Seconds of each call, the least of several rounds over all of them.
+
+    What else the machine does only adds, and not to the same call each time.
+    """
+    found = dict.fromkeys(calls, np.inf)
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            found[name] = min(found[name], time.perf_counter() - start)
+    return found
 
 
 def fit_units(n_rows: int, rounds: int) -> None:
     """Measure all shapes, fit, and print."""
     names = [field.name for field in fields(Work)]
-    counts, cases, said, labels = [], [], [], []
+    counts, said = [], []
+    calls: dict[str, Callable[[], Any]] = {}
     for shape in shapes():
         model = trained(shape)
         rows, _ = make_rows(n_rows, shape["columns"], shape.get("categories", 0), seed=2)
-        cases.append((model, catboost.Pool(rows, cat_features=[name for name in rows if name.startswith("c")])))
+        pool = catboost.Pool(rows, cat_features=[name for name in rows if name.startswith("c")])
+        label = " ".join(f"{key}={value}" for key, value in shape.items())
+        calls[label] = partial(model.predict, pool, **ONE_THREAD)
         ensemble = from_catboost(model)
         counts.append([getattr(work_of(ensemble), name) for name in names])
         said.append(cost_of(ensemble))
-        labels.append(" ".join(f"{key}={value}" for key, value in shape.items()))
-    # The least of several rounds over all of them: what else the machine does only adds, and not to the same shape each time.
-    seconds = np.min([[seconds_of(*case) for case in cases] for _ in range(rounds)], axis=0)
+    seconds = np.array(list(least(calls, rounds).values()))
     table, times = np.array(counts, dtype=np.float64), seconds / n_rows * 1e9
     units, _ = nnls(table / times[:, None], np.ones(len(times)))
     fitted = table @ units
     print(f"{'measured ns':>12} {'fit':>8} {'code':>8}  shape")
-    for row in zip(times, fitted, said, labels, strict=True):
+    for row in zip(times, fitted, said, calls, strict=True):
         print(f"{row[0]:12.0f} {row[1]:8.0f} {row[2]:8.0f}  {row[3]}")
     for name, values in (("fit", fitted), ("code", np.array(said))):
         off = np.abs(values / times - 1.0)

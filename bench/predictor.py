@@ -10,14 +10,13 @@ predictor; a single row, microseconds, likewise; and seconds to load the file. R
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import catboost
 import numpy as np
-from latency import trained
+from latency import ONE_THREAD, least, trained
 
 from gbdist.compression.predictor import load_predictor, save_predictor
 from gbdist.models.cbm_size import size_of
@@ -56,17 +55,6 @@ def rows_of(model: Any, n_rows: int) -> np.ndarray:
     return rows
 
 
-def least(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Seconds of each call, the least of several rounds over all: what else the machine does only adds."""
-    found = dict.fromkeys(calls, np.inf)
-    for _ in range(rounds):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            found[name] = min(found[name], time.perf_counter() - start)
-    return found
-
-
 def compare(name: str, model: Any, folder: Path, options: argparse.Namespace) -> None:
     """Print what one model takes."""
     rows = rows_of(model, options.rows)
@@ -79,20 +67,20 @@ def compare(name: str, model: Any, folder: Path, options: argparse.Namespace) ->
         bound = f"error at most {predictor.error_bound:.3g}, found {off:.3g}"
         print(f"  {leaves!s:>8} {(folder / 'model.pyz').stat().st_size:>9,} bytes, {bound}")
     predictor = save_predictor(model, folder / "model.pyz")
-    one, raw = rows[:1], {"prediction_type": "RawFormulaVal", "thread_count": 1}
+    one = rows[:1]
     pools = {"batch": catboost.Pool(rows), "single": catboost.Pool(one)}
     batch = least(
         {
-            "CatBoost": lambda: model.predict(rows, **raw),
-            "of a Pool": lambda: model.predict(pools["batch"], **raw),
+            "CatBoost": lambda: model.predict(rows, **ONE_THREAD),
+            "of a Pool": lambda: model.predict(pools["batch"], **ONE_THREAD),
             "predictor": lambda: predictor.predict_raw(rows),
         },
         options.rounds,
     )
     single = least(
         {
-            "CatBoost": lambda: model.predict(one, **raw),
-            "of a Pool": lambda: model.predict(pools["single"], **raw),
+            "CatBoost": lambda: model.predict(one, **ONE_THREAD),
+            "of a Pool": lambda: model.predict(pools["single"], **ONE_THREAD),
             "predictor": lambda: predictor.predict_raw(one),
         },
         options.rounds * 40,
