@@ -36,13 +36,13 @@ def from_catboost(model: catboost.CatBoost) -> Ensemble:
         several tables of one statistic; and for an estimator that is not fitted.
     """
     _require_readable(model)
-    document = json_document(model)
+    document, params = json_document(model), training_params(model)
     info = document["features_info"]
     borders = tuple(
         FeatureBorders(np.array(each["borders"] or (), dtype=np.float32), each["nan_value_treatment"])
         for each in info.get("float_features", ())
     )
-    categories = CategoriesReader(document, borders, training_params(model)).read()
+    categories = CategoriesReader(document, borders, params).read()
     trees = _trees(document, _places(info, borders, categories))
     bias = np.atleast_1d(np.asarray(document["scale_and_bias"][1], dtype=np.float64))
     return Ensemble(
@@ -51,7 +51,7 @@ def from_catboost(model: catboost.CatBoost) -> Ensemble:
         bias,
         tuple(model.feature_names_),
         tuple(np.asarray(model.classes_).tolist()) or None,
-        training_params(model),
+        params,
         categories,
     )
 

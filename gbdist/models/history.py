@@ -12,7 +12,6 @@ MetricTable = dict[str, dict[str, float]]
 #: history[data set][metric name] = its values, one for every iteration at which the metric was computed
 History = dict[str, dict[str, list[float]]]
 
-#: CatBoost's name of the training set
 #: The training set, and the only eval set, as CatBoost calls them; what a fold holds out is one.
 LEARN, HELD_OUT = "learn", "validation"
 
