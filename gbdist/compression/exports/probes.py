@@ -66,6 +66,15 @@ def probes_for(ensemble: Ensemble, rows: pd.DataFrame | None, *, missing: bool) 
     return Probes(table, numbers, texts)
 
 
+def known_hashes(ensemble: Ensemble, cat: int) -> list[int]:
+    """Hashes of the categories of a column that the model knows, by one-hot tests or counts of it alone; some several times."""
+    hashes = [value for one_hot in ensemble.categories.one_hot if one_hot.cat == cat for value in one_hot.values]
+    for table in ensemble.categories.tables:
+        if table.projection == Projection((cat,)):
+            hashes += hashes_of_keys(table.keys).tolist()
+    return hashes
+
+
 def _values(generator: np.random.Generator, borders: NDArray[np.float32], missing: bool) -> NDArray[np.float32]:
     """Borders, the next float32 on either side, and values between."""
     ends = borders[np.abs(borders) < np.finfo(np.float32).max]
@@ -93,10 +102,6 @@ def _require_columns(rows: pd.DataFrame, names: list[str]) -> None:
 
 
 def _known(ensemble: Ensemble, cat: int, generator: np.random.Generator) -> list[str]:
-    """Texts that the model takes for categories of a column that it knows, by one-hot tests or counts of it alone, and others."""
-    hashes = [value for one_hot in ensemble.categories.one_hot if one_hot.cat == cat for value in one_hot.values]
-    for table in ensemble.categories.tables:
-        if table.projection == Projection((cat,)):
-            hashes += hashes_of_keys(table.keys).tolist()
-    texts = [_UNKNOWN, *texts_of_hashes(np.array(hashes, dtype=np.uint32))]
+    """Texts that the model takes for categories of a column that it knows, and others."""
+    texts = [_UNKNOWN, *texts_of_hashes(np.array(known_hashes(ensemble, cat), dtype=np.uint32))]
     return [texts[number] for number in generator.integers(0, len(texts), N_PROBES).tolist()]

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from gbdist.categories.hashing import category_hashes
-from gbdist.categories.keys import projection_keys
+from gbdist.compression.exports.probes import known_hashes
 from gbdist.errors import DataError, ModelError
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.statistics import Projection
 from gbdist.models.tree import NonSymmetricTree
 from gbdist.quantize.borders import FeatureBorders
 
@@ -41,13 +40,7 @@ def require_all_categories(ensemble: Ensemble, rows: pd.DataFrame) -> None:
     names, positions = ensemble.feature_names, ensemble.categories.positions
     for cat, position in enumerate(positions):
         texts = [str(value) for value in pd.unique(rows.iloc[:, position])]
-        hashes = category_hashes(texts)
-        known = {value for one_hot in ensemble.categories.one_hot if one_hot.cat == cat for value in one_hot.values}
-        lacking = len(known.difference(hashes.tolist()))
-        keys = projection_keys([hashes])
-        for table in ensemble.categories.tables:
-            if table.projection == Projection((cat,)):
-                lacking = max(lacking, len(np.setdiff1d(table.keys, keys)))
+        lacking = len(set(known_hashes(ensemble, cat)).difference(category_hashes(texts).tolist()))
         if lacking:
             raise DataError(
                 f"column {names[position]!r} of rows",
