@@ -1,6 +1,7 @@
 """The file of a network: what goes in comes out, and nothing else is taken for one."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,16 +88,12 @@ def test_bytes_hold_all_of_a_model(tmp_path):
     ids=["0/1", "int", "text", "float", "bool"],
 )
 def test_classes_keep_their_types(classes):
-    from dataclasses import replace
-
     read = NetworkModel.from_bytes(replace(make_model(), classes=classes).to_bytes())
     assert read.classes == classes
     assert list(map(type, read.classes)) == list(map(type, classes))
 
 
 def test_labels_that_json_has_not_become_names():
-    from dataclasses import replace
-
     labels = (("a", 1), ("b", 2), 3)
     model = replace(make_model(), labels=labels)
     assert NetworkModel.from_bytes(model.to_bytes()).labels == model.names
@@ -111,8 +108,6 @@ def test_no_row_predicts_something_else_beside_others():
 
 
 def test_outputs_are_in_the_units_of_the_targets():
-    from dataclasses import replace
-
     model = make_model()
     numeric, codes = inputs(5)
     plain = replace(model, target_scale=()).outputs(numeric, codes)
@@ -122,8 +117,6 @@ def test_outputs_are_in_the_units_of_the_targets():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bytes_hold_rounded_weights(kind):
-    from dataclasses import replace
-
     model = make_model()
     small = rounded_weights(model.spec, model.flat, kind)
     model = replace(model, flat=small.flat(model.spec), small=small)
