@@ -181,18 +181,20 @@ class NetworkModel:
     @classmethod
     def from_bytes(cls, data: bytes, where: str = "the model") -> "NetworkModel":
         """The model behind some bytes; ModelError, which calls them ``where``, for bytes that are none."""
-        if data[: len(_MAGIC)] not in (_MAGIC, _MAGIC_SMALL):
+        magic = data[: len(_MAGIC)]
+        if magic not in (_MAGIC, _MAGIC_SMALL):
             kind = "of another version of gbdist" if data[:6] == _MAGIC[:6] else "no network of gbdist's"
             raise ModelError(f"{where} is {kind}", "Give what save_model has written, with the version that wrote it.")
         body = data[len(_MAGIC) + _DIGEST_BYTES :]
         if hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() != data[len(_MAGIC) : -len(body) or None]:
             raise ModelError(f"{where} is damaged: its checksum is another one", "Copy it anew, or save it again.")
-        if data[: len(_MAGIC)] == _MAGIC_SMALL:
+        rounded = magic == _MAGIC_SMALL
+        if rounded:
             body = zlib.decompress(body)
         begin = 8 + int.from_bytes(body[:8], "little")
         header = json.loads(body[8:begin])
         arrays = _cut(body[begin:], header["arrays"])
-        n_weights = 1 if data[: len(_MAGIC)] == _MAGIC else 4
+        n_weights = 4 if rounded else 1
         numbers, quantiles, edges, spec_edges, *vocabularies = arrays[n_weights:]
         counts = header["scales"]
         scales = tuple(
@@ -206,7 +208,7 @@ class NetworkModel:
         )
         bins = tuple(tuple(each.tolist()) for each in _pieces(spec_edges, header["edges"]))
         spec = replace(NetworkSpec(**{name: _frozen(value) for name, value in header["spec"].items()}), edges=bins)
-        small = None if n_weights == 1 else SmallWeights(header["weights"], *arrays[:n_weights])
+        small = SmallWeights(header["weights"], *arrays[:n_weights]) if rounded else None
         names = tuple(header["names"])
         labels = header["labels"] or (names if header["named"] else None)
         return cls(
