@@ -18,6 +18,7 @@ from gbdist.compression.gang import CompressionGang, Subject, room_of, work_rank
 from gbdist.compression.parts import about_parts, sources_of_parts
 from gbdist.compression.passes.base import PassData, measure_of
 from gbdist.compression.passes.columns import columns_of, rows_on_columns
+from gbdist.compression.passes.sizes import is_number
 from gbdist.compression.shares import Part, Shares
 from gbdist.compression.work import Course, Work
 from gbdist.counted import PASSES
@@ -254,7 +255,7 @@ def compression_data(
     DataError, ModelError, ParameterError, ClusterError
         Nothing is left on the cluster.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+    if not is_number(seed, int):
         raise ParameterError("seed", seed, "a whole number", "Leave it out for 0.")
     ensemble = model if isinstance(model, Ensemble) else from_catboost(model)
     if cat_nan is None and not isinstance(model, Ensemble):
