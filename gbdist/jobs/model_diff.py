@@ -1,18 +1,20 @@
 """In what two models differ: what ``gbdist model diff`` shows, callable from Python."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gbdist.jobs.columns import kinds_of
 from gbdist.jobs.model_rows import rows_for
 from gbdist.jobs.models import model_of_file
 from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
 from gbdist.models.loss import described_loss, training_params
+from gbdist.models.missing import cat_nan_of
 from gbdist.models.statistics import OneHotFeature, StatisticFeature
 from gbdist.models.tree import NonSymmetricTree, Tree, TreeSplit
 from gbdist.quantize.borders import FeatureBorders
@@ -82,9 +84,10 @@ def diff(first: Path, second: Path, data: tuple[str, ...] = (), cat_nan: str | N
     trees = [[_tree(tree, each) for tree in each.trees] for each in (one, other)]
     shown: dict[str, Any] = {}
     if data:
+        tables = _tables(models, data, cat_nan)
         raw = [
-            np.asarray(model.predict(rows_for(model, data, cat_nan, MOST_ROWS), prediction_type="RawFormulaVal"))
-            for model in models
+            np.asarray(model.predict(table, prediction_type="RawFormulaVal"))
+            for model, table in zip(models, tables, strict=True)
         ]
         apart = np.abs(raw[0] - raw[1]) if raw[0].shape == raw[1].shape else np.array([np.inf])
         shown = {
@@ -101,6 +104,13 @@ def diff(first: Path, second: Path, data: tuple[str, ...] = (), cat_nan: str | N
         **differing,
         **shown,
     )
+
+
+def _tables(models: Sequence[Any], data: Sequence[str], cat_nan: str | None) -> list[Any]:
+    """The rows as each model takes them: read once where that is the same."""
+    one, other = ((list(model.feature_names_), kinds_of(model), cat_nan_of(model)) for model in models)
+    first = rows_for(models[0], data, cat_nan, MOST_ROWS)
+    return [first, first if one == other else rows_for(models[1], data, cat_nan, MOST_ROWS)]
 
 
 def _pair(one: Any, other: Any) -> tuple[Any, Any] | None:

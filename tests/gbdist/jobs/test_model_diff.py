@@ -4,12 +4,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import catboost
 import numpy as np
 import pandas as pd
 import pytest
 
+from gbdist.jobs import model_diff
 from gbdist.jobs.model_diff import Shared, diff
 from gbdist.models.catboost_reading import from_catboost
 from gbdist.models.ensemble import Ensemble
@@ -74,3 +76,21 @@ def test_options_that_are_the_same_float32_do_not_differ(trained: Any, tmp_path:
         trained.get_metadata()["params"] = params
     assert diff(paths[0], paths[1]).params == {}
     assert list(diff(paths[1], paths[2]).params) == ["tree_learner_options.bootstrap.subsample"]
+
+
+def test_rows_are_read_once_for_models_that_take_them_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pd.DataFrame(np.random.default_rng(1).normal(size=(200, 2)).astype(np.float32), columns=["a", "b"])
+    rows.to_parquet(tmp_path / "rows.parquet")
+    names = {"one": ["a", "b"], "again": ["a", "b"], "turned": ["b", "a"]}
+    raw = {}
+    for name, columns in names.items():
+        model = catboost.CatBoostRegressor(iterations=3, **QUIET).fit(rows[columns], rows["a"] - rows["b"])
+        model.save_model(str(tmp_path / f"{name}.cbm"))
+        raw[name] = model.predict(rows[columns])
+    reads = Mock(side_effect=model_diff.rows_for)
+    monkeypatch.setattr(model_diff, "rows_for", reads)
+    for other, n_reads in (("again", 1), ("turned", 2)):
+        reads.reset_mock()
+        found = diff(tmp_path / "one.cbm", tmp_path / f"{other}.cbm", (str(tmp_path / "rows.parquet"),))
+        assert (reads.call_count, found.rows) == (n_reads, 200)
+        assert found.largest_difference == np.abs(raw["one"] - raw[other]).max()
