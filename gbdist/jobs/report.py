@@ -6,16 +6,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
-from gbdist.errors import DataError, ModelError, ParameterError
-from gbdist.jobs.batches import feature_frame
-from gbdist.jobs.columns import ColumnKinds, kinds_of
+from gbdist.errors import ModelError, ParameterError
 from gbdist.jobs.files import find_files
 from gbdist.jobs.models import load_model
 from gbdist.jobs.outputs import require_not_read, require_writable_file
-from gbdist.jobs.pieces import cut_into_pieces
-from gbdist.models.missing import cat_nan_of
 from gbdist.whole_file import whole_file
 
 #: Rows that a page is made of, and cells of them.
@@ -108,45 +102,28 @@ def _remedy(job: ReportJob) -> str:
 
 def _rows(job: ReportJob, model: Any, say: Callable[[str], None]) -> tuple[Any, int]:
     """Some rows of the files, as the page takes them, and how many rows there are."""
-    import pandas as pd
-
-    from gbdist.jobs.sampling import sample_files
+    from gbdist.jobs.model_rows import frame_for, sample_for  # load numba
     from gbdist.report.labels import labels_for
     from gbdist.report.subject import Rows
 
     files = find_files(job.data)
     require_not_read(job.output, [file.path for file in files])
     features = [str(name) for name in model.feature_names_]
-    kinds = kinds_of(model)
-    if kinds.embedding:
-        fix = "Leave out --data, or fit in Python with plot=True."
-        raise ModelError("the model has embedding features, and files of vectors are not read", fix)
     target = [] if job.target is None else [job.target]
     if job.target in features:
         raise ParameterError(
             "target", job.target, "no feature of the model, and this is one", "Name the labels' column."
         )
-    pieces = cut_into_pieces(files, [*features, *target], exact=target, kinds=kinds)
     most = max(_LEAST_ROWS, min(MOST_ROWS, _MOST_CELLS // len(features)))
-    sampled = sample_files(pieces, [*features, *target], most)
-    name = ", ".join(job.data)
-    if not sampled.n:
-        raise DataError(name, "no rows", "at least one", "Name files with rows.")
+    name, fix = ", ".join(job.data), "Leave out --data, or fit in Python with plot=True."
+    sampled = sample_for(model, files, most, name=name, beside=target, fix=fix)
     origin = _origin(sampled.n, sampled.among, sampled.counted, name)
     say(f"rows: {origin}")
-    cat_nan = cat_nan_of(model) if job.cat_nan is None else job.cat_nan
-    frames = [_frame(table.select(features), kinds, cat_nan, file) for table, file in sampled.tables]
-    label = None
+    frame, label = frame_for(model, sampled, job.cat_nan), None
     if job.target is not None:
         values = [value for table, _ in sampled.tables for value in table.column(job.target).to_pylist()]
         label = labels_for(model, values, f"column {job.target!r} of {name}")
-    return Rows(pd.concat(frames, ignore_index=True), label, job.target or "label", origin), sampled.among
-
-
-def _frame(table: Any, kinds: ColumnKinds, cat_nan: str | None, file: Any) -> Any:
-    frame = feature_frame(table, kinds, cat_nan, file)
-    # Frames of several files have other categories each.
-    return frame.astype(dict.fromkeys(kinds.categorical, np.object_))
+    return Rows(frame, label, job.target or "label", origin), sampled.among
 
 
 def _origin(n: int, among: int, counted: bool, name: str) -> str:
