@@ -158,9 +158,7 @@ def _rows(model: Any, shown: _Shown, expected: Expected, scheduler: Any) -> Any:
     # The page compares labels with predictions where a row has one of each.
     labelled = task_of(model) != "other"
     most = max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_CELLS // expected.n_features))
-    samples = (
-        _samples_of_collection(parts, labelled, most, scheduler) if parts.lazy else [_some_rows(parts, labelled, most)]
-    )
+    samples = _samples(parts, labelled, most, _MOST_PARTS, scheduler)
     frames = [as_frame(features, expected) for features, _ in samples if count_rows(features)]
     if not frames:
         return None
@@ -179,38 +177,31 @@ def some_features(parts: Parts, expected: Expected, most: int, scheduler: Any) -
 
     ``scheduler`` is what ``dask.compute`` runs on, None for its default.
     """
-    if parts.lazy:
-        ((features, _),) = _samples_of_collection(parts, False, most, scheduler, most_parts=1)
-    else:
-        features, _ = _some_rows(parts, False, most)
+    ((features, _),) = _samples(parts, False, most, 1, scheduler)
     return as_frame(features, expected)
 
 
-def _samples_of_collection(
-    parts: Parts, labelled: bool, most: int, scheduler: Any, most_parts: int | None = None
+def _samples(
+    parts: Parts, labelled: bool, most: int, most_parts: int, scheduler: Any
 ) -> list[tuple[Any, NDArray[Any] | None]]:
-    """Rows of a few partitions, chosen where these are computed; only they travel."""
+    """Some rows; of a collection those of at most so many partitions, chosen where these are computed: only they travel."""
+    separate, columns = (parts.label, parts.label_columns) if labelled else (None, ())
+    if not parts.lazy:
+        return [_some_rows(parts.features, separate, parts.labels, columns, most)]
     import dask
 
     from gbdist.estimators.preparation.lazy_parts import LazyParts  # loads distributed, which only collections need
 
-    numbers = evenly_spaced(parts.n_parts, _MOST_PARTS if most_parts is None else most_parts).tolist()
-    separate = parts.label if labelled else None
+    numbers = evenly_spaced(parts.n_parts, most_parts).tolist()
     lazy = LazyParts([parts.features, None if isinstance(separate, list) else separate], parts.n_parts)
     features = lazy.delayed(0) or []
     labels = separate if isinstance(separate, list) else lazy.delayed(1) or [None] * parts.n_parts
-    layout = (parts.labels, parts.label_columns if labelled else ())
-    task = dask.delayed(_some_rows_of, pure=True)
-    tasks = [task(features[number], labels[number], *layout, most // len(numbers)) for number in numbers]
+    task = dask.delayed(_some_rows, pure=True)
+    tasks = [task(features[number], labels[number], parts.labels, columns, most // len(numbers)) for number in numbers]
     return list(dask.compute(*tasks, **({} if scheduler is None else {"scheduler": scheduler})))
 
 
-def _some_rows(parts: Parts, labelled: bool, most: int) -> tuple[Any, NDArray[Any] | None]:
-    label, columns = (parts.label, parts.label_columns) if labelled else (None, ())
-    return _some_rows_of(parts.features, label, parts.labels, columns, most)
-
-
-def _some_rows_of(
+def _some_rows(
     features: Any, label: Any, labels: Any, label_columns: Any, most: int
 ) -> tuple[Any, NDArray[Any] | None]:
     """At most ``most`` evenly spaced rows of a table, without other columns than features, and the label that they have."""
