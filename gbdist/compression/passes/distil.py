@@ -180,8 +180,8 @@ class Distil(Pass):
         label[:, :n_rows] = lessons.labels(lessons.raw if lessons.steps is None else lessons.raw + lessons.steps)
         if copies:
             likeness = likeness_of(lessons.raw)
-            tested = {split.feature for tree in teacher.trees for split in tree.splits}
-            donors = draw_donors(sorted({*features_of(columns), *tested}), likeness, lessons.n_rows, data)
+            features = sorted({*features_of(columns), *teacher.tested})
+            donors = draw_donors(features, likeness, lessons.n_rows, data)
             swaps = Swaps(self.noise, self.likeness)
         for copy in range(copies):
             asked = replace(data, rows=noised(teacher, likeness, donors, swaps, copy, data))

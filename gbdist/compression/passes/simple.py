@@ -8,7 +8,6 @@ import numpy as np
 from gbdist.compression.passes.levels import from_levels, in_levels, reordered
 from gbdist.compression.passes.nested import Branch, Leaf, Nested, flat, nested
 from gbdist.models.ensemble import Ensemble
-from gbdist.models.statistics import OneHotFeature
 from gbdist.models.tree import Node, NonSymmetricTree, ObliviousTree, Tree, TreeSplit
 
 
@@ -64,7 +63,7 @@ class Known:
 def nothing_known(ensemble: Ensemble) -> Known:
     """What is known of a row before its first test."""
     first = len(ensemble.borders)
-    return Known(first, first + sum(isinstance(feature, OneHotFeature) for feature in ensemble.features))
+    return Known(first, first + len(ensemble.categories.one_hot))
 
 
 def simple(tree: Tree, known: Known) -> Tree:
