@@ -74,6 +74,10 @@ class PassData:
             self._losses.append(Losses(self.rows, self.measure, self.collective))
         return self._losses[0]
 
+    def teacher_of(self, ensemble: Ensemble) -> Ensemble:
+        """What a pass that is given an ensemble comes close to."""
+        return ensemble if self.teacher is None else self.teacher
+
     def recall(self, key: bytes, make: Callable[[], T]) -> T:
         """What ``make`` returned before under this key, on all ranks, or what it returns now: for what is dear and does not
         follow from the parameters of a pass, so that the pipelines of a search share it. All ranks call; see ``Memo.recall``."""

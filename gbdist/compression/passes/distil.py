@@ -117,7 +117,7 @@ class Distil(Pass):
     def apply(self, ensemble: Ensemble, data: PassData | None) -> Ensemble:
         """See ``Pass.apply``."""
         data = rows_given(data, self.name)
-        teacher = ensemble if data.teacher is None else data.teacher
+        teacher = data.teacher_of(ensemble)
         columns = student_columns(ensemble, data.columns)
         if not columns:
             raise ModelError("no tree of the model has a split, so a student has nothing to learn", "Keep the model.")

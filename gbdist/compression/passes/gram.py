@@ -75,7 +75,7 @@ def normal_equations(ensemble: Ensemble, data: PassData, aim: Aim) -> NormalEqua
     DataError
         Where no row has a weight.
     """
-    teacher = ensemble if data.teacher is None else data.teacher
+    teacher = data.teacher_of(ensemble)
     biases = f"{ensemble.bias.tobytes().hex()} {teacher.bias.tobytes().hex()}"
     what = f"normal equations {aim} {data.seed} {biases} {len(ensemble.trees)}"
     key = digest_of(what, (*ensemble.trees, *teacher.trees))

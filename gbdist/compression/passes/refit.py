@@ -74,7 +74,7 @@ class Refit(Pass):
         data = rows_given(data, self.name)
         if not ensemble.trees:
             raise ModelError("refit needs a model that has trees, and this one has none", "Leave the pass refit out.")
-        of_teacher = ensemble if data.teacher is None else data.teacher
+        of_teacher = data.teacher_of(ensemble)
         data = rows_of(Aim(self.towards, self.copies, self.noise), of_teacher, data)
         with Crew(data.threads) as crew:
             raw, teacher = raw_predictions(ensemble, data), raw_predictions(of_teacher, data)
