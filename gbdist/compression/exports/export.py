@@ -149,7 +149,7 @@ def _format_of(path: Path, format_: str | None) -> str:
 def _write(model: Any, ensemble: Ensemble, path: Path, format_: str, rows: pd.DataFrame | None) -> str:
     """Write the file; the kind of CatBoost's predictions that it answers with."""
     if format_ == "onnx":
-        answer = _answer(model)
+        answer = _answer(ensemble, model)
         path.write_bytes(onnx_model(ensemble, answer))
         return "RawFormulaVal" if answer.labels is None else "Probability"
     options = {}
@@ -162,14 +162,13 @@ def _write(model: Any, ensemble: Ensemble, path: Path, format_: str, rows: pd.Da
     return "RawFormulaVal"
 
 
-def _answer(model: Any) -> OnnxAnswer:
+def _answer(ensemble: Ensemble, model: Any) -> OnnxAnswer:
     """What an ONNX file answers in place of the model."""
-    classes = np.asarray(model.classes_).tolist()
-    if not classes:
+    if ensemble.class_names is None:
         return OnnxAnswer()
     if has_several_labels(model):
         return OnnxAnswer(labels=())
-    labels = whole_or_text_labels(classes, "onnx")
+    labels = whole_or_text_labels(ensemble.class_names, "onnx")
     chance = min(max(threshold_of(model), 1e-30), 1.0 - 1e-16)
     return OnnxAnswer(labels, loss_of(model) == "MultiClassOneVsAll", math.log(chance / (1.0 - chance)))
 
