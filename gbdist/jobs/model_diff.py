@@ -81,7 +81,10 @@ def diff(first: Path, second: Path, data: tuple[str, ...] = (), cat_nan: str | N
         "classes": _pair(one.class_names, other.class_names),
         "loss": _pair(*map(described_loss, models)),
     }
-    trees = [[_tree(tree, each) for tree in each.trees] for each in (one, other)]
+    trees = [
+        [_tree(tree, each, binned) for tree in each.trees]
+        for each, binned in ((one, one.binned), (other, other.binned))
+    ]
     shown: dict[str, Any] = {}
     if data:
         tables = _tables(models, data, cat_nan)
@@ -124,17 +127,17 @@ def _shared(one: Iterable[Any], other: Iterable[Any]) -> Shared:
     return Shared(both, first.total() - both, second.total() - both)
 
 
-def _tree(tree: Tree, ensemble: Ensemble) -> tuple[Any, bytes]:
-    """A tree in terms that two models share: its shape and tests, and its leaf values."""
+def _tree(tree: Tree, ensemble: Ensemble, binned: Sequence[int]) -> tuple[Any, bytes]:
+    """A tree in terms that two models share: its shape and tests, and its leaf values; ``binned`` is ``ensemble.binned``."""
     shape = tuple((node.left, node.right) for node in tree.nodes) if isinstance(tree, NonSymmetricTree) else ()
-    return (shape, tuple(_test(split, ensemble) for split in tree.splits)), tree.leaf_values.tobytes()
+    return (shape, tuple(_test(split, ensemble, binned) for split in tree.splits)), tree.leaf_values.tobytes()
 
 
-def _test(split: TreeSplit, ensemble: Ensemble) -> tuple[Any, ...]:
-    names, cats, numbers = ensemble.feature_names, ensemble.categories.positions, ensemble.binned
+def _test(split: TreeSplit, ensemble: Ensemble, binned: Sequence[int]) -> tuple[Any, ...]:
+    names, cats = ensemble.feature_names, ensemble.categories.positions
     match ensemble.features[split.feature]:
         case FeatureBorders() as borders:
-            return names[numbers[split.feature]], float(borders.values[split.border])
+            return names[binned[split.feature]], float(borders.values[split.border])
         case OneHotFeature() as one_hot:
             return names[cats[one_hot.cat]], "is", one_hot.values[split.border]
         case StatisticFeature() as statistic:
@@ -142,7 +145,7 @@ def _test(split: TreeSplit, ensemble: Ensemble) -> tuple[Any, ...]:
             columns = (
                 tuple(names[cats[cat]] for cat in made_of.cats),
                 tuple(
-                    (names[numbers[f]], float(ensemble.borders[f].values[border])) for f, border in made_of.float_splits
+                    (names[binned[f]], float(ensemble.borders[f].values[border])) for f, border in made_of.float_splits
                 ),
                 tuple((names[cats[cat]], value) for cat, value in made_of.one_hot_splits),
             )

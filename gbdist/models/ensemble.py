@@ -1,7 +1,6 @@
 """The trained model in gbdist's own terms; ``catboost_format`` turns it into a CatBoost model."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ class Ensemble:
         """Number of raw values a row gets: 1, or the number of classes."""
         return int(self.bias.shape[0])
 
-    @cached_property
+    @property
     def binned(self) -> tuple[int, ...]:
         """Places, among all columns, of those of numbers: one for each of ``borders``."""
         categorical = set(self.categories.positions)
