@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     DONORS = 14
     DONOR_OF_ROW = 15
     SWAPS = 16
+    PIECES = 17
 
 
 def key_of(seed: int, purpose: Purpose, *numbers: int) -> np.uint64:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gbdist.boosting.events import IterationDone, Listener, RunFinished, RunStarted
 from gbdist.compression.candidates import families_for
+from gbdist.compression.chance import FindPartLoss, PartLoss
 from gbdist.compression.cost import measure_latency
 from gbdist.compression.data import CompressionData, compression_data
 from gbdist.compression.errors import TargetNotReached
@@ -163,8 +164,9 @@ class _Workshop:
     def made(self, passes: Sequence[Pass]) -> Ensemble:
         return CompressionPipeline(passes).apply(self._given.ensemble, self._data).ensemble
 
-    def loss(self, ensemble: Ensemble) -> float:
-        return _harms([ensemble], self._data, "choice")[0]
+    def loss(self, ensemble: Ensemble) -> PartLoss:
+        found, sign = self._data.ask(FindPartLoss(ensemble, "choice")), self._data.measure.harm(1.0)
+        return PartLoss(sign * found.whole, sign * found.pieces)
 
     def figures(self, ensemble: Ensemble) -> ModelFigures:
         model = self._given.model if ensemble is self._given.ensemble else self._given.written(ensemble)
@@ -216,7 +218,7 @@ def _reason(search: Search) -> str:
     if not kept:
         return f"no model keeps {bounds}; this one is the nearest"
     kind = "smallest" if search.targets.of_loss else "best"
-    where = ", on the rows that models are chosen by" if search.targets.of_loss else ""
+    where = ", on the rows that models are chosen by" if search.targets.of_loss else ", by loss and one standard error"
     return f"the {kind} of {kept} model{'s' if kept > 1 else ''} within {bounds}{where}"
 
 

@@ -33,6 +33,8 @@ class Tried:
         The passes with their parameters.
     loss : float
         On the rows that models are chosen by.
+    error : float
+        Standard error of how much more that is than the given model loses on them; 0 where rows are too few to tell.
     keeps : bool
         Whether it keeps the target's bound.
     """
@@ -41,8 +43,14 @@ class Tried:
     pipeline: str
     figures: ModelFigures
     loss: float
+    error: float
     keeps: bool
     seconds: float
+
+    @property
+    def sure_loss(self) -> float:
+        """The loss and its error: what models are chosen by."""
+        return self.loss + self.error
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +73,7 @@ class CompressionReport:
     reason : str
         Why it was chosen, in a sentence.
     skipped : mapping of str to str
-        Kinds of pipelines that do not apply to the model, and why.
+        Kinds of pipelines that were not tried, and why: they do not apply to the model, or are not needed.
     rows : mapping of str to int
         How many rows each part had: ``passes``, ``choice``, ``holdout``.
     seconds : float

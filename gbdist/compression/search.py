@@ -1,8 +1,9 @@
 """The search for a model that keeps a target: which pipelines are tried, at which sizes, and which one comes out.
 
 Each family of pipelines has one knob, the share of the model's leaves that is to stay. A bound on size, cost or trees is met by
-the largest share that keeps it, found on a line through what was tried; one on the loss by the smallest, found by bisection
-between what is known to keep it and what is not. Nothing here is measured by a clock, so the same rows give the same choice.
+the largest share that keeps it, found on a line through what was tried, as long as the family may still win; one on the loss by
+the smallest, found by bisection between what is known to keep it and what is not. Nothing here is measured by a clock, so the
+same rows give the same choice.
 """
 
 import math
@@ -12,6 +13,7 @@ from time import perf_counter
 from typing import Final, Protocol
 
 from gbdist.compression.candidates import Family
+from gbdist.compression.chance import PartLoss
 from gbdist.compression.figures import ModelFigures
 from gbdist.compression.passes.base import Pass
 from gbdist.compression.report import Tried
@@ -22,8 +24,11 @@ from gbdist.models.ensemble import Ensemble
 #: Models that are tried of a family at most: for a bound on size, cost or trees, and for one on the loss.
 _TRIES_BY_PROPORTION: Final = 4
 _TRIES_BY_BISECTION: Final = 6
-#: How near to a bound on size, cost or trees is near enough.
+#: How near to a bound on size, cost or trees is near enough, and what is aimed at: lines are not quite straight.
 _NEAR: Final = 0.98
+_AIMED: Final = 0.99
+#: A loss that is larger by this share is about as good.
+_LITTLE: Final = 0.002
 #: Smallest share of the leaves that a bound on the loss is tried with at first.
 _LEAST_SHARE: Final = 1 / 64
 
@@ -35,8 +40,8 @@ class Workshop(Protocol):
         """The model that passes make of the one that was given."""
         ...
 
-    def loss(self, ensemble: Ensemble) -> float:
-        """Its loss on the rows that models are chosen by; less is better."""
+    def loss(self, ensemble: Ensemble) -> PartLoss:
+        """What it loses on the rows that models are chosen by."""
         ...
 
     def figures(self, ensemble: Ensemble) -> ModelFigures:
@@ -50,6 +55,7 @@ class Candidate:
 
     tried: Tried
     ensemble: Ensemble
+    loss: PartLoss
 
 
 @dataclass(eq=False)
@@ -63,7 +69,7 @@ class Search:
     candidates : list of Candidate
         All of them; the first is the model as it was given.
     skipped : dict of str to str
-        Families that do not apply to the model, and why.
+        Families that were not tried, and why: they do not apply to the model, or are not needed.
     """
 
     targets: Targets
@@ -84,8 +90,15 @@ class Search:
         self._add("given", "as it is", given, perf_counter())
 
     def over(self, families: Sequence[Family]) -> None:
-        """Try families, the cheap ones first: what they find bounds what dearer ones have to look at."""
+        """Try families, the cheap ones first: what they find bounds what dearer ones have to look at.
+
+        Trees are grown anew only where the model's own lose more than a little: it takes long, and of many models that are about
+        as good the one that looks best is so by luck.
+        """
         for family in families:
+            if family.is_grown and self._loses_little():
+                self.skipped[family.name] = f"the model's own trees lose no more than {_LITTLE:.1%}"
+                continue
             try:
                 (self._smallest if self.targets.of_loss else self._largest)(family)
             except ModelError as error:
@@ -95,9 +108,12 @@ class Search:
 
     @property
     def best(self) -> Candidate | None:
-        """The best model that keeps the bound, the first of equal ones; None where there is none."""
+        """The best model that keeps the bound, the first of equal ones; None where there is none.
+
+        What is not certain counts against a model: of many that are about as good the one that looks best is so by luck.
+        """
         kept = [one for one in self.candidates if one.tried.keeps]
-        return min(kept, key=lambda one: self.targets.order(one.tried.figures, one.tried.loss), default=None)
+        return min(kept, key=lambda one: self.targets.order(one.tried.figures, one.tried.sure_loss), default=None)
 
     @property
     def nearest(self) -> Candidate:
@@ -119,10 +135,11 @@ class Search:
     def _add(self, family: str, pipeline: str, ensemble: Ensemble, started: float) -> Candidate:
         figures, loss = self.workshop.figures(ensemble), self.workshop.loss(ensemble)
         if not self.candidates:
-            self.bounds = self.targets.bounds(figures, loss)
-        keeps = self.targets.kept(self.bounds, figures, loss)
-        tried = Tried(family, pipeline, figures, loss, keeps, perf_counter() - started)
-        candidate = Candidate(tried, ensemble)
+            self.bounds = self.targets.bounds(figures, loss.whole)
+        keeps = self.targets.kept(self.bounds, figures, loss.whole)
+        error = loss.error(self.candidates[0].loss) if self.candidates else 0.0
+        tried = Tried(family, pipeline, figures, loss.whole, error, keeps, perf_counter() - started)
+        candidate = Candidate(tried, ensemble, loss)
         self.candidates.append(candidate)
         best = self.best
         self.tell(self.candidates, -1 if best is None else self.place(best))
@@ -145,12 +162,31 @@ class Search:
         low, high = 0, family.most + 1
         before, step = (family.whole, self._fill(self.candidates[0])), family.step(self._share())
         for _ in range(_TRIES_BY_PROPORTION):
-            filled = self._fill(self.attempt(family.name, family.passes(step)))
+            made = self.attempt(family.name, family.passes(step))
+            filled = self._fill(made)
             low, high = (step, high) if filled <= 1.0 else (low, step)
             if low + 1 >= high or _NEAR <= filled <= 1.0:
                 return
-            next_step = _on_line(before, (step, filled))
-            before, step = (step, filled), min(max(next_step, low + 1), high - 1)
+            next_step = min(max(_on_line(before, (step, filled)), low + 1), high - 1)
+            if not self._may_be_better(made, 1.0 / max(filled, _LEAST_SHARE)):
+                return
+            before, step = (step, filled), next_step
+
+    def _loses_little(self) -> bool:
+        """Whether the best model within bounds on size, cost or trees is about as good as the given one."""
+        best, given = self.best, self.candidates[0].tried.loss
+        return not self.targets.of_loss and best is not None and best.tried.loss <= given + _LITTLE * abs(given)
+
+    def _may_be_better(self, made: Candidate, times: float) -> bool:
+        """Whether a model of the family, so many times as large as ``made``, may be the best of all that were tried.
+
+        What a smaller model loses falls with the square of its size at most, apart from noise.
+        """
+        best, given = self.best, self.candidates[0].tried.loss
+        if best is None or best is made:
+            return True
+        lost = made.tried.loss - given
+        return (lost / max(1.0, times) ** 2 if lost > 0.0 else lost) < best.tried.loss - given
 
     def _share(self) -> float:
         """Which share of the leaves is near the bounds: that of a model that was found there, else in proportion."""
@@ -180,11 +216,14 @@ class Search:
 
 
 def _on_line(one: tuple[int, float], two: tuple[int, float]) -> int:
-    """The last step that fills at most 1, on a line through two points (step, fill); in proportion where that does not rise."""
+    """The step that fills what is aimed at, on a line through two points (step, fill); in proportion where that has none."""
     (step_one, filled_one), (step, filled) = one, two
-    if step == step_one or (slope := (filled - filled_one) / (step - step_one)) <= 0.0:
-        return int(step / filled) if filled > 0.0 else 2 * step  # no tree at all fills nothing of a bound on trees
-    return math.floor(step + (1.0 - filled) / slope)
+    slope = (filled - filled_one) / (step - step_one) if step != step_one else 0.0
+    if slope <= 0.0 or step + (_AIMED - filled) / slope < 1.0:
+        return (
+            int(_AIMED * step / filled) if filled > 0.0 else 2 * step
+        )  # no tree at all fills nothing of a bound on trees
+    return math.floor(step + (_AIMED - filled) / slope)
 
 
 def words_of(passes: Sequence[Pass]) -> str:

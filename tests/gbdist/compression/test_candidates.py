@@ -9,7 +9,7 @@ import pytest
 
 from gbdist.compression.candidates import Family, families_for
 from gbdist.compression.data import CompressionData, compression_data
-from gbdist.compression.passes import MergeTrees, PruneTables, ReduceDepth
+from gbdist.compression.passes import Distil, MergeTrees, PruneTables, ReduceDepth
 from gbdist.compression.passes.tables import bytes_of_tables
 from gbdist.compression.pipeline import CompressionPipeline
 from gbdist.models.catboost_reading import from_catboost
@@ -67,7 +67,13 @@ def test_tables_are_pruned_where_trees_ask_for_some(
     make_categorical: Callable[..., Any], make_ensemble: Callable[..., Any]
 ) -> None:
     ensemble = make_categorical().ensemble
-    assert names(ensemble) - names(make_ensemble([3] * 4)) == {"tables, depth", "reweight, tables"}
+    assert names(ensemble) - names(make_ensemble([3] * 4)) == {
+        "tables, depth",
+        "reweight, tables",
+        "reweight, tables, labels",
+        "tables, reweight by labels",
+    }
+    assert names(make_ensemble([3] * 4)) - names(ensemble) == {"distil, reweight", "distil, shallower"}
     (family,) = (family for family in families_for(ensemble, MANY) if family.name == "tables, depth")
     assert family.passes(25) == (PruneTables(share=0.1), ReduceDepth(share=0.25), MergeTrees())
 
@@ -88,12 +94,12 @@ def test_models_of_one_tree_and_of_stumps_have_families_that_apply() -> None:
 def test_nothing_aims_at_labels_where_few_rows_are_to_choose_by() -> None:
     ensemble = trained()
     few, many = ([one.name for one in families_for(ensemble, rows)] for rows in (1_999, 2_000))
-    assert set(many) - set(few) == {
-        "reweight, labels",
-        "reweight, distil, labels",
-        "prefix, distil, refit",
-        "distil, refit",
-    }
+    assert set(many) - set(few) == {"reweight by labels", "reweight, labels"}
+
+
+def test_only_students_are_grown() -> None:
+    for family in families_for(trained(), MANY):
+        assert family.is_grown == any(isinstance(one, Distil) for one in family.passes(2)), family.name
 
 
 def test_steps_stay_within_a_family() -> None:

@@ -63,7 +63,7 @@ def test_a_smaller_model_for_plain_catboost_and_a_report_on_unseen_rows(
     assert report.after.loss == pytest.approx(rmse(small, unseen), rel=1e-6)
     given, chosen = report.tried[0], report.tried[report.chosen]
     assert (given.family, given.figures.trees, given.figures.size) == ("given", 30, len(before))
-    assert chosen.loss == min(one.loss for one in report.tried if one.keeps)
+    assert chosen.sure_loss == min(one.sure_loss for one in report.tried if one.keeps)
     assert report.reason.startswith("the best of ")
     assert report.after.latency is not None
     assert 0 < report.after.latency.batch < report.after.latency.single

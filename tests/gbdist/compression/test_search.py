@@ -1,12 +1,14 @@
 """The search finds the largest model within a size and the smallest within a loss, in few tries, and chooses among families."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
+import numpy as np
 import pytest
 
 from gbdist.compression.candidates import Family
+from gbdist.compression.chance import PartLoss
 from gbdist.compression.figures import ModelFigures
 from gbdist.compression.passes.base import Pass, PassData
 from gbdist.compression.report import Tried
@@ -41,9 +43,10 @@ class Made:
 
 
 class Bench:
-    """A workshop whose models are numbers."""
+    """A workshop whose models are numbers; ``pieces`` of the rows have losses by power."""
 
-    def __init__(self) -> None:
+    def __init__(self, pieces: Mapping[float, Sequence[float]] | None = None) -> None:
+        self.pieces = pieces or {}
         self.made_of: list[Sequence[Pass]] = []
 
     def made(self, passes: Sequence[Pass]) -> Ensemble:
@@ -54,8 +57,10 @@ class Bench:
             raise ModelError("keep does not apply", "Leave it out")
         return cast(Ensemble, Made(one.trees, one.power))
 
-    def loss(self, ensemble: Any) -> float:
-        return 1.0 + 1.0 / max(ensemble.trees, 0.5) ** ensemble.power
+    def loss(self, ensemble: Any) -> PartLoss:
+        return PartLoss(
+            1.0 + 1.0 / max(ensemble.trees, 0.5) ** ensemble.power, np.array(self.pieces.get(ensemble.power, ()))
+        )
 
     def figures(self, ensemble: Any) -> ModelFigures:
         n = ensemble.trees
@@ -66,9 +71,11 @@ def family(name: str, power: float, most: int = 999) -> Family:
     return Family(name, lambda step: (Keep(step, power),), most, 1_000)
 
 
-def searched(target: str, *families: Family) -> tuple[Search, list[Tried]]:
+def searched(
+    target: str, *families: Family, pieces: Mapping[float, Sequence[float]] | None = None
+) -> tuple[Search, list[Tried]]:
     told: list[Tried] = []
-    search = Search(parse_targets(target), Bench(), lambda candidates, best: told.append(candidates[-1].tried))
+    search = Search(parse_targets(target), Bench(pieces), lambda candidates, best: told.append(candidates[-1].tried))
     search.start(cast(Ensemble, Made(1_000, 1.0)))
     search.over(families)
     return search, told
@@ -125,6 +132,17 @@ def test_better_family_wins_and_the_first_of_equal_ones() -> None:
     assert search.place(search.best) == 2
 
 
+def test_what_is_not_certain_counts_against_a_model() -> None:
+    even, uneven = [1.0, 1.0, 1.0], [0.9, 1.0, 1.1]
+    # Of 100 trees "surer" loses 0.018, and "good" 0.01 with an error of 0.1 / √3.
+    search, told = searched(
+        "trees:100", family("surer", 0.87), family("good", 1.001), pieces={1.0: even, 0.87: even, 1.001: uneven}
+    )
+    assert [one.error for one in told] == [0.0, 0.0, pytest.approx(0.1 / 3**0.5)]
+    assert search.best is not None
+    assert search.best.tried.family == "surer"
+
+
 def test_a_family_looks_only_below_what_is_known_to_keep_the_loss() -> None:
     search, told = searched("loss:+1%", family("good", 1.0), family("weak", 0.5))
     sizes = {name: [one.figures.trees for one in told if one.family == name] for name in ("good", "weak")}
@@ -162,6 +180,40 @@ def test_a_bound_on_the_loss_beside_another_one() -> None:
     search, _ = searched("loss:+1%, trees:50", family("good", 1.0))
     assert search.best is None
     assert 91 <= search.nearest.tried.figures.trees <= 130
+
+
+def halved(name: str, power: float) -> Family:
+    """Fills half of a bound at first."""
+    return Family(name, lambda step: (Keep(step // 2, power),), 999, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("behind", "tries"),
+    [
+        # Of 100 trees, which are over the bound, it loses 0.25, and the good one 0.01 of 95.
+        (family("behind", 0.3), 1),
+        # Of 50 trees it loses 0.31; twice as many lose a quarter of it at the least.
+        (halved("behind", 0.3), 1),
+        # Of 50 trees it loses 0.03, a quarter of which would be better.
+        (halved("behind", 0.9), 2),
+    ],
+)
+def test_a_family_that_cannot_win_is_not_looked_at_further(behind: Family, tries: int) -> None:
+    _, told = searched("size:0.1", family("good", 1.0), behind)
+    assert [one.family for one in told].count("behind") == tries
+    _, told = searched("size:0.1", behind, family("good", 1.0))
+    assert [one.family for one in told].count("behind") > tries, "nothing is known that is better"
+
+
+def test_trees_are_grown_where_the_model_s_own_lose_more_than_a_little() -> None:
+    new = replace(family("new", 2.0), is_grown=True)
+    search, told = searched("trees:300", family("own", 1.0), new)
+    assert {one.family for one in told} == {"given", "own", "new"}
+    search, told = searched("trees:400", family("own", 1.0), new)
+    assert {one.family for one in told} == {"given", "own"}
+    assert search.skipped == {"new": "the model's own trees lose no more than 0.2%"}
+    _, told = searched("loss:+0.2%", family("own", 1.0), new)
+    assert "new" in {one.family for one in told}, "a smaller model is looked for whatever the others lose"
 
 
 def test_a_family_that_does_not_apply_is_left_out_with_its_reason() -> None:
