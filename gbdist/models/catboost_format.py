@@ -107,7 +107,8 @@ def read_cbm(blob: bytes, model: Any = None) -> Any:
 def load_file(model: Any, path: str | Path, format_: str = "cbm", what: str = "load_model") -> Any:
     """Fill a CatBoost model from a file and return it; ``ModelError``, which begins with ``what``, if that cannot be."""
     if not Path(path).is_file():
-        raise ModelError(f"{what}: there is no file {str(path)!r}", "Pass the path of a saved CatBoost model.")
+        problem = f"{str(path)!r} is a folder" if Path(path).is_dir() else f"there is no file {str(path)!r}"
+        raise ModelError(f"{what}: {problem}", "Pass the path of a saved CatBoost model.")
     try:
         return model.load_model(str(path), format=format_)
     except catboost.CatBoostError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -20,7 +21,7 @@ _ROWS = 1 << 15
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the command line, predict, and return an exit code: 2 for rows or files that will not do."""
+    """Read the command line, predict, and return an exit code: 2 for rows or files that will not do, 1 if nobody reads on."""
     parser = argparse.ArgumentParser(
         description="Predict for the rows of a CSV file whose first line names the columns. Empty cells are missing values."
     )
@@ -39,6 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             with open(options.rows, newline="", encoding="utf-8-sig") as file:
                 _predict(model, file, options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # As head does: nothing is wrong, and Python must not find out again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (PredictorError, OSError, UnicodeDecodeError, csv.Error) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -138,6 +138,23 @@ def test_a_file_that_is_no_text_is_told(file: Path, tmp_path: Path) -> None:
     assert done.stderr.startswith("error: 'utf-8' codec can't decode byte 0x80")
 
 
+def test_whoever_reads_no_further_hears_nothing(make_ensemble, file: Path, tmp_path: Path) -> None:
+    names = list(make_ensemble([6, 4, 2]).feature_names)
+    line = ",".join("0" for _ in names)
+    (tmp_path / "many.csv").write_text("\n".join([",".join(names), *[line] * 100_000]))
+    with subprocess.Popen(
+        [sys.executable, str(file), str(tmp_path / "many.csv")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as done:
+        assert done.stdout is not None
+        assert done.stderr is not None
+        assert done.stdout.readline() == "prediction\n"
+        done.stdout.close()
+        assert (done.stderr.read(), done.wait(60)) == ("", 1)
+
+
 def test_of_no_rows_there_is_the_line_of_names(file: Path) -> None:
     assert run(file, "--proba", given="f1,f2,f3,f4,f5\n").stdout == "no,yes\n"
     assert run(file, given="f1,note,note,f2,f3,f4,f5\n").stdout == "prediction\n"
