@@ -25,13 +25,14 @@ _GROWN: Final = 2
 #: Values of leaves that were moved towards the teacher move on towards labels, by little: rows of the training are among them.
 _TO_TEACHER: Final = Refit(steps=5)
 _TO_LABELS: Final = Refit(towards="labels", steps=4, l2=3000.0)
-#: One number a tree learns nothing by heart, if it is held.
-_LABELS_HELD: Final = 1.0
+#: Factors of trees by labels are held more than those that come close to the model: labels are learned by heart.
+_RIDGE_BY_LABELS: Final = 1.0
 #: So many rows to choose by tell a model that has learned rows by heart from others.
 _LEAST_CHOICE: Final = 2_000
 #: So much of the tables of statistics says nearly all that they say.
 _PRUNED: Final = PruneTables(share=0.1)
-_FEWEST: Final = PruneTables(share=0.05)
+#: Less of them, where labels make up for it.
+_PRUNED_MORE: Final = PruneTables(share=0.05)
 
 
 #: The pipeline for a step: larger steps leave larger models.
@@ -46,7 +47,7 @@ _OF_TREES: Final[dict[str, PassesOf]] = {
 }
 #: So many of them that ask for few tables, which leaves room for more trees.
 _OF_FEW_TABLES: Final[dict[str, PassesOf]] = {
-    "tables, reweight by labels": lambda trees: (_FEWEST, _by_labels(trees)),
+    "tables, reweight by labels": lambda trees: (_PRUNED_MORE, _by_labels(trees)),
     "reweight, tables": lambda trees: (Reweight(trees=trees), _PRUNED, _TO_TEACHER),
     "reweight, tables, labels": lambda trees: (Reweight(trees=trees), _PRUNED, _TO_TEACHER, _TO_LABELS),
 }
@@ -61,7 +62,7 @@ class Family:
     passes : callable
         The pipeline for a step from 1 to ``most``.
     whole : int
-        The step at which a model would be about as large as the one that was given; it may be beyond ``most``.
+        The step at which there would be as many leaves as in the model that was given; it may be beyond ``most``.
     is_grown : bool
         Whether trees are new ones, in place of the model's own.
     """
@@ -133,7 +134,7 @@ def _shallow(step: int) -> tuple[Pass, ...]:
 
 
 def _by_labels(trees: int) -> Reweight:
-    return Reweight(trees=trees, towards="labels", ridge=_LABELS_HELD)
+    return Reweight(trees=trees, towards="labels", ridge=_RIDGE_BY_LABELS)
 
 
 def _of_chosen(trees: int, depth: int) -> tuple[Pass, ...]:

@@ -1,7 +1,7 @@
 """How much of a difference between the losses of two models may be chance: both are measured on pieces of the rows, too."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,9 +14,11 @@ from gbdist.compression.shares import Part
 from gbdist.compression.work import Course
 from gbdist.kernels.hashing import unit_draws
 from gbdist.models.ensemble import Ensemble
+from gbdist.objectives.cox import Cox
 
-#: Enough to tell a standard error to a fifth of it.
+#: Pieces of the rows: enough to tell a standard error to a fifth of it, and so many of them at least to tell it at all.
 PIECES: Final = 16
+_LEAST_PIECES: Final = 8
 #: So many rows of a piece, on average, are enough for a loss.
 _LEAST_ROWS: Final = 20
 
@@ -30,18 +32,20 @@ class PartLoss:
     whole : float
         On all of them.
     pieces : float64 [PIECES], or [0]
-        On rows that were dealt to each piece; none where rows are too few.
+        On rows that were dealt to each piece, NaN for pieces without weight; none where rows are too few, and for the loss of
+        Cox, which is not one of rows.
     """
 
     whole: float
     pieces: NDArray[np.float64]
 
-    def error(self, other: "PartLoss") -> float:
-        """Standard error of the difference to what another model loses on the same rows; 0 where pieces do not tell it."""
-        n = self.pieces.shape[0]
-        if not n or not (np.isfinite(self.pieces) & np.isfinite(other.pieces)).all():
+    def standard_error(self, other: "PartLoss") -> float:
+        """Of the difference to what another model loses on the same rows; 0 where pieces do not tell it."""
+        there = np.isfinite(self.pieces) & np.isfinite(other.pieces)
+        n = int(there.sum())
+        if n < _LEAST_PIECES:
             return 0.0
-        return float((self.pieces - other.pieces).std(ddof=1)) / math.sqrt(n)
+        return float((self.pieces - other.pieces)[there].std(ddof=1)) / math.sqrt(n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +60,7 @@ class FindPartLoss:
         """See ``Work``. Pieces are dealt by a hash of the row's number, so that they are the same on any cluster."""
         raw = raw_predictions(self.ensemble, data)
         whole = loss_of(raw, data)
-        if data.losses.n_rows < _LEAST_ROWS * PIECES:
+        if data.losses.n_rows < _LEAST_ROWS * PIECES or isinstance(data.objective, Cox):
             return PartLoss(whole, np.empty(0))
-        rows = data.rows
-        weight = np.ones(rows.n_rows, np.float32) if rows.weight is None else rows.weight
-        piece = (unit_draws(key_of(data.seed, Purpose.PIECES), rows.numbers()) * PIECES).astype(np.int64)
-        # Rows of other pieces stay, without weight: they cost less than to put pieces together.
-        each = [replace(data, rows=replace(rows, weight=weight * (piece == k))) for k in range(PIECES)]
-        return PartLoss(whole, np.array([loss_of(raw, one) for one in each]))
+        draws = unit_draws(key_of(data.seed, Purpose.PIECES), data.rows.numbers())
+        return PartLoss(whole, data.losses.of_pieces(raw, (draws * PIECES).astype(np.uint16), PIECES))

@@ -165,8 +165,8 @@ class _Workshop:
         return CompressionPipeline(passes).apply(self._given.ensemble, self._data).ensemble
 
     def loss(self, ensemble: Ensemble) -> PartLoss:
-        found, sign = self._data.ask(FindPartLoss(ensemble, "choice")), self._data.measure.harm(1.0)
-        return PartLoss(sign * found.whole, sign * found.pieces)
+        found, harm = self._data.ask(FindPartLoss(ensemble, "choice")), self._data.measure.harm
+        return PartLoss(harm(found.whole), np.array([harm(one) for one in found.pieces.tolist()]))
 
     def figures(self, ensemble: Ensemble) -> ModelFigures:
         model = self._given.model if ensemble is self._given.ensemble else self._given.written(ensemble)
@@ -218,7 +218,11 @@ def _reason(search: Search) -> str:
     if not kept:
         return f"no model keeps {bounds}; this one is the nearest"
     kind = "smallest" if search.targets.of_loss else "best"
-    where = ", on the rows that models are chosen by" if search.targets.of_loss else ", by loss and one standard error"
+    if search.targets.of_loss:
+        where = ", on the rows that models are chosen by"
+    else:
+        is_uncertain = any(one.tried.standard_error for one in search.candidates)
+        where = ", by loss and one standard error" if is_uncertain else ", by loss"
     return f"the {kind} of {kept} model{'s' if kept > 1 else ''} within {bounds}{where}"
 
 

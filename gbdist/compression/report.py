@@ -33,8 +33,8 @@ class Tried:
         The passes with their parameters.
     loss : float
         On the rows that models are chosen by.
-    error : float
-        Standard error of how much more that is than the given model loses on them; 0 where rows are too few to tell.
+    standard_error : float
+        Of how much more that is than the given model loses on them; 0 where rows are too few to tell (fewer than 320).
     keeps : bool
         Whether it keeps the target's bound.
     """
@@ -43,14 +43,14 @@ class Tried:
     pipeline: str
     figures: ModelFigures
     loss: float
-    error: float
+    standard_error: float
     keeps: bool
     seconds: float
 
     @property
     def sure_loss(self) -> float:
-        """The loss and its error: what models are chosen by."""
-        return self.loss + self.error
+        """The loss and its standard error: what models are chosen by within bounds on size, cost or trees."""
+        return self.loss + self.standard_error
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ same rows give the same choice.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from time import perf_counter
 from typing import Final, Protocol
@@ -55,7 +55,6 @@ class Candidate:
 
     tried: Tried
     ensemble: Ensemble
-    loss: PartLoss
 
 
 @dataclass(eq=False)
@@ -78,6 +77,7 @@ class Search:
     candidates: list[Candidate] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     bounds: tuple[float, ...] = ()
+    _given: PartLoss = field(init=False, repr=False)
 
     @staticmethod
     def most_tries(targets: Targets, families: Sequence[Family]) -> int:
@@ -92,13 +92,17 @@ class Search:
     def over(self, families: Sequence[Family]) -> None:
         """Try families, the cheap ones first: what they find bounds what dearer ones have to look at.
 
-        Trees are grown anew only where the model's own lose more than a little: it takes long, and of many models that are about
-        as good the one that looks best is so by luck.
+        Trees are grown anew, which takes long, only where all that are made of the model's own lose more than a little.
         """
+        self._try(one for one in families if not one.is_grown)
+        grown = [one for one in families if one.is_grown]
+        if self._loses_little():
+            self.skipped |= {one.name: f"the model's own trees lose no more than {_LITTLE:.1%}" for one in grown}
+        else:
+            self._try(grown)
+
+    def _try(self, families: Iterable[Family]) -> None:
         for family in families:
-            if family.is_grown and self._loses_little():
-                self.skipped[family.name] = f"the model's own trees lose no more than {_LITTLE:.1%}"
-                continue
             try:
                 (self._smallest if self.targets.of_loss else self._largest)(family)
             except ModelError as error:
@@ -135,11 +139,10 @@ class Search:
     def _add(self, family: str, pipeline: str, ensemble: Ensemble, started: float) -> Candidate:
         figures, loss = self.workshop.figures(ensemble), self.workshop.loss(ensemble)
         if not self.candidates:
-            self.bounds = self.targets.bounds(figures, loss.whole)
-        keeps = self.targets.kept(self.bounds, figures, loss.whole)
-        error = loss.error(self.candidates[0].loss) if self.candidates else 0.0
+            self.bounds, self._given = self.targets.bounds(figures, loss.whole), loss
+        keeps, error = self.targets.kept(self.bounds, figures, loss.whole), loss.standard_error(self._given)
         tried = Tried(family, pipeline, figures, loss.whole, error, keeps, perf_counter() - started)
-        candidate = Candidate(tried, ensemble, loss)
+        candidate = Candidate(tried, ensemble)
         self.candidates.append(candidate)
         best = self.best
         self.tell(self.candidates, -1 if best is None else self.place(best))
@@ -160,7 +163,7 @@ class Search:
     def _largest(self, family: Family) -> None:
         """Try the family's largest model within bounds on size, cost or trees, which grow nearly linearly with the share."""
         low, high = 0, family.most + 1
-        before, step = (family.whole, self._fill(self.candidates[0])), family.step(self._share())
+        before, step = (0, 0.0), family.step(self._share())
         for _ in range(_TRIES_BY_PROPORTION):
             made = self.attempt(family.name, family.passes(step))
             filled = self._fill(made)
@@ -168,25 +171,28 @@ class Search:
             if low + 1 >= high or _NEAR <= filled <= 1.0:
                 return
             next_step = min(max(_on_line(before, (step, filled)), low + 1), high - 1)
-            if not self._may_be_better(made, 1.0 / max(filled, _LEAST_SHARE)):
+            if not self._may_be_better(made, max(1.0, next_step / step)):
                 return
             before, step = (step, filled), next_step
 
     def _loses_little(self) -> bool:
-        """Whether the best model within bounds on size, cost or trees is about as good as the given one."""
-        best, given = self.best, self.candidates[0].tried.loss
-        return not self.targets.of_loss and best is not None and best.tried.loss <= given + _LITTLE * abs(given)
+        """Whether a model within bounds on size, cost or trees is about as good as the given one."""
+        given = self.candidates[0].tried.loss
+        enough = given + _LITTLE * abs(given)
+        kept = (one.tried.loss for one in self.candidates if one.tried.keeps)
+        return not self.targets.of_loss and math.isfinite(given) and any(loss <= enough for loss in kept)
 
     def _may_be_better(self, made: Candidate, times: float) -> bool:
-        """Whether a model of the family, so many times as large as ``made``, may be the best of all that were tried.
+        """Whether a model of the family, ``times`` as large as ``made`` at most, may be chosen in place of the best known.
 
-        What a smaller model loses falls with the square of its size at most, apart from noise.
+        What it loses above the lowest that can be hoped for falls with the square of its size at most, apart from noise. That is
+        what the given model loses, or less by twice as much as the best known already does.
         """
         best, given = self.best, self.candidates[0].tried.loss
-        if best is None or best is made:
+        if best is None or not math.isfinite(given):
             return True
-        lost = made.tried.loss - given
-        return (lost / max(1.0, times) ** 2 if lost > 0.0 else lost) < best.tried.loss - given
+        lowest = min(given, 2.0 * best.tried.loss - given)
+        return lowest + (made.tried.loss - lowest) / times**2 < best.tried.sure_loss
 
     def _share(self) -> float:
         """Which share of the leaves is near the bounds: that of a model that was found there, else in proportion."""
@@ -220,9 +226,8 @@ def _on_line(one: tuple[int, float], two: tuple[int, float]) -> int:
     (step_one, filled_one), (step, filled) = one, two
     slope = (filled - filled_one) / (step - step_one) if step != step_one else 0.0
     if slope <= 0.0 or step + (_AIMED - filled) / slope < 1.0:
-        return (
-            int(_AIMED * step / filled) if filled > 0.0 else 2 * step
-        )  # no tree at all fills nothing of a bound on trees
+        # No tree at all fills nothing of a bound on trees.
+        return int(_AIMED * step / filled) if filled > 0.0 else 2 * step
     return math.floor(step + (_AIMED - filled) / slope)
 
 

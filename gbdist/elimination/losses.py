@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdist.boosting.collective import Collective
+from gbdist.boosting.fixed_point import sum_scale
 from gbdist.boosting.population import survey_population, with_weights
 from gbdist.boosting.risk import RiskOrder
 from gbdist.boosting.rows import Rows
+from gbdist.kernels.cpu_leaves import add_by_leaf
 from gbdist.metrics.base import Metric, Scored
 from gbdist.metrics.evaluate import evaluate_many
 from gbdist.objectives.base import Objective, Unbounded
@@ -63,6 +65,35 @@ class Losses:
         found = iter(values)
         name = self._measure.metric.name
         return [float(next(found)[name]) if raw_range.in_bounds else self._measure.worst for raw_range in ranges]
+
+    def of_pieces(
+        self, predictions: NDArray[np.float64], piece: NDArray[np.uint16], n_pieces: int
+    ) -> NDArray[np.float64]:
+        """The metric on the rows of each piece alone, float64 [n_pieces]; NaN for pieces without weight. A few rounds for all.
+
+        Parameters
+        ----------
+        predictions : float64 [dimension, n_rows]
+        piece : uint16 [n_rows], the piece of each row
+        """
+        (raw_range,) = ranges_of([predictions], self._measure.objective, self._collective)
+        weight = np.ones(piece.shape[0], np.float32) if self._rows.weight is None else self._rows.weight
+        scale = sum_scale(self._population.weight_bound, self.n_rows)
+        sums = np.zeros(n_pieces, np.int64)
+        add_by_leaf(weight.astype(np.float64), piece, scale, sums)
+        totals = self._collective.all_reduce(sums) / scale
+        found = np.where(totals > 0.0, self._measure.worst, np.nan)
+        if not raw_range.in_bounds:
+            return found
+        # Rows of other pieces stay, without weight: they cost less than to put pieces together.
+        whole, there = self._scored(predictions, raw_range), np.flatnonzero(totals > 0.0)
+        each = [replace(whole, weight=weight * (piece == k), total_weight=float(totals[k])) for k in there.tolist()]
+        metric = self._measure.metric
+        values, _ = evaluate_many(
+            [((metric,), one) for one in each], np.empty(0, np.int64), self._collective.all_reduce
+        )
+        found[there] = [float(one[metric.name]) for one in values]
+        return found
 
     def _scored(self, predictions: NDArray[np.float64], raw_range: "RawRange") -> Scored:
         rows, population = self._rows, self._population

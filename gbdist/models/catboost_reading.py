@@ -87,9 +87,10 @@ def _places(info: Any, borders: Sequence[FeatureBorders], categories: Categorica
 
 
 def _trees(document: Any, places: Sequence[TreeSplit]) -> list[Tree]:
+    # There may be no list: of a model that was shrunk to no tree.
     if "oblivious_trees" in document:
-        return [_oblivious(tree, places) for tree in document["oblivious_trees"]]
-    return [_non_symmetric(root, places) for root in document.get("trees", ())]
+        return [_oblivious(tree, places) for tree in document["oblivious_trees"] or ()]
+    return [_non_symmetric(root, places) for root in document.get("trees") or ()]
 
 
 def _oblivious(tree: Any, places: Sequence[TreeSplit]) -> ObliviousTree:

@@ -9,7 +9,7 @@ import pytest
 
 from gbdist.compression.candidates import Family, families_for
 from gbdist.compression.data import CompressionData, compression_data
-from gbdist.compression.passes import Distil, MergeTrees, PruneTables, ReduceDepth
+from gbdist.compression.passes import Distil, MergeTrees, PruneTables, ReduceDepth, Refit, Reweight
 from gbdist.compression.passes.tables import bytes_of_tables
 from gbdist.compression.pipeline import CompressionPipeline
 from gbdist.models.catboost_reading import from_catboost
@@ -57,6 +57,24 @@ def test_tables_of_categories_are_pruned_where_there_are_some() -> None:
     with compression_data(frame.drop(columns="w"), "y", model=ensemble) as data:
         few = made(family, 15, data)
     assert sum(bytes_of_tables(few).values()) < sum(bytes_of_tables(ensemble).values())
+
+
+def test_pipelines_of_own_trees_by_name() -> None:
+    ensemble = from_catboost(fitted(make_frame(500), iterations=20))
+    by_name = {family.name: family.passes(7) for family in families_for(ensemble, MANY)}
+    few, fewer = PruneTables(share=0.1), PruneTables(share=0.05)
+    to_teacher, to_labels = Refit(steps=5), Refit("labels", steps=4, l2=3_000.0)
+    by_labels = Reweight(trees=7, towards="labels", ridge=1.0)
+    assert by_name["reweight by labels"] == (by_labels,)
+    assert by_name["tables, reweight by labels"] == (fewer, by_labels)
+    assert by_name["reweight, labels"] == (Reweight(trees=7), to_teacher, to_labels)
+    assert by_name["reweight, tables, labels"] == (Reweight(trees=7), few, to_teacher, to_labels)
+
+
+def test_no_family_leaves_more_trees_than_a_choice_of_them_can() -> None:
+    ensemble = trained(iterations=4)
+    (family,) = [one for one in families_for(ensemble, MANY) if one.name == "reweight, distil"]
+    assert (family.most, family.whole) == (3, 4)
 
 
 def names(ensemble: Ensemble) -> set[str]:

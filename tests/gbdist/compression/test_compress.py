@@ -35,7 +35,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def held() -> pd.DataFrame:
-    return make_frame(400, seed=1)
+    return make_frame(800, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +58,15 @@ def test_a_smaller_model_for_plain_catboost_and_a_report_on_unseen_rows(
     assert cbm_bytes(model) == before
     assert len(cbm_bytes(small)) == report.after.figures.size <= 0.6 * len(before)
     unseen = held[halves(2)["holdout"].mask(0, len(held))]
-    assert report.rows == {"passes": 600, "choice": 400 - len(unseen), "holdout": len(unseen)}
+    assert report.rows == {"passes": 600, "choice": 800 - len(unseen), "holdout": len(unseen)}
     assert report.before.loss == pytest.approx(rmse(model, unseen), rel=1e-6)
     assert report.after.loss == pytest.approx(rmse(small, unseen), rel=1e-6)
     given, chosen = report.tried[0], report.tried[report.chosen]
     assert (given.family, given.figures.trees, given.figures.size) == ("given", 30, len(before))
     assert chosen.sure_loss == min(one.sure_loss for one in report.tried if one.keeps)
+    assert sum(one.standard_error > 0.0 for one in report.tried) > 3
     assert report.reason.startswith("the best of ")
+    assert report.reason.endswith(" bytes, by loss and one standard error")
     assert report.after.latency is not None
     assert 0 < report.after.latency.batch < report.after.latency.single
 

@@ -29,6 +29,14 @@ def raw(model: Any) -> Any:
     return model.predict(X, prediction_type="RawFormulaVal")
 
 
+def test_a_model_of_no_trees_is_told() -> None:
+    none = catboost.CatBoostRegressor(**PARAMS, allow_writing_files=False).fit(X, X[:, 0])
+    none.shrink(0)
+    with pytest.raises(ModelError) as caught:
+        open_model(none)
+    assert str(caught.value) == "the model has no trees. There is nothing to make smaller"
+
+
 def test_fewer_trees_with_all_else_but_the_curves(model: catboost.CatBoostClassifier) -> None:
     before = cbm_bytes(model)
     given = open_model(model)

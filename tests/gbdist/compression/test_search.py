@@ -23,10 +23,11 @@ REST, A_TREE = 5_000, 1_000
 
 @dataclass(frozen=True)
 class Keep(Pass):
-    """Keeps so many trees; what is left of the loss above 1 falls with their number to the power of −``power``."""
+    """Keeps so many trees; what is left of the loss above ``lowest`` falls with their number to the power of −``power``."""
 
     trees: int
     power: float = 1.0
+    lowest: float = 1.0
     name: ClassVar[str] = "keep"
     needs_rows: ClassVar[bool] = False
 
@@ -40,6 +41,7 @@ class Made:
 
     trees: int
     power: float
+    lowest: float
 
 
 class Bench:
@@ -55,11 +57,12 @@ class Bench:
         assert isinstance(one, Keep)
         if one.trees < 0:
             raise ModelError("keep does not apply", "Leave it out")
-        return cast(Ensemble, Made(one.trees, one.power))
+        return cast(Ensemble, Made(one.trees, one.power, one.lowest))
 
     def loss(self, ensemble: Any) -> PartLoss:
         return PartLoss(
-            1.0 + 1.0 / max(ensemble.trees, 0.5) ** ensemble.power, np.array(self.pieces.get(ensemble.power, ()))
+            ensemble.lowest + 1.0 / max(ensemble.trees, 0.5) ** ensemble.power,
+            np.array(self.pieces.get(ensemble.power, ())),
         )
 
     def figures(self, ensemble: Any) -> ModelFigures:
@@ -67,18 +70,23 @@ class Bench:
         return ModelFigures(REST + n * A_TREE, n, 64 * n, 5, 10, 0, 2.0 * n)
 
 
-def family(name: str, power: float, most: int = 999) -> Family:
-    return Family(name, lambda step: (Keep(step, power),), most, 1_000)
+def family(name: str, power: float, lowest: float = 1.0, times: float = 1.0) -> Family:
+    """Of ``times`` as many trees as its step says."""
+    return Family(name, lambda step: (Keep(int(times * step), power, lowest),), 999, 1_000)
 
 
 def searched(
-    target: str, *families: Family, pieces: Mapping[float, Sequence[float]] | None = None
+    target: str, *families: Family, pieces: Mapping[float, Sequence[float]] | None = None, lowest: float = 1.0
 ) -> tuple[Search, list[Tried]]:
     told: list[Tried] = []
     search = Search(parse_targets(target), Bench(pieces), lambda candidates, best: told.append(candidates[-1].tried))
-    search.start(cast(Ensemble, Made(1_000, 1.0)))
+    search.start(cast(Ensemble, Made(1_000, 1.0, lowest)))
     search.over(families)
     return search, told
+
+
+def trees_of(told: Sequence[Tried], family: str) -> list[int]:
+    return [one.figures.trees for one in told if one.family == family]
 
 
 def best_of(search: Search) -> Any:
@@ -120,7 +128,7 @@ def test_smallest_model_within_a_loss(target: str, trees: int) -> None:
 def test_each_model_is_told_of_with_the_best_so_far() -> None:
     told: list[tuple[int, int]] = []
     search = Search(parse_targets("trees:100"), Bench(), lambda candidates, best: told.append((len(candidates), best)))
-    search.start(cast(Ensemble, Made(1_000, 1.0)))
+    search.start(cast(Ensemble, Made(1_000, 1.0, 1.0)))
     search.over([family("weak", 0.5), family("good", 1.0)])
     assert told == [(1, -1), (2, 1), (3, 2)]
 
@@ -133,12 +141,12 @@ def test_better_family_wins_and_the_first_of_equal_ones() -> None:
 
 
 def test_what_is_not_certain_counts_against_a_model() -> None:
-    even, uneven = [1.0, 1.0, 1.0], [0.9, 1.0, 1.1]
-    # Of 100 trees "surer" loses 0.018, and "good" 0.01 with an error of 0.1 / √3.
+    even, uneven = [1.0] * 8, [0.9, 1.1] * 4
+    # Of 100 trees "surer" loses 0.018, and "good" 0.01 with a standard error of 0.1 √(8 / 7) / √8.
     search, told = searched(
         "trees:100", family("surer", 0.87), family("good", 1.001), pieces={1.0: even, 0.87: even, 1.001: uneven}
     )
-    assert [one.error for one in told] == [0.0, 0.0, pytest.approx(0.1 / 3**0.5)]
+    assert [one.standard_error for one in told] == [0.0, 0.0, pytest.approx(0.1 / 7**0.5)]
     assert search.best is not None
     assert search.best.tried.family == "surer"
 
@@ -182,38 +190,72 @@ def test_a_bound_on_the_loss_beside_another_one() -> None:
     assert 91 <= search.nearest.tried.figures.trees <= 130
 
 
-def halved(name: str, power: float) -> Family:
-    """Fills half of a bound at first."""
-    return Family(name, lambda step: (Keep(step // 2, power),), 999, 1_000)
+def test_steps_go_in_proportion_and_then_along_lines() -> None:
+    _, told = searched("size:0.25", family("good", 1.0))
+    assert trees_of(told, "good") == [250, 243]
+    # A line from 659 trees of step 125 to 470 of step 23 would leave the family, as would the next one.
+    _, told = searched(
+        "trees:125", Family("slow", lambda step: (Keep(int(1_000 * (step / 1_000) ** 0.2)),), 999, 1_000)
+    )
+    assert trees_of(told, "slow") == [659, 470, 359, 288]
 
 
 @pytest.mark.parametrize(
-    ("behind", "tries"),
+    ("other", "tries"),
     [
         # Of 100 trees, which are over the bound, it loses 0.25, and the good one 0.01 of 95.
-        (family("behind", 0.3), 1),
+        (family("other", 0.3), 1),
+        # Of 200 trees it loses less than that.
+        (family("other", 0.91, times=2.0), 2),
         # Of 50 trees it loses 0.31; twice as many lose a quarter of it at the least.
-        (halved("behind", 0.3), 1),
+        (family("other", 0.3, times=0.5), 1),
         # Of 50 trees it loses 0.03, a quarter of which would be better.
-        (halved("behind", 0.9), 2),
+        (family("other", 0.9, times=0.5), 2),
     ],
 )
-def test_a_family_that_cannot_win_is_not_looked_at_further(behind: Family, tries: int) -> None:
-    _, told = searched("size:0.1", family("good", 1.0), behind)
-    assert [one.family for one in told].count("behind") == tries
-    _, told = searched("size:0.1", behind, family("good", 1.0))
-    assert [one.family for one in told].count("behind") > tries, "nothing is known that is better"
+def test_a_family_that_cannot_win_is_not_looked_at_further(other: Family, tries: int) -> None:
+    _, told = searched("size:0.1", family("good", 1.0), other)
+    assert len(trees_of(told, "other")) == tries
+    _, told = searched("size:0.1", other, family("good", 1.0))
+    assert len(trees_of(told, "other")) >= 2, "nothing is known that is better"
 
 
-def test_trees_are_grown_where_the_model_s_own_lose_more_than_a_little() -> None:
-    new = replace(family("new", 2.0), is_grown=True)
-    search, told = searched("trees:300", family("own", 1.0), new)
-    assert {one.family for one in told} == {"given", "own", "new"}
-    search, told = searched("trees:400", family("own", 1.0), new)
-    assert {one.family for one in told} == {"given", "own"}
-    assert search.skipped == {"new": "the model's own trees lose no more than 0.2%"}
-    _, told = searched("loss:+0.2%", family("own", 1.0), new)
-    assert "new" in {one.family for one in told}, "a smaller model is looked for whatever the others lose"
+def test_families_may_win_that_are_better_than_the_given_model() -> None:
+    # The given model loses 1.001, and one of 100 trees 0.999. Of 50 trees the other one is worse than both.
+    known, other = family("known", 1.0, lowest=0.989), family("other", 1.0, lowest=0.984, times=0.5)
+    search, told = searched("trees:100", known, other)
+    assert trees_of(told, "other") == [50, 99]
+    assert search.best is not None
+    assert search.best.tried.family == "other"
+
+
+def test_what_is_not_certain_of_the_best_keeps_other_families_in() -> None:
+    # Of 50 trees "sure" loses 0.096, and 0.063 of 99; "lucky" loses 0.01, with a standard error of 0.06.
+    even, uneven = [1.0] * 8, [0.84, 1.16] * 4
+    pieces = {1.0: even, 1.001: uneven, 0.6: even}
+    search, told = searched("trees:100", family("lucky", 1.001), family("sure", 0.6, times=0.5), pieces=pieces)
+    assert trees_of(told, "sure") == [50, 99]
+    assert search.best is not None
+    assert search.best.tried.family == "sure"
+
+
+def grown(name: str, power: float) -> Family:
+    return replace(family(name, power), is_grown=True)
+
+
+@pytest.mark.parametrize("lowest", [1.0, -1.0])
+def test_trees_are_grown_where_the_model_s_own_lose_more_than_a_little(lowest: float) -> None:
+    own, new = family("own", 1.0, lowest=lowest), (grown("new", 2.0), grown("newer", 2.0))
+    search, told = searched("trees:300", *new, own, lowest=lowest)
+    assert [one.family for one in told] == ["given", "own", "new", "newer"]
+    search, told = searched("trees:400", *new, own, lowest=lowest)
+    assert [one.family for one in told] == ["given", "own"]
+    assert search.skipped == dict.fromkeys(("new", "newer"), "the model's own trees lose no more than 0.2%")
+
+
+def test_trees_are_always_grown_within_a_loss() -> None:
+    _, told = searched("loss:+0.2%", family("own", 1.0), grown("new", 2.0))
+    assert "new" in {one.family for one in told}
 
 
 def test_a_family_that_does_not_apply_is_left_out_with_its_reason() -> None:

@@ -47,6 +47,34 @@ def test_ranks_agree_to_the_last_bit(rows: Rows, loss: str) -> None:
     assert on_ranks(rows, [7, 60, 60], work) == [alone] * 4
 
 
+@pytest.mark.parametrize("loss", ["RMSE", "Poisson", "MAE"])
+def test_a_piece_has_the_loss_of_its_rows_alone_on_any_ranks(rows: Rows, loss: str) -> None:
+    rng = np.random.default_rng(3)
+    guess, piece = rng.normal(size=(1, 90)), rng.integers(0, 3, 90).astype(np.uint16)
+    weight = np.where(piece == 1, np.float32(0.0), rows.weight)
+    rows = replace(rows, weight=weight)
+    found = Losses(rows, measure(loss), SingleRank()).of_pieces(guess, piece, 4)
+    assert np.isnan(found[[1, 3]]).all(), "neither rows without weight nor no rows lose anything"
+    for k in (0, 2):
+        here = np.flatnonzero(piece == k)
+        alone = Rows(rows.bins[:, here], rows.label[here], weight[here], None, (Segment(0, here.size, 0),))
+        (expected,) = Losses(alone, measure(loss), SingleRank()).at([guess[:, here]])
+        assert found[k] == pytest.approx(expected, rel=1e-9)
+
+    def work(mine: Rows, collective: object) -> bytes:
+        first = int(mine.numbers()[0]) if mine.n_rows else 0
+        part = slice(first, first + mine.n_rows)
+        return Losses(mine, measure(loss), collective).of_pieces(guess[:, part], piece[part], 4).tobytes()  # type: ignore[arg-type]
+
+    assert on_ranks(rows, [7, 60, 60], work) == [found.tobytes()] * 4
+
+
+def test_pieces_of_predictions_that_are_no_numbers_any_more_are_the_worst_ones(rows: Rows) -> None:
+    piece = np.zeros(90, np.uint16)
+    found = Losses(rows, measure("Poisson"), SingleRank()).of_pieces(np.full((1, 90), 1e4), piece, 2)
+    np.testing.assert_array_equal(found, [np.inf, np.nan])
+
+
 def test_predictions_that_are_no_numbers_any_more_are_the_worst_ones(rows: Rows) -> None:
     guesses = [np.zeros((1, 90)), np.full((1, 90), 1e4), np.ones((1, 90))]
     first, beyond, last = Losses(rows, measure("Poisson"), SingleRank()).at(guesses)
