@@ -218,11 +218,8 @@ def _reason(search: Search) -> str:
     if not kept:
         return f"no model keeps {bounds}; this one is the nearest"
     kind = "smallest" if search.targets.of_loss else "best"
-    if search.targets.of_loss:
-        where = ", on the rows that models are chosen by"
-    else:
-        is_uncertain = any(one.tried.standard_error for one in search.candidates)
-        where = ", by loss and one standard error" if is_uncertain else ", by loss"
+    is_uncertain = any(one.tried.standard_error for one in search.candidates)
+    where = f", by the loss{' and one standard error' if is_uncertain else ''} on the rows that models are chosen by"
     return f"the {kind} of {kept} model{'s' if kept > 1 else ''} within {bounds}{where}"
 
 
@@ -231,5 +228,7 @@ def _nearest_words(search: Search) -> str:
     targets, tried = search.targets, search.nearest.tried
     found = targets.words([one.measure(tried.figures, tried.loss) for one in targets.each])
     loss = "" if targets.of_loss else f" at a loss of {tried.loss:.6g}"
+    if targets.of_loss and tried.standard_error:
+        loss = f", and a standard error of {tried.standard_error:.2g} to keep with it"
     words = targets.words(search.bounds)
     return f"the bound is {words}, and the nearest of {len(search.candidates)} models has {found}{loss}"

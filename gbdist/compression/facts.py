@@ -70,7 +70,8 @@ class LabelRules:
             check_range(surveys, names, self.loss)
             return [numbers_of_codes(survey, _where(name)) for survey, name in zip(surveys, names, strict=True)]
         for number, (survey, name) in enumerate(zip(surveys, names, strict=True)):
-            self._check_classes(survey, _where(name), fitted=number == 0)
+            # What is dealt by chance may have one class, what somebody gives may not.
+            self._check_classes(survey, _where(name), given=number == 0 or bool(name))
         return [
             codes_for_classes(survey, self.classes, _where(name)) for survey, name in zip(surveys, names, strict=True)
         ]
@@ -81,7 +82,7 @@ class LabelRules:
             expected = f"{self.n_labels}, as the model's loss {self.loss} has"
             raise DataError(where, found, expected, "Give y beside X, or the names of its columns.")
 
-    def _check_classes(self, survey: DataSurvey, where: str, *, fitted: bool) -> None:
+    def _check_classes(self, survey: DataSurvey, where: str, *, given: bool) -> None:
         classes = self.classes or ()
         found = None if survey.label is None else survey.label.values
         known = ", ".join(map(repr, classes[:_NAMED])) + (", …" if len(classes) > _NAMED else "")
@@ -93,7 +94,7 @@ class LabelRules:
             if label not in classes:
                 fix = "Leave those rows out, or pass labels as the model was trained on."
                 raise DataError(where, f"label {label!r}", f"one of the model's classes, {known}", fix)
-        if fitted and len(found) == 1:
+        if given and len(found) == 1:
             fix = "Give rows of all classes: with one alone any model is as good as a constant."
             raise DataError(where, f"the single class {found[0]!r}", "rows of two classes at least", fix)
 

@@ -49,7 +49,7 @@ class Tried:
 
     @property
     def sure_loss(self) -> float:
-        """The loss and its standard error: what models are chosen by within bounds on size, cost or trees."""
+        """The loss and its standard error: what models are chosen by, and what a bound on the loss is kept by."""
         return self.loss + self.standard_error
 
 

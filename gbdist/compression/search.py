@@ -124,7 +124,7 @@ class Search:
         """The model that is nearest to keeping the bounds: of those that keep one on the loss, if any does, the smallest."""
         loss_kept = [one for one in self.candidates if self._loss_kept(one)]
         if self.targets.of_loss and not loss_kept:
-            return min(self.candidates, key=lambda one: one.tried.loss)
+            return min(self.candidates, key=lambda one: one.tried.sure_loss)
         return min(loss_kept, key=self._fill)
 
     def place(self, candidate: Candidate) -> int:
@@ -140,7 +140,8 @@ class Search:
         figures, loss = self.workshop.figures(ensemble), self.workshop.loss(ensemble)
         if not self.candidates:
             self.bounds, self._given = self.targets.bounds(figures, loss.whole), loss
-        keeps, error = self.targets.kept(self.bounds, figures, loss.whole), loss.standard_error(self._given)
+        error = loss.standard_error(self._given)
+        keeps = self.targets.kept(self.bounds, figures, loss.whole + error)
         tried = Tried(family, pipeline, figures, loss.whole, error, keeps, perf_counter() - started)
         candidate = Candidate(tried, ensemble)
         self.candidates.append(candidate)
@@ -158,7 +159,7 @@ class Search:
     def _loss_kept(self, candidate: Candidate) -> bool:
         tried = candidate.tried
         pairs = zip(self.targets.each, self.bounds, strict=True)
-        return all(tried.loss <= bound for one, bound in pairs if one.kind == "loss")
+        return all(tried.sure_loss <= bound for one, bound in pairs if one.kind == "loss")
 
     def _largest(self, family: Family) -> None:
         """Try the family's largest model within bounds on size, cost or trees, which grow nearly linearly with the share."""

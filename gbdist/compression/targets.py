@@ -1,5 +1,6 @@
 """What a compressed model has to reach: bounds on bytes, on a prediction's cost, on trees, or on the loss; one or several."""
 
+import difflib
 import math
 import re
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ Kind = Literal["size", "latency", "trees", "loss"]
 #: How a bound is said: as a share of the model's own, as what may be added to it, or by itself.
 Form = Literal["share", "added", "added share", "absolute"]
 
+_KINDS: Final = ("size", "latency", "trees", "loss")
 FORMS: Final = "'size:0.25', 'size:200KB', 'latency:0.5', 'trees:250', 'loss:+0.2%' or 'loss:0.3471'"
 _WORDS: Final = {
     "size": "{:,.0f} bytes",
@@ -142,8 +144,8 @@ def parse_target(text: object) -> Target:
     """
     kind, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
     found = _NUMBER.fullmatch(rest.strip())
-    if not colon or kind not in ("size", "latency", "trees", "loss") or found is None:
-        raise _refused(text, "a target", "Say what the model has to reach, and how much.")
+    if not colon or kind not in _KINDS or found is None:
+        raise _refused(text, "a target", _hint(kind if colon else str(text)))
     sign, digits, unit = found[1], found[2], found[3].upper()
     value = float(digits)
     if not math.isfinite(value):
@@ -162,6 +164,13 @@ def parse_target(text: object) -> Target:
     if unit not in ("", "%") or not 0 < share <= 1:
         raise _refused(text, "a share above 0, up to 1" + _OTHERS[kind], "A quarter is 0.25, or 25%.")
     return Target(str(text), kind, share, "share")  # type: ignore[arg-type]
+
+
+def _hint(kind: str) -> str:
+    near = difflib.get_close_matches(kind.lower(), _KINDS, n=1)
+    if near and kind not in _KINDS:
+        return f"Did you mean {near[0] + ':'!r}?"
+    return "Say what the model has to reach, and how much; between several bounds there are commas."
 
 
 _OTHERS: Final = {

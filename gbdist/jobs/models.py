@@ -17,7 +17,8 @@ def read_model(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         problem = f"the model {path} cannot be read: {error.strerror}"
-        raise ModelError(problem, "Train one with: gbdist train DATA --target COLUMN -o model.cbm") from error
+        fix = "Train one with: gbdist train DATA --target COLUMN -o model.cbm"
+        raise ModelError(problem, "Name a .cbm file." if path.is_dir() else fix) from error
 
 
 def load_model(name: str, **source: Any) -> Any:

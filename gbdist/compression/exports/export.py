@@ -13,7 +13,12 @@ import pandas as pd
 from gbdist.compression.exports.onnx_graph import OnnxAnswer, onnx_model
 from gbdist.compression.exports.probes import N_PROBES, Probes, probes_for
 from gbdist.compression.exports.readers import raw_values, reader_of
-from gbdist.compression.exports.refusals import require_all_categories, require_expressible, whole_or_text_labels
+from gbdist.compression.exports.refusals import (
+    require_all_categories,
+    require_ascii_categories,
+    require_expressible,
+    whole_or_text_labels,
+)
 from gbdist.compression.predictor.file import write_predictor
 from gbdist.errors import ModelError, ParameterError
 from gbdist.estimators.base import DaskCatBoost
@@ -127,6 +132,8 @@ def export_model(
     probes = probes_for(ensemble, rows, missing=format_ not in _WITHOUT_MISSING)
     if format_ in ("python", "cpp") and rows is not None:
         require_all_categories(ensemble, rows)
+    if format_ == "python" and rows is not None:
+        require_ascii_categories(ensemble, rows, format_)
     with whole_file(path) as draft:
         if format_ == "predictor":
             kind, bound = "RawFormulaVal", write_predictor(ensemble, trees, draft, leaves)

@@ -35,6 +35,19 @@ def whole_or_text_labels(classes: Sequence[Any], format_: str) -> tuple[Any, ...
     )
 
 
+def require_ascii_categories(ensemble: Ensemble, rows: pd.DataFrame, format_: str) -> None:
+    """ModelError for a category that is not ASCII, of which CatBoost's Python files make another hash than its models."""
+    for position in ensemble.categories.positions:
+        other = next((text for text in map(str, pd.unique(rows.iloc[:, position])) if not text.isascii()), None)
+        if other is not None:
+            column = ensemble.feature_names[position]
+            problem = f"categories that are not ASCII, as {other!r} of column {column!r}, are lost in it"
+            raise ModelError(
+                f"a file of the format {format_!r} would not predict as the model does: {problem}",
+                'Export it as "cpp", "json" or "cbm", which hold them.',
+            )
+
+
 def require_all_categories(ensemble: Ensemble, rows: pd.DataFrame) -> None:
     """DataError unless the rows have each single category that the model knows; of combinations nothing can be said."""
     names, positions = ensemble.feature_names, ensemble.categories.positions

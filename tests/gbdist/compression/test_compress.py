@@ -66,7 +66,7 @@ def test_a_smaller_model_for_plain_catboost_and_a_report_on_unseen_rows(
     assert chosen.sure_loss == min(one.sure_loss for one in report.tried if one.keeps)
     assert sum(one.standard_error > 0.0 for one in report.tried) > 3
     assert report.reason.startswith("the best of ")
-    assert report.reason.endswith(" bytes, by loss and one standard error")
+    assert report.reason.endswith(" bytes, by the loss and one standard error on the rows that models are chosen by")
     assert report.after.latency is not None
     assert 0 < report.after.latency.batch < report.after.latency.single
 

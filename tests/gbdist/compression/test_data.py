@@ -138,6 +138,16 @@ def test_labels_of_a_single_class_are_refused(frame: pd.DataFrame, classifier: A
         opened(frame.drop(columns=["y", "w"]), y, model=classifier)
 
 
+def test_a_holdout_of_a_single_class_is_refused(frame: pd.DataFrame, classifier: Any) -> None:
+    features, y = frame.drop(columns=["y", "w"]), classes_of(frame)
+    with pytest.raises(DataError) as refused:
+        opened(features, y, model=classifier, holdout=(features, pd.Series(["low"] * len(frame), dtype=object)))
+    assert str(refused.value) == (
+        "holdout, y: found the single class 'low', expected rows of two classes at least."
+        " Give rows of all classes: with one alone any model is as good as a constant."
+    )
+
+
 def test_measured_numbers_are_no_classes(rows: pd.DataFrame, classifier: Any) -> None:
     with pytest.raises(DataError, match="expected one of the model's classes, 'high', 'low'"):
         opened(rows, "y", model=classifier)

@@ -182,6 +182,16 @@ def test_bounds_on_size_and_cost_are_kept_together() -> None:
     assert 93 <= best_of(search).trees <= 95
 
 
+def test_a_bound_on_the_loss_is_kept_with_a_standard_error_to_spare() -> None:
+    even, uneven = [1.0] * 8, [0.9, 1.1] * 4  # with a standard error of 0.038
+    pieces = {1.0: even, 1.001: uneven}
+    search, told = searched("loss:1.05", family("uncertain", 1.001), pieces=pieces)
+    assert all(one.keeps == (one.loss + one.standard_error <= 1.05) for one in told)
+    assert 80 <= best_of(search).trees <= 110  # 1.012 and the error; 20 trees have 1.05
+    search, _ = searched("loss:1.05", family("certain", 1.0), pieces=pieces)
+    assert best_of(search).trees <= 26
+
+
 def test_a_bound_on_the_loss_beside_another_one() -> None:
     search, _ = searched("loss:+1%, trees:200", family("good", 1.0))
     assert 91 <= best_of(search).trees <= 130

@@ -75,6 +75,25 @@ def test_several_bounds_are_kept_together() -> None:
     assert [of_loss.kept(bounds, *one) for one in ((few, 0.54), (few, 0.56), (GIVEN, 0.5))] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("sise:0.25", "Did you mean 'size:'?"),
+        ("size=0.25", "Did you mean 'size:'?"),
+        ("Loss:0.3", "Did you mean 'loss:'?"),
+        ("depth:3", "Say what the model has to reach, and how much; between several bounds there are commas."),
+        (
+            "size:0.25 latency:0.4",
+            "Say what the model has to reach, and how much; between several bounds there are commas.",
+        ),
+    ],
+)
+def test_what_may_have_been_meant_is_said(text: str, fix: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        parse_targets(text)
+    assert str(caught.value).endswith(f" or 'loss:0.3471'. {fix}")
+
+
 def test_bounds_on_the_same_are_refused() -> None:
     with pytest.raises(
         ParameterError, match=r"target='size:0.5, size:9KB' cannot be used: expected one bound on the size"

@@ -133,6 +133,9 @@ def test_model_that_is_not_there_or_is_no_model_is_named(tmp_path: Path, files: 
         f"the model {tmp_path}/no.cbm cannot be read: No such file or directory. "
         "Train one with: gbdist train DATA --target COLUMN -o model.cbm"
     )
+    with pytest.raises(ModelError) as caught:
+        predict(PredictJob(files, (str(files),), tmp_path / "out.parquet"))
+    assert str(caught.value) == f"the model {files} cannot be read: Is a directory. Name a .cbm file."
     (tmp_path / "no.cbm").write_text("not a model")
     with pytest.raises(ModelError) as caught:
         predict(PredictJob(tmp_path / "no.cbm", (str(files),), tmp_path / "out.parquet"))

@@ -96,6 +96,22 @@ def test_categories_in_c_and_python(tmp_path: Path, format_: str) -> None:
     assert export_model(model, tmp_path / "m.json").rows_checked == 256
 
 
+def test_python_files_lose_categories_that_are_not_ascii(tmp_path: Path) -> None:
+    rows, label = with_categories()
+    rows["city"] = rows["city"].where(rows["city"] != "Sankt 3", "Köln")
+    model = catboost.CatBoostRegressor(**QUIET, one_hot_max_size=3, max_ctr_complexity=2)
+    model.fit(rows, label, cat_features=["city", "few"])
+    with pytest.raises(ModelError) as caught:
+        export_model(model, tmp_path / "m.py", rows=rows)
+    assert str(caught.value) == (
+        "a file of the format 'python' would not predict as the model does: categories that are not ASCII, as 'Köln' of column "
+        '\'city\', are lost in it. Export it as "cpp", "json" or "cbm", which hold them.'
+    )
+    assert not list(tmp_path.iterdir())
+    for format_ in ("cpp", "json"):
+        assert export_model(model, tmp_path / "m", format_, rows=rows).rows_checked == 256
+
+
 def test_rows_that_lack_categories_are_refused(tmp_path: Path) -> None:
     rows, label = with_categories()
     model = catboost.CatBoostRegressor(**QUIET, one_hot_max_size=3, max_ctr_complexity=1)
