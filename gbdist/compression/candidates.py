@@ -34,7 +34,6 @@ _PRUNED: Final = PruneTables(share=0.1)
 #: Less of them, where labels make up for it.
 _PRUNED_MORE: Final = PruneTables(share=0.05)
 
-
 #: The pipeline for a step: larger steps leave larger models.
 PassesOf = Callable[[int], tuple[Pass, ...]]
 #: So many of the trees, with other values.

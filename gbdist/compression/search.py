@@ -225,7 +225,7 @@ class Search:
 def _on_line(one: tuple[int, float], two: tuple[int, float]) -> int:
     """The step that fills what is aimed at, on a line through two points (step, fill); in proportion where that has none."""
     (step_one, filled_one), (step, filled) = one, two
-    slope = (filled - filled_one) / (step - step_one) if step != step_one else 0.0
+    slope = (filled - filled_one) / (step - step_one)
     if slope <= 0.0 or step + (_AIMED - filled) / slope < 1.0:
         # No tree at all fills nothing of a bound on trees.
         return int(_AIMED * step / filled) if filled > 0.0 else 2 * step
